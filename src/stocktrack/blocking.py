@@ -1,0 +1,66 @@
+"""A small pool of threads for blocking calls, one pool for each library that blocks.
+
+The threads are daemons: `concurrent.futures` joins its threads at exit, so one hung library call would hold up the
+whole program. Cancelling or timing out a call frees the caller at once; the thread is only free when the library's own
+time-out lets it go, which is why every caller sets that one as well.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
+
+
+class BlockingPool:
+    """At most `threads` calls at once, the others wait their turn; used from one event loop."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._name = name
+        self._threads = threads
+        self._started = 0
+        self._work: queue.SimpleQueue[tuple[asyncio.Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._closed = False
+
+    async def run(self, call: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwargs) -> Result:
+        """The result of ``call(*args, **kwargs)``, made in a thread of the pool."""
+        if self._closed:
+            raise RuntimeError(f"the pool {self._name!r} is closed")
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._work.put((future, lambda: call(*args, **kwargs)))
+        if self._started < self._threads:
+            self._started += 1
+            threading.Thread(target=self._serve, name=f"{self._name}-{self._started}", daemon=True).start()
+        return await future
+
+    def close(self) -> None:
+        """Let idle threads end; a thread that hangs is left to die with the process."""
+        self._closed = True
+        for _ in range(self._started):
+            self._work.put(None)
+
+    def _serve(self) -> None:
+        while (item := self._work.get()) is not None:
+            future, call = item
+            if future.cancelled():
+                continue
+            try:
+                result, error = call(), None
+            except BaseException as caught:  # it is raised in the caller
+                result, error = None, caught
+            # The loop may have gone while the call ran.
+            with contextlib.suppress(RuntimeError):
+                future.get_loop().call_soon_threadsafe(_settle, future, result, error)
+
+
+def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

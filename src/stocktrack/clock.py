@@ -1,0 +1,94 @@
+"""Time as an argument: the real clock, a manual one for tests, and the back-off as a pure function."""
+
+import asyncio
+import heapq
+import itertools
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the program asks of time. Wall time is for people and the wire, monotonic time for deadlines."""
+
+    def now_ms(self) -> int:
+        """Wall time, milliseconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only ever rise; comparable within one process."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`; zero or less gives way to others once."""
+        ...
+
+
+class RealClock:
+    """The machine's clocks."""
+
+    def now_ms(self) -> int:
+        """Wall time, milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Seconds of the machine's monotonic clock."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds` of real time."""
+        await asyncio.sleep(max(0.0, seconds))
+
+
+class ManualClock:
+    """A clock that moves only when told to: `advance(5)` wakes what would have woken within five seconds."""
+
+    def __init__(self, now_ms: int = 1_712_331_900_000) -> None:
+        self._started_ms = now_ms
+        self._elapsed = 0.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+
+    def now_ms(self) -> int:
+        """The wall time that was given at first, moved by every `advance`."""
+        return self._started_ms + round(self._elapsed * 1000)
+
+    def monotonic(self) -> float:
+        """Seconds advanced so far."""
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        """Return once `advance` has passed the moment `seconds` from now."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), waiter))
+        await waiter
+
+    async def advance(self, seconds: float) -> None:
+        """Move on by `seconds`, stopping at each sleeper on the way and letting it run."""
+        end = self._elapsed + seconds
+        await settle()
+        while self._sleepers and self._sleepers[0][0] <= end + 1e-9:
+            due, _, waiter = heapq.heappop(self._sleepers)
+            self._elapsed = max(self._elapsed, due)
+            if not waiter.done():
+                waiter.set_result(None)
+                await settle()
+        self._elapsed = max(self._elapsed, end)
+        await settle()
+
+
+async def settle(turns: int = 20) -> None:
+    """Let everything that can run without time passing run."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+def backoff_seconds(attempt: int, *, first: float, longest: float, jitter: float) -> float:
+    """How long to wait after the `attempt`-th failure in a row (1 is the first).
+
+    Doubles from `first` up to `longest`, then moves by ± 20 %: `jitter` is a number from 0 to 1, 0.5 for none.
+    """
+    plain = min(longest, first * 2.0 ** min(attempt - 1, 60))
+    return plain * (0.8 + 0.4 * jitter)

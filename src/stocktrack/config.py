@@ -1,0 +1,240 @@
+"""The server's settings: one frozen object, and the only reader of files, environment and flags.
+
+Precedence, the strongest first: flag, environment (`STOCKTRACK_*`), `.env`, the file of `--config`, the user's own
+TOML file, default. Each field has its unit in its name and its reason in its description; `docs/configuration.md`
+lists them, and a test holds the two together.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from stocktrack.errors import ConfigError
+from stocktrack.messages import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS
+
+ENV_PREFIX = "STOCKTRACK_"
+# What the clients read: known here, so that a shell that is set up for both gets no warning.
+CLIENT_VARIABLES = frozenset({"STOCKTRACK_USER", "STOCKTRACK_PASSWORD", "STOCKTRACK_TOKEN_FILE"})
+DEFAULT_NEWS_FEEDS = (
+    "https://feeds.content.dowjones.io/public/rss/mw_topstories",
+    "https://www.cnbc.com/id/100003114/device/rss/rss.html",
+    "https://feeds.content.dowjones.io/public/rss/RSSMarketsMain",
+)
+
+
+def user_config_file() -> Path:
+    """Where the user's own TOML file is looked for, on every platform in its usual folder."""
+    return platformdirs.user_config_path("stocktrack") / "config.toml"
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part for part in re.split(r"[,\s]+", value) if part)
+    return value
+
+
+def _is_web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{url!r} is not an http(s) address")
+    return url
+
+
+def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_without_doubles)]
+Addresses = Annotated[tuple[Annotated[str, AfterValidator(_is_web_address)], ...], NoDecode, BeforeValidator(_split)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__")
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 is every network")
+    port: Port = Field(default=65_432, description="TCP port of the JSON-lines door; 0 takes a free one")
+    providers: Names = Field(
+        default=("yahoo", "rss"), min_length=1, description="market sources; the first that offers a thing serves it"
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("stocktrack"),
+        description="folder of the database, the caches and the prompt's history; made with mode 0700",
+    )
+    database_url: str | None = Field(
+        default=None, description="database of users and saved stocks; left out, it is SQLite in data_dir"
+    )
+    push_interval_seconds: float = Field(
+        default=5.0,
+        ge=MIN_INTERVAL_SECONDS,
+        le=MAX_INTERVAL_SECONDS,
+        description="time between pushes to a session that did not choose its own",
+    )
+    poll_interval_seconds: Seconds = Field(
+        default=5.0, description="time between two requests for the watched symbols; shorter provokes a 429"
+    )
+    provider_timeout_seconds: Seconds = Field(default=10.0, description="how long a source may take to answer")
+    simulated_interval_seconds: Seconds = Field(default=1.0, description="time between prices of the simulated market")
+    simulated_seed: int | None = Field(default=None, description="makes the simulated market repeat itself")
+    news_feeds: Addresses = Field(
+        default=DEFAULT_NEWS_FEEDS, description="addresses of the RSS or Atom feeds that NEWS merges"
+    )
+    heartbeat_seconds: Seconds = Field(default=30.0, description="silence after which a session gets a HEARTBEAT")
+    auth_timeout_seconds: Seconds = Field(
+        default=30.0, description="time from connecting to a successful AUTH, for people typing into nc"
+    )
+    slow_client_timeout_seconds: Seconds = Field(
+        default=10.0, description="how long a client may take nothing before it is closed"
+    )
+    max_line_bytes: int = Field(default=32_768, ge=1_024, le=1_048_576, description="longest line a client may send")
+    max_symbols: int = Field(
+        default=500, ge=1, le=10_000, description="symbols of one command, one session's pushes, and one saved list"
+    )
+    max_sessions: int = Field(
+        default=20_000, ge=1, description="sessions at once; lowered at start to what the descriptors allow"
+    )
+    max_unauthenticated_sessions: int = Field(
+        default=2_000, ge=1, description="sessions that have not logged in yet; keeps strangers from filling the server"
+    )
+    max_sessions_per_user: int = Field(default=0, ge=0, description="sessions of one user at once; 0 for no limit")
+    max_sessions_per_address: int = Field(
+        default=0, ge=0, description="sessions from one address at once; 0 for no limit"
+    )
+    commands_per_second: float = Field(
+        default=50.0, gt=0, allow_inf_nan=False, description="commands a session may send on average"
+    )
+    command_burst: int = Field(default=200, ge=1, description="commands a session may send at once")
+    login_failures_per_minute: int = Field(
+        default=30, ge=1, description="wrong passwords for one name or from one address before a pause"
+    )
+    event_loop: Literal["auto", "uvloop", "asyncio"] = Field(
+        default="auto", description="auto takes uvloop where it is installed"
+    )
+    log_format: Literal["console", "json"] = Field(default="console", description="json for log collectors")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy address of the database."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'stocktrack.db'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read behind the back of `load_settings`, which has merged all sources already."""
+        return (init_settings,)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """The settings, where each that is not a default came from, and what the operator should be told."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    config_file: Path | None = None,
+    env_file: Path = Path(".env"),
+    user_file: Path | None = None,
+) -> LoadedSettings:
+    """The settings from all sources; `ConfigError` names the setting, the value and what would be right.
+
+    `flags` are those given on the command line (a None counts as not given). `config_file` must exist; the user's own
+    file and `.env` need not.
+    """
+    if config_file is not None and not config_file.is_file():
+        raise ConfigError(f"--config {config_file}: there is no such file.")
+    own_file = user_file if user_file is not None else user_config_file()
+    environment = dict(EnvSettingsSource(Settings)())
+    dotenv = _dotenv(env_file)
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
+        ("environment", environment),
+        (str(env_file), dotenv),
+        (str(config_file), _toml(config_file) if config_file else {}),
+        (str(own_file), _toml(own_file) if own_file.is_file() else {}),
+    ]
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, values in layers:
+        for name, value in values.items():
+            if name not in merged:
+                merged[name], origins[name] = value, origin
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        raise ConfigError(_complaint(error, origins)) from None
+    return LoadedSettings(settings, origins, _unknown_variables())
+
+
+def _dotenv(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    found = DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8")()
+    return {name: value for name, value in found.items() if name in Settings.model_fields}
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+    for name in values:
+        if name not in Settings.model_fields:
+            raise ConfigError(f"{path}: there is no setting {name!r}.{_suggestion(name)}")
+    return values
+
+
+def _suggestion(name: str) -> str:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _unknown_variables() -> tuple[str, ...]:
+    known = {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields} | CLIENT_VARIABLES
+    return tuple(
+        f"{variable} is no setting and is ignored.{_suggestion(variable.removeprefix(ENV_PREFIX).lower())}"
+        for variable in sorted(os.environ)
+        if variable.startswith(ENV_PREFIX) and variable not in known
+    )
+
+
+def _complaint(error: ValidationError, origins: Mapping[str, str]) -> str:
+    complaint = error.errors(include_url=False)[0]
+    name = str(complaint["loc"][0]) if complaint["loc"] else "settings"
+    if complaint["type"] == "extra_forbidden":
+        return f"There is no setting {name!r}.{_suggestion(name)}"
+    why = complaint["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{name} = {complaint['input']!r} (from {origins.get(name, 'the default')}): {why}."

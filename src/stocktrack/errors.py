@@ -1,0 +1,175 @@
+"""Status codes, reasons, and the tree of errors that the protocol speaks of.
+
+StockTrackError             has a code, a reason, a sentence, and says whether trying again helps
+├── CommandError            answers one command; the session lives on
+├── SessionEnd              ends the session, after a NOTICE that says why
+├── ProviderError           a market source failed; a provider translates its library's errors into it
+└── StorageError            the database did not do what it was asked
+ConfigError                 a setting is wrong; the program does not start
+"""
+
+from enum import IntEnum, StrEnum
+
+
+class Code(IntEnum):
+    """The status code of a server message; design of the classroom system, kept on the wire as it was."""
+
+    CONTINUE = 100
+    OK = 200
+    BAD_REQUEST = 400
+    UNAUTHORIZED = 401
+    NOT_FOUND = 404
+    TOO_MANY_REQUESTS = 429
+    SERVER_ERROR = 500
+    SERVER_SHUTDOWN = 501
+    LOGGED_OUT = 2000
+
+    @property
+    def status(self) -> str:
+        """The code's name on the wire: a LOGOUT is an ``OK`` too."""
+        return "OK" if self is Code.LOGGED_OUT else self.name
+
+
+class Reason(StrEnum):
+    """Why: the closed list of reasons, each belonging to exactly one code (`REASON_CODES`)."""
+
+    PROVIDER_RESTORED = "provider_restored"
+    ANNOUNCEMENT = "announcement"
+    MALFORMED_JSON = "malformed_json"
+    INVALID_COMMAND = "invalid_command"
+    UNKNOWN_COMMAND = "unknown_command"
+    LINE_TOO_LONG = "line_too_long"
+    ALREADY_AUTHENTICATED = "already_authenticated"
+    SYMBOL_LIMIT = "symbol_limit"
+    TOO_MANY_ERRORS = "too_many_errors"
+    NOT_AUTHENTICATED = "not_authenticated"
+    BAD_CREDENTIALS = "bad_credentials"
+    AUTH_TIMEOUT = "auth_timeout"
+    NOT_PERMITTED = "not_permitted"
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    NOT_SUBSCRIBED = "not_subscribed"
+    NO_NEWS = "no_news"
+    NO_DIVIDENDS = "no_dividends"
+    NO_COMPANY_INFO = "no_company_info"
+    NO_HISTORY = "no_history"
+    NOT_OFFERED = "not_offered"
+    RATE_LIMITED = "rate_limited"
+    SESSION_LIMIT = "session_limit"
+    LOGIN_THROTTLED = "login_throttled"
+    PROVIDER_ERROR = "provider_error"
+    PROVIDER_TIMEOUT = "provider_timeout"
+    PROVIDER_BLOCKED = "provider_blocked"
+    STORAGE_ERROR = "storage_error"
+    SLOW_CLIENT = "slow_client"
+    INTERNAL_ERROR = "internal_error"
+    SHUTDOWN = "shutdown"
+
+    @property
+    def code(self) -> Code:
+        """The status code that this reason belongs to."""
+        return REASON_CODES[self]
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same command can succeed later without anything being changed."""
+        return self in _RETRYABLE
+
+
+REASON_CODES: dict[Reason, Code] = {
+    reason: code
+    for code, reasons in {
+        Code.CONTINUE: (Reason.PROVIDER_RESTORED, Reason.ANNOUNCEMENT),
+        Code.BAD_REQUEST: (
+            Reason.MALFORMED_JSON,
+            Reason.INVALID_COMMAND,
+            Reason.UNKNOWN_COMMAND,
+            Reason.LINE_TOO_LONG,
+            Reason.ALREADY_AUTHENTICATED,
+            Reason.SYMBOL_LIMIT,
+            Reason.TOO_MANY_ERRORS,
+        ),
+        Code.UNAUTHORIZED: (
+            Reason.NOT_AUTHENTICATED,
+            Reason.BAD_CREDENTIALS,
+            Reason.AUTH_TIMEOUT,
+            Reason.NOT_PERMITTED,
+        ),
+        Code.NOT_FOUND: (
+            Reason.UNKNOWN_SYMBOL,
+            Reason.NOT_SUBSCRIBED,
+            Reason.NO_NEWS,
+            Reason.NO_DIVIDENDS,
+            Reason.NO_COMPANY_INFO,
+            Reason.NO_HISTORY,
+            Reason.NOT_OFFERED,
+        ),
+        Code.TOO_MANY_REQUESTS: (Reason.RATE_LIMITED, Reason.SESSION_LIMIT, Reason.LOGIN_THROTTLED),
+        Code.SERVER_ERROR: (
+            Reason.PROVIDER_ERROR,
+            Reason.PROVIDER_TIMEOUT,
+            Reason.PROVIDER_BLOCKED,
+            Reason.STORAGE_ERROR,
+            Reason.SLOW_CLIENT,
+            Reason.INTERNAL_ERROR,
+        ),
+        Code.SERVER_SHUTDOWN: (Reason.SHUTDOWN,),
+    }.items()
+    for reason in reasons
+}
+
+_RETRYABLE = frozenset(
+    {
+        Reason.AUTH_TIMEOUT,
+        Reason.RATE_LIMITED,
+        Reason.SESSION_LIMIT,
+        Reason.LOGIN_THROTTLED,
+        Reason.PROVIDER_ERROR,
+        Reason.PROVIDER_TIMEOUT,
+        Reason.PROVIDER_BLOCKED,
+        Reason.STORAGE_ERROR,
+        Reason.SLOW_CLIENT,
+        Reason.SHUTDOWN,
+        Reason.NO_NEWS,
+    }
+)
+
+
+class StockTrackError(Exception):
+    """A failure that can be told to a client: `reason`, a sentence, and when to try again (milliseconds)."""
+
+    def __init__(self, reason: Reason, message: str, *, retry_after_ms: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.retry_after_ms = retry_after_ms
+
+    @property
+    def code(self) -> Code:
+        """The status code of the reason."""
+        return self.reason.code
+
+
+class CommandError(StockTrackError):
+    """Answers one command; the session lives on."""
+
+
+class SessionEnd(StockTrackError):  # noqa: N818 - an end is not always an error: a shutdown is one
+    """Ends the session, after a NOTICE that says why."""
+
+
+class StorageError(StockTrackError):
+    """The database did not do what it was asked; nothing was changed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.STORAGE_ERROR, message)
+
+
+class ProviderError(StockTrackError):
+    """A market source failed. `reason` is one of the provider reasons; `message` names the source.
+
+    `retry_after_ms` is only set where the source itself said when to come back.
+    """
+
+
+class ConfigError(Exception):
+    """A setting is wrong: the sentence names the setting, the value, and what would be right."""

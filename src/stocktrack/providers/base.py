@@ -1,0 +1,131 @@
+"""What a market source must do, by capability.
+
+A provider implements the protocols of what it offers, and nothing else: `capabilities_of` sees which. It translates
+its library's exceptions into `ProviderError` and never lets another one out. It does not retry, cache or back off:
+`feed.py` does that, once for all providers.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from stocktrack.errors import ProviderError
+from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteAnswer:
+    """What a source said of the symbols it was asked: each stands in exactly one of the three.
+
+    `unknown` holds only symbols that the source positively does not have. A symbol that could not be looked up
+    stands in `failed`: an outage never turns a known symbol into an unknown one.
+    """
+
+    quotes: Mapping[str, Quote] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
+    failed: Mapping[str, ProviderError] = field(default_factory=dict)
+
+
+Publish = Callable[[Sequence[Quote]], None]
+Wanted = Callable[[], Collection[str]]
+
+
+class Provider(Protocol):
+    """A source. `start` warms it up (imports, connections) before the server says that it is ready."""
+
+    @property
+    def name(self) -> str:
+        """As in the setting `providers` and in the `provider` of a quote."""
+        ...
+
+    async def start(self) -> None:
+        """Get ready; `ProviderError` or `ConfigError` where that cannot work."""
+        ...
+
+    async def close(self) -> None:
+        """Free everything within a second, also while calls hang."""
+        ...
+
+
+@runtime_checkable
+class QuoteSource(Protocol):
+    """Current prices of many symbols at once."""
+
+    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+        """The answer for every one of `symbols`; `ProviderError` where all of it failed."""
+        ...
+
+
+@runtime_checkable
+class StreamSource(Protocol):
+    """Prices as they come."""
+
+    async def stream(self, wanted: Wanted, publish: Publish) -> None:
+        """Hand batches of quotes of the symbols that `wanted()` names to `publish`, until cancelled.
+
+        `wanted()` is asked again each time; `ProviderError` where the stream broke.
+        """
+        ...
+
+
+@runtime_checkable
+class NewsSource(Protocol):
+    """Headlines of the market."""
+
+    async def news(self) -> Sequence[Headline]:
+        """All current headlines, without doubles, newest first; an empty list where there are none."""
+        ...
+
+
+@runtime_checkable
+class CompanySource(Protocol):
+    """What is known of companies."""
+
+    async def company(self, symbol: str) -> CompanyInfo | None:
+        """The company behind `symbol`; None where the source positively has none."""
+        ...
+
+
+@runtime_checkable
+class DividendSource(Protocol):
+    """Dividends paid."""
+
+    async def dividends(self, symbol: str) -> Sequence[Dividend] | None:
+        """All dividends, newest first, empty where none was ever paid; None where the symbol is unknown."""
+        ...
+
+
+@runtime_checkable
+class SearchSource(Protocol):
+    """Symbols by name."""
+
+    async def search(self, query: str, limit: int) -> Sequence[Match]:
+        """At most `limit` symbols that match, the best first."""
+        ...
+
+
+class Capability(StrEnum):
+    """What a source can offer."""
+
+    QUOTES = "quotes"
+    STREAM = "stream"
+    NEWS = "news"
+    COMPANY = "company"
+    DIVIDENDS = "dividends"
+    SEARCH = "search"
+
+
+_PROTOCOLS: dict[Capability, type] = {
+    Capability.QUOTES: QuoteSource,
+    Capability.STREAM: StreamSource,
+    Capability.NEWS: NewsSource,
+    Capability.COMPANY: CompanySource,
+    Capability.DIVIDENDS: DividendSource,
+    Capability.SEARCH: SearchSource,
+}
+
+
+def capabilities_of(provider: Provider) -> frozenset[Capability]:
+    """What `provider` offers: the capabilities whose protocol it implements."""
+    return frozenset(capability for capability, protocol in _PROTOCOLS.items() if isinstance(provider, protocol))
