@@ -44,17 +44,26 @@ class BlockingPool:
             self._work.put(None)
 
     def _serve(self) -> None:
-        while (item := self._work.get()) is not None:
-            future, call = item
-            if future.cancelled():
-                continue
-            try:
-                result, error = call(), None
-            except BaseException as caught:  # it is raised in the caller
-                result, error = None, caught
-            # The loop may have gone while the call ran.
-            with contextlib.suppress(RuntimeError):
-                future.get_loop().call_soon_threadsafe(_settle, future, result, error)
+        while self._serve_one():
+            pass
+
+    def _serve_one(self) -> bool:
+        """Make the next call; False when there is none to come. What it returned is not kept by an idle thread."""
+        item = self._work.get()
+        if item is None:
+            return False
+        future, call = item
+        if future.cancelled():
+            return True
+        result, error = None, None
+        try:
+            result = call()
+        except BaseException as caught:  # it is raised in the caller
+            error = caught
+        # The loop may have gone while the call ran.
+        with contextlib.suppress(RuntimeError):
+            future.get_loop().call_soon_threadsafe(_settle, future, result, error)
+        return True
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
@@ -62,5 +71,9 @@ def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | Non
         return
     if error is None:
         future.set_result(result)
-    else:
-        future.set_exception(error)
+        return
+    if isinstance(error, StopIteration):
+        # A future refuses it, because it would end the coroutine that waits; the caller would then wait for ever.
+        stopped, error = error, RuntimeError("the blocking call raised StopIteration")
+        error.__cause__ = stopped
+    future.set_exception(error)

@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -176,7 +176,7 @@ def load_settings(
         raise ConfigError(f"--config {config_file}: there is no such file.")
     own_file = user_file if user_file is not None else user_config_file()
     environment = dict(EnvSettingsSource(Settings)())
-    dotenv = _dotenv(env_file)
+    dotenv, dotenv_variables = _dotenv(env_file)
     layers: list[tuple[str, Mapping[str, Any]]] = [
         ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
         ("environment", environment),
@@ -194,14 +194,22 @@ def load_settings(
         settings = Settings(**merged)
     except ValidationError as error:
         raise ConfigError(_complaint(error, origins)) from None
-    return LoadedSettings(settings, origins, _unknown_variables())
+    return LoadedSettings(settings, origins, _unknown_variables({*os.environ, *dotenv_variables}))
 
 
-def _dotenv(path: Path) -> dict[str, Any]:
+def _dotenv(path: Path) -> tuple[dict[str, Any], frozenset[str]]:
+    """The settings in a `.env` file, and the names of all its variables: other programs have theirs there too."""
     if not path.is_file():
-        return {}
-    found = DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8")()
-    return {name: value for name, value in found.items() if name in Settings.model_fields}
+        return {}, frozenset()
+    try:
+        source = DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8")
+        found = source()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+    values = {name: value for name, value in found.items() if name in Settings.model_fields}
+    return values, frozenset(variable.upper() for variable in source.env_vars)
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -222,11 +230,11 @@ def _suggestion(name: str) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def _unknown_variables() -> tuple[str, ...]:
+def _unknown_variables(variables: Collection[str]) -> tuple[str, ...]:
     known = {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields} | CLIENT_VARIABLES
     return tuple(
         f"{variable} is no setting and is ignored.{_suggestion(variable.removeprefix(ENV_PREFIX).lower())}"
-        for variable in sorted(os.environ)
+        for variable in sorted(variables)
         if variable.startswith(ENV_PREFIX) and variable not in known
     )
 

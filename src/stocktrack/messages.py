@@ -1,8 +1,9 @@
 """The protocol, version 1: one frozen model per command and per server message, and the lines they are on the wire.
 
-A message is one JSON object in UTF-8 on one line. Above each model stands a real line of it; the same lines are in
-`docs/protocol.md` and in the tests, which parse them. What arrives is parsed by `decode_line`, which refuses what
-JSON's own rules or common sense forbid (duplicate keys, NaN, 1e999, lone surrogates, absurd nesting).
+A message is one JSON object in UTF-8 on one line. With each model stands a real line of it; the same lines are in
+`docs/protocol.md` and in `tests/lines`, and a test holds the three together. What arrives is parsed by
+`decode_line`, which refuses what JSON's own rules or common sense forbid (duplicate keys, NaN, 1e999, lone
+surrogates, absurd nesting).
 """
 
 import json
@@ -21,11 +22,14 @@ from pydantic import (
     Tag,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from stocktrack.errors import Code, CommandError, Reason, StockTrackError
-from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote, Symbol, clean_text
+from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote, Symbol, shown
 
 PROTOCOL_VERSION = 1
 MAX_REPLY_BYTES = 262_144
@@ -34,12 +38,16 @@ MAX_INTERVAL_SECONDS = 3_600.0
 MAX_LIST_LIMIT = 100
 _MAX_ID_CHARS = 128
 _MAX_ID_NUMBER = 2**53 - 1  # what every JSON library keeps exactly
+_MAX_FIELDS_NAMED = 5
+_MAX_INT_CHARS = 20  # no field takes as many; turning thousands of digits into a number takes long
 
 Id = (
     Annotated[str, Strict(), Field(max_length=_MAX_ID_CHARS)]
     | Annotated[int, Strict(), Field(ge=-_MAX_ID_NUMBER, le=_MAX_ID_NUMBER)]
 )
-StrictSymbol = Annotated[Symbol, Strict()]
+# The schema cannot say that lower case is raised, so it takes both.
+_SYMBOL_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z0-9.^=\-_:/&]{1,32}$"}
+StrictSymbol = Annotated[Symbol, Strict(), WithJsonSchema(_SYMBOL_SCHEMA)]
 
 
 def _without_doubles(symbols: tuple[str, ...]) -> tuple[str, ...]:
@@ -58,30 +66,45 @@ def _is_visible(text: str) -> str:
     raise ValueError("must be printable, without spaces at its ends")
 
 
-Symbols = Annotated[tuple[StrictSymbol, ...], Strict(False), Field(min_length=1), AfterValidator(_without_doubles)]
-Interval = Annotated[FiniteFloat, Strict(), AfterValidator(_is_an_interval)]
+# The first bad symbol is all that is told: 10,000 complaints about one line would cost 50 ms of the loop.
+Symbols = Annotated[
+    tuple[StrictSymbol, ...], Strict(False), Field(min_length=1, fail_fast=True), AfterValidator(_without_doubles)
+]
+_INTERVAL_SCHEMA = {
+    "type": "number",
+    "anyOf": [{"const": 0}, {"minimum": MIN_INTERVAL_SECONDS, "maximum": MAX_INTERVAL_SECONDS}],
+}
+Interval = Annotated[FiniteFloat, Strict(), AfterValidator(_is_an_interval), WithJsonSchema(_INTERVAL_SCHEMA)]
 Limit = Annotated[int, Strict(), Field(ge=1, le=MAX_LIST_LIMIT)]
 Username = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterValidator(_is_visible)]
 Flag = Annotated[bool, Strict()]
 
 
-# --- commands: what a client sends -------------------------------------------------------------------------------
+class _Addressed(BaseModel):
+    """What commands and replies share: the `id` stands second on the line, where a person looks for it."""
 
-
-class Command(BaseModel):
-    """A line from a client. Unknown fields are refused, so that a typing error never passes for a default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
     type: str
     id: Id | None = None
 
 
+# --- commands: what a client sends -------------------------------------------------------------------------------
+
+
+class Command(_Addressed):
+    """A line from a client. Unknown fields are refused, so that a typing error never passes for a default."""
+
+    # The input stays out of pydantic's own errors: it may be a password.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
 def _offer_symbol(schema: dict[str, Any]) -> None:
     """Tell the schema of `symbol`, which is folded into `symbols` before the model sees it."""
-    schema["properties"]["symbol"] = {"type": "string", "description": "one symbol, instead of symbols"}
-    if "symbols" in schema.get("required", ()):
+    schema["properties"]["symbol"] = {**_SYMBOL_SCHEMA, "description": "one symbol, instead of symbols"}
+    if "symbols" in schema["required"]:
         schema["required"] = [name for name in schema["required"] if name != "symbols"]
         schema["oneOf"] = [{"required": ["symbols"]}, {"required": ["symbol"]}]
+    else:
+        schema["not"] = {"required": ["symbols", "symbol"]}
 
 
 class _WithSymbols(Command):
@@ -197,10 +220,16 @@ COMMAND_TYPES: tuple[str, ...] = get_args(CommandType)
 # --- server messages: replies and pushes -------------------------------------------------------------------------
 
 
+def _fix_code(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Tell the schema that a message with a default code never has another one."""
+    if isinstance(code := model.model_fields["code"].default, Code):
+        schema["properties"] |= {"code": {"const": int(code)}, "status": {"const": code.status}}
+
+
 class ServerMessage(BaseModel):
     """A line from the server. Clients ignore fields and types they do not know; None is left out on the wire."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra=_fix_code)
     type: str
     code: Code
     status: str = ""
@@ -214,11 +243,10 @@ class ServerMessage(BaseModel):
         return fields
 
 
-class Reply(ServerMessage):
+class Reply(ServerMessage, _Addressed):
     """The one answer to a command, with the `id` of the command where it had one."""
 
     code: Code = Code.OK
-    id: Id | None = None
 
 
 class Missing(BaseModel):
@@ -249,6 +277,9 @@ class Limits(BaseModel):
     min_interval: float = MIN_INTERVAL_SECONDS
 
 
+# {"type":"HELLO","code":100,"status":"CONTINUE","protocol":1,"server":"stocktrack/0.1.0","instance":"b7c1",
+# "auth":["password"],"limits":{"max_line_bytes":32768,"max_reply_bytes":262144,"max_symbols":500,"min_interval":0.1},
+# "heartbeat_seconds":30.0}
 class Hello(ServerMessage):
     """The first line of every session: protocol, server, which run of it, and the limits."""
 
@@ -262,6 +293,8 @@ class Hello(ServerMessage):
     heartbeat_seconds: float
 
 
+# {"type":"AUTH","id":1,"code":200,"status":"OK","message":"Welcome Yosakorn! Login successful.","username":"Yosakorn",
+# "symbols":["TSLA"]}
 class AuthReply(Reply):
     """Success: who is logged in, and the saved list."""
 
@@ -271,6 +304,11 @@ class AuthReply(Reply):
     symbols: tuple[str, ...]
 
 
+# {"type":"GET","id":2,"code":200,"status":"OK","quotes":[{"symbol":"AAPL","price":189.45,"currency":"USD","change":1.2,
+# "change_percent":0.64,"previous_close":188.25,"open":188.6,"high":190.1,"low":188.02,"volume":31250412,"bid":189.44,
+# "ask":189.46,"name":"Apple Inc.","exchange":"NASDAQ","market_state":"open","timestamp":1712331900000,
+# "received_at":1712331901204,"provider":"yahoo","delay_seconds":0,"stale":false,"seq":41}],"missing":[{"symbol":"NOPE",
+# "code":404,"reason":"unknown_symbol"}]}
 class GetReply(Reply):
     """Quotes in the order asked; what could not be served stands in `missing`."""
 
@@ -279,6 +317,8 @@ class GetReply(Reply):
     missing: tuple[Missing, ...] = ()
 
 
+# {"type":"SUBSCRIBE","id":3,"code":200,"status":"OK","subscribed":["AAPL","MSFT"],"already":[],"pending":[],
+# "missing":[],"symbols":["AAPL","MSFT"],"interval":5.0}
 class SubscribeReply(Reply):
     """What was added, what was pushed already, what could not be checked yet, and all that is pushed now."""
 
@@ -291,6 +331,7 @@ class SubscribeReply(Reply):
     interval: float
 
 
+# {"type":"UNSUBSCRIBE","id":4,"code":200,"status":"OK","removed":["AAPL"],"missing":[],"symbols":["MSFT"]}
 class UnsubscribeReply(Reply):
     """What was taken out, and all that is still pushed."""
 
@@ -300,6 +341,10 @@ class UnsubscribeReply(Reply):
     symbols: tuple[str, ...]
 
 
+# {"type":"MY_STOCKS","id":5,"code":200,"status":"OK","symbols":["MSFT","TSLA"],"quotes":[{"symbol":"MSFT",
+# "price":425.52,"currency":"USD","market_state":"closed","timestamp":1712347200000,"received_at":1712350800000,
+# "provider":"yahoo","stale":true,"stale_reason":"provider_timeout","retry_at":1712350830000,"seq":7}],
+# "missing":[{"symbol":"TSLA","code":500,"reason":"provider_timeout"}]}
 class MyStocksReply(Reply):
     """The user's saved list with its latest quotes; an empty list is a success."""
 
@@ -309,6 +354,8 @@ class MyStocksReply(Reply):
     missing: tuple[Missing, ...] = ()
 
 
+# {"type":"NEWS","id":6,"code":200,"status":"OK","articles":[{"title":"Stocks rise as yields ease",
+# "source":"MarketWatch","link":"https://www.example.com/story","published":1712331000000}]}
 class NewsReply(Reply):
     """Headlines, newest first."""
 
@@ -316,6 +363,10 @@ class NewsReply(Reply):
     articles: tuple[Headline, ...]
 
 
+# {"type":"INFO","id":7,"code":200,"status":"OK","company":{"symbol":"AAPL","name":"Apple Inc.","sector":"Technology",
+# "industry":"Consumer Electronics","website":"https://www.apple.com","country":"United States","employees":150000,
+# "exchange":"NASDAQ","currency":"USD","market_cap":2925000000000.0,"summary":"Apple designs phones,
+#  computers and services."}}
 class InfoReply(Reply):
     """The company behind a symbol."""
 
@@ -323,6 +374,8 @@ class InfoReply(Reply):
     company: CompanyInfo
 
 
+# {"type":"DIVIDENDS","id":8,"code":200,"status":"OK","symbol":"AAPL","currency":"USD",
+# "dividends":[{"date":"2024-02-09","amount":0.24},{"date":"2023-11-10","amount":0.24}]}
 class DividendsReply(Reply):
     """Dividends, newest first."""
 
@@ -332,6 +385,8 @@ class DividendsReply(Reply):
     dividends: tuple[Dividend, ...]
 
 
+# {"type":"SEARCH","id":9,"code":200,"status":"OK","matches":[{"symbol":"AAPL","name":"Apple Inc.",
+# "exchange":"NASDAQ"}]}
 class SearchReply(Reply):
     """Symbols that match; an empty list is a success."""
 
@@ -339,6 +394,7 @@ class SearchReply(Reply):
     matches: tuple[Match, ...]
 
 
+# {"type":"PING","id":10,"code":200,"status":"OK","timestamp":1712331900000}
 class PingReply(Reply):
     """The server's time, epoch milliseconds."""
 
@@ -346,6 +402,7 @@ class PingReply(Reply):
     timestamp: int
 
 
+# {"type":"LOGOUT","id":11,"code":2000,"status":"OK","message":"Goodbye Yosakorn!"}
 class LogoutReply(Reply):
     """The session ends after this line."""
 
@@ -354,6 +411,8 @@ class LogoutReply(Reply):
     message: str
 
 
+# {"type":"GET","id":12,"code":404,"status":"NOT_FOUND","reason":"unknown_symbol","message":"No source knows NOPE.",
+# "retryable":false,"missing":[{"symbol":"NOPE","code":404,"reason":"unknown_symbol"}]}
 class Failure(Reply):
     """A command that failed; `type` is the command's, or ERROR for a line that is no command."""
 
@@ -366,19 +425,22 @@ class Failure(Reply):
     missing: tuple[Missing, ...] | None = None
 
 
+# {"type":"PRICE","code":100,"status":"CONTINUE","symbol":"AAPL","price":189.45,"currency":"USD","change":1.2,
+# "change_percent":0.64,"volume":31250412,"bid":189.44,"ask":189.46,"market_state":"open","timestamp":1712331900000,
+# "received_at":1712331901204,"provider":"yahoo","stale":false,"seq":41}
 class Price(ServerMessage):
     """A push of one symbol: flat, with what moves and what is needed to read it alone."""
 
     type: Literal["PRICE"] = "PRICE"
     code: Code = Code.CONTINUE
     symbol: str
-    price: float
+    price: FiniteFloat
     currency: str | None = None
-    change: float | None = None
-    change_percent: float | None = None
+    change: FiniteFloat | None = None
+    change_percent: FiniteFloat | None = None
     volume: int | None = None
-    bid: float | None = None
-    ask: float | None = None
+    bid: FiniteFloat | None = None
+    ask: FiniteFloat | None = None
     market_state: MarketState
     timestamp: int | None = None
     received_at: int
@@ -399,6 +461,7 @@ class Price(ServerMessage):
         return cls.model_construct(status="CONTINUE", **{name: fields[name] for name in cls.FROM_QUOTE})
 
 
+# {"type":"HEARTBEAT","code":100,"status":"CONTINUE","timestamp":1712331930000}
 class Heartbeat(ServerMessage):
     """Sent after `heartbeat_seconds` without other output; wants no answer."""
 
@@ -407,6 +470,8 @@ class Heartbeat(ServerMessage):
     timestamp: int
 
 
+# {"type":"NOTICE","code":500,"status":"SERVER_ERROR","reason":"provider_blocked","symbols":["AAPL","MSFT"],
+# "message":"Yahoo refuses to answer for now. Prices stay as they were, marked stale.","retry_after_ms":30000}
 class Notice(ServerMessage):
     """Something a session should know without having asked: an outage, its end, why the session ends."""
 
@@ -475,14 +540,12 @@ def decode_line(line: bytes) -> AnyCommand:
     if not isinstance(kind, str):
         raise BadLine(Reason.INVALID_COMMAND, 'A command needs a "type", such as {"type":"PING"}.', id=id_)
     if kind not in COMMAND_TYPES:
-        shown = clean_text(kind, 40)
-        raise BadLine(
-            Reason.UNKNOWN_COMMAND, f"There is no command {shown!r}; there are {', '.join(COMMAND_TYPES)}.", id=id_
-        )
+        message = f"There is no command {shown(kind)}; there are {', '.join(COMMAND_TYPES)}."
+        raise BadLine(Reason.UNKNOWN_COMMAND, message, id=id_)
     try:
         return COMMANDS.validate_python(fields)
     except ValidationError as error:
-        message = f"{kind}: {_first_complaint(error)}"
+        message = f"{kind}: {_complaint(error, kind, fields)}"
         raise BadLine(Reason.INVALID_COMMAND, message, command_type=kind, id=id_) from None
 
 
@@ -496,7 +559,8 @@ def decode_server_line(line: bytes) -> AnyServerMessage | None:
         raise ValueError("not a line of the StockTrack protocol")  # noqa: TRY004 - the bytes are wrong, not their type
     if fields["type"] not in _SERVER_TYPES:
         return None
-    return SERVER_MESSAGES.validate_python(fields)
+    # Values such as a quote forbid unknown fields, which finds mistakes of ours; a newer server's are no mistakes.
+    return SERVER_MESSAGES.validate_python(fields, extra="ignore")
 
 
 def failure(
@@ -518,15 +582,55 @@ def failure(
     )
 
 
+class _WireSchema(GenerateJsonSchema):
+    """The schema of what is on the wire: no nulls, and what always stands there is required."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """A None is left out on the wire."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Only a command's field that may be left out has a default to tell."""
+        is_told = self.mode == "validation" and schema["schema"]["type"] != "literal"
+        if is_told and schema.get("default") is not None:
+            return super().default_schema(schema)
+        return self.generate_inner(schema["schema"])
+
+    def field_is_required(
+        self,
+        field: core_schema.ModelField | core_schema.DataclassField | core_schema.TypedDictField,
+        total: bool,
+    ) -> bool:
+        """The type always, and of the server's fields whatever is never None."""
+        schema = field["schema"]
+        if schema["type"] != "default":
+            return True
+        return schema["schema"]["type"] == "literal" or (
+            self.mode == "serialization" and schema.get("default") is not None
+        )
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """A title would only repeat the field's name."""
+        return False
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """Clients ignore what they do not know, also inside a quote."""
+        made = super().model_schema(schema)
+        if self.mode == "serialization":
+            made.pop("additionalProperties", None)
+        return made
+
+
 def protocol_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of both directions, made from the models."""
-    commands = COMMANDS.json_schema()
-    messages = SERVER_MESSAGES.json_schema(mode="serialization")
+    """The JSON Schema (2020-12) of both directions, made from the models: each line is one or the other."""
+    commands = COMMANDS.json_schema(schema_generator=_WireSchema)
+    messages = SERVER_MESSAGES.json_schema(schema_generator=_WireSchema, mode="serialization")
     definitions = {**commands.pop("$defs"), **messages.pop("$defs")}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "StockTrack protocol",
         "description": f"Version {PROTOCOL_VERSION}: one JSON object a line, UTF-8.",
+        "oneOf": [{"$ref": "#/$defs/command"}, {"$ref": "#/$defs/server_message"}],
         "$defs": {**definitions, "command": commands, "server_message": messages},
     }
 
@@ -536,7 +640,9 @@ def parse_object(line: bytes) -> dict[str, Any]:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
-        _malformed(f"The line is not UTF-8: byte {error.start} cannot be read.")
+        _malformed(f"The line is not UTF-8: byte {error.start + 1} cannot be read.")
+    if text.startswith("\ufeff"):
+        _malformed("The line begins with a byte order mark; send UTF-8 without one.")
     try:
         value = json.loads(
             text, object_pairs_hook=_object_of_pairs, parse_constant=_no_constant, parse_float=_finite, parse_int=_int
@@ -551,7 +657,9 @@ def parse_object(line: bytes) -> dict[str, Any]:
     except RecursionError:
         _malformed("The line is nested too deeply.")
     except json.JSONDecodeError as error:
-        _malformed(f"The line is not JSON: {error.msg} at character {error.pos + 1}.")
+        # Some of the library's texts end in "at" or a colon themselves.
+        what = error.msg.rstrip(": ").removesuffix(" at")
+        _malformed(f"The line is not JSON: {what} at character {error.pos + 1}.")
     if not isinstance(value, dict):
         raise BadLine(Reason.INVALID_COMMAND, 'A command is a JSON object, such as {"type":"PING"}.')
     return value
@@ -564,9 +672,11 @@ def _malformed(message: str) -> NoReturn:
 def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        keys = [key for key, _ in pairs]
-        double = next(key for key in keys if keys.count(key) > 1)
-        _malformed(f"The field {clean_text(double, 40)!r} stands twice in one object.")
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                _malformed(f"The field {shown(key)} stands twice in one object.")
+            seen.add(key)
     return fields
 
 
@@ -574,16 +684,19 @@ def _no_constant(name: str) -> NoReturn:
     _malformed(f"{name} is not JSON.")
 
 
+# A number that is refused is not repeated: it may be a password without its quotes.
+
+
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        _malformed(f"The number {clean_text(text, 40)} is too large.")
+        _malformed("A number is too large: at most 1.8e308 is taken.")
     return value
 
 
 def _int(text: str) -> int:
-    if len(text) > 20:
-        _malformed(f"The number {clean_text(text, 40)} is too large.")
+    if len(text) > _MAX_INT_CHARS:
+        _malformed(f"A number is too long: at most {_MAX_INT_CHARS} digits are taken.")
     return int(text)
 
 
@@ -595,27 +708,57 @@ def _readable_id(value: Any) -> Id | None:
     return None
 
 
-def _first_complaint(error: ValidationError) -> str:
-    """The first thing wrong, as a sentence that names the field."""
-    complaint = error.errors(include_url=False, include_context=True)[0]
-    # The location begins with the union's tag, and ends with a union member's or an index's name.
-    field = next((str(part) for part in complaint["loc"][1:]), "")
-    field = clean_text(field, 40)
+def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
+    """What is wrong with a command, as the end of a sentence that names the field and never tells its value."""
+    complaints = error.errors(include_url=False, include_input=False)
+    # A misspelt field comes first: what is missing then is often only a consequence of it.
+    unknown = [shown(str(complaint["loc"][1])) for complaint in complaints if complaint["type"] == "extra_forbidden"]
+    if unknown:
+        named = ", ".join(unknown[:_MAX_FIELDS_NAMED]) + (", …" if len(unknown) > _MAX_FIELDS_NAMED else "")
+        return f"there is no field {named}; there are {', '.join(_FIELDS[kind])}."
+    complaint = complaints[0]
+    # The location begins with the union's tag; behind the field may stand an index or a member of a union.
+    _, *location = complaint["loc"]
+    if not location:  # a rule of the whole command
+        return f"{complaint['ctx']['error']}."
+    field = str(location[0])
+    if field == "symbols" and "symbol" in sent:
+        field, location = "symbol", location[:1]
+    if field == "id":
+        return f"the field 'id' must be a string of at most {_MAX_ID_CHARS} characters or a whole number below 2^53."
+    is_entry = field == "symbols" and len(location) > 1
+    what = f"an entry of the field {field!r}" if is_entry else f"the field {field!r}"
+    limits = complaint.get("ctx", {})
     match complaint["type"]:
-        case "extra_forbidden":
-            return f"there is no field {field!r}."
         case "missing":
-            return f"the field {field!r} is missing."
+            return f"{what} is missing."
         case "value_error":
-            reason = str(complaint["ctx"]["error"])
-            return f"{field}: {reason}." if field else f"{reason}."
+            reason = str(limits["error"])
+            return f"{what} {reason}." if reason.startswith("must ") else f"{what}: {reason}."
+        case "string_type":
+            return f"{what} must be a string."
+        case "string_too_short":
+            return f"{what} must not be empty."
+        case "string_too_long":
+            return f"{what} must have at most {limits['max_length']} characters."
+        case "bool_type":
+            return f"{what} must be true or false."
+        case "float_type":
+            return f"{what} must be a number."
+        case "int_type" | "greater_than_equal" | "less_than_equal":
+            return f"{what} must be a whole number from 1 to {MAX_LIST_LIMIT}."
         case "too_short" | "tuple_type":
-            return f"the field {field!r} must be a list with at least one entry."
-        case _ if field == "id":
-            return f"the field 'id' must be a string of at most {_MAX_ID_CHARS} characters or a whole number."
+            return f"{what} must be a list with at least one entry."
         case _:
-            plain = complaint["msg"].removeprefix("Input ").removeprefix("String ")
-            return f"the field {field!r} {plain}."
+            return f"{what} is not of the right kind."
 
 
+_FIELDS: dict[str, tuple[str, ...]] = {
+    str(model.model_fields["type"].default): tuple(
+        field
+        for name in model.model_fields
+        for field in ((name, "symbol") if issubclass(model, _WithSymbols) and name == "symbols" else (name,))
+    )
+    for model in get_args(get_args(AnyCommand)[0])
+}
 _SERVER_TYPES = frozenset((*COMMAND_TYPES, "ERROR", "HELLO", "PRICE", "HEARTBEAT", "NOTICE"))

@@ -17,15 +17,23 @@ MAX_SYMBOL_LENGTH = 32
 _SYMBOL = re.compile(r"[A-Z0-9.^=\-_:/&]{1,32}", re.ASCII)
 # Bidirectional and invisible formatting characters: they make a terminal or a page show another text than it holds.
 _UNSAFE = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+# What separates words or lines becomes a space, although it is unsafe as it is: two lines must not become one word.
+_BREAKS = frozenset("\t\n\v\f\r\x85\u2028\u2029")
 
 
 def normalise_symbol(text: str) -> str:
     """The symbol in upper case; `ValueError` with a sentence where `text` is none."""
     symbol = text.upper() if text.isascii() else text
     if not _SYMBOL.fullmatch(symbol):
-        shown = clean_text(text, 40)
-        raise ValueError(f"{shown!r} is not a symbol: 1 to {MAX_SYMBOL_LENGTH} characters of A-Z 0-9 . ^ = - _ : / &")
+        raise ValueError(
+            f"{shown(text)} is not a symbol: 1 to {MAX_SYMBOL_LENGTH} characters of A-Z 0-9 . ^ = - _ : / &"
+        )
     return symbol
+
+
+def shown(text: str) -> str:
+    """`text` in quotes for an error's sentence: cut short, and what cannot be seen is written as its escape."""
+    return repr(text if len(text) <= 40 else text[:39] + "…")
 
 
 def clean_text(text: str, max_chars: int) -> str:
@@ -33,23 +41,24 @@ def clean_text(text: str, max_chars: int) -> str:
     # Only a slice is looked at: a megabyte of headline is cut before it costs anything.
     head = text[: max_chars * 8]
     kept = "".join(
-        " " if ch in "\t\r\n" else ch for ch in head if ch in "\t\r\n" or unicodedata.category(ch) not in _UNSAFE
+        " " if ch in _BREAKS else ch for ch in head if ch in _BREAKS or unicodedata.category(ch) not in _UNSAFE
     )
     folded = " ".join(kept.split())
     return folded if len(folded) <= max_chars else folded[: max_chars - 1].rstrip() + "…"
 
 
 def clean_link(text: str, max_chars: int = 2000) -> str | None:
-    """`text` where it is a plain http(s) address, else None."""
+    """`text` where it is a plain http(s) address, else None; a name before the host (``bank@evil``) is not plain."""
     link = text.strip()
     if len(link) > max_chars or not link.isprintable() or any(ch in link for ch in " <>\"'\\"):
         return None
     try:
         parts = urlsplit(link)
-        host = parts.hostname
+        # An absurd port raises here, and would again in every client that parses the link.
+        host, _ = parts.hostname, parts.port
     except ValueError:
         return None
-    return link if parts.scheme in {"http", "https"} and host else None
+    return link if parts.scheme in {"http", "https"} and host and "@" not in parts.netloc else None
 
 
 Symbol = Annotated[str, AfterValidator(normalise_symbol)]

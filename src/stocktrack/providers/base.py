@@ -129,3 +129,8 @@ _PROTOCOLS: dict[Capability, type] = {
 def capabilities_of(provider: Provider) -> frozenset[Capability]:
     """What `provider` offers: the capabilities whose protocol it implements."""
     return frozenset(capability for capability, protocol in _PROTOCOLS.items() if isinstance(provider, protocol))
+
+
+def capability_of(kind: type) -> Capability:
+    """The capability whose protocol is `kind`."""
+    return next(capability for capability, protocol in _PROTOCOLS.items() if protocol is kind)

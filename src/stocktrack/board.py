@@ -1,0 +1,223 @@
+"""The newest quote of each symbol with its encoded line and sequence number, and who watches it; no I/O.
+
+A price is encoded once, however many sessions receive it, and nothing is ever queued: the board holds the newest
+quote only, and a session that comes late asks for what has changed since it last looked. Two numbers make that cheap:
+
+    seq        counts the updates of one symbol and is told to clients
+    revision   counts the batches of updates of the whole board; an entry remembers the one that changed it last
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from stocktrack.errors import Reason
+from stocktrack.messages import BoardQuote, Price, encode_line
+from stocktrack.quotes import Quote
+
+# Joined pushes kept for the other sessions of the same basket until the next change of the board.
+_MAX_JOINED = 64
+
+
+class Watcher(Protocol):
+    """Somebody who watches a basket."""
+
+    def wake(self) -> None:
+        """Called once for each batch of updates that changed the basket; must not block."""
+        ...
+
+
+class Entry:
+    """What the board knows of one symbol; `quote` is None until a source has given one."""
+
+    __slots__ = ("_line", "baskets", "quote", "refreshed_at", "revision", "seq", "symbol")
+
+    def __init__(self, symbol: str, seq: int) -> None:
+        self.symbol = symbol
+        self.quote: BoardQuote | None = None
+        self.seq = seq
+        self.revision = 0
+        self.refreshed_at = -math.inf  # monotonic seconds; the last time a source confirmed the quote
+        self.baskets: set[Basket] = set()
+        self._line: bytes | None = b""
+
+    @property
+    def line(self) -> bytes:
+        """The PRICE line of the newest quote, encoded when first asked for; empty while there is no quote."""
+        if self._line is None:
+            assert self.quote is not None  # noqa: S101 - `hold` sets both
+            self._line = encode_line(Price.of(self.quote))
+        return self._line
+
+    def hold(self, quote: BoardQuote) -> None:
+        """Have `quote` as the newest from now on."""
+        self.quote = quote
+        self.seq = quote.seq
+        self._line = None
+
+
+class Basket:
+    """Symbols that are watched together. Equal baskets are one object, so that a push is joined once for all."""
+
+    __slots__ = ("_board", "_eager", "entries", "revision", "symbols", "watchers")
+
+    def __init__(self, board: "Board", symbols: tuple[str, ...], entries: tuple[Entry, ...]) -> None:
+        self._board = board
+        self._eager: set[Watcher] = set()
+        self.symbols = symbols
+        self.entries = entries
+        self.revision = max((entry.revision for entry in entries), default=0)
+        self.watchers: set[Watcher] = set()
+
+    def lines(self, since: int = -1) -> bytes:
+        """The PRICE lines of what changed after revision `since`, in the basket's order; by default of all."""
+        return self._board.join(self, since)
+
+    def add(self, watcher: Watcher, *, eager: bool) -> None:
+        """Let `watcher` watch; an eager one is woken at every change, the others look by themselves."""
+        self.discard(watcher)
+        self.watchers.add(watcher)
+        if eager:
+            self._eager.add(watcher)
+
+    def discard(self, watcher: Watcher) -> None:
+        """Undo `add`."""
+        self.watchers.discard(watcher)
+        self._eager.discard(watcher)
+
+    def wake(self) -> None:
+        """Wake the eager watchers."""
+        for watcher in self._eager:
+            watcher.wake()
+
+
+class Board:
+    """The newest quotes. `on_demand(symbol, wanted)` is told when a symbol's first watcher comes or its last goes."""
+
+    def __init__(self) -> None:
+        self.on_demand: Callable[[str, bool], None] | None = None
+        self.revision = 0
+        self._entries: dict[str, Entry] = {}
+        self._baskets: dict[tuple[str, ...], Basket] = {}
+        self._joined: dict[tuple[Basket, int], bytes] = {}
+        self._highest_forgotten_seq = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def entry(self, symbol: str) -> Entry | None:
+        """The entry of `symbol`, where the board has one."""
+        return self._entries.get(symbol)
+
+    def quote(self, symbol: str) -> BoardQuote | None:
+        """The newest quote of `symbol`."""
+        entry = self._entries.get(symbol)
+        return entry.quote if entry is not None else None
+
+    def watched(self) -> list[str]:
+        """The symbols that somebody watches."""
+        return [symbol for symbol, entry in self._entries.items() if entry.baskets]
+
+    def is_watched(self, symbol: str) -> bool:
+        """Whether anybody watches `symbol`."""
+        entry = self._entries.get(symbol)
+        return entry is not None and bool(entry.baskets)
+
+    def put(self, quotes: Iterable[Quote], at: float) -> None:
+        """Take a batch of quotes that a source gave at monotonic time `at`; they are stale no longer."""
+        updates = []
+        for quote in quotes:
+            entry = self._entry(quote.symbol)
+            entry.refreshed_at = at
+            updates.append((entry, quote, None, None))
+        self._update(updates)
+
+    def mark_stale(self, symbols: Iterable[str], reason: Reason, retry_at_ms: int | None = None) -> None:
+        """Say of the quotes of `symbols` that they could not be renewed; symbols without a quote are passed over."""
+        entries = [self._entries[symbol] for symbol in symbols if symbol in self._entries]
+        self._update([(entry, entry.quote, reason, retry_at_ms) for entry in entries if entry.quote is not None])
+
+    def watch(self, symbols: tuple[str, ...], watcher: Watcher, *, eager: bool) -> Basket:
+        """The basket of `symbols`, which `watcher` watches until `unwatch`."""
+        basket = self._baskets.get(symbols)
+        if basket is None:
+            entries = tuple(self._entry(symbol) for symbol in symbols)
+            basket = self._baskets[symbols] = Basket(self, symbols, entries)
+            for entry in entries:
+                is_first = not entry.baskets
+                entry.baskets.add(basket)
+                if is_first and self.on_demand is not None:
+                    self.on_demand(entry.symbol, True)
+        basket.add(watcher, eager=eager)
+        return basket
+
+    def unwatch(self, basket: Basket, watcher: Watcher) -> None:
+        """Undo `watch`; the last watcher takes the basket with it."""
+        basket.discard(watcher)
+        if basket.watchers or self._baskets.get(basket.symbols) is not basket:
+            return
+        del self._baskets[basket.symbols]
+        for entry in basket.entries:
+            entry.baskets.discard(basket)
+            if not entry.baskets and self.on_demand is not None:
+                self.on_demand(entry.symbol, False)
+
+    def join(self, basket: Basket, since: int) -> bytes:
+        """The lines of a basket that changed after revision `since`."""
+        key = (basket, since)
+        joined = self._joined.get(key)
+        if joined is None:
+            joined = b"".join([entry.line for entry in basket.entries if entry.revision > since])
+            # Only what another session can use is kept: a joined push is many times the size of its lines' list.
+            if len(basket.watchers) > 1 and len(self._joined) < _MAX_JOINED:
+                self._joined[key] = joined
+        return joined
+
+    def forget(self, before: float, keep: int) -> None:
+        """Drop unwatched quotes that were not renewed since monotonic time `before`, and the oldest beyond `keep`."""
+        unwatched = [entry for entry in self._entries.values() if not entry.baskets]
+        unwatched.sort(key=lambda entry: entry.refreshed_at, reverse=True)
+        for place, entry in enumerate(unwatched):
+            if place >= keep or entry.refreshed_at < before:
+                # A symbol that comes back counts on from here, so that its seq never falls.
+                self._highest_forgotten_seq = max(self._highest_forgotten_seq, entry.seq)
+                del self._entries[entry.symbol]
+
+    def _entry(self, symbol: str) -> Entry:
+        entry = self._entries.get(symbol)
+        if entry is None:
+            entry = self._entries[symbol] = Entry(symbol, self._highest_forgotten_seq)
+        return entry
+
+    def _update(self, updates: Iterable[tuple[Entry, Quote, Reason | None, int | None]]) -> None:
+        revision = self.revision + 1
+        is_any_changed = False
+        touched: set[Basket] = set()
+        for entry, quote, reason, retry_at_ms in updates:
+            is_changed = not _is_same(entry.quote, quote, reason, retry_at_ms)
+            seq = entry.seq + is_changed
+            fields = {**quote.__dict__, "stale": reason is not None, "stale_reason": reason, "retry_at": retry_at_ms}
+            # The quote was validated when its provider made it.
+            entry.hold(BoardQuote.model_construct(**{**fields, "seq": seq}))
+            if is_changed:
+                is_any_changed = True
+                entry.revision = revision
+                touched |= entry.baskets
+        self._joined.clear()
+        if is_any_changed:
+            self.revision = revision
+        for basket in touched:
+            basket.revision = revision
+        for basket in touched:
+            basket.wake()
+
+
+def _is_same(held: BoardQuote | None, quote: Quote, reason: Reason | None, retry_at_ms: int | None) -> bool:
+    """Whether nothing but `received_at` differs."""
+    if held is None or held.stale_reason is not reason or held.retry_at != retry_at_ms:
+        return False
+    old, new = held.__dict__, quote.__dict__
+    return all(old[name] == new[name] for name in _COMPARED)
+
+
+_COMPARED = tuple(name for name in Quote.model_fields if name != "received_at")

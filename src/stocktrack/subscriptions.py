@@ -1,0 +1,123 @@
+"""One session's set of symbols, and the one task that pushes it.
+
+The publisher never waits for a session: the task asks the board for what changed since it last looked, hands it to the
+connection in one write, and looks again only when the client has taken it. What changed several times meanwhile is
+sent once, as it is then; `seq` shows the jump.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+
+from stocktrack.board import Basket, Board
+from stocktrack.clock import Clock
+from stocktrack.connection import Connection
+
+
+class Subscription:
+    """What one session is pushed, how often, and the task that does it.
+
+    The task exists while there are symbols; `close` ends it. `interval_seconds` 0 pushes what changed as it changes,
+    anything else pushes all symbols each time, as they are then.
+    """
+
+    __slots__ = ("_basket", "_board", "_clock", "_connection", "_name", "_sent", "_task", "_waiter", "interval_seconds")
+
+    def __init__(
+        self, board: Board, connection: Connection, clock: Clock, *, interval_seconds: float, name: str
+    ) -> None:
+        self._board = board
+        self._connection = connection
+        self._clock = clock
+        self._name = name
+        self._basket: Basket | None = None
+        self._sent = 0
+        self._task: asyncio.Task[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.interval_seconds = interval_seconds
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What is pushed, in the order it was asked for."""
+        return self._basket.symbols if self._basket is not None else ()
+
+    def add(self, symbols: Iterable[str], interval_seconds: float | None = None) -> bytes:
+        """Push `symbols` too, from now on with `interval_seconds` where given; returns the lines to begin with.
+
+        Those are the current prices of what is new, and of what changed since the last push where that is due anyway.
+        The caller sends them right after its reply.
+        """
+        before = self.symbols
+        after = tuple(dict.fromkeys((*before, *symbols)))
+        new = frozenset(after[len(before) :])
+        is_new_pace = interval_seconds is not None and interval_seconds != self.interval_seconds
+        if interval_seconds is not None:
+            self.interval_seconds = interval_seconds
+        if not new and not is_new_pace:
+            return b""
+        sent = self._sent if self.interval_seconds == 0 and before else self._board.revision
+        self._rewatch(after, is_new_pace=is_new_pace)
+        if self._basket is None:
+            return b""
+        self._sent = self._board.revision
+        return b"".join(entry.line for entry in self._basket.entries if entry.symbol in new or entry.revision > sent)
+
+    def remove(self, symbols: Iterable[str]) -> tuple[str, ...]:
+        """Push `symbols` no longer; returns those that were pushed."""
+        gone = frozenset(symbols)
+        before = self.symbols
+        after = tuple(symbol for symbol in before if symbol not in gone)
+        if len(after) < len(before):
+            self._rewatch(after, is_new_pace=False)
+        return tuple(symbol for symbol in before if symbol in gone)
+
+    def close(self) -> None:
+        """Push nothing any more."""
+        self.remove(self.symbols)
+
+    def wake(self) -> None:
+        """Called by the board when a watched symbol changed."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _rewatch(self, symbols: tuple[str, ...], *, is_new_pace: bool) -> None:
+        # The new basket is watched before the old one is left, so that no symbol goes unwatched in between.
+        old = self._basket
+        self._basket = self._board.watch(symbols, self, eager=self.interval_seconds == 0) if symbols else None
+        if old is not None and old is not self._basket:
+            self._board.unwatch(old, self)
+        if self._task is not None and (is_new_pace or not symbols):
+            self._task.cancel()
+            self._task = None
+        if self._task is None and symbols:
+            self._task = asyncio.create_task(self._push(), name=f"{self._name} push")
+
+    async def _push(self) -> None:
+        # A client that went away ends the push quietly: the door's read loop notices it and closes the session.
+        with contextlib.suppress(ConnectionError):
+            if self.interval_seconds == 0:
+                await self._push_changes()
+            else:
+                await self._push_all(self.interval_seconds)
+
+    async def _push_changes(self) -> None:
+        while self._basket is not None:
+            if self._basket.revision <= self._sent:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+                continue
+            lines = self._basket.lines(self._sent)
+            self._sent = self._board.revision
+            self._connection.send(lines)
+            await self._connection.drain()
+
+    async def _push_all(self, interval_seconds: float) -> None:
+        due = self._clock.monotonic()
+        while self._basket is not None:
+            # After a wait for a slow client the next push is a whole interval away, not several at once.
+            due = max(due + interval_seconds, self._clock.monotonic())
+            await self._clock.sleep(due - self._clock.monotonic())
+            self._sent = self._board.revision
+            if lines := self._basket.lines():
+                self._connection.send(lines)
+                await self._connection.drain()

@@ -1,0 +1,175 @@
+"""Being polite to one provider: a deadline, a back-off that stops all calls after a 429, and one log line a change.
+
+Everything that asks a source goes through `Upstream.call`; `Lookups` remembers answers and shares calls in flight.
+"""
+
+import asyncio
+import math
+import random
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar, cast
+
+import structlog
+
+from stocktrack.clock import Clock, backoff_seconds
+from stocktrack.errors import ProviderError, Reason
+from stocktrack.providers.base import Capability, Provider
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+Key = TypeVar("Key", bound=Hashable)
+
+# A source that fails: 2 s doubling to 60 s. One that says 429 is asked for nothing at all: 30 s doubling to 10 min.
+FAILURE_FIRST_SECONDS, FAILURE_LONGEST_SECONDS = 2.0, 60.0
+BLOCKED_FIRST_SECONDS, BLOCKED_LONGEST_SECONDS = 30.0, 600.0
+
+
+class Upstream:
+    """One provider and what is known of its health."""
+
+    def __init__(self, provider: Provider, clock: Clock, *, timeout_seconds: float, rng: random.Random) -> None:
+        self.provider = provider
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._rng = rng
+        self._blocked_until = 0.0
+        self._blocks = 0
+        self._failing: dict[Capability, int] = {}
+        self.requests = 0
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self.provider.name
+
+    def check_blocked(self) -> None:
+        """`ProviderError` while the provider has asked to be left alone."""
+        left = self._blocked_until - self._clock.monotonic()
+        if left > 0:
+            raise ProviderError(
+                Reason.PROVIDER_BLOCKED,
+                f"{self.name} refuses requests (429); it is asked again in {left:.0f} s.",
+                retry_after_ms=round(left * 1000),
+            )
+
+    async def call(self, capability: Capability, make: Callable[[], Awaitable[Result]]) -> Result:
+        """The provider's answer, within the deadline; what goes wrong says when the provider is asked again."""
+        result = await self._translated(capability, lambda: self._within_deadline(make))
+        self.succeeded(capability)
+        return result
+
+    async def stream(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a stream until it breaks: a `ProviderError` that says when it is opened again."""
+        await self._translated(Capability.STREAM, run)
+
+    def succeeded(self, capability: Capability) -> None:
+        """Note that the provider answered."""
+        self._blocks = 0
+        if self._failing.pop(capability, 0):
+            log.info("source is back", provider=self.name, asked=capability)
+
+    async def _translated(self, capability: Capability, make: Callable[[], Awaitable[Result]]) -> Result:
+        self.check_blocked()
+        self.requests += 1
+        try:
+            return await make()
+        except ProviderError as error:
+            raise self._failed(capability, error) from error
+        except Exception as error:
+            # A provider translates its library's errors; one that comes through is our bug, and is shown as such.
+            log.exception("a provider raised what it should have translated", provider=self.name, asked=capability)
+            plain = ProviderError(Reason.PROVIDER_ERROR, f"{self.name} failed in an unexpected way.")
+            raise self._failed(capability, plain) from error
+
+    async def _within_deadline(self, make: Callable[[], Awaitable[Result]]) -> Result:
+        # The provider keeps its own time-outs; this is for the one that hangs all the same.
+        call = asyncio.ensure_future(make())
+        deadline = asyncio.ensure_future(self._clock.sleep(self._timeout_seconds + 1))
+        try:
+            await asyncio.wait({call, deadline}, return_when=asyncio.FIRST_COMPLETED)
+            if call.done():
+                return call.result()
+            raise ProviderError(
+                Reason.PROVIDER_TIMEOUT, f"{self.name} did not answer within {self._timeout_seconds:g} s."
+            )
+        finally:
+            call.cancel()
+            deadline.cancel()
+
+    def _failed(self, capability: Capability, error: ProviderError) -> ProviderError:
+        """Count the failure; the error with the time of the next try."""
+        failures = self._failing[capability] = self._failing.get(capability, 0) + 1
+        if error.reason is Reason.PROVIDER_BLOCKED:
+            self._blocks += 1
+            wait = backoff_seconds(
+                self._blocks, first=BLOCKED_FIRST_SECONDS, longest=BLOCKED_LONGEST_SECONDS, jitter=self._rng.random()
+            )
+            wait = max(wait, (error.retry_after_ms or 0) / 1000)
+            self._blocked_until = self._clock.monotonic() + wait
+        else:
+            wait = backoff_seconds(
+                failures, first=FAILURE_FIRST_SECONDS, longest=FAILURE_LONGEST_SECONDS, jitter=self._rng.random()
+            )
+        if failures == 1:
+            log.warning(
+                "source went away", provider=self.name, asked=capability, reason=error.reason, why=error.message
+            )
+        return ProviderError(error.reason, error.message, retry_after_ms=round(wait * 1000))
+
+
+class Lookups(Generic[Key, Result]):
+    """Answers of a slow call, by key: shared while in flight, remembered for `seconds`, the oldest forgotten first.
+
+    A failure is remembered as well, until its `retry_after_ms`: a symbol that makes a source fail is not asked for
+    again and again because clients do.
+    """
+
+    def __init__(self, clock: Clock, *, seconds: float, most: int = 1000) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._most = most
+        self._known: OrderedDict[Key, tuple[float, Result | ProviderError | None]] = OrderedDict()
+        self._in_flight: dict[Key, asyncio.Task[Result]] = {}
+
+    async def get(self, key: Key, make: Callable[[], Awaitable[Result]]) -> Result:
+        """The answer for `key`, from memory or from ``make()``."""
+        until, known = self._known.get(key, (-math.inf, None))
+        left = until - self._clock.monotonic()
+        if left > 0:
+            if isinstance(known, ProviderError):
+                raise ProviderError(known.reason, known.message, retry_after_ms=round(left * 1000))
+            return cast("Result", known)
+        task = self._in_flight.get(key)
+        if task is None:
+            task = self._in_flight[key] = asyncio.create_task(self._make(key, make), name=f"look up {key}")
+            # Asked for by nobody any more, a failure would otherwise be reported as never retrieved.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # The call belongs to all who wait for it: one who goes away does not take it along.
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Cancel what is in flight."""
+        tasks = list(self._in_flight.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _make(self, key: Key, make: Callable[[], Awaitable[Result]]) -> Result:
+        try:
+            result = await make()
+        except ProviderError as error:
+            self._remember(key, error, (error.retry_after_ms or 0) / 1000)
+            raise
+        else:
+            self._remember(key, result, self._seconds)
+            return result
+        finally:
+            del self._in_flight[key]
+
+    def _remember(self, key: Key, outcome: Result | ProviderError, seconds: float) -> None:
+        self._known[key] = (self._clock.monotonic() + seconds, outcome)
+        self._known.move_to_end(key)
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
