@@ -1,0 +1,51 @@
+"""Names to sources. A source's module, and the library under it, is imported only when it is asked for."""
+
+from collections.abc import Callable, Mapping
+
+from stocktrack.clock import Clock
+from stocktrack.config import Settings
+from stocktrack.errors import ConfigError
+from stocktrack.providers.base import Provider
+
+
+def _simulated(settings: Settings, clock: Clock) -> Provider:
+    from stocktrack.providers.simulated import SimulatedProvider
+
+    return SimulatedProvider(
+        interval_seconds=settings.simulated_interval_seconds, seed=settings.simulated_seed, clock=clock
+    )
+
+
+def _yahoo(settings: Settings, clock: Clock) -> Provider:
+    from stocktrack.providers.yahoo import YahooProvider
+
+    return YahooProvider(
+        timeout_seconds=settings.provider_timeout_seconds, cache_dir=settings.data_dir / "yfinance", clock=clock
+    )
+
+
+def _rss(settings: Settings, clock: Clock) -> Provider:
+    from stocktrack.providers.rss import RssProvider
+
+    return RssProvider(feeds=settings.news_feeds, timeout_seconds=settings.provider_timeout_seconds, clock=clock)
+
+
+SOURCES: Mapping[str, Callable[[Settings, Clock], Provider]] = {
+    "yahoo": _yahoo,
+    "rss": _rss,
+    "simulated": _simulated,
+}
+_INVENTED, _REAL_PRICES = "simulated", frozenset({"yahoo"})
+
+
+def build_providers(settings: Settings, clock: Clock) -> tuple[Provider, ...]:
+    """The sources that the setting `providers` names, in its order; `ConfigError` where one is not to be had."""
+    for name in settings.providers:
+        if name not in SOURCES:
+            raise ConfigError(f"providers = {name!r}: there is no such source; there are {', '.join(SOURCES)}.")
+    if _INVENTED in settings.providers and (real := _REAL_PRICES & set(settings.providers)):
+        raise ConfigError(
+            f"providers = {', '.join(settings.providers)}: invented prices beside those of {', '.join(real)} could be "
+            "taken for real ones. Choose one of the two."
+        )
+    return tuple(SOURCES[name](settings, clock) for name in settings.providers)

@@ -1,0 +1,235 @@
+"""The TCP door: JSON lines in and out of sessions, limits of the line, and the order of closing.
+
+One task serves one client: it reads a line, has the session answer it, and sends the answer. It owns the connection
+and closes it. A client that went away shows as an end of input or a `ConnectionError`, and costs nobody else anything.
+"""
+
+import array
+import asyncio
+import contextlib
+import errno
+import fcntl
+import socket
+import sys
+import termios
+from collections.abc import Iterator
+
+import structlog
+
+from stocktrack.clock import Clock
+from stocktrack.errors import ConfigError, SessionEnd
+from stocktrack.session import Session, farewell
+from stocktrack.sessions import Sessions
+
+log = structlog.get_logger()
+
+# Connections waiting to be accepted. A small number makes clients that reconnect at once wait for lost SYNs; at the
+# descriptor limit asyncio tries this many accepts a wake-up, but the session limit keeps the server away from there.
+BACKLOG = 1024
+# A client that pipelines without end gives way to the others after this many lines.
+LINES_IN_A_ROW = 8
+# What the kernel holds for one client (it doubles the number): prices in there can be merged no more.
+SEND_BUFFER_BYTES = 131_072
+# A vanished peer is found within 15 + 4 * 5 seconds of silence, or 30 seconds after data it did not acknowledge.
+KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_PROBES = 15, 5, 4
+USER_TIMEOUT_MS = 30_000
+# How long the last lines may take to be delivered, and the client to close after them.
+LINGER_SECONDS = 3.0
+
+
+class TcpConnection:
+    """One client's socket, as a session sees it. The task that serves the client is its owner."""
+
+    __slots__ = ("_clock", "_owner", "_reader", "_transport", "_writer", "last_sent_at", "sent_bytes")
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, clock: Clock) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._transport = writer.transport
+        self._clock = clock
+        self._owner = asyncio.current_task()
+        self.last_sent_at = clock.monotonic()
+        self.sent_bytes = 0
+
+    def send(self, data: bytes) -> None:
+        """Hand over whole lines."""
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+            self.sent_bytes += len(data)
+            self.last_sent_at = self._clock.monotonic()
+
+    async def drain(self) -> None:
+        """Wait while the client has not taken enough."""
+        await self._writer.drain()
+
+    def unsent_bytes(self) -> int:
+        """What waits here and, where the system tells, in the kernel."""
+        waiting = self._transport.get_write_buffer_size()
+        if waiting == 0 or self._transport.is_closing():
+            return 0
+        return waiting + _bytes_in_kernel(self._transport)
+
+    def end(self) -> None:
+        """Have the owner stop reading and close when everything is delivered."""
+        if self._owner is not None:
+            self._owner.cancel()
+
+    def abort(self) -> None:
+        """Close now; what was not taken is thrown away."""
+        self._transport.abort()
+
+    async def finish(self) -> None:
+        """Deliver what was sent, wait a while for the client to close first, then close.
+
+        Closing a socket while something lies unread in it makes the kernel send a reset, which can overtake the last
+        lines and take them from the client. So the rest of the input is read and thrown away.
+        """
+        try:
+            with contextlib.suppress(TimeoutError, OSError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    if not self._transport.is_closing() and self._writer.can_write_eof():
+                        self._writer.write_eof()
+                        while await self._reader.read(65_536):
+                            pass
+                    self._writer.close()
+                    await self._writer.wait_closed()
+        finally:
+            self._transport.abort()
+
+
+class TcpServer:
+    """The listening socket and the tasks of its clients."""
+
+    def __init__(self, sessions: Sessions, clock: Clock, *, max_line_bytes: int) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self._max_line_bytes = max_line_bytes
+        self._server: asyncio.Server | None = None
+        self._clients: dict[asyncio.Task[None], TcpConnection | None] = {}
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; `ConfigError` names the port and the setting where that cannot be."""
+        try:
+            self._server = await asyncio.start_server(
+                self._connected, host, port, limit=self._max_line_bytes, backlog=BACKLOG, reuse_address=True
+            )
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise ConfigError(
+                    f"Port {port} on {host} is taken by another program. Stop that one, or choose another port with "
+                    "--port or STOCKTRACK_PORT."
+                ) from None
+            raise ConfigError(f"Cannot listen on host = {host!r}, port = {port}: {error.strerror or error}.") from None
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens; port 0 has become a real one."""
+        if self._server is None:
+            return []
+        return [sock.getsockname()[:2] for sock in self._server.sockets]
+
+    def stop_listening(self) -> None:
+        """Take no new clients."""
+        if self._server is not None:
+            # Not awaited: from Python 3.12 on `wait_closed` waits for the clients, who are told later.
+            self._server.close()
+
+    async def close(self, within_seconds: float) -> None:
+        """Wait for the clients, whose sessions were ended, to take their last lines; then abort the rest."""
+        if self._clients:
+            await asyncio.wait(self._clients, timeout=within_seconds)
+        for connection in self._clients.values():
+            if connection is not None:
+                connection.abort()
+        for task in self._clients:
+            task.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer), name="tcp client")
+        self._clients[task] = None
+        task.add_done_callback(self._served)
+
+    def _served(self, task: asyncio.Task[None]) -> None:
+        del self._clients[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("serving a client failed unexpectedly", exc_info=error)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = TcpConnection(reader, writer, self._clock)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is a task
+        self._clients[task] = connection
+        _set_options(writer)
+        peer = writer.get_extra_info("peername")
+        try:
+            session = self._sessions.open(connection, address=str(peer[0]) if peer else "unknown", door="tcp")
+        except SessionEnd as why:
+            connection.send(farewell(why))
+            await connection.finish()
+            return
+        try:
+            await self._talk(session, connection, reader)
+        except asyncio.CancelledError:
+            if session.is_open:
+                raise
+            # The session was ended by somebody else, who cancelled this task to stop it from reading.
+            task.uncancel()
+        except ConnectionError:
+            pass
+        finally:
+            self._sessions.close_session(session)
+        await connection.finish()
+
+    async def _talk(self, session: Session, connection: TcpConnection, reader: asyncio.StreamReader) -> None:
+        connection.send(session.hello())
+        lines = 0
+        while session.is_open:
+            lines += 1
+            if lines % LINES_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+            try:
+                line = await reader.readuntil(b"\n")
+            except asyncio.IncompleteReadError as cut:
+                if cut.partial.strip():
+                    connection.send(session.line_cut_off())
+                return
+            except asyncio.LimitOverrunError:
+                connection.send(session.line_too_long())
+                return
+            line = line.strip()
+            if line:
+                connection.send(await session.receive(line))
+                await connection.drain()
+
+
+def _set_options(writer: asyncio.StreamWriter) -> None:
+    """Bound what the kernel holds for this client, and have it find a vanished one."""
+    with contextlib.suppress(OSError), _socket_of(writer.transport) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if sys.platform == "linux":
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+
+
+@contextlib.contextmanager
+def _socket_of(transport: asyncio.BaseTransport) -> Iterator[socket.socket]:
+    """The transport's socket as a real one, since uvloop's stand-in has no `setsockopt`; the transport keeps it."""
+    sock = socket.socket(fileno=transport.get_extra_info("socket").fileno())
+    try:
+        yield sock
+    finally:
+        sock.detach()
+
+
+def _bytes_in_kernel(transport: asyncio.BaseTransport) -> int:
+    """Bytes sent that the peer has not acknowledged (Linux's SIOCOUTQ, the same number as TIOCOUTQ); else 0."""
+    count = array.array("i", [0])
+    try:
+        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, count)
+    except (OSError, ValueError):
+        return 0
+    return count[0]

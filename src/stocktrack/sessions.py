@@ -1,0 +1,185 @@
+"""All open sessions: how many there may be, and the deadlines that end one.
+
+One task looks at all of them at least once a second, instead of several timers in each: at 15,000 sessions that is a
+few milliseconds a second, and it saves the timers' memory in every session.
+"""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+
+import structlog
+
+from stocktrack.board import Board
+from stocktrack.clock import Clock
+from stocktrack.connection import Connection
+from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
+from stocktrack.feed import Event, Feed, FeedEvent
+from stocktrack.session import Accounts, Services, Session, SessionRules, State
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How many sessions there may be (0: no limit, where that is said in the settings), and their deadlines."""
+
+    max_sessions: int
+    max_unauthenticated_sessions: int
+    max_sessions_per_user: int
+    max_sessions_per_address: int
+    auth_timeout_seconds: float
+    slow_client_timeout_seconds: float
+
+
+class Sessions:
+    """The open sessions; a door opens one for each client and closes it when the client is gone."""
+
+    def __init__(
+        self, rules: SessionRules, limits: SessionLimits, *, accounts: Accounts, feed: Feed, board: Board, clock: Clock
+    ) -> None:
+        self._limits = limits
+        self._rules = rules
+        self._clock = clock
+        self._accounts = accounts
+        self._services = Services(rules, accounts, feed, board, clock, self._admit)
+        self._open: dict[Session, None] = {}
+        self._numbers = itertools.count(1)
+        self._unauthenticated = 0
+        self._by_address: Counter[str] = Counter()
+        self._by_user: Counter[str] = Counter()
+        # Sessions with bytes that wait to be taken: how many they had taken when they last took any, and when that was.
+        self._behind: dict[Session, tuple[int, float]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        feed.on_event = self._tell
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(tuple(self._open))
+
+    def start(self) -> None:
+        """Begin to watch the deadlines."""
+        self._spawn(self._watch(), "session deadlines")
+
+    async def close(self) -> None:
+        """End the tasks; the sessions were ended by `end_all` before."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def open(self, connection: Connection, *, address: str, door: str) -> Session:
+        """A new session; `SessionEnd` where there are too many."""
+        limits = self._limits
+        for count, most, whose in (
+            (len(self._open), limits.max_sessions, "this server"),
+            (self._unauthenticated, limits.max_unauthenticated_sessions, "clients that have not logged in"),
+            (self._by_address[address], limits.max_sessions_per_address, f"address {address}"),
+        ):
+            if most and count >= most:
+                raise SessionEnd(
+                    Reason.SESSION_LIMIT, f"The limit of {most} sessions of {whose} is reached.", retry_after_ms=5000
+                )
+        session = Session(self._services, connection, name=f"s{next(self._numbers)}", address=address, door=door)
+        self._open[session] = None
+        self._unauthenticated += 1
+        self._by_address[address] += 1
+        return session
+
+    def close_session(self, session: Session) -> None:
+        """Forget a session whose client is gone."""
+        if session not in self._open:
+            return
+        session.closed()
+        del self._open[session]
+        self._behind.pop(session, None)
+        _count_down(self._by_address, session.address)
+        if session.username is None:
+            self._unauthenticated -= 1
+        else:
+            _count_down(self._by_user, session.username)
+
+    def end_all(self, why: SessionEnd) -> None:
+        """End every session with a NOTICE that says why."""
+        for session in tuple(self._open):
+            session.end(why)
+
+    def _admit(self, session: Session, username: str) -> None:
+        most = self._limits.max_sessions_per_user
+        if most and self._by_user[username] >= most:
+            raise CommandError(
+                Reason.SESSION_LIMIT, f"{username} has {most} sessions already, the most allowed.", retry_after_ms=5000
+            )
+        if session in self._open:
+            self._unauthenticated -= 1
+            self._by_user[username] += 1
+
+    def _tell(self, event: FeedEvent) -> None:
+        """Hand an event of the feed to the sessions; what turned out to be unknown leaves the saved lists too."""
+        for session in tuple(self._open):
+            dropped = session.tell(event)
+            if event.event is Event.UNKNOWN and dropped and session.username is not None:
+                self._spawn(self._unsave(session.username, dropped), f"{session.name} unsave unknown")
+
+    async def _unsave(self, username: str, symbols: tuple[str, ...]) -> None:
+        try:
+            await self._accounts.unsave(username, symbols)
+        except StockTrackError as error:
+            log.warning("unknown symbols stay in a saved list", user=username, symbols=symbols, why=error.message)
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watch(self) -> None:
+        shortest = min(
+            self._limits.auth_timeout_seconds, self._limits.slow_client_timeout_seconds, self._rules.heartbeat_seconds
+        )
+        period = min(1.0, shortest / 4)
+        while True:
+            await self._clock.sleep(period)
+            self.check_deadlines()
+
+    def check_deadlines(self) -> None:
+        """End what is over its time, and send heartbeats where it was quiet."""
+        now = self._clock.monotonic()
+        for session in tuple(self._open):
+            if session.state is State.ENDED:
+                continue
+            if session.state is State.GREETED and now - session.opened_at >= self._limits.auth_timeout_seconds:
+                seconds = self._limits.auth_timeout_seconds
+                session.end(SessionEnd(Reason.AUTH_TIMEOUT, f"There was no successful AUTH within {seconds:g} s."))
+            elif self._is_slow(session, now):
+                self._end_slow(session)
+            elif session not in self._behind and now - session.connection.last_sent_at >= self._rules.heartbeat_seconds:
+                session.heartbeat()
+
+    def _is_slow(self, session: Session, now: float) -> bool:
+        unsent = session.connection.unsent_bytes()
+        if unsent == 0:
+            self._behind.pop(session, None)
+            return False
+        taken = session.connection.sent_bytes - unsent
+        last_taken, since = self._behind.get(session, (-1, now))
+        if taken != last_taken:
+            self._behind[session] = (taken, now)
+            return False
+        return now - since >= self._limits.slow_client_timeout_seconds
+
+    def _end_slow(self, session: Session) -> None:
+        seconds = self._limits.slow_client_timeout_seconds
+        why = SessionEnd(Reason.SLOW_CLIENT, f"The client took nothing for {seconds:g} s.")
+        log.info("slow client closed", session=session.name, user=session.username, address=session.address)
+        session.end(why)
+        # It would have to read to see the notice; waiting for that would hold its buffers for ever.
+        session.connection.abort()
+
+
+def _count_down(counter: Counter[str], key: str) -> None:
+    counter[key] -= 1
+    if counter[key] <= 0:
+        del counter[key]
