@@ -12,7 +12,7 @@ from enum import IntEnum, StrEnum
 
 
 class Code(IntEnum):
-    """The status code of a server message; design of the classroom system, kept on the wire as it was."""
+    """The status code of a server message. 2000 is a LOGOUT that succeeded."""
 
     CONTINUE = 100
     OK = 200

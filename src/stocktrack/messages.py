@@ -115,12 +115,7 @@ class _WithSymbols(Command):
     @model_validator(mode="before")
     @classmethod
     def _fold_symbol(cls, fields: Any) -> Any:
-        if not isinstance(fields, dict):
-            return fields
-        if fields.get("symbols", ()) is None:
-            # Left out it can mean "all of them"; a null is more likely a script's empty variable.
-            raise ValueError("'symbols' is null: send a list of symbols, or leave the field out")
-        if "symbol" not in fields:
+        if not isinstance(fields, dict) or "symbol" not in fields:
             return fields
         if "symbols" in fields:
             raise ValueError("there are both 'symbol' and 'symbols': send one of them")
@@ -456,9 +451,9 @@ class Price(ServerMessage):
 
     @classmethod
     def of(cls, quote: BoardQuote) -> "Price":
-        """The push that tells `quote`; its fields were validated when the quote was made."""
+        """The push that tells `quote`."""
         fields = quote.__dict__
-        return cls.model_construct(status="CONTINUE", **{name: fields[name] for name in cls.FROM_QUOTE})
+        return cls(**{name: fields[name] for name in cls.FROM_QUOTE})
 
 
 # {"type":"HEARTBEAT","code":100,"status":"CONTINUE","timestamp":1712331930000}
@@ -542,6 +537,10 @@ def decode_line(line: bytes) -> AnyCommand:
     if kind not in COMMAND_TYPES:
         message = f"There is no command {shown(kind)}; there are {', '.join(COMMAND_TYPES)}."
         raise BadLine(Reason.UNKNOWN_COMMAND, message, id=id_)
+    if fields.get("symbols", ()) is None and "symbols" in _FIELDS[kind]:
+        # Left out it can mean "all of them"; a null is more likely a script's empty variable.
+        message = f"{kind}: the field 'symbols' is null: send a list of symbols, or leave the field out."
+        raise BadLine(Reason.INVALID_COMMAND, message, command_type=kind, id=id_)
     try:
         return COMMANDS.validate_python(fields)
     except ValidationError as error:
