@@ -1,0 +1,229 @@
+"""News from RSS and Atom feeds: the newest headlines of each, merged, without doubles, and cleaned.
+
+`rss_fetch.py` gets the documents, `rss_parse.py` reads them; here is what is remembered of each feed, what a headline
+may hold, and that one dead feed hides no other.
+"""
+
+import asyncio
+import html
+import re
+import unicodedata
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+
+from stocktrack.blocking import BlockingPool
+from stocktrack.clock import Clock, backoff_seconds
+from stocktrack.errors import ProviderError, Reason
+from stocktrack.providers.rss_parse import FeedParser, ParsedFeed, UnreadableFeed
+from stocktrack.quotes import Headline, clean_link, clean_text
+
+if TYPE_CHECKING:
+    from stocktrack.providers.rss_fetch import Document, Fetcher, Version
+
+log = structlog.get_logger()
+
+HEADLINES_A_FEED = 5
+_MAX_TITLE_CHARS, _MAX_SOURCE_CHARS = 300, 80
+_MAX_RAW_CHARS = 4000
+_PARSERS = 2
+# A feed that says 429 is left alone as any source is; one that names a time is believed for up to an hour.
+_REFUSED_FIRST_SECONDS, _REFUSED_LONGEST_SECONDS, _LONGEST_BELIEVED_SECONDS = 30.0, 600.0, 3600.0
+_TAG = re.compile(r"<[a-zA-Z/!?][^<>]*>")
+_OPENING = re.compile(r"<+(?=[a-zA-Z/!?])")
+
+
+@dataclass(slots=True)
+class _Feed:
+    """One configured feed and what is known of it."""
+
+    address: str = field(repr=False)  # it may hold a secret
+    number: int
+    host: str
+    version: "Version | None" = None
+    headlines: tuple[Headline, ...] = ()
+    failure: ProviderError | None = None
+    refusals: int = 0
+    quiet_until: float = 0.0
+
+
+class RssProvider:
+    """The feeds of the setting `news_feeds`; `fetcher` and `parser` are arguments for the tests."""
+
+    name = "rss"
+
+    def __init__(
+        self,
+        *,
+        feeds: Sequence[str],
+        timeout_seconds: float,
+        clock: Clock,
+        fetcher: "Fetcher | None" = None,
+        parser: FeedParser | None = None,
+    ) -> None:
+        self._feeds = tuple(
+            _Feed(address, number, urlsplit(address).hostname or "?") for number, address in enumerate(feeds, start=1)
+        )
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._fetcher = fetcher
+        self._parser = parser or FeedParser(timeout_seconds=timeout_seconds)
+        self._pool = BlockingPool("rss-parse", _PARSERS)
+        self._reading: set[asyncio.Task[ProviderError | None]] = set()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Make the HTTP client; nothing is asked of the feeds yet."""
+        try:
+            from stocktrack.providers.rss_fetch import Fetcher  # noqa: PLC0415 - httpx2 takes a tenth of a second
+
+            self._fetcher = self._fetcher or Fetcher(clock=self._clock)
+        except (ImportError, OSError, ValueError) as error:
+            # A proxy of the environment that httpx2 cannot use, or certificates that cannot be read.
+            raise ProviderError(
+                Reason.PROVIDER_ERROR, f"rss: the HTTP client cannot be made ({type(error).__name__})."
+            ) from error
+
+    async def close(self) -> None:
+        """Break off what hangs, and end the parsers."""
+        self._closed = True
+        self._pool.close()
+        self._parser.close()
+        reading = set(self._reading)
+        for task in reading:
+            task.cancel()
+        if reading:
+            await asyncio.wait(reading, timeout=0.5)
+        if self._fetcher is not None:
+            await self._fetcher.close()
+
+    async def news(self) -> Sequence[Headline]:
+        """The newest headlines of every feed; `ProviderError` where no feed can be read."""
+        if self._fetcher is None or self._closed:
+            raise ProviderError(Reason.PROVIDER_ERROR, "rss is not running.")
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._refresh(feed, self._fetcher)) for feed in self._feeds]
+            self._reading.update(tasks)
+            for task in tasks:
+                task.add_done_callback(self._reading.discard)
+        if any(task.cancelled() for task in tasks):
+            raise ProviderError(Reason.PROVIDER_ERROR, "rss is closing.")
+        failures = [failure for task in tasks if (failure := task.result()) is not None]
+        if failures and len(failures) == len(tasks):
+            raise self._all_failed(failures) from failures[0]
+        read = (feed.headlines for feed, task in zip(self._feeds, tasks, strict=True) if task.result() is None)
+        return _newest_without_doubles(headline for headlines in read for headline in headlines)
+
+    async def _refresh(self, feed: _Feed, fetcher: "Fetcher") -> ProviderError | None:
+        """Bring the feed's headlines up to date; the failure where that did not work."""
+        if feed.failure is not None and self._clock.monotonic() < feed.quiet_until:
+            return feed.failure
+        try:
+            async with _time_limit(self._clock, self._timeout_seconds):
+                document = await fetcher.fetch(feed.address, feed.version)
+                if document is not None:
+                    feed.headlines = await self._pool.run(self._headlines, document, feed.host)
+                    feed.version = document.version
+        except TimeoutError:
+            sentence = f"{feed.host} was not read within {self._timeout_seconds:g} seconds."
+            return self._failed(feed, ProviderError(Reason.PROVIDER_TIMEOUT, sentence))
+        except UnreadableFeed as error:
+            return self._failed(feed, ProviderError(Reason.PROVIDER_ERROR, f"{feed.host} {error}."))
+        except ProviderError as error:
+            return self._failed(feed, error)
+        except Exception as error:
+            # Our bug, or one of a library. Its text is not shown, because it may hold the feed's address.
+            sentence = f"{feed.host} could not be read ({type(error).__name__})."
+            return self._failed(feed, ProviderError(Reason.PROVIDER_ERROR, sentence))
+        if feed.failure is not None:
+            log.info("news feed is back", feed=feed.number, host=feed.host)
+        feed.failure, feed.refusals = None, 0
+        return None
+
+    def _headlines(self, document: "Document", host: str) -> tuple[Headline, ...]:
+        """The newest headlines in `document`; runs in a thread of the pool."""
+        parsed = self._parser.parse(document.body, content_type=document.content_type, url=document.version.url)
+        return read_headlines(parsed, host, self._clock.now_ms())
+
+    def _failed(self, feed: _Feed, error: ProviderError) -> ProviderError:
+        if error.reason is Reason.PROVIDER_BLOCKED or error.retry_after_ms is not None:
+            feed.refusals += 1
+            # No jitter: nobody asks before a client does, so that there is nothing to keep from falling into step.
+            wait = backoff_seconds(
+                feed.refusals, first=_REFUSED_FIRST_SECONDS, longest=_REFUSED_LONGEST_SECONDS, jitter=0.5
+            )
+            if error.retry_after_ms is not None:
+                wait = min(error.retry_after_ms / 1000, _LONGEST_BELIEVED_SECONDS)
+            feed.quiet_until = self._clock.monotonic() + wait
+        if feed.failure is None:
+            log.warning("news feed failed", feed=feed.number, host=feed.host, reason=error.reason, why=error.message)
+        # A copy, because the frames behind an error hold what was read of the document.
+        feed.failure = ProviderError(error.reason, error.message, retry_after_ms=error.retry_after_ms)
+        return error
+
+    def _all_failed(self, failures: Sequence[ProviderError]) -> ProviderError:
+        reasons = {failure.reason for failure in failures}
+        reason = reasons.pop() if len(reasons) == 1 else Reason.PROVIDER_ERROR
+        message = f"No RSS feed could be read ({len(failures)} tried). The first: {failures[0].message}"
+        retry_after_ms = None
+        if reason is Reason.PROVIDER_BLOCKED:
+            left = min(feed.quiet_until for feed in self._feeds) - self._clock.monotonic()
+            retry_after_ms = max(0, round(left * 1000))
+        return ProviderError(reason, message, retry_after_ms=retry_after_ms)
+
+
+def read_headlines(parsed: ParsedFeed, host: str, now_ms: int) -> tuple[Headline, ...]:
+    """The newest headlines of a feed, cleaned; entries without a title are left out, times to come are `now_ms`."""
+    source = _plain_text(parsed.title, _MAX_SOURCE_CHARS) or host
+    return _newest_without_doubles(
+        Headline(
+            title=title,
+            source=source,
+            link=clean_link(entry.link),
+            published=None if entry.published_seconds is None else min(entry.published_seconds * 1000, now_ms),
+        )
+        for entry in parsed.entries
+        if (title := _plain_text(entry.title, _MAX_TITLE_CHARS))
+    )[:HEADLINES_A_FEED]
+
+
+def _newest_without_doubles(headlines: Iterable[Headline]) -> tuple[Headline, ...]:
+    """The newest first, those without a time last, each title and each link once."""
+    seen: set[str] = set()
+    kept: list[Headline] = []
+    for headline in sorted(headlines, key=lambda each: (each.published is None, -(each.published or 0))):
+        marks = {unicodedata.normalize("NFKC", headline.title).casefold()}
+        if headline.link is not None:
+            marks.add(headline.link)
+        if seen.isdisjoint(marks):
+            seen |= marks
+            kept.append(headline)
+    return tuple(kept)
+
+
+def _plain_text(markup: str, max_chars: int) -> str:
+    """`markup` as text: entities resolved, tags taken out, clean."""
+    # Cleaned first, so that no invisible character keeps a tag from being seen as one; then twice, because a tag inside
+    # a tag leaves one behind. What is opened and never closed loses its bracket.
+    shown = clean_text(html.unescape(markup), _MAX_RAW_CHARS)
+    return clean_text(_OPENING.sub("", _TAG.sub("", shown)), max_chars)
+
+
+@asynccontextmanager
+async def _time_limit(clock: Clock, seconds: float) -> AsyncIterator[None]:
+    """`TimeoutError` where the block takes longer than `seconds` of `clock`."""
+    async with asyncio.timeout(None) as limit:
+
+        async def expire() -> None:
+            await clock.sleep(seconds)
+            limit.reschedule(asyncio.get_running_loop().time())
+
+        timer = asyncio.create_task(expire())
+        try:
+            yield
+        finally:
+            timer.cancel()

@@ -1,0 +1,194 @@
+"""Fetching one document of the web politely and suspiciously, for `rss.py`.
+
+The limits on size and redirects are here; the limit on time is the caller's, and covers everything. A redirect never
+leads from the public net into this machine or its private networks (server-side request forgery): its host is
+resolved, every address must be public, and the request goes to the very address that was checked, because a second
+look-up could give another one. What the operator configured is not checked: a feed on the loopback may stay there.
+"""
+
+import asyncio
+import email.utils
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+import httpx2
+
+from stocktrack import __version__
+from stocktrack.clock import Clock
+from stocktrack.errors import ProviderError, Reason
+from stocktrack.quotes import clean_text
+
+MAX_BODY_BYTES = 2 * 1024 * 1024
+MAX_REDIRECTS = 5
+
+IPAddress = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Which version of a document is known: the headers to ask `url` whether it has changed."""
+
+    url: str = field(repr=False)  # it may hold a secret
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it came, decompressed."""
+
+    body: bytes = field(repr=False)
+    content_type: str
+    version: Version
+
+
+def is_private(address: IPAddress) -> bool:
+    """Whether `address` is anything but a host of the public net: private, loopback, link-local, multicast."""
+    inner = (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
+    return not inner.is_global or inner.is_multicast
+
+
+async def resolve_host(host: str, port: int) -> Sequence[str]:
+    """The addresses of `host`, the best first; `OSError` where it has none."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(socket_address[0]) for *_, socket_address in found]
+
+
+class Fetcher:
+    """An HTTP client for documents; `is_private` and `resolve` are arguments for the tests."""
+
+    def __init__(
+        self, *, clock: Clock, is_private: Callable[[IPAddress], bool] = is_private, resolve: Resolve = resolve_host
+    ) -> None:
+        self._clock = clock
+        self._is_private = is_private
+        self._resolve = resolve
+        self._client = httpx2.AsyncClient(
+            headers={
+                "User-Agent": f"StockTrack/{__version__}",
+                "Accept": "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.8",
+                "Accept-Encoding": "gzip, deflate",
+            },
+            follow_redirects=False,
+            timeout=None,  # the caller's limit covers the whole of it, drips included
+            # Half a minute lies between two fetches, and a connection belongs to the address that was checked for it.
+            limits=httpx2.Limits(max_keepalive_connections=0),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._client.aclose()
+
+    async def fetch(self, address: str, known: Version | None) -> Document | None:
+        """The document at `address`, None where it still is the `known` one; else `ProviderError`."""
+        host = "the feed"
+        try:
+            url = httpx2.URL(address)
+            host = url.host
+            return await self._follow(url, known)
+        except httpx2.TimeoutException as error:
+            raise ProviderError(Reason.PROVIDER_TIMEOUT, f"{host} did not answer in time.") from error
+        except httpx2.TransportError as error:
+            cause = clean_text(str(error), 120) or type(error).__name__
+            raise ProviderError(Reason.PROVIDER_ERROR, f"{host} cannot be reached or broke off: {cause}.") from error
+        except httpx2.DecodingError as error:
+            raise ProviderError(Reason.PROVIDER_ERROR, f"{host} sent what cannot be decompressed.") from error
+        except httpx2.InvalidURL as error:
+            raise ProviderError(Reason.PROVIDER_ERROR, f"{host} has, or redirects to, no valid address.") from error
+
+    async def _follow(self, url: httpx2.URL, known: Version | None) -> Document | None:
+        host = url.host
+        checked: str | None = None
+        is_inside = self._is_inside(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            async with self._get(url, checked, known) as response:
+                if not response.has_redirect_location:
+                    return await self._read(response, host, url, known)
+                target = url.join(response.headers["location"])
+            if target.scheme not in {"http", "https"} or not target.host:
+                raise ProviderError(Reason.PROVIDER_ERROR, f"{host} redirects to what is no address of the web.")
+            checked = None if is_inside else await self._public_address(target, host)
+            is_inside = is_inside and self._is_inside(target)
+            url = target
+        raise ProviderError(Reason.PROVIDER_ERROR, f"{host} redirects more than {MAX_REDIRECTS} times.")
+
+    def _get(
+        self, url: httpx2.URL, checked: str | None, known: Version | None
+    ) -> AbstractAsyncContextManager[httpx2.Response]:
+        headers: dict[str, str] = {}
+        extensions: dict[str, Any] = {}
+        if known is not None and known.url == str(url):
+            headers.update(known.headers)
+        if checked is not None:
+            headers["Host"] = url.netloc.decode("ascii")
+            extensions["sni_hostname"] = url.raw_host.decode("ascii")
+            url = url.copy_with(host=checked)
+        return self._client.stream("GET", url, headers=headers, extensions=extensions)
+
+    def _is_inside(self, url: httpx2.URL) -> bool:
+        """Whether the address itself says that it is on this machine or a private network, whatever DNS may say."""
+        name = url.host.rstrip(".")
+        try:
+            return self._is_private(ip_address(name))
+        except ValueError:
+            return name == "localhost" or name.endswith(".localhost")
+
+    async def _public_address(self, target: httpx2.URL, host: str) -> str:
+        shown = clean_text(target.host, 100)
+        port = target.port or (443 if target.scheme == "https" else 80)
+        try:
+            addresses = await self._resolve(target.raw_host.decode("ascii").strip("[]"), port)
+        except (OSError, UnicodeError) as error:
+            raise ProviderError(Reason.PROVIDER_ERROR, f"{host} redirects to {shown}, which has no address.") from error
+        if not addresses or any(self._is_private(ip_address(address)) for address in addresses):
+            raise ProviderError(
+                Reason.PROVIDER_ERROR,
+                f"{host} redirects to {shown}, which is no public address. If that is meant, configure it as the feed.",
+            )
+        return addresses[0]
+
+    async def _read(
+        self, response: httpx2.Response, host: str, url: httpx2.URL, known: Version | None
+    ) -> Document | None:
+        if response.status_code == httpx2.codes.NOT_MODIFIED and known is not None and known.url == str(url):
+            return None
+        if not response.is_success:
+            is_refused = response.status_code == httpx2.codes.TOO_MANY_REQUESTS
+            raise ProviderError(
+                Reason.PROVIDER_BLOCKED if is_refused else Reason.PROVIDER_ERROR,
+                f"{host} answered with status {response.status_code}.",
+                retry_after_ms=self._retry_after_ms(response.headers.get("retry-after", "")),
+            )
+        if "," in response.headers.get("content-encoding", ""):
+            # One coding swells a read of 64 KiB to 64 MiB, in pieces that are counted. Each further one multiplies
+            # that by a thousand, and may be made so that nothing comes out which could be counted.
+            raise ProviderError(Reason.PROVIDER_ERROR, f"{host} sent a document that is compressed more than once.")
+        body = bytearray()
+        async with aclosing(response.aiter_bytes()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise ProviderError(
+                        Reason.PROVIDER_ERROR, f"{host} sent more than {MAX_BODY_BYTES // 1024 // 1024} MiB."
+                    )
+        headers = {
+            ask: response.headers[told]
+            for ask, told in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
+            if told in response.headers
+        }
+        return Document(bytes(body), response.headers.get("content-type", ""), Version(str(url), headers))
+
+    def _retry_after_ms(self, text: str) -> int | None:
+        if text.isascii() and text.isdigit() and len(text) < 10:
+            return int(text) * 1000
+        try:
+            moment = email.utils.parsedate_to_datetime(text)
+            return max(0, round(moment.timestamp() * 1000) - self._clock.now_ms())
+        except (ValueError, OverflowError):
+            return None
