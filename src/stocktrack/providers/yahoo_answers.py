@@ -1,0 +1,354 @@
+"""Reads what Yahoo's endpoints answer: JSON in, our values out, without any I/O.
+
+An answer is not trusted: what it lacks is left out, text is cleaned, and what cannot be true is refused with a
+`ProviderError`. Yahoo says "Not Found" in so many words for a symbol it does not have; nothing else counts as that.
+"""
+
+import contextlib
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from stocktrack.errors import ProviderError, Reason
+from stocktrack.quotes import (
+    CompanyInfo,
+    Dividend,
+    MarketState,
+    Match,
+    Quote,
+    clean_link,
+    clean_text,
+    normalise_symbol,
+)
+
+MAX_NAME_CHARS = 60
+MAX_SUMMARY_CHARS = 2000
+# What the v7 endpoint is asked for, a third of a full row; it adds some fields that it always sends.
+QUOTE_FIELDS = (
+    *("symbol", "quoteType", "shortName", "longName", "currency", "exchange", "fullExchangeName", "marketState"),
+    *("regularMarketPrice", "regularMarketTime", "regularMarketChange", "regularMarketChangePercent"),
+    *("regularMarketPreviousClose", "regularMarketOpen", "regularMarketDayHigh", "regularMarketDayLow"),
+    *("regularMarketVolume", "bid", "ask", "priceHint", "exchangeDataDelayedBy"),
+)
+_MARKET_STATES = {
+    "REGULAR": MarketState.OPEN,
+    "PREPRE": MarketState.PRE,
+    "PRE": MarketState.PRE,
+    "POST": MarketState.POST,
+    "POSTPOST": MarketState.POST,
+    "CLOSED": MarketState.CLOSED,
+}
+# Oil was sold at -37.63 on 20 April 2020, and yields stand in indices; a share's price below zero is garbage.
+_MAY_BE_NEGATIVE = frozenset({"FUTURE", "INDEX"})
+_MAX_EPOCH_SECONDS = 60_000_000_000  # the years 68 to 3871: well within what Python's dates can hold
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteRows:
+    """What one v7 answer said of the symbols it was asked; each stands in exactly one of the four."""
+
+    quotes: Mapping[str, Quote]
+    unknown: frozenset[str]
+    garbled: Mapping[str, ProviderError]
+    left_out: tuple[str, ...]
+
+
+def read_quotes(payload: Any, symbols: Sequence[str], received_at: int) -> QuoteRows:
+    """The rows of a v7 quote answer; `ProviderError` where it is none. Rows come in any order and may be left out."""
+    section = _section(payload, "quoteResponse")
+    result = section.get("result")
+    if section.get("error") is not None or not isinstance(result, list):
+        raise _garbled("holds no list of quotes")
+    rows = {row["symbol"]: row for row in result if isinstance(row, dict) and isinstance(row.get("symbol"), str)}
+    quotes: dict[str, Quote] = {}
+    unknown: set[str] = set()
+    garbled: dict[str, ProviderError] = {}
+    for symbol in symbols:
+        row = rows.get(symbol)
+        if row is None:
+            continue
+        if row.get("quoteType") == "NONE" and row.get("regularMarketPrice") is None:
+            unknown.add(symbol)  # a retired symbol: Yahoo knows the name and nothing else
+            continue
+        state = _MARKET_STATES.get(str(row.get("marketState")), MarketState.UNKNOWN)
+        try:
+            quotes[symbol] = _quote(symbol, row, state, received_at)
+        except ProviderError as error:
+            garbled[symbol] = error
+    left_out = tuple(symbol for symbol in symbols if symbol not in rows)
+    return QuoteRows(quotes, frozenset(unknown), garbled, left_out)
+
+
+def read_chart_quote(payload: Any, symbol: str, received_at: int) -> Quote | None:
+    """The quote in the head of a chart of one day; None where Yahoo has no such symbol."""
+    chart = _only_result(payload, "chart")
+    if chart is None:
+        return None
+    meta = _section(chart, "meta")
+    if meta.get("regularMarketPrice") is None and not chart.get("timestamp"):
+        return None  # a name without a price and without one trade on record
+    previous_close = meta.get("previousClose")
+    if previous_close is None:
+        # The close before the chart begins; of a chart of one day that is the previous one.
+        previous_close = meta.get("chartPreviousClose")
+    row = {
+        **meta,
+        "quoteType": meta.get("instrumentType"),
+        "exchange": meta.get("exchangeName"),
+        "regularMarketPreviousClose": previous_close,
+    }
+    return _quote(symbol, row, _state_by_hours(meta, received_at), received_at)
+
+
+def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
+    """The company or fund of a quoteSummary answer; None where Yahoo has none.
+
+    Only companies have an `assetProfile` with a sector; a coin has a description there, an index nothing.
+    """
+    summary = _only_result(payload, "quoteSummary")
+    if summary is None:
+        return None
+    profile, price = _module(summary, "assetProfile"), _module(summary, "price")
+    detail, kind = _module(summary, "summaryDetail"), _module(summary, "quoteType")
+    if not (profile or price or detail or kind):
+        raise _garbled("holds nothing on the company")
+    employees = _positive(profile.get("fullTimeEmployees"))
+    website = profile.get("website")
+    return CompanyInfo(
+        symbol=symbol,
+        name=_text(price.get("longName"), price.get("shortName"), kind.get("longName"), kind.get("shortName")),
+        sector=_text(profile.get("sector")),
+        industry=_text(profile.get("industry")),
+        website=clean_link(website) if isinstance(website, str) else None,
+        country=_text(profile.get("country")),
+        employees=int(employees) if employees is not None else None,
+        exchange=_text(price.get("exchangeName"), price.get("exchange"), kind.get("exchange")),
+        currency=_text(price.get("currency"), detail.get("currency")),
+        market_cap=_positive(price.get("marketCap")) or _positive(detail.get("marketCap")),
+        summary=_text(profile.get("longBusinessSummary"), profile.get("description"), max_chars=MAX_SUMMARY_CHARS),
+    )
+
+
+def read_dividends(payload: Any) -> list[Dividend] | None:
+    """The dividends among a chart's events, newest first; None where Yahoo has no such symbol.
+
+    A dividend's time is the opening of its ex-date, so the date is that of the exchange's own zone.
+    """
+    chart = _only_result(payload, "chart")
+    if chart is None:
+        return None
+    zone = _zone(_section(chart, "meta"))
+    events = chart.get("events")
+    paid = events.get("dividends") if isinstance(events, dict) else None
+    entries = [entry for entry in paid.values() if isinstance(entry, dict)] if isinstance(paid, dict) else []
+    dividends = []
+    for entry in entries:
+        seconds, amount = _epoch_seconds(entry.get("date")), _positive(entry.get("amount"))
+        if seconds is not None and amount is not None:
+            ex_date = datetime.fromtimestamp(seconds, zone).date()
+            dividends.append(Dividend(date=ex_date, amount=_without_float32_noise(amount, range(2, 7))))
+    if entries and not dividends:
+        raise _garbled("holds dividends without dates or amounts")
+    return sorted(dividends, key=lambda dividend: dividend.date, reverse=True)
+
+
+def read_matches(payload: Any, limit: int) -> list[Match]:
+    """At most `limit` symbols of a search answer, in Yahoo's order, the best first."""
+    found = payload.get("quotes") if isinstance(payload, dict) else None
+    if not isinstance(found, list):
+        raise _garbled("holds no list of matches")
+    matches: dict[str, Match] = {}
+    for entry in found:
+        # Companies that are not listed come without a symbol.
+        if isinstance(entry, dict) and isinstance(entry.get("symbol"), str):
+            try:
+                symbol = normalise_symbol(entry["symbol"])
+            except ValueError:
+                continue  # nobody could ask for it
+            name = _text(entry.get("longname"), entry.get("shortname"))
+            exchange = _text(entry.get("exchDisp"), entry.get("exchange"))
+            matches.setdefault(symbol, Match(symbol=symbol, name=name, exchange=exchange))
+    return list(matches.values())[:limit]
+
+
+def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at: int) -> Quote:
+    """The quote of a v7 row, or of a chart's head under the same names.
+
+    The price is the regular market's also before and after hours: change, day range and time belong to that one.
+    """
+    may_be_negative = str(row.get("quoteType")) in _MAY_BE_NEGATIVE
+    hint = row.get("priceHint")
+    decimals = hint if isinstance(hint, int) and 0 <= hint <= 10 else 2
+
+    def money(field: str) -> float | None:
+        # Where Yahoo does not know a bid, an opening or a day's range it writes 0.
+        value = _number(row.get(field))
+        if value is None or value == 0 or (value < 0 and not may_be_negative):
+            return None
+        return _without_float32_noise(value, (decimals,))
+
+    price = money("regularMarketPrice")
+    if price is None:
+        raise ProviderError(Reason.PROVIDER_ERROR, f"Yahoo gave no usable price for {symbol}.")
+    previous_close = money("regularMarketPreviousClose")
+    change = _change(_number(row.get("regularMarketChange")), price, previous_close)
+    change_percent = _number(row.get("regularMarketChangePercent"))
+    if change_percent is None and change is not None and previous_close is not None:
+        change_percent = round(change / abs(previous_close) * 100, 6)
+    volume, delay_minutes = _number(row.get("regularMarketVolume")), _number(row.get("exchangeDataDelayedBy"))
+    seconds = _epoch_seconds(row.get("regularMarketTime"))
+    return Quote(
+        symbol=symbol,
+        price=price,
+        currency=_text(row.get("currency")),
+        change=change,
+        change_percent=change_percent,
+        previous_close=previous_close,
+        open=money("regularMarketOpen"),
+        high=money("regularMarketDayHigh"),
+        low=money("regularMarketDayLow"),
+        volume=int(volume) if volume is not None and volume >= 0 else None,
+        bid=money("bid"),
+        ask=money("ask"),
+        name=_text(row.get("shortName"), row.get("longName")),
+        exchange=_text(row.get("fullExchangeName"), row.get("exchange")),
+        market_state=state,
+        timestamp=seconds * 1000 if seconds is not None and seconds > 0 else None,
+        received_at=received_at,
+        provider="yahoo",
+        delay_seconds=int(delay_minutes * 60) if delay_minutes is not None and delay_minutes >= 0 else None,
+    )
+
+
+def _change(given: float | None, price: float, previous_close: float | None) -> float | None:
+    """The change as Yahoo gives it, or exactly the difference where that is what Yahoo means by 0.700012."""
+    if previous_close is None:
+        return given
+    difference = float(Decimal(repr(price)) - Decimal(repr(previous_close)))
+    noise = max(abs(price), abs(previous_close)) * 2.0**-22  # two float32 went into it
+    # A coin's change is that of 24 hours, not since the previous close.
+    return difference if given is None or abs(difference - given) <= noise else given
+
+
+def _without_float32_noise(value: float, decimals: Sequence[int]) -> float:
+    """`value` rounded to the first of `decimals` that leaves the same float32, else as it is.
+
+    Yahoo computes in float32: a price of 189.45 may come as 189.4499969. Where a float32 is too coarse to hold that
+    many decimals (above 80,000 with two) nothing is rounded, because the digits may be real.
+    """
+    for places in decimals:
+        if abs(value) * 2.0**-23 >= 0.5 * 10.0**-places:
+            break
+        rounded = round(value, places)
+        if _float32(rounded) == _float32(value):
+            return rounded
+    return value
+
+
+def _float32(value: float) -> bytes:
+    return struct.pack("<f", value)
+
+
+def _state_by_hours(meta: Mapping[str, Any], now_ms: int) -> MarketState:
+    """The state of the market by the trading hours in a chart's head, which has no state of its own."""
+    if meta.get("instrumentType") == "CRYPTOCURRENCY":
+        return MarketState.OPEN  # the hours say 00:00 to 23:59
+    periods = meta.get("currentTradingPeriod")
+    if not isinstance(periods, dict):
+        return MarketState.UNKNOWN
+    names = {"regular": MarketState.OPEN, "pre": MarketState.PRE, "post": MarketState.POST}
+    for name, state in names.items():
+        period = periods.get(name)
+        start, end = (period.get("start"), period.get("end")) if isinstance(period, dict) else (None, None)
+        begins, ends = _epoch_seconds(start), _epoch_seconds(end)
+        if begins is None or ends is None:
+            return MarketState.UNKNOWN
+        if begins * 1000 <= now_ms < ends * 1000:
+            return state
+    return MarketState.CLOSED
+
+
+def _zone(meta: Mapping[str, Any]) -> tzinfo:
+    """The exchange's time zone; its offset of today where the zone's rules are not on this machine."""
+    name, offset = meta.get("exchangeTimezoneName"), _number(meta.get("gmtoffset"))
+    if isinstance(name, str):
+        # An unknown name is a KeyError there, a malformed one a ValueError or an OSError.
+        with contextlib.suppress(KeyError, ValueError, OSError):
+            return ZoneInfo(name)
+    if offset is not None and abs(offset) < 86_400:
+        return timezone(timedelta(seconds=offset))
+    return UTC
+
+
+def _section(payload: Any, name: str) -> Mapping[str, Any]:
+    section = payload.get(name) if isinstance(payload, dict) else None
+    if not isinstance(section, dict):
+        raise _garbled(f"holds no {name!r}")
+    return section
+
+
+def _module(summary: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    module = summary.get(name)
+    return module if isinstance(module, dict) else {}
+
+
+def _only_result(payload: Any, name: str) -> Mapping[str, Any] | None:
+    """The one result of an endpoint that is asked of one symbol; None where Yahoo says that there is no such thing."""
+    error = _error(payload)
+    if error is not None:
+        if error.get("code") == "Not Found":
+            return None
+        described = _text(error.get("description"), error.get("code"), max_chars=120)
+        raise ProviderError(Reason.PROVIDER_ERROR, f"Yahoo answered with an error: {described or 'without a text'}.")
+    result = _section(payload, name).get("result")
+    if not isinstance(result, list) or not result or not isinstance(result[0], dict):
+        raise _garbled("is empty")
+    return result[0]
+
+
+def _error(payload: Any) -> Mapping[str, Any] | None:
+    """The error in an answer. It stands under the endpoint's name, or under "finance"."""
+    sections = payload.values() if isinstance(payload, dict) else ()
+    errors = (section.get("error") for section in sections if isinstance(section, dict))
+    return next((error for error in errors if isinstance(error, dict)), None)
+
+
+def _number(value: Any) -> float | None:
+    """The finite number in `value`, also where it is wrapped as `{"raw": 1.5, "fmt": "1.50"}`."""
+    if isinstance(value, dict):
+        value = value.get("raw")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) and abs(number) < 1e30 else None
+
+
+def _positive(value: Any) -> float | None:
+    number = _number(value)
+    return number if number is not None and number > 0 else None
+
+
+def _epoch_seconds(value: Any) -> int | None:
+    # Dates before 1970 are real: some shares have paid dividends since 1962.
+    number = _number(value)
+    return int(number) if number is not None and number != 0 and abs(number) < _MAX_EPOCH_SECONDS else None
+
+
+def _text(*values: Any, max_chars: int = MAX_NAME_CHARS) -> str | None:
+    """The first of `values` that is a text with something in it, cleaned."""
+    for value in values:
+        if isinstance(value, str) and (text := clean_text(value, max_chars)):
+            return text
+    return None
+
+
+def _garbled(what: str) -> ProviderError:
+    return ProviderError(Reason.PROVIDER_ERROR, f"Yahoo's answer {what}.")

@@ -1,0 +1,954 @@
+"""The Yahoo source: how its answers are read, and the real yfinance asking a Yahoo of our own."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provider_contract import (
+    CompanyContract,
+    DividendContract,
+    HangingContract,
+    OutageContract,
+    ProviderContract,
+    QuoteContract,
+    SearchContract,
+    Subject,
+)
+from stocktrack.clock import ManualClock
+from stocktrack.errors import ConfigError, ProviderError, Reason
+from stocktrack.providers.base import QuoteAnswer
+from stocktrack.providers.yahoo import CHARTS_A_CALL, SYMBOLS_A_REQUEST, YahooProvider
+from stocktrack.providers.yahoo_answers import (
+    QuoteRows,
+    read_chart_quote,
+    read_company,
+    read_dividends,
+    read_matches,
+    read_quotes,
+)
+from stocktrack.providers.yahoo_session import open_session
+from stocktrack.quotes import Dividend, MarketState, Match, Quote
+from yahoo_redirect import send_yahoo_to
+from yahoo_stub import YahooStub, chart, in_envelope, row, running_yahoo_stub
+
+NOW_MS = 1_712_331_900_000
+HTML = b"<!DOCTYPE html><html><body>captcha</body></html>"
+NOT_FOUND = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
+
+
+# --- the rows of v7 ------------------------------------------------------------------------------------------------
+
+
+def rows_of(*rows: Any, asked: tuple[str, ...] = ("ACME",)) -> QuoteRows:
+    return read_quotes(in_envelope("quoteResponse", list(rows)), asked, NOW_MS)
+
+
+def quote_of(price: Any = 101.5, **changes: Any) -> Quote:
+    return rows_of(row("ACME", price, **changes)).quotes["ACME"]
+
+
+def test_a_full_row_becomes_a_full_quote() -> None:
+    assert quote_of() == Quote(
+        symbol="ACME",
+        price=101.5,
+        currency="USD",
+        change=1.5,
+        change_percent=1.5,
+        previous_close=100.0,
+        open=100.25,
+        high=102.75,
+        low=99.5,
+        volume=123_456,
+        bid=101.25,
+        ask=101.75,
+        name="ACME Corp.",
+        exchange="NasdaqGS",
+        market_state=MarketState.OPEN,
+        timestamp=1_712_331_900_000,
+        received_at=NOW_MS,
+        provider="yahoo",
+        delay_seconds=0,
+    )
+
+
+def test_a_row_of_symbol_and_price_alone_is_a_quote_that_invents_nothing() -> None:
+    bare = rows_of({"symbol": "ACME", "regularMarketPrice": 5}).quotes["ACME"]
+
+    assert bare == Quote(symbol="ACME", price=5.0, received_at=NOW_MS, provider="yahoo")
+
+
+def test_rows_are_matched_by_symbol_whatever_their_order() -> None:
+    answer = rows_of(row("B", 2.0), row("STRAY", 9.0), row("A", 1.0), asked=("A", "B", "C"))
+
+    assert {symbol: quote.price for symbol, quote in answer.quotes.items()} == {"A": 1.0, "B": 2.0}
+    assert answer.left_out == ("C",)
+
+
+def test_a_retired_symbol_is_unknown() -> None:
+    answer = rows_of({"symbol": "ACME", "quoteType": "NONE"})
+
+    assert answer == QuoteRows({}, frozenset({"ACME"}), {}, ())
+
+
+@pytest.mark.parametrize("price", [None, float("nan"), float("inf"), -3.5, 0, "101.5", True, [], {"fmt": "1.00"}])
+def test_a_price_that_is_none_is_a_failure_of_its_symbol_alone(price: Any) -> None:
+    broken = {**row("ACME"), "regularMarketPrice": price}
+
+    answer = rows_of(broken, row("GOOD"), asked=("ACME", "GOOD"))
+
+    assert set(answer.quotes) == {"GOOD"}
+    assert answer.unknown == frozenset()
+    assert answer.garbled["ACME"].reason is Reason.PROVIDER_ERROR
+
+
+def test_a_future_may_be_negative_and_a_share_may_not() -> None:
+    assert quote_of(-37.63, quoteType="FUTURE").price == -37.63
+    assert "ACME" in rows_of(row("ACME", -37.63)).garbled
+
+
+def test_pence_stay_pence() -> None:
+    assert quote_of(308.8, currency="GBp").currency == "GBp"
+
+
+@pytest.mark.parametrize(
+    ("given", "hint", "price"),
+    [
+        (189.4499969, 2, 189.45),  # a float32 of 189.45, printed
+        (13128.23046875, 2, 13128.23),
+        (315.4158, 2, 315.4158),  # the source knows more than its hint says
+        (1.0834236, 4, 1.0834236),
+        (0.00001234567, 2, 0.00001234567),
+        (1.2339999942918075e-05, 8, 1.234e-05),
+        (96481.414, 2, 96481.414),  # a float32 is too coarse here to tell noise from digits
+        (1234567.891, 2, 1234567.891),
+        (58100, 0, 58100.0),
+        (101.5, None, 101.5),
+        (101.123, "2", 101.123),
+    ],
+)
+def test_a_price_loses_float_noise_and_no_digit_of_the_source(given: float, hint: Any, price: float) -> None:
+    assert quote_of(given, priceHint=hint).price == price
+
+
+def test_the_change_is_the_difference_without_the_noise_of_yahoo() -> None:
+    quote = quote_of(269.7, regularMarketPreviousClose=269.0, regularMarketChange=0.700012)
+
+    assert quote.change == 0.7
+
+
+def test_a_change_that_is_no_difference_stays_as_given() -> None:
+    # A coin's change is that of the last 24 hours.
+    quote = quote_of(96077.45, regularMarketPreviousClose=96137.88, regularMarketChange=-1225.8906)
+
+    assert quote.change == -1225.8906
+
+
+def test_zeros_that_mean_not_known_are_left_out_and_a_volume_of_zero_is_not() -> None:
+    zeros = dict.fromkeys(("bid", "ask", "regularMarketOpen", "regularMarketDayHigh", "regularMarketDayLow"), 0)
+
+    quote = quote_of(23.77, quoteType="INDEX", regularMarketVolume=0, **zeros)
+
+    assert (quote.bid, quote.ask, quote.open, quote.high, quote.low) == (None,) * 5
+    assert quote.volume == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("REGULAR", MarketState.OPEN),
+        ("PREPRE", MarketState.PRE),
+        ("PRE", MarketState.PRE),
+        ("POST", MarketState.POST),
+        ("POSTPOST", MarketState.POST),
+        ("CLOSED", MarketState.CLOSED),
+        ("HALTED", MarketState.UNKNOWN),
+        (7, MarketState.UNKNOWN),
+    ],
+)
+def test_the_market_state_is_put_into_our_words(state: Any, expected: MarketState) -> None:
+    assert quote_of(marketState=state).market_state is expected
+
+
+def test_before_and_after_hours_the_price_stays_that_of_the_regular_market() -> None:
+    quote = quote_of(marketState="POST", postMarketPrice=270.75, postMarketTime=1_712_350_000)
+
+    assert (quote.price, quote.timestamp, quote.market_state) == (101.5, 1_712_331_900_000, MarketState.POST)
+
+
+def test_a_delay_is_told_in_seconds() -> None:
+    assert quote_of(exchangeDataDelayedBy=15).delay_seconds == 900
+
+
+def test_names_are_cleaned_and_cut() -> None:
+    quote = quote_of(shortName="  Apple Inc.\x1b[31m      R\u202e ", fullExchangeName="N" * 500)
+
+    assert quote.name == "Apple Inc.[31m R"
+    assert quote.exchange is not None
+    assert len(quote.exchange) == 60
+
+
+def test_fields_of_a_wrong_kind_are_left_out() -> None:
+    wrong = {name: [1] for name in ("shortName", "longName", "currency", "exchange", "fullExchangeName", "bid", "ask")}
+    others = {"regularMarketTime": "noon", "exchangeDataDelayedBy": "late", "regularMarketVolume": -5, "quoteType": {}}
+
+    quote = quote_of(**wrong, **others)
+
+    left = {"symbol", "price", "received_at", "provider", "market_state", "change", "change_percent", "previous_close"}
+    assert quote.model_dump(exclude_none=True).keys() - {"open", "high", "low"} == left
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        [],
+        "text",
+        {},
+        {"quoteResponse": None},
+        {"quoteResponse": {"result": None, "error": None}},
+        {"quoteResponse": {"result": {"ACME": 1}, "error": None}},
+        {"quoteResponse": {"result": [], "error": {"code": "Internal", "description": "oops"}}},
+        {"finance": {"result": None, "error": NOT_FOUND}},
+    ],
+)
+def test_an_answer_that_is_no_list_of_quotes_is_an_error(payload: Any) -> None:
+    with pytest.raises(ProviderError) as caught:
+        read_quotes(payload, ("ACME",), NOW_MS)
+
+    assert caught.value.reason is Reason.PROVIDER_ERROR
+
+
+def test_rows_that_are_no_rows_are_passed_over() -> None:
+    assert rows_of(None, 7, {"symbol": 5}, row("ACME")).quotes["ACME"].price == 101.5
+
+
+# --- charts --------------------------------------------------------------------------------------------------------
+
+
+def chart_quote(result: Any, now_ms: int = NOW_MS) -> Quote | None:
+    return read_chart_quote(in_envelope("chart", [result]), "ACME", now_ms)
+
+
+def test_the_head_of_a_chart_is_a_quote_with_the_change_worked_out() -> None:
+    quote = chart_quote(chart("ACME", 98.5, chartPreviousClose=100.0))
+
+    assert quote is not None
+    assert (quote.price, quote.previous_close, quote.change, quote.change_percent) == (98.5, 100.0, -1.5, -1.5)
+    assert (quote.currency, quote.exchange, quote.market_state) == ("USD", "NasdaqGS", MarketState.OPEN)
+
+
+def test_the_previous_close_counts_before_that_of_the_chart() -> None:
+    quote = chart_quote(chart("ACME", 98.5, chartPreviousClose=50.0, previousClose=100.0))
+
+    assert quote is not None
+    assert quote.previous_close == 100.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (1_712_310_000, MarketState.PRE),
+        (1_712_323_800, MarketState.OPEN),
+        (1_712_347_200, MarketState.POST),
+        (1_712_361_600, MarketState.CLOSED),
+        (1_712_200_000, MarketState.CLOSED),
+    ],
+)
+def test_the_market_state_of_a_chart_comes_from_its_trading_hours(seconds: int, expected: MarketState) -> None:
+    quote = chart_quote(chart("ACME"), seconds * 1000)
+
+    assert quote is not None
+    assert quote.market_state is expected
+
+
+@pytest.mark.parametrize("hours", [None, [], {}, {"regular": 5}, {"regular": {"start": "a", "end": None}}])
+def test_trading_hours_that_are_none_leave_the_state_unknown(hours: Any) -> None:
+    quote = chart_quote(chart("ACME", currentTradingPeriod=hours))
+
+    assert quote is not None
+    assert quote.market_state is MarketState.UNKNOWN
+
+
+def test_a_coin_is_traded_in_the_last_minute_of_the_day_too() -> None:
+    quote = chart_quote(chart("ACME", instrumentType="CRYPTOCURRENCY"), 1_712_361_599_000)
+
+    assert quote is not None
+    assert quote.market_state is MarketState.OPEN
+
+
+def test_a_chart_that_says_not_found_is_an_unknown_symbol() -> None:
+    assert read_chart_quote(in_envelope("chart", None, NOT_FOUND), "ACME", NOW_MS) is None
+
+
+def test_a_chart_without_a_price_and_without_any_trade_is_an_unknown_symbol() -> None:
+    empty = {"meta": {"symbol": "ACME", "currency": "USD"}, "indicators": {"quote": [{}]}}
+
+    assert chart_quote(empty) is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        in_envelope("chart", []),
+        in_envelope("chart", None),
+        in_envelope("chart", [None]),
+        in_envelope("chart", [{"meta": None}]),
+        in_envelope("chart", [chart("ACME", None)]),  # trades, and no price: something is missing
+        in_envelope("chart", [chart("ACME", "101.5")]),
+        in_envelope("chart", None, {"code": "Internal Server Error", "description": "try later"}),
+        {"other": 1},
+        None,
+    ],
+)
+def test_any_other_chart_without_a_price_is_an_error_and_no_unknown_symbol(payload: Any) -> None:
+    with pytest.raises(ProviderError) as caught:
+        read_chart_quote(payload, "ACME", NOW_MS)
+
+    assert caught.value.reason is Reason.PROVIDER_ERROR
+
+
+def test_an_error_of_yahoo_is_told_in_its_words_made_safe() -> None:
+    payload = in_envelope("chart", None, {"code": "Teapot", "description": "short\x1b and stout"})
+
+    with pytest.raises(ProviderError, match="short and stout"):
+        read_chart_quote(payload, "ACME", NOW_MS)
+
+
+# --- companies, dividends, matches ---------------------------------------------------------------------------------
+
+
+def summary(**modules: Any) -> Any:
+    return in_envelope("quoteSummary", [modules])
+
+
+def test_a_company_is_read_from_all_modules() -> None:
+    profile = {
+        "sector": "Technology",
+        "industry": "Anvils",
+        "website": "https://acme.example",
+        "country": "United States",
+        "fullTimeEmployees": 42,
+        "longBusinessSummary": "Acme makes\nanvils.",
+    }
+    price = {"longName": "Acme Corporation", "exchangeName": "NasdaqGS", "currency": "USD", "marketCap": {"raw": 9e9}}
+
+    company = read_company(summary(assetProfile=profile, price=price), "ACME")
+
+    assert company is not None
+    assert company.model_dump() == {
+        "symbol": "ACME",
+        "name": "Acme Corporation",
+        "sector": "Technology",
+        "industry": "Anvils",
+        "website": "https://acme.example",
+        "country": "United States",
+        "employees": 42,
+        "exchange": "NasdaqGS",
+        "currency": "USD",
+        "market_cap": 9e9,
+        "summary": "Acme makes anvils.",
+    }
+
+
+def test_a_fund_or_index_without_a_profile_has_what_there_is() -> None:
+    kind = {"shortName": "Gold Apr 25", "exchange": "CMX"}
+
+    company = read_company(summary(quoteType=kind, summaryDetail={"currency": "USD"}), "GC=F")
+
+    assert company is not None
+    assert company.model_dump(exclude_none=True) == {
+        "symbol": "GC=F",
+        "name": "Gold Apr 25",
+        "exchange": "CMX",
+        "currency": "USD",
+    }
+
+
+def test_a_coin_is_described_by_its_description() -> None:
+    company = read_company(summary(assetProfile={"description": "A coin."}, price={"longName": "Coin"}), "COIN-USD")
+
+    assert company is not None
+    assert company.summary == "A coin."
+
+
+def test_texts_of_a_company_are_cut_and_a_bad_link_is_left_out() -> None:
+    profile = {"website": "javascript:alert(1)", "longBusinessSummary": "x" * 9000, "fullTimeEmployees": "many"}
+
+    company = read_company(summary(assetProfile=profile), "ACME")
+
+    assert company is not None
+    assert company.website is None
+    assert company.employees is None
+    assert company.summary is not None
+    assert len(company.summary) == 2000
+
+
+def test_a_company_that_is_not_found_is_none() -> None:
+    assert read_company(in_envelope("quoteSummary", None, NOT_FOUND), "ACME") is None
+
+
+@pytest.mark.parametrize("payload", [None, {}, in_envelope("quoteSummary", []), summary(), summary(price=[])])
+def test_an_empty_company_is_an_error(payload: Any) -> None:
+    with pytest.raises(ProviderError):
+        read_company(payload, "ACME")
+
+
+def dividends_of(paid: Any, **meta: Any) -> list[Dividend] | None:
+    return read_dividends(in_envelope("chart", [chart("ACME", dividends=paid, **meta)]))
+
+
+def test_dividends_come_newest_first_with_the_exchanges_own_date() -> None:
+    paid = {
+        "1699540200": {"amount": 0.24, "date": 1_699_540_200},
+        "1707489000": {"amount": 0.2399999946, "date": 1_707_489_000},
+        "1691760600": {"amount": 0.0125, "date": 1_691_760_600},
+    }
+
+    assert dividends_of(paid) == [
+        Dividend(date=date(2024, 2, 9), amount=0.24),
+        Dividend(date=date(2023, 11, 9), amount=0.24),
+        Dividend(date=date(2023, 8, 11), amount=0.0125),
+    ]
+
+
+def test_an_ex_date_follows_the_summer_time_of_its_own_day() -> None:
+    # Midnight in Sydney in January; the offset in the answer is that of July.
+    paid = {"x": {"amount": 1.0, "date": 1_704_978_000}}
+
+    sydney = dividends_of(paid, exchangeTimezoneName="Australia/Sydney", gmtoffset=36_000)
+
+    assert sydney == [Dividend(date=date(2024, 1, 12), amount=1.0)]
+
+
+@pytest.mark.parametrize("zone", [None, "Nowhere/At_All", "../../etc/passwd", "", 5])
+def test_without_a_known_zone_the_offset_of_the_answer_counts(zone: Any) -> None:
+    paid = {"x": {"amount": 1.0, "date": 1_704_978_000}}
+
+    assert dividends_of(paid, exchangeTimezoneName=zone, gmtoffset=39_600) == [
+        Dividend(date=date(2024, 1, 12), amount=1.0)
+    ]
+
+
+def test_a_dividend_from_before_1970_is_a_dividend() -> None:
+    assert dividends_of({"x": {"amount": 0.01, "date": -200_000_000}}) == [
+        Dividend(date=date(1963, 8, 31), amount=0.01)
+    ]
+
+
+@pytest.mark.parametrize("paid", [None, {}, []])
+def test_a_known_symbol_without_dividends_has_an_empty_list(paid: Any) -> None:
+    assert dividends_of(paid) == []
+
+
+def test_a_dividend_without_amount_or_date_is_left_out() -> None:
+    paid = {"a": {"amount": None, "date": 1}, "b": 5, "c": {"amount": 2.0}, "d": {"amount": 1.5, "date": 1_707_489_000}}
+
+    assert dividends_of(paid) == [Dividend(date=date(2024, 2, 9), amount=1.5)]
+
+
+def test_dividends_that_cannot_be_read_at_all_are_an_error() -> None:
+    with pytest.raises(ProviderError):
+        dividends_of({"a": {"amount": "much", "date": "soon"}})
+
+
+def test_dividends_of_a_symbol_that_is_not_found_are_none() -> None:
+    assert read_dividends(in_envelope("chart", None, NOT_FOUND)) is None
+
+
+def test_matches_are_symbols_only_once_each_and_no_more_than_asked() -> None:
+    found = [
+        {"symbol": "acme", "longname": "Acme Corporation", "shortname": "ACME", "exchDisp": "NASDAQ"},
+        {"name": "Acme Private", "index": "crunchbase"},
+        {"symbol": "ACME", "shortname": "double"},
+        {"symbol": "NO SYMBOL", "shortname": "a space"},
+        "text",
+        {"symbol": "ACME.DE", "shortname": "ACME      R", "exchange": "GER"},
+        {"symbol": "ACME.F"},
+    ]
+
+    assert read_matches({"quotes": found}, 2) == [
+        Match(symbol="ACME", name="Acme Corporation", exchange="NASDAQ"),
+        Match(symbol="ACME.DE", name="ACME R", exchange="GER"),
+    ]
+
+
+@pytest.mark.parametrize("payload", [None, [], {}, {"quotes": None}])
+def test_a_search_without_a_list_is_an_error(payload: Any) -> None:
+    with pytest.raises(ProviderError):
+        read_matches(payload, 5)
+
+
+# --- the real yfinance ---------------------------------------------------------------------------------------------
+
+TIMEOUT_SECONDS = 10.0
+SHORT_SECONDS = 1.0  # for what hangs; long enough for the rest on a busy machine
+
+
+@pytest.fixture
+async def stub(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[YahooStub]:
+    async with running_yahoo_stub() as running:
+        send_yahoo_to(running.url, monkeypatch)
+        yield running
+
+
+async def started(folder: Path, timeout_seconds: float = TIMEOUT_SECONDS) -> YahooProvider:
+    provider = YahooProvider(timeout_seconds=timeout_seconds, cache_dir=folder, clock=ManualClock(NOW_MS))
+    await provider.start()
+    return provider
+
+
+@pytest.fixture
+async def yahoo(stub: YahooStub, tmp_path: Path) -> AsyncIterator[YahooProvider]:
+    provider = await started(tmp_path)
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture
+async def hasty_yahoo(stub: YahooStub, tmp_path: Path) -> AsyncIterator[YahooProvider]:
+    provider = await started(tmp_path, SHORT_SECONDS)
+    yield provider
+    await provider.close()
+
+
+def files_in(folder: Path) -> list[Path]:
+    return list(folder.rglob("*"))
+
+
+def reasons(answer: QuoteAnswer) -> dict[str, Reason]:
+    return {symbol: error.reason for symbol, error in answer.failed.items()}
+
+
+def prices(answer: QuoteAnswer) -> dict[str, float]:
+    return {symbol: quote.price for symbol, quote in answer.quotes.items()}
+
+
+async def test_starting_asks_nothing_of_yahoo(stub: YahooStub, yahoo: YahooProvider) -> None:
+    assert yahoo.name == "yahoo"
+    assert stub.asked.total() == 0
+
+
+async def test_twelve_symbols_are_one_request_and_one_handshake(stub: YahooStub, yahoo: YahooProvider) -> None:
+    symbols = [f"S{number}" for number in range(10)] + ["^INDEX", "A&B.NS"]
+    stub.know(*symbols)
+
+    for _ in range(3):
+        assert set((await yahoo.quotes(symbols)).quotes) == set(symbols)
+
+    assert stub.quote_requests == [symbols] * 3
+    assert stub.asked == {"cookie": 1, "crumb": 1, "quote": 3}
+
+
+async def test_many_symbols_are_asked_in_chunks(stub: YahooStub, yahoo: YahooProvider) -> None:
+    symbols = [f"S{number}" for number in range(2 * SYMBOLS_A_REQUEST + 1)]
+    stub.know(*symbols)
+
+    answer = await yahoo.quotes(symbols)
+
+    assert set(answer.quotes) == set(symbols)
+    assert [len(chunk) for chunk in stub.quote_requests] == [SYMBOLS_A_REQUEST, SYMBOLS_A_REQUEST, 1]
+
+
+async def test_an_unknown_symbol_costs_one_chart_and_no_crumb(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.know("ACME")
+    await yahoo.quotes(["ACME"])
+    stub.asked.clear()
+
+    answer = await yahoo.quotes(["ACME", "NOPE"])
+
+    assert prices(answer) == {"ACME": 101.5}
+    assert answer.unknown == {"NOPE"}
+    assert stub.asked == {"quote": 1, "chart": 1}
+    assert await yahoo.company("NOPE") is None
+    assert await yahoo.dividends("NOPE") is None
+    assert stub.asked == {"quote": 1, "chart": 2, "summary": 1}
+
+
+@pytest.mark.parametrize("symbol", ["^GSPC", "EURUSD=X", "A&B.NS", "BINANCE:BTCUSDT", "A/B", "_X"])
+async def test_every_kind_of_symbol_finds_its_way_into_an_address(
+    stub: YahooStub, yahoo: YahooProvider, symbol: str
+) -> None:
+    stub.charts[symbol] = chart(symbol, 7.25)
+
+    answer = await yahoo.quotes([symbol])
+
+    assert prices(answer) == {symbol: 7.25}
+    assert stub.chart_requests == [symbol]
+
+
+async def test_a_symbol_left_out_by_v7_is_known_when_the_chart_knows_it(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.know("ACME", "LEFT")
+    del stub.rows["LEFT"]
+
+    assert prices(await yahoo.quotes(["ACME", "LEFT"])) == {"ACME": 101.5, "LEFT": 101.5}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(500, HTML), (503, b""), (404, HTML), (200, HTML), (200, b""), (200, b'{"chart":{"result":[],"error":null}}')],
+)
+async def test_a_chart_that_fails_makes_no_symbol_unknown(
+    stub: YahooStub, yahoo: YahooProvider, status: int, body: bytes
+) -> None:
+    stub.know("ACME")
+    stub.fail("chart", status, body)
+
+    answer = await yahoo.quotes(["ACME", "LEFT"])
+
+    assert prices(answer) == {"ACME": 101.5}
+    assert answer.unknown == frozenset()
+    assert reasons(answer) == {"LEFT": Reason.PROVIDER_ERROR}
+
+
+async def test_a_failing_chart_of_one_strange_symbol_is_no_outage(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.fail("chart", 500, HTML)
+
+    assert reasons(await yahoo.quotes(["STRANGE"])) == {"STRANGE": Reason.PROVIDER_ERROR}
+
+
+async def test_when_v7_refuses_the_crumb_and_the_charts_fail_too_the_call_has_failed(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    stub.know("ACME", "OTHER")
+    stub.fail("quote", 401, times=2)
+    stub.fail("chart", 500, HTML, times=2)
+
+    with pytest.raises(ProviderError) as caught:
+        await yahoo.quotes(["ACME", "OTHER"])
+
+    assert caught.value.reason is Reason.PROVIDER_ERROR
+
+
+async def test_an_empty_answer_of_v7_is_checked_by_the_charts(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.know("ACME", "OTHER")
+    stub.fail("quote", 200, json.dumps(in_envelope("quoteResponse", [])).encode())
+
+    assert prices(await yahoo.quotes(["ACME", "OTHER"])) == {"ACME": 101.5, "OTHER": 101.5}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, HTML),
+        (502, b""),
+        (403, b"Forbidden"),
+        (400, b'{"finance":{"result":null,"error":{"code":"Bad Request"}}}'),
+        (404, HTML),
+        (404, json.dumps(in_envelope("quoteResponse", None, NOT_FOUND)).encode()),
+        (200, HTML),
+        (200, b""),
+        (200, b"\x00\xff\xfe garbage"),
+        (200, b'{"quoteResponse":{"result":[{"symbol":"AC'),
+        (200, b"[" * 100_000),
+        (200, b"null"),
+    ],
+)
+async def test_a_broken_answer_is_a_provider_error_and_the_next_call_works(
+    stub: YahooStub, yahoo: YahooProvider, status: int, body: bytes
+) -> None:
+    stub.know("ACME")
+    stub.fail("quote", status, body)
+
+    with pytest.raises(ProviderError) as caught:
+        await yahoo.quotes(["ACME"])
+
+    assert caught.value.reason is Reason.PROVIDER_ERROR
+    assert "crumb" not in caught.value.message
+    assert stub.asked["quote"] == 1
+    assert prices(await yahoo.quotes(["ACME"])) == {"ACME": 101.5}
+
+
+async def test_one_chunk_that_fails_leaves_the_others(stub: YahooStub, yahoo: YahooProvider) -> None:
+    symbols = [f"S{number}" for number in range(SYMBOLS_A_REQUEST + 1)]
+    stub.know(*symbols)
+    stub.fail("quote", 500)
+
+    answer = await yahoo.quotes(symbols)
+
+    assert set(answer.quotes) == {symbols[-1]}
+    assert reasons(answer) == dict.fromkeys(symbols[:-1], Reason.PROVIDER_ERROR)
+
+
+async def test_a_row_without_price_is_a_failure_of_that_symbol(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.know("ACME")
+    stub.rows["NULL"] = row("NULL", None)
+
+    answer = await yahoo.quotes(["ACME", "NULL"])
+
+    assert prices(answer) == {"ACME": 101.5}
+    assert reasons(answer) == {"NULL": Reason.PROVIDER_ERROR}
+
+
+@pytest.mark.parametrize("endpoint", ["quote", "crumb", "cookie", "chart"])
+async def test_a_429_is_told_at_once_and_is_the_last_request(
+    stub: YahooStub, yahoo: YahooProvider, endpoint: str
+) -> None:
+    stub.know("ACME")
+    stub.fail(endpoint, 429, b"Too Many Requests\r\n", retry_after="120")
+
+    with pytest.raises(ProviderError) as caught:
+        await yahoo.quotes(["ACME", *(f"LEFT{number}" for number in range(20 if endpoint == "chart" else 0))])
+
+    assert caught.value.reason is Reason.PROVIDER_BLOCKED
+    assert caught.value.retry_after_ms == 120_000
+    # Two charts are asked at a time, so that one more may be on its way.
+    assert stub.asked[endpoint] <= (3 if endpoint == "chart" else 1)
+    assert next(reversed(stub.asked)) == endpoint
+    assert prices(await yahoo.quotes(["ACME"])) == {"ACME": 101.5}
+
+
+@pytest.mark.parametrize("endpoint", ["quote", "crumb"])
+async def test_too_many_requests_in_a_200_is_a_429_as_well(
+    stub: YahooStub, yahoo: YahooProvider, endpoint: str
+) -> None:
+    stub.know("ACME")
+    stub.fail(endpoint, 200, b"Edge: Too Many Requests")
+
+    with pytest.raises(ProviderError) as caught:
+        await yahoo.quotes(["ACME"])
+
+    assert caught.value.reason is Reason.PROVIDER_BLOCKED
+    assert caught.value.retry_after_ms is None
+    assert prices(await yahoo.quotes(["ACME"])) == {"ACME": 101.5}
+
+
+async def test_an_old_crumb_is_renewed_within_the_call(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.know("ACME")
+    stub.summaries["ACME"] = {"price": {"longName": "Acme"}}
+    await yahoo.quotes(["ACME"])
+    stub.let_crumbs_grow_old()
+
+    assert prices(await yahoo.quotes(["ACME"])) == {"ACME": 101.5}
+    stub.let_crumbs_grow_old()
+    assert await yahoo.company("ACME") is not None
+
+    assert stub.asked["chart"] == 0
+
+
+async def test_while_v7_answers_401_the_charts_give_the_prices(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.know("ACME", "OTHER")
+    stub.fail("quote", 401, times=4)
+
+    for _ in range(2):
+        answer = await yahoo.quotes(["ACME", "OTHER", "NOPE"])
+        assert prices(answer) == {"ACME": 101.5, "OTHER": 101.5}
+        assert answer.unknown == {"NOPE"}
+
+    stub.asked.clear()
+    await yahoo.quotes(["ACME", "OTHER"])
+    assert (stub.asked["quote"], stub.asked["chart"]) == (1, 0)
+
+
+@pytest.mark.parametrize("endpoint", ["crumb", "cookie"])
+@pytest.mark.parametrize(("status", "body"), [(500, HTML), (401, b'{"finance": {}}'), (200, HTML), (200, b"")])
+async def test_without_a_crumb_the_charts_give_the_prices_and_no_page_is_kept_as_one(
+    stub: YahooStub, yahoo: YahooProvider, endpoint: str, status: int, body: bytes
+) -> None:
+    stub.know("ACME")
+    stub.fail(endpoint, status, body, times=100)
+    if endpoint == "cookie":
+        stub.fail("crumb", 401, b"{}", times=100)  # what Yahoo says without a cookie
+
+    assert prices(await yahoo.quotes(["ACME"])) == {"ACME": 101.5}
+    assert stub.asked["chart"] == 1
+
+    stub.heal()
+    stub.asked.clear()
+    assert prices(await yahoo.quotes(["ACME"])) == {"ACME": 101.5}
+    assert stub.asked["chart"] == 0
+
+
+async def test_charts_are_limited_a_call_and_every_symbol_gets_its_turn(stub: YahooStub, yahoo: YahooProvider) -> None:
+    symbols = [f"S{number}" for number in range(CHARTS_A_CALL * 3 // 2)]
+    stub.know(*symbols)
+    stub.fail("quote", 401, times=100)
+
+    first, second = await yahoo.quotes(symbols), await yahoo.quotes(symbols)
+
+    assert len(first.quotes) == len(second.quotes) == CHARTS_A_CALL
+    assert {*first.quotes, *second.quotes} == set(symbols)
+    assert set(reasons(first).values()) == {Reason.PROVIDER_ERROR}
+
+
+async def test_a_connection_that_is_refused_is_a_provider_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_yahoo_stub() as gone:
+        send_yahoo_to(gone.url, monkeypatch)
+    provider = await started(tmp_path)
+
+    with pytest.raises(ProviderError) as caught:
+        await provider.quotes(["ACME"])
+    await provider.close()
+
+    assert caught.value.reason is Reason.PROVIDER_ERROR
+    assert "127.0.0.1" not in caught.value.message
+
+
+@pytest.mark.parametrize("endpoint", ["quote", "chart"])
+async def test_a_call_that_hangs_ends_in_time(stub: YahooStub, hasty_yahoo: YahooProvider, endpoint: str) -> None:
+    stub.know("ACME")
+    stub.hang(endpoint)
+    begin = time.monotonic()
+
+    with pytest.raises(ProviderError) as caught:
+        await (hasty_yahoo.quotes(["ACME"]) if endpoint == "quote" else hasty_yahoo.dividends("ACME"))
+
+    assert caught.value.reason is Reason.PROVIDER_TIMEOUT
+    assert time.monotonic() - begin < SHORT_SECONDS + 2
+
+
+async def test_what_came_before_a_chart_hung_is_not_lost(stub: YahooStub, tmp_path: Path) -> None:
+    # Curl gives up a tenth of the time before asyncio does, and a busy machine may take a while to say so.
+    provider = await started(tmp_path, 4 * SHORT_SECONDS)
+    stub.know("ACME")
+    stub.hang("chart")
+
+    answer = await provider.quotes(["ACME", "LEFT"])
+    await provider.close()
+
+    assert prices(answer) == {"ACME": 101.5}
+    assert reasons(answer) == {"LEFT": Reason.PROVIDER_TIMEOUT}
+
+
+async def test_hung_calls_free_their_threads_for_later_ones(stub: YahooStub, hasty_yahoo: YahooProvider) -> None:
+    stub.know("ACME")
+    stub.hang("quote", times=2)
+    stub.hang("chart", times=2)
+    hung = [*(hasty_yahoo.quotes(["ACME"]) for _ in range(2)), *(hasty_yahoo.dividends("ACME") for _ in range(2))]
+
+    outcomes = await asyncio.gather(*hung, return_exceptions=True)
+
+    assert {outcome.reason for outcome in outcomes if isinstance(outcome, ProviderError)} == {Reason.PROVIDER_TIMEOUT}
+    assert len(outcomes) == 4
+    assert prices(await hasty_yahoo.quotes(["ACME"])) == {"ACME": 101.5}
+    assert await hasty_yahoo.dividends("ACME") == []
+
+
+@pytest.mark.parametrize("endpoint", ["crumb", "cookie", "consent"])
+async def test_a_handshake_that_hangs_leaves_time_for_the_charts(
+    stub: YahooStub, tmp_path: Path, endpoint: str
+) -> None:
+    provider = await started(tmp_path, 2.0)
+    stub.know("ACME")
+    stub.hang(endpoint, times=100)
+    if endpoint == "consent":
+        stub.hang("cookie", times=100)  # only then is consent asked for
+
+    answers = [await provider.quotes(["ACME"]) for _ in range(3)]
+    await provider.close()
+
+    assert [prices(answer) for answer in answers] == [{"ACME": 101.5}] * 3
+    assert stub.asked["chart"] == 3
+
+
+async def test_close_does_not_wait_for_hung_calls(stub: YahooStub, tmp_path: Path) -> None:
+    provider = await started(tmp_path, 2.0)
+    stub.hang("quote", times=10)
+    call = asyncio.ensure_future(provider.quotes(["ACME"]))
+    await stub.hanging.wait()
+    begin = time.monotonic()
+
+    await provider.close()
+
+    assert time.monotonic() - begin < 0.5
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def test_threads_end_after_close(stub: YahooStub, tmp_path: Path) -> None:
+    provider = await started(tmp_path)
+    stub.know("ACME")
+    await provider.quotes(["ACME"])
+    await provider.dividends("ACME")
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("yahoo-")]
+
+    await provider.close()
+    for thread in threads:
+        await asyncio.to_thread(thread.join, 5)
+
+    assert threads
+    assert not any(thread.is_alive() for thread in threads)
+
+
+async def test_dividends_are_asked_with_few_bars(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.charts["ACME"] = chart("ACME", dividends={"1707489000": {"amount": 0.24, "date": 1_707_489_000}})
+
+    assert await yahoo.dividends("ACME") == [Dividend(date=date(2024, 2, 9), amount=0.24)]
+    assert stub.handshakes == 0
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, HTML), (200, HTML), (404, HTML), (200, b'{"quotes":')])
+async def test_the_slow_questions_tell_a_failure_and_never_an_empty_answer(
+    stub: YahooStub, yahoo: YahooProvider, status: int, body: bytes
+) -> None:
+    stub.know("ACME")
+    for endpoint, ask in (
+        ("summary", yahoo.company("ACME")),
+        ("chart", yahoo.dividends("ACME")),
+        ("search", yahoo.search("acme", 5)),
+    ):
+        stub.fail(endpoint, status, body)
+        with pytest.raises(ProviderError) as caught:
+            await ask
+        assert caught.value.reason is Reason.PROVIDER_ERROR
+
+
+async def test_nothing_is_written_to_disk(stub: YahooStub, yahoo: YahooProvider, tmp_path: Path) -> None:
+    stub.know("ACME")
+    await yahoo.quotes(["ACME"])
+
+    assert files_in(tmp_path) == []
+
+
+async def test_a_call_before_start_is_our_mistake(tmp_path: Path) -> None:
+    provider = YahooProvider(timeout_seconds=1, cache_dir=tmp_path, clock=ManualClock())
+
+    with pytest.raises(RuntimeError):
+        await provider.quotes(["ACME"])
+
+
+def test_a_yfinance_that_has_changed_inside_is_told_at_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from yfinance.data import YfData  # noqa: PLC0415 - half a second that the parser's tests need not wait for
+
+    monkeypatch.delattr(YfData, "_set_cookie_strategy")
+
+    with pytest.raises(ConfigError, match=r"needs yfinance 1\.7\.0.*_set_cookie_strategy"):
+        open_session(tmp_path, 1.0)
+
+
+# --- the contract of all providers ---------------------------------------------------------------------------------
+
+
+class TestYahooKeepsTheContract(ProviderContract, QuoteContract, CompanyContract, DividendContract, SearchContract):
+    @pytest.fixture
+    async def subject(self, stub: YahooStub, yahoo: YahooProvider) -> Subject:
+        stub.know("ACME", "OTHER")
+        stub.charts["ACME"] = chart("ACME", dividends={"1707489000": {"amount": 0.24, "date": 1_707_489_000}})
+        stub.summaries["ACME"] = {"price": {"longName": "Acme Corporation"}}
+        stub.matches["acme"] = [{"symbol": "ACME", "longname": "Acme"}, {"symbol": "ACME.DE", "longname": "Acme"}]
+        return Subject(yahoo, known=("ACME", "OTHER"), pays_dividends="ACME", pays_no_dividends="OTHER", query="acme")
+
+
+class TestYahooInAnOutage(OutageContract):
+    @pytest.fixture
+    async def subject(self, stub: YahooStub, yahoo: YahooProvider) -> Subject:
+        for endpoint in ("quote", "chart", "summary", "search"):
+            stub.fail(endpoint, 500, HTML, times=1000)
+        return Subject(yahoo, known=("ACME", "OTHER"))
+
+
+class TestYahooThatHangs(HangingContract):
+    @pytest.fixture
+    async def subject(self, stub: YahooStub, hasty_yahoo: YahooProvider) -> Subject:
+        for endpoint in ("quote", "chart", "summary", "search"):
+            stub.hang(endpoint, times=1000)
+        return Subject(hasty_yahoo, known=("ACME", "OTHER"))

@@ -1,0 +1,235 @@
+"""A small Yahoo for tests: it knows the symbols it is given, hands out cookies and crumbs, counts, and fails on demand.
+
+It runs in the test's own event loop; the provider's threads reach it through `yahoo_redirect`. The payloads are made
+up, in the shapes that Yahoo's endpoints have.
+"""
+
+import asyncio
+import itertools
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+
+Fields = dict[str, Any]
+
+UNAUTHORIZED = {"finance": {"result": None, "error": {"code": "Unauthorized", "description": "Invalid Crumb"}}}
+NEW_YORK = {"exchangeTimezoneName": "America/New_York", "gmtoffset": -14_400}
+
+
+def row(symbol: str, price: Any = 101.5, **changes: Any) -> Fields:
+    """One symbol of a v7 answer; a field changed to None is left out."""
+    fields = {
+        "symbol": symbol,
+        "quoteType": "EQUITY",
+        "shortName": f"{symbol} Corp.",
+        "longName": f"{symbol} Corporation",
+        "currency": "USD",
+        "exchange": "NMS",
+        "fullExchangeName": "NasdaqGS",
+        "marketState": "REGULAR",
+        "priceHint": 2,
+        "exchangeDataDelayedBy": 0,
+        "regularMarketPrice": price,
+        "regularMarketTime": 1_712_331_900,
+        "regularMarketChange": 1.5,
+        "regularMarketChangePercent": 1.5,
+        "regularMarketPreviousClose": 100.0,
+        "regularMarketOpen": 100.25,
+        "regularMarketDayHigh": 102.75,
+        "regularMarketDayLow": 99.5,
+        "regularMarketVolume": 123_456,
+        "bid": 101.25,
+        "ask": 101.75,
+        **changes,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def chart(symbol: str, price: Any = 101.5, dividends: Fields | None = None, **meta: Any) -> Fields:
+    """The one result of a chart answer."""
+    head = {
+        "symbol": symbol,
+        "currency": "USD",
+        "exchangeName": "NMS",
+        "fullExchangeName": "NasdaqGS",
+        "instrumentType": "EQUITY",
+        "shortName": f"{symbol} Corp.",
+        "regularMarketPrice": price,
+        "regularMarketTime": 1_712_331_900,
+        "regularMarketDayHigh": 102.75,
+        "regularMarketDayLow": 99.5,
+        "regularMarketVolume": 123_456,
+        "chartPreviousClose": 100.0,
+        "priceHint": 2,
+        "currentTradingPeriod": {
+            "pre": {"start": 1_712_304_000, "end": 1_712_323_800},
+            "regular": {"start": 1_712_323_800, "end": 1_712_347_200},
+            "post": {"start": 1_712_347_200, "end": 1_712_361_600},
+        },
+        **NEW_YORK,
+        **meta,
+    }
+    result: Fields = {
+        "meta": {name: value for name, value in head.items() if value is not None},
+        "timestamp": [1_712_323_800],
+        "indicators": {"quote": [{"close": [price]}]},
+    }
+    if dividends is not None:
+        result["events"] = {"dividends": dividends}
+    return result
+
+
+def in_envelope(endpoint: str, result: Any, error: Any = None) -> Fields:
+    """A result as Yahoo wraps it: `{"chart": {"result": …, "error": null}}`."""
+    return {endpoint: {"result": result, "error": error}}
+
+
+@dataclass(slots=True)
+class Fault:
+    """What an endpoint answers instead of the truth, `times` times; `body` None hangs."""
+
+    status: int
+    body: bytes | None
+    headers: dict[str, str]
+    times: int
+
+
+class YahooStub:
+    """The stub: fill `rows`, `charts`, `summaries` and `matches`, then look at `asked`."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.rows: dict[str, Fields] = {}
+        self.charts: dict[str, Fields] = {}
+        self.summaries: dict[str, Fields] = {}
+        self.matches: dict[str, list[Fields]] = {}
+        self.asked: Counter[str] = Counter()
+        self.quote_requests: list[list[str]] = []
+        self.chart_requests: list[str] = []
+        self.hanging = asyncio.Event()
+        self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self._cookies = itertools.count(1)
+        self._crumb_age = 0
+        self._closing = asyncio.Event()
+
+    def know(self, *symbols: str) -> None:
+        """Have a row and a chart for each of `symbols`."""
+        for symbol in symbols:
+            self.rows[symbol] = row(symbol)
+            self.charts[symbol] = chart(symbol)
+
+    def fail(self, endpoint: str, status: int = 200, body: bytes = b"", *, times: int = 1, **headers: str) -> None:
+        """Answer the next `times` requests to `endpoint` (quote, chart, crumb, cookie, …) with this."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._faults[endpoint].append(Fault(status, body, named, times))
+
+    def hang(self, endpoint: str, *, times: int = 1) -> None:
+        """Take the next `times` requests to `endpoint` and never answer; the event `hanging` tells of the first."""
+        self._faults[endpoint].append(Fault(0, None, {}, times))
+
+    def heal(self) -> None:
+        """Forget all faults."""
+        self._faults.clear()
+
+    def let_crumbs_grow_old(self) -> None:
+        """Refuse every crumb handed out so far."""
+        self._crumb_age += 1
+
+    @property
+    def handshakes(self) -> int:
+        """Requests for cookies, consent and crumbs."""
+        return self.asked["cookie"] + self.asked["consent"] + self.asked["crumb"]
+
+    async def _answer(self, endpoint: str, answer: Callable[[], web.Response]) -> web.StreamResponse:
+        self.asked[endpoint] += 1
+        faults = self._faults[endpoint]
+        if not faults:
+            return answer()
+        fault = faults[0]
+        fault.times -= 1
+        if fault.times == 0:
+            faults.popleft()
+        if fault.body is None:
+            self.hanging.set()
+            await self._closing.wait()
+        return web.Response(status=fault.status or 500, body=fault.body, headers=fault.headers)
+
+    def _crumb(self, request: web.BaseRequest) -> str:
+        return f"crumb.{request.cookies.get('A3', 'none')}.{self._crumb_age}"
+
+    def _if_crumbed(self, request: web.BaseRequest, answer: Callable[[], web.Response]) -> web.Response:
+        if request.query.get("crumb") != self._crumb(request):
+            return web.json_response(UNAUTHORIZED, status=401)
+        return answer()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, which came here as to a proxy."""
+        # Segments are split before they are decoded: a symbol may have a slash in it.
+        last = unquote(request.raw_path.partition("?")[0].rpartition("/")[2])
+        routes: dict[str, Callable[[], Awaitable[web.StreamResponse]]] = {
+            "/v7/finance/quote": lambda: self._quote(request),
+            "/v8/finance/chart": lambda: self._chart(last),
+            "/v10/finance/quoteSummary": lambda: self._summary(request, last),
+            "/v1/finance/search": lambda: self._search(request),
+            "/v1/test/getcrumb": lambda: self._answer("crumb", lambda: web.Response(text=self._crumb(request))),
+        }
+        for path, answer in routes.items():
+            if request.path.startswith(path):
+                return await answer()
+        if request.host == "fc.yahoo.com":
+            return await self._answer("cookie", self._new_cookie)
+        return await self._answer("consent", lambda: web.Response(text="<html>no form</html>"))
+
+    def _new_cookie(self) -> web.Response:
+        response = web.Response(status=404, text="<html>Not Found</html>")
+        response.set_cookie("A3", f"v{next(self._cookies)}", domain=".yahoo.com", path="/", max_age=86_400)
+        return response
+
+    async def _quote(self, request: web.BaseRequest) -> web.StreamResponse:
+        symbols = request.query["symbols"].split(",")
+        self.quote_requests.append(symbols)
+        found = [self.rows[symbol] for symbol in symbols if symbol in self.rows]
+        body = in_envelope("quoteResponse", found)
+        return await self._answer("quote", lambda: self._if_crumbed(request, lambda: web.json_response(body)))
+
+    async def _chart(self, symbol: str) -> web.StreamResponse:
+        self.chart_requests.append(symbol)
+        return await self._answer("chart", lambda: _one("chart", self.charts.get(symbol)))
+
+    async def _summary(self, request: web.BaseRequest, symbol: str) -> web.StreamResponse:
+        summary = self.summaries.get(symbol)
+        return await self._answer("summary", lambda: self._if_crumbed(request, lambda: _one("quoteSummary", summary)))
+
+    async def _search(self, request: web.BaseRequest) -> web.StreamResponse:
+        found = self.matches.get(request.query["q"], [])[: int(request.query["quotesCount"])]
+        return await self._answer("search", lambda: web.json_response({"count": len(found), "quotes": found}))
+
+
+def _one(endpoint: str, result: Fields | None) -> web.Response:
+    if result is None:
+        error = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
+        return web.json_response(in_envelope(endpoint, None, error), status=404)
+    return web.json_response(in_envelope(endpoint, [result]))
+
+
+@asynccontextmanager
+async def running_yahoo_stub() -> AsyncIterator[YahooStub]:
+    """A stub that listens on a free port of the loopback until the block ends."""
+    stub = YahooStub()
+    # Not `web.Application`: its router would refuse the absolute addresses that a proxy is sent.
+    runner = web.ServerRunner(web.Server(stub.handle), shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0]
+    stub.url = f"http://{host}:{port}"
+    try:
+        yield stub
+    finally:
+        stub._closing.set()
+        await runner.cleanup()
