@@ -195,10 +195,8 @@ class Board:
         touched: set[Basket] = set()
         for entry, quote, reason, retry_at_ms in updates:
             is_changed = not _is_same(entry.quote, quote, reason, retry_at_ms)
-            seq = entry.seq + is_changed
-            fields = {**quote.__dict__, "stale": reason is not None, "stale_reason": reason, "retry_at": retry_at_ms}
-            # The quote was validated when its provider made it.
-            entry.hold(BoardQuote.model_construct(**{**fields, "seq": seq}))
+            known = {**quote.__dict__, "stale": reason is not None, "stale_reason": reason, "retry_at": retry_at_ms}
+            entry.hold(BoardQuote(**{**known, "seq": entry.seq + is_changed}))
             if is_changed:
                 is_any_changed = True
                 entry.revision = revision

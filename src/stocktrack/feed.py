@@ -3,13 +3,16 @@
     demand   the first watcher of a symbol starts its polling, the last one's going stops it after a short grace
     batches  all symbols due are asked for in one call; a symbol in flight is never asked for a second time
     outage   the last quotes stay, marked stale; those who watch are told once when a source goes and once it is back
+    oddness  a symbol that alone fails is marked and left in peace for a moment; the others never notice
 
-The first provider that offers a thing serves it; when it fails, the next one that offers it is asked.
+The first provider that offers a thing serves it; when it fails, the next one that offers it is asked, until the
+back-off of the first ends.
 """
 
 import asyncio
+import math
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -45,7 +48,7 @@ GRACE_SECONDS = 10.0  # how long a symbol is polled on after its last watcher we
 UNKNOWN_SECONDS = 600.0  # how long a source's "no such symbol" is believed
 UNWATCHED_SECONDS = 600.0  # how long a quote that nobody watches is kept
 MAX_UNWATCHED = 5_000
-MAX_UNKNOWN = 10_000
+MAX_REFUSED = 10_000
 MAX_BATCH = 500  # symbols of one call; a provider cuts it to its own size
 MAX_CALLS = 2  # calls for quotes at once; what is asked for meanwhile goes into the next
 STALE_POLLS = 3
@@ -109,34 +112,45 @@ class Feed:
         self._asked: dict[str, asyncio.Future[StockTrackError | None]] = {}
         self._in_flight: dict[str, asyncio.Future[StockTrackError | None]] = {}
         self._calls: set[asyncio.Task[None]] = set()
-        self._unknown: dict[str, float] = {}
+        # Symbols that are not asked for again until a moment (monotonic), and why.
+        self._refused: dict[str, tuple[float, StockTrackError]] = {}
         self._lingering: dict[str, float] = {}
         self._demand = asyncio.Event()
         self._outage: ProviderError | None = None
         self._retry_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_closed = False
         board.on_demand = self._on_demand
 
     async def start(self) -> None:
         """Warm up the providers and begin to poll."""
         for upstream in self.upstreams:
             await upstream.provider.start()
-        self._tasks.append(asyncio.create_task(self._poll(), name="feed poll"))
-        self._tasks.append(asyncio.create_task(self._keep_house(), name="feed housekeeping"))
+        self._spawn(self._poll(), "feed poll")
+        self._spawn(self._keep_house(), "feed housekeeping")
         first = next((up for up in self.upstreams if isinstance(up.provider, QuoteSource | StreamSource)), None)
         if first is not None and isinstance(first.provider, StreamSource):
-            self._tasks.append(asyncio.create_task(self._stream(first, first.provider), name="feed stream"))
+            self._spawn(self._stream(first, first.provider), "feed stream")
 
     async def close(self) -> None:
         """End all tasks, then the providers."""
+        self._is_closed = True
         tasks = [*self._tasks, *self._calls]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # A task that was cancelled before it began has told nobody.
+        _let_go(self._asked)
+        _let_go(self._in_flight)
         for lookups in (self._news, self._companies, self._dividends, self._searches):
             await lookups.close()
         for upstream in self.upstreams:
             await upstream.provider.close()
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_log_failure)
+        self._tasks.append(task)
 
     # --- what sessions ask ---------------------------------------------------------------------------------------
 
@@ -154,8 +168,9 @@ class Feed:
         return Lookup(quotes, missing)
 
     async def known(self, symbols: Sequence[str]) -> Mapping[str, StockTrackError]:
-        """Why symbols cannot be confirmed, for those that cannot: unknown, or not to be checked now."""
-        return await self._refresh([symbol for symbol in symbols if self._board.quote(symbol) is None])
+        """Have a quote of each symbol, fresh where that is possible; why not, for those that have none at all."""
+        errors = await self._refresh([symbol for symbol in symbols if not self._is_served_by_board(symbol)])
+        return {symbol: error for symbol, error in errors.items() if self._board.quote(symbol) is None}
 
     async def news(self, limit: int) -> Sequence[Headline]:
         """The newest headlines; `CommandError` where there are none."""
@@ -196,14 +211,15 @@ class Feed:
     async def _first_answer(self, kind: type[Source], ask: Callable[[Source], Awaitable[Result]]) -> Result:
         """The answer of the first provider that is of this `kind` and does not fail."""
         capability = capability_of(kind)
+        offering = [(upstream, upstream.provider) for upstream in self.upstreams if isinstance(upstream.provider, kind)]
+        # One that failed is left in peace until its back-off ends, where another can serve meanwhile.
+        awake = [(upstream, source) for upstream, source in offering if not upstream.is_resting(capability)]
         first_error: ProviderError | None = None
-        for upstream in self.upstreams:
-            source = upstream.provider
-            if isinstance(source, kind):
-                try:
-                    return await upstream.call(capability, partial(ask, source))
-                except ProviderError as error:
-                    first_error = first_error or error
+        for upstream, source in awake or offering:
+            try:
+                return await upstream.call(capability, partial(ask, source))
+            except ProviderError as error:
+                first_error = first_error or error
         if first_error is not None:
             raise first_error
         names = ", ".join(upstream.name for upstream in self.upstreams)
@@ -226,9 +242,11 @@ class Feed:
         """Ask for `symbols` and wait; the errors of those that failed."""
         errors: dict[str, StockTrackError] = {}
         waiting: dict[str, asyncio.Future[StockTrackError | None]] = {}
+        now = self._clock.monotonic()
         for symbol in symbols:
-            if self._is_known_as_unknown(symbol):
-                errors[symbol] = _unknown_symbol(symbol)
+            until, refusal = self._refused.get(symbol, (now, None))
+            if refusal is not None and until > now:
+                errors[symbol] = refusal
             else:
                 waiting[symbol] = self._ask(symbol)
         for symbol, future in waiting.items():
@@ -252,6 +270,8 @@ class Feed:
 
     def _call(self) -> None:
         """Start a call for what was asked, unless enough are under way; the one that ends starts the next."""
+        if self._is_closed:
+            _let_go(self._asked)
         while self._asked and len(self._calls) < MAX_CALLS:
             batch = {symbol: self._asked.pop(symbol) for symbol in list(self._asked)[:MAX_BATCH]}
             self._in_flight.update(batch)
@@ -261,6 +281,7 @@ class Feed:
 
     def _call_done(self, task: asyncio.Task[None]) -> None:
         self._calls.discard(task)
+        _log_failure(task)
         if not task.cancelled():
             self._call()
 
@@ -276,7 +297,8 @@ class Feed:
                     future.set_result(errors.get(symbol))
 
     async def _fetch_symbols(self, symbols: Sequence[str]) -> Mapping[str, StockTrackError]:
-        left = self._retry_at - self._clock.monotonic()
+        began = self._clock.monotonic()
+        left = self._retry_at - began
         if self._outage is not None and left > 0:
             error = self._outage
             waiting = ProviderError(error.reason, error.message, retry_after_ms=round(left * 1000))
@@ -285,8 +307,13 @@ class Feed:
         try:
             answer = await self._first_answer(QuoteSource, partial(self._ask_quotes, symbols))
         except ProviderError as error:
-            self._went_away(error, symbols)
-            return dict.fromkeys(symbols, error)
+            priced = self._priced()
+            if error.reason is Reason.PROVIDER_BLOCKED or not priced or not priced.isdisjoint(symbols):
+                self._went_away(error, self._not_renewed(symbols, began))
+                return dict.fromkeys(symbols, error)
+            # The source may only be odd about what one client asked for, which may not stop the prices of all. If it
+            # is down, the next poll of what is watched finds out.
+            return {symbol: self._refuse(symbol, error, self._poll_interval_seconds / 2) for symbol in symbols}
         except CommandError as error:
             return dict.fromkeys(symbols, error)
         self._came_back()
@@ -294,46 +321,51 @@ class Feed:
 
     async def _ask_quotes(self, symbols: Sequence[str], source: QuoteSource) -> QuoteAnswer:
         answer = await source.quotes(symbols)
-        if answer.failed and not answer.quotes and any(self._board.is_watched(symbol) for symbol in answer.failed):
-            # No price for anything that is watched is an outage. A symbol that somebody asked for once is not: one
-            # client's odd symbol may not stop the prices of all.
+        priced = self._priced()
+        if priced and answer.failed.keys() >= priced and not answer.quotes:
+            # No price any more for anything that is watched is an outage too, whatever the source calls it.
             raise next(iter(answer.failed.values()))
         return answer
 
+    def _priced(self) -> frozenset[str]:
+        """What is watched and had a price: a failure of these is the source's, of others perhaps the symbol's own."""
+        return frozenset(symbol for symbol in self._board.watched() if self._board.quote(symbol) is not None)
+
     def _take(self, symbols: Sequence[str], answer: QuoteAnswer) -> Mapping[str, StockTrackError]:
         """Put an answer on the board; the errors of what it did not give."""
-        now = self._clock.monotonic()
-        self._board.put(answer.quotes.values(), now)
+        self._board.put(answer.quotes.values(), self._clock.monotonic())
         errors: dict[str, StockTrackError] = {}
-        gone = set()
         for symbol in symbols:
             if symbol in answer.quotes:
-                self._unknown.pop(symbol, None)
-                continue
-            error: StockTrackError
-            if symbol in answer.unknown and self._board.quote(symbol) is None:
-                self._remember_unknown(symbol)
-                gone.add(symbol)
-                error = _unknown_symbol(symbol)
-            elif symbol in answer.unknown:
-                # It had a price here: it may be retired, or the source may be confused. The price stays, marked.
-                error = ProviderError(Reason.PROVIDER_ERROR, f"The source has no price of {symbol} any more.")
+                self._refused.pop(symbol, None)
+            elif symbol in answer.unknown and self._board.quote(symbol) is None:
+                errors[symbol] = self._refuse(symbol, _unknown_symbol(symbol), UNKNOWN_SECONDS)
             else:
-                error = answer.failed.get(symbol) or ProviderError(
-                    Reason.PROVIDER_ERROR, f"The source left {symbol} out of its answer."
-                )
-            errors[symbol] = error
-            self._board.mark_stale([symbol], error.reason)
-        if gone_and_watched := frozenset(symbol for symbol in gone if self._board.is_watched(symbol)):
-            self.on_event(FeedEvent(Event.UNKNOWN, gone_and_watched))
+                if symbol in answer.unknown:
+                    # It had a price here: it may be retired, or the source may be confused. The price stays, marked.
+                    what = f"The source has no price of {symbol} any more."
+                else:
+                    what = f"The source left {symbol} out of its answer."
+                error = answer.failed.get(symbol) or ProviderError(Reason.PROVIDER_ERROR, what)
+                errors[symbol] = self._refuse(symbol, error, self._poll_interval_seconds / 2)
         return errors
 
-    def _went_away(self, error: ProviderError, symbols: Iterable[str]) -> None:
+    def _refuse(self, symbol: str, error: StockTrackError, seconds: float) -> StockTrackError:
+        """Mark `symbol` as stale and answer it with `error` for a while, however often clients ask for it."""
+        if len(self._refused) >= MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        # A bare copy: the traceback of the one raised would keep everything alive that stood in its frames.
+        refusal = StockTrackError(error.reason, error.message, retry_after_ms=error.retry_after_ms)
+        self._refused[symbol] = (self._clock.monotonic() + seconds, refusal)
+        self._board.mark_stale([symbol], error.reason)
+        return refusal
+
+    def _went_away(self, error: ProviderError, failed: Iterable[str]) -> None:
         self._retry_at = self._clock.monotonic() + (error.retry_after_ms or 0) / 1000
         is_news = self._outage is None
         self._outage = error
         watched = self._board.watched()
-        self._board.mark_stale(self._gone_cold({*watched, *symbols}), error.reason, self._retry_at_ms())
+        self._board.mark_stale({*failed, *self._gone_cold(watched)}, error.reason, self._retry_at_ms())
         if is_news:
             self.on_event(FeedEvent(Event.OUTAGE, frozenset(watched), error))
 
@@ -346,9 +378,12 @@ class Feed:
 
     def _gone_cold(self, symbols: Iterable[str]) -> list[str]:
         """Those of `symbols` whose quote is not kept fresh by a stream meanwhile."""
-        limit = self._clock.monotonic() - self._poll_interval_seconds / 2
+        return self._not_renewed(symbols, self._clock.monotonic() - self._poll_interval_seconds / 2)
+
+    def _not_renewed(self, symbols: Iterable[str], since: float) -> list[str]:
+        """Those of `symbols` that nothing has renewed after monotonic time `since`."""
         entries = ((symbol, self._board.entry(symbol)) for symbol in symbols)
-        return [symbol for symbol, entry in entries if entry is not None and entry.refreshed_at <= limit]
+        return [symbol for symbol, entry in entries if entry is None or entry.refreshed_at <= since]
 
     def _retry_at_ms(self) -> int:
         return self._clock.now_ms() + round((self._retry_at - self._clock.monotonic()) * 1000)
@@ -368,18 +403,11 @@ class Feed:
         self._lingering = {symbol: until for symbol, until in self._lingering.items() if until > now}
         return [*self._board.watched(), *self._lingering]
 
-    def _is_known_as_unknown(self, symbol: str) -> bool:
-        return self._unknown.get(symbol, 0.0) > self._clock.monotonic()
-
-    def _remember_unknown(self, symbol: str) -> None:
-        if len(self._unknown) >= MAX_UNKNOWN:
-            del self._unknown[next(iter(self._unknown))]
-        self._unknown[symbol] = self._clock.monotonic() + UNKNOWN_SECONDS
-
     # --- the tasks -----------------------------------------------------------------------------------------------
 
     async def _poll(self) -> None:
         """Ask for everything wanted that nothing else has renewed, every poll interval."""
+        polled = -math.inf
         while True:
             wanted = self._wanted()
             if not wanted:
@@ -387,15 +415,20 @@ class Feed:
                 await self._demand.wait()
                 continue
             started = self._clock.monotonic()
-            limit = started - self._poll_interval_seconds / 2
-            due = [symbol for symbol in wanted if not self._is_renewed_since(symbol, limit)]
-            await self._refresh(due)
+            # What was renewed after the last poll was renewed by a stream or a GET. The answer to the poll itself is no
+            # reason to leave the next one out, however late it came.
+            limit = max(polled, started - self._poll_interval_seconds / 2)
+            errors = await self._refresh(self._not_renewed(wanted, limit))
+            polled = self._clock.monotonic()
+            self._tell_unknown(symbol for symbol, error in errors.items() if error.reason is Reason.UNKNOWN_SYMBOL)
             wait = max(self._retry_at, started + self._poll_interval_seconds) - self._clock.monotonic()
             await self._clock.sleep(wait)
 
-    def _is_renewed_since(self, symbol: str, limit: float) -> bool:
-        entry = self._board.entry(symbol)
-        return entry is not None and entry.refreshed_at > limit
+    def _tell_unknown(self, symbols: Iterable[str]) -> None:
+        """Tell those who watch a symbol that could not be checked when they began, and does not exist."""
+        gone = (symbol for symbol in symbols if self._board.is_watched(symbol) and self._board.quote(symbol) is None)
+        if unknown := frozenset(gone):
+            self.on_event(FeedEvent(Event.UNKNOWN, unknown))
 
     async def _stream(self, upstream: Upstream, source: StreamSource) -> None:
         """Run the provider's stream, again and again; the poll fills in for it while it is down."""
@@ -403,7 +436,10 @@ class Feed:
         def publish(quotes: Sequence[Quote]) -> None:
             upstream.succeeded(Capability.STREAM)
             self._board.put(quotes, self._clock.monotonic())
-            self._came_back()
+            if self._outage is not None and not self._gone_cold(self._board.watched()):
+                # The poll, which found the outage, has nothing to ask for any more. While it has, it is the judge:
+                # a stream of some symbols says nothing of the others.
+                self._came_back()
 
         async def run() -> None:
             await source.stream(self._wanted, publish)
@@ -428,6 +464,19 @@ class Feed:
     def _is_late(self, symbol: str, limit: float) -> bool:
         entry = self._board.entry(symbol)
         return entry is not None and entry.quote is not None and not entry.quote.stale and entry.refreshed_at < limit
+
+
+def _let_go(asked: dict[str, asyncio.Future[StockTrackError | None]]) -> None:
+    """Have nobody wait for a call that will not be made."""
+    for future in asked.values():
+        if not future.done():
+            future.set_result(None)
+    asked.clear()
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a task of the feed failed unexpectedly", task=task.get_name(), exc_info=error)
 
 
 def _unknown_symbol(symbol: str) -> CommandError:

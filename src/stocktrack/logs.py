@@ -1,9 +1,10 @@
 """Logs for the operator: structlog over the standard library, on standard error, without secrets."""
 
+import io
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import structlog
 
@@ -23,9 +24,9 @@ def configure_logs(log_format: Literal["console", "json"], level: str) -> None:
         shared.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer()
     else:
-        # A plain traceback: rich's shows the values of local variables, and one of them may be a password.
+        shared.append(_printable)
         renderer = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+            colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=_traceback
         )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -53,3 +54,24 @@ def _without_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutabl
     for key in _SECRET_KEYS & event.keys():
         event[key] = "…"
     return event
+
+
+def _printable(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write out what a terminal would obey: a source's message, say, comes from outside."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _escaped(value)
+    return event
+
+
+def _traceback(out: TextIO, error: structlog.typing.ExcInfo) -> None:
+    """A plain one: rich's shows the values of local variables, and one of them may be a password."""
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, error)
+    out.write("\n".join(map(_escaped, text.getvalue().split("\n"))))
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -35,6 +35,8 @@ KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_PROBES = 15, 5, 4
 USER_TIMEOUT_MS = 30_000
 # How long the last lines may take to be delivered, and the client to close after them.
 LINGER_SECONDS = 3.0
+# Refused clients that are given that time at once. They are no sessions, and few descriptors are spared for them.
+MAX_REFUSED_LINGERING = 64
 
 
 class TcpConnection:
@@ -78,6 +80,10 @@ class TcpConnection:
         """Close now; what was not taken is thrown away."""
         self._transport.abort()
 
+    def close(self) -> None:
+        """Close when what was sent has left for the client, who may lose it where it sent something unread."""
+        self._writer.close()
+
     async def finish(self) -> None:
         """Deliver what was sent, wait a while for the client to close first, then close.
 
@@ -106,6 +112,7 @@ class TcpServer:
         self._max_line_bytes = max_line_bytes
         self._server: asyncio.Server | None = None
         self._clients: dict[asyncio.Task[None], TcpConnection | None] = {}
+        self._refused_lingering = 0
 
     async def start(self, host: str, port: int) -> None:
         """Listen; `ConfigError` names the port and the setting where that cannot be."""
@@ -165,8 +172,7 @@ class TcpServer:
         try:
             session = self._sessions.open(connection, address=str(peer[0]) if peer else "unknown", door="tcp")
         except SessionEnd as why:
-            connection.send(farewell(why))
-            await connection.finish()
+            await self._refuse(connection, why)
             return
         try:
             await self._talk(session, connection, reader)
@@ -178,8 +184,23 @@ class TcpServer:
         except ConnectionError:
             pass
         finally:
-            self._sessions.close_session(session)
-        await connection.finish()
+            session.closed()
+            try:
+                await connection.finish()
+            finally:
+                # Only now: what holds a descriptor counts as a session.
+                self._sessions.close_session(session)
+
+    async def _refuse(self, connection: TcpConnection, why: SessionEnd) -> None:
+        connection.send(farewell(why))
+        if self._refused_lingering >= MAX_REFUSED_LINGERING:
+            connection.close()
+            return
+        self._refused_lingering += 1
+        try:
+            await connection.finish()
+        finally:
+            self._refused_lingering -= 1
 
     async def _talk(self, session: Session, connection: TcpConnection, reader: asyncio.StreamReader) -> None:
         connection.send(session.hello())

@@ -324,6 +324,8 @@ class Session:
                 assert_never(command)
 
     def _refusal(self, command: AnyCommand) -> CommandError:
+        if self.state is State.ENDED:
+            return CommandError(Reason.NOT_AUTHENTICATED, "The session has ended; connect again.")
         if command.type == "AUTH":
             return CommandError(
                 Reason.ALREADY_AUTHENTICATED, f"This session is logged in as {self.username}; LOGOUT and connect again."
@@ -378,21 +380,22 @@ class Session:
         symbols = await accounts.saved(user) if command.symbols is None else command.symbols
         self._check_count((*self.symbols, *symbols))
         errors = await self._services.feed.known(symbols)
-        unknown = {s: error for s, error in errors.items() if error.reason is Reason.UNKNOWN_SYMBOL}
-        wanted = [symbol for symbol in symbols if symbol not in unknown]
+        # A 404 is final: unknown, or no source for quotes. What only failed for now is subscribed and pending.
+        refused = {symbol: error for symbol, error in errors.items() if error.code is Code.NOT_FOUND}
+        wanted = [symbol for symbol in symbols if symbol not in refused]
         if symbols and not wanted:
-            raise _AllMissing(unknown)
+            raise _AllMissing(refused)
         if command.save and command.symbols is not None:
             await accounts.save(user, wanted, self._services.rules.max_symbols)
-        already = tuple(symbol for symbol in wanted if symbol in frozenset(self.symbols))
+        pushed = frozenset(self.symbols)
         # From here on nothing is awaited: the door sends the reply and the first prices before any push can.
         following = self._subscription.add(wanted, command.interval) if self.is_open else b""
         reply = SubscribeReply(
             id=command.id,
-            subscribed=tuple(symbol for symbol in wanted if symbol not in already),
-            already=already,
+            subscribed=tuple(symbol for symbol in wanted if symbol not in pushed),
+            already=tuple(symbol for symbol in wanted if symbol in pushed),
             pending=tuple(symbol for symbol in wanted if symbol in errors),
-            missing=_as_missing(unknown),
+            missing=_as_missing(refused),
             symbols=self.symbols,
             interval=self._subscription.interval_seconds,
         )

@@ -7,7 +7,7 @@ few milliseconds a second, and it saves the timers' memory in every session.
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -16,7 +16,7 @@ from stocktrack.board import Board
 from stocktrack.clock import Clock
 from stocktrack.connection import Connection
 from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
-from stocktrack.feed import Event, Feed, FeedEvent
+from stocktrack.feed import Feed, FeedEvent
 from stocktrack.session import Accounts, Services, Session, SessionRules, State
 
 log = structlog.get_logger()
@@ -53,6 +53,7 @@ class Sessions:
         # Sessions with bytes that wait to be taken: how many they had taken when they last took any, and when that was.
         self._behind: dict[Session, tuple[int, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing: SessionEnd | None = None
         feed.on_event = self._tell
 
     def __len__(self) -> int:
@@ -72,7 +73,10 @@ class Sessions:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def open(self, connection: Connection, *, address: str, door: str) -> Session:
-        """A new session; `SessionEnd` where there are too many."""
+        """A new session; `SessionEnd` where there are too many, or all were ended."""
+        if self._closing is not None:
+            # It was accepted in the moment in which the listening socket was closed.
+            raise self._closing
         limits = self._limits
         for count, most, whose in (
             (len(self._open), limits.max_sessions, "this server"),
@@ -103,7 +107,8 @@ class Sessions:
             _count_down(self._by_user, session.username)
 
     def end_all(self, why: SessionEnd) -> None:
-        """End every session with a NOTICE that says why."""
+        """End every session with a NOTICE that says why, and let none begin any more."""
+        self._closing = why
         for session in tuple(self._open):
             session.end(why)
 
@@ -119,12 +124,15 @@ class Sessions:
 
     def _tell(self, event: FeedEvent) -> None:
         """Hand an event of the feed to the sessions; what turned out to be unknown leaves the saved lists too."""
+        dropped: dict[str, set[str]] = {}
         for session in tuple(self._open):
-            dropped = session.tell(event)
-            if event.event is Event.UNKNOWN and dropped and session.username is not None:
-                self._spawn(self._unsave(session.username, dropped), f"{session.name} unsave unknown")
+            symbols = session.tell(event)
+            if symbols and session.username is not None:
+                dropped.setdefault(session.username, set()).update(symbols)
+        for username, unknown in dropped.items():
+            self._spawn(self._unsave(username, sorted(unknown)), f"unsave unknown symbols of {username}")
 
-    async def _unsave(self, username: str, symbols: tuple[str, ...]) -> None:
+    async def _unsave(self, username: str, symbols: Sequence[str]) -> None:
         try:
             await self._accounts.unsave(username, symbols)
         except StockTrackError as error:
@@ -133,7 +141,12 @@ class Sessions:
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task of the sessions failed unexpectedly", task=task.get_name(), exc_info=error)
 
     async def _watch(self) -> None:
         shortest = min(

@@ -114,7 +114,7 @@ class Subscription:
     async def _push_all(self, interval_seconds: float) -> None:
         due = self._clock.monotonic()
         while self._basket is not None:
-            # After a wait for a slow client the next push is a whole interval away, not several at once.
+            # After a wait for a slow client one push is due at once, not all that were missed meanwhile.
             due = max(due + interval_seconds, self._clock.monotonic())
             await self._clock.sleep(due - self._clock.monotonic())
             self._sent = self._board.revision

@@ -37,6 +37,7 @@ class Upstream:
         self._blocked_until = 0.0
         self._blocks = 0
         self._failing: dict[Capability, int] = {}
+        self._rests_until: dict[Capability, float] = {}
         self.requests = 0
 
     @property
@@ -51,8 +52,13 @@ class Upstream:
             raise ProviderError(
                 Reason.PROVIDER_BLOCKED,
                 f"{self.name} refuses requests (429); it is asked again in {left:.0f} s.",
-                retry_after_ms=round(left * 1000),
+                # Rounded up: who comes back after it must not be a fraction of a millisecond early.
+                retry_after_ms=math.ceil(left * 1000),
             )
+
+    def is_resting(self, capability: Capability) -> bool:
+        """Whether the provider failed at this a moment ago, so that one that does not should be asked instead."""
+        return self._rests_until.get(capability, 0.0) > self._clock.monotonic()
 
     async def call(self, capability: Capability, make: Callable[[], Awaitable[Result]]) -> Result:
         """The provider's answer, within the deadline; what goes wrong says when the provider is asked again."""
@@ -66,7 +72,10 @@ class Upstream:
 
     def succeeded(self, capability: Capability) -> None:
         """Note that the provider answered."""
-        self._blocks = 0
+        if self._blocked_until <= self._clock.monotonic():
+            # The answer to a call that was under way when the 429 came says nothing of it.
+            self._blocks = 0
+        self._rests_until.pop(capability, None)
         if self._failing.pop(capability, 0):
             log.info("source is back", provider=self.name, asked=capability)
 
@@ -89,6 +98,9 @@ class Upstream:
         deadline = asyncio.ensure_future(self._clock.sleep(self._timeout_seconds + 1))
         try:
             await asyncio.wait({call, deadline}, return_when=asyncio.FIRST_COMPLETED)
+            if call.cancelled():
+                # Not by us: were it passed on, whoever waits here would take it for the end of its own task.
+                raise ProviderError(Reason.PROVIDER_ERROR, f"{self.name} gave up the call.")
             if call.done():
                 return call.result()
             raise ProviderError(
@@ -100,23 +112,27 @@ class Upstream:
 
     def _failed(self, capability: Capability, error: ProviderError) -> ProviderError:
         """Count the failure; the error with the time of the next try."""
+        now = self._clock.monotonic()
         failures = self._failing[capability] = self._failing.get(capability, 0) + 1
         if error.reason is Reason.PROVIDER_BLOCKED:
-            self._blocks += 1
+            if self._blocked_until <= now:
+                # Calls that were under way together are refused together: that is one block, not several in a row.
+                self._blocks += 1
             wait = backoff_seconds(
                 self._blocks, first=BLOCKED_FIRST_SECONDS, longest=BLOCKED_LONGEST_SECONDS, jitter=self._rng.random()
             )
             wait = max(wait, (error.retry_after_ms or 0) / 1000)
-            self._blocked_until = self._clock.monotonic() + wait
+            self._blocked_until = max(self._blocked_until, now + wait)
         else:
             wait = backoff_seconds(
                 failures, first=FAILURE_FIRST_SECONDS, longest=FAILURE_LONGEST_SECONDS, jitter=self._rng.random()
             )
+        self._rests_until[capability] = now + wait
         if failures == 1:
             log.warning(
                 "source went away", provider=self.name, asked=capability, reason=error.reason, why=error.message
             )
-        return ProviderError(error.reason, error.message, retry_after_ms=round(wait * 1000))
+        return ProviderError(error.reason, error.message, retry_after_ms=math.ceil(wait * 1000))
 
 
 class Lookups(Generic[Key, Result]):
@@ -160,7 +176,8 @@ class Lookups(Generic[Key, Result]):
         try:
             result = await make()
         except ProviderError as error:
-            self._remember(key, error, (error.retry_after_ms or 0) / 1000)
+            # A bare copy: the traceback of the one raised would keep everything alive that stood in its frames.
+            self._remember(key, ProviderError(error.reason, error.message), (error.retry_after_ms or 0) / 1000)
             raise
         else:
             self._remember(key, result, self._seconds)

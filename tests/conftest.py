@@ -1,0 +1,22 @@
+"""What all tests share: which event loops they run on."""
+
+import asyncio
+import importlib.util
+from collections.abc import Callable, Mapping
+
+import pytest
+
+# These run on both loops that `serve` can run on: their socket transports have little code in common.
+ON_BOTH_LOOPS = frozenset({"test_server.py", "test_server_bad_input.py"})
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loops of a test; with one there is nothing in the test's name."""
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.name in ON_BOTH_LOOPS and importlib.util.find_spec("uvloop") is not None:
+        import uvloop  # noqa: PLC0415 - it is not there on every platform
+
+        factories["uvloop"] = uvloop.new_event_loop
+    return factories

@@ -1,0 +1,460 @@
+"""What the unit tests of the core stand on: a connection in memory, scripted sources, accounts without a database.
+
+`a_house` puts the real board, feed and sessions on a manual clock above them, and `Client` speaks to a session as a
+door does. Every line that a test looks at has been decoded as a server message of the protocol before.
+"""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, TypeVar
+
+from stocktrack.board import Basket, Board
+from stocktrack.clock import ManualClock, settle
+from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
+from stocktrack.feed import Feed, FeedEvent
+from stocktrack.messages import decode_server_line
+from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
+from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
+from stocktrack.session import Session, SessionRules
+from stocktrack.sessions import SessionLimits, Sessions
+
+NOW_MS = 1_712_331_900_000
+USER, PASSWORD = "yosakorn", "correct horse"
+POLL_SECONDS = 5.0
+TIMEOUT_SECONDS = 10.0
+
+Message = dict[str, Any]
+Result = TypeVar("Result")
+Script = Literal["good", "slow", "hang", "fail", "blocked", "crash", "garbage", "partial", "unknown", "gives up"]
+
+
+def a_quote(symbol: str = "AAPL", price: float = 100.0, *, received_at: int = NOW_MS, **fields: Any) -> Quote:
+    """A quote of a scripted source."""
+    given: dict[str, Any] = {"currency": "USD", "market_state": MarketState.OPEN, "provider": "scripted", **fields}
+    return Quote(symbol=symbol, price=price, received_at=received_at, **given)
+
+
+def read_lines(data: bytes) -> list[Message]:
+    """The server messages in `data`, which must be whole lines of the protocol."""
+    assert data == b"" or data.endswith(b"\n")
+    lines = data.splitlines()
+    assert all(decode_server_line(line) is not None for line in lines)
+    return [json.loads(line) for line in lines]
+
+
+class SteadyRandom(random.Random):
+    """Always the middle, so that a back-off is exactly what it is without its ± 20 %."""
+
+    def random(self) -> float:
+        return 0.5
+
+
+class MemoryConnection:
+    """A client in memory, which reads what it is sent until it is told to stop; satisfies `Connection`."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self._can_take = asyncio.Event()
+        self._can_take.set()
+        self._is_gone = False
+        self._unread: list[bytes] = []
+        self.writes: list[bytes] = []
+        self.taken_bytes = 0
+        self.sent_bytes = 0
+        self.last_sent_at = clock.monotonic()
+        self.is_ended = False
+        self.is_aborted = False
+
+    def send(self, data: bytes) -> None:
+        if not data or self._is_gone or self.is_aborted:
+            return
+        self.writes.append(data)
+        self._unread.append(data)
+        self.sent_bytes += len(data)
+        self.last_sent_at = self._clock.monotonic()
+        if self._can_take.is_set():
+            self.taken_bytes = self.sent_bytes
+
+    async def drain(self) -> None:
+        await self._can_take.wait()
+        if self._is_gone:
+            raise ConnectionResetError("the client is gone")
+
+    def unsent_bytes(self) -> int:
+        return self.sent_bytes - self.taken_bytes
+
+    def end(self) -> None:
+        self.is_ended = True
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    # --- what the client does ---
+
+    def stop_reading(self) -> None:
+        self._can_take.clear()
+
+    def read_a_little(self, count: int) -> None:
+        """Take some bytes, too few for the server to send more."""
+        self.taken_bytes = min(self.sent_bytes, self.taken_bytes + count)
+
+    def read_again(self) -> None:
+        self.taken_bytes = self.sent_bytes
+        self._can_take.set()
+
+    def vanish(self) -> None:
+        self._is_gone = True
+        self._can_take.set()
+
+    def messages(self) -> list[Message]:
+        """What was sent since this was called last."""
+        unread, self._unread = self._unread, []
+        return read_lines(b"".join(unread))
+
+    def of_type(self, kind: str) -> list[Message]:
+        """The messages of one type among `messages()`; the others are thrown away."""
+        return [message for message in self.messages() if message["type"] == kind]
+
+
+class _Scripted:
+    """A source that does what its `script` says and counts what it is asked."""
+
+    def __init__(self, clock: ManualClock, *, name: str = "scripted") -> None:
+        self.name = name
+        self.script: Script = "good"
+        self.slow_seconds = 3.0
+        self.retry_after_ms: int | None = None
+        self.requests: Counter[Capability] = Counter()
+        self.is_started = False
+        self.is_closed = False
+        self._clock = clock
+        self._released = asyncio.Event()
+
+    async def start(self) -> None:
+        self.is_started = True
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+    def release(self) -> None:
+        """Let the calls that hang go on, as if the script had been good."""
+        self.script = "good"
+        self._released.set()
+
+    async def _play(self, capability: Capability) -> None:
+        self.requests[capability] += 1
+        match self.script:
+            case "slow":
+                await self._clock.sleep(self.slow_seconds)
+            case "hang":
+                self._released.clear()
+                await self._released.wait()
+            case "fail":
+                raise ProviderError(Reason.PROVIDER_ERROR, f"{self.name} is out of order.")
+            case "blocked":
+                raise ProviderError(
+                    Reason.PROVIDER_BLOCKED, f"{self.name} says 429.", retry_after_ms=self.retry_after_ms
+                )
+            case "crash":
+                raise KeyError("quoteResponse")
+            case "gives up":
+                raise asyncio.CancelledError
+            case _:
+                pass
+
+
+class ScriptedQuotes(_Scripted):
+    """A source of quotes: `prices` is its market; symbols in `odd` fail, whatever becomes of the others."""
+
+    def __init__(self, clock: ManualClock, *, name: str = "scripted") -> None:
+        super().__init__(clock, name=name)
+        self.prices = {"AAPL": 100.0, "MSFT": 200.0, "TSLA": 300.0, **{f"S{number}": 10.0 for number in range(20)}}
+        self.odd: set[str] = set()
+        self.batches: list[tuple[str, ...]] = []
+
+    @property
+    def quote_requests(self) -> int:
+        return self.requests[Capability.QUOTES]
+
+    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+        self.batches.append(tuple(symbols))
+        await self._play(Capability.QUOTES)
+        match self.script:
+            case "garbage":
+                return "<html>Be right back.</html>"  # type: ignore[return-value] # it is garbage on purpose
+            case "unknown":
+                return QuoteAnswer(unknown=frozenset(symbols))
+            case "partial":
+                symbols = symbols[: len(symbols) // 2]
+            case _:
+                pass
+        sound = [symbol for symbol in symbols if symbol not in self.odd]
+        return QuoteAnswer(
+            quotes={symbol: self.quote(symbol) for symbol in sound if symbol in self.prices},
+            unknown=frozenset(symbol for symbol in sound if symbol not in self.prices),
+            failed={symbol: self._oddness(symbol) for symbol in symbols if symbol in self.odd},
+        )
+
+    def quote(self, symbol: str) -> Quote:
+        return a_quote(symbol, self.prices[symbol], received_at=self._clock.now_ms(), provider=self.name)
+
+    def _oddness(self, symbol: str) -> ProviderError:
+        return ProviderError(Reason.PROVIDER_ERROR, f"{self.name} gave no usable price for {symbol}.")
+
+
+class ScriptedProvider(ScriptedQuotes):
+    """A source of everything but a stream."""
+
+    def __init__(self, clock: ManualClock, *, name: str = "scripted") -> None:
+        super().__init__(clock, name=name)
+        self.headlines = [Headline(title=f"Headline {number}", source="Wire") for number in range(12)]
+        self.companies = {"AAPL": CompanyInfo(symbol="AAPL", name="Apple Inc.")}
+        self.paid: dict[str, list[Dividend]] = {"AAPL": [], "TSLA": []}
+        self.matches = [Match(symbol="AAPL", name="Apple Inc.")]
+
+    async def news(self) -> Sequence[Headline]:
+        await self._play(Capability.NEWS)
+        return self.headlines
+
+    async def company(self, symbol: str) -> CompanyInfo | None:
+        await self._play(Capability.COMPANY)
+        return self.companies.get(symbol)
+
+    async def dividends(self, symbol: str) -> Sequence[Dividend] | None:
+        await self._play(Capability.DIVIDENDS)
+        return self.paid.get(symbol)
+
+    async def search(self, query: str, limit: int) -> Sequence[Match]:
+        await self._play(Capability.SEARCH)
+        return [match for match in self.matches if query.casefold() in str(match.name).casefold()][:limit]
+
+
+class ScriptedStream(ScriptedQuotes):
+    """A source that also streams: `deliver` publishes, `break_off` ends the stream, and else it is mute."""
+
+    def __init__(self, clock: ManualClock, *, name: str = "streaming") -> None:
+        super().__init__(clock, name=name)
+        self._publish: Publish | None = None
+        self._wanted: Wanted = tuple
+        self._broken: asyncio.Future[None] | None = None
+
+    def is_streaming(self) -> bool:
+        return self._publish is not None
+
+    async def stream(self, wanted: Wanted, publish: Publish) -> None:
+        self.requests[Capability.STREAM] += 1
+        self._wanted, self._publish = wanted, publish
+        self._broken = asyncio.get_running_loop().create_future()
+        try:
+            await self._broken
+        finally:
+            self._publish = None
+
+    def wanted(self) -> list[str]:
+        return sorted(self._wanted())
+
+    def deliver(self) -> None:
+        """Publish a new price of everything that is wanted."""
+        assert self._publish is not None
+        for symbol in self._wanted():
+            self.prices[symbol] += 1
+        self._publish([self.quote(symbol) for symbol in self._wanted()])
+
+    def break_off(self, error: Exception | None = None) -> None:
+        """End the stream, with an error or as if there were nothing more to come."""
+        assert self._broken is not None
+        if error is None:
+            self._broken.set_result(None)
+        else:
+            self._broken.set_exception(error)
+
+
+class ScriptedNews(_Scripted):
+    """A source of headlines and of nothing else."""
+
+    async def news(self) -> Sequence[Headline]:
+        await self._play(Capability.NEWS)
+        return [Headline(title="Only news", source="Wire")]
+
+
+class MemoryAccounts:
+    """Users in memory; satisfies `session.Accounts`. With `is_broken` everything is a `StorageError`."""
+
+    def __init__(self) -> None:
+        self.passwords = {USER: PASSWORD, "somebody": PASSWORD}
+        self.lists: dict[str, list[str]] = {}
+        self.is_broken = False
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+    async def verify(self, name: str, password: str, address: str) -> None:
+        await self._disk()
+        if password == "throttled":
+            raise CommandError(Reason.LOGIN_THROTTLED, "Too many wrong passwords.", retry_after_ms=60_000)
+        if self.passwords.get(name) != password:
+            raise CommandError(Reason.BAD_CREDENTIALS, "The name or the password is wrong.")
+
+    async def saved(self, name: str) -> tuple[str, ...]:
+        await self._disk()
+        return tuple(self.lists.get(name, ()))
+
+    async def save(self, name: str, symbols: Sequence[str], limit: int) -> None:
+        await self._disk()
+        together = list(dict.fromkeys((*self.lists.get(name, ()), *symbols)))
+        if len(together) > limit:
+            raise CommandError(Reason.SYMBOL_LIMIT, f"The list would have {len(together)} symbols, over {limit}.")
+        self.lists[name] = together
+
+    async def unsave(self, name: str, symbols: Sequence[str] | None) -> tuple[str, ...]:
+        await self._disk()
+        saved = self.lists.get(name, [])
+        gone = tuple(saved if symbols is None else (symbol for symbol in saved if symbol in symbols))
+        self.lists[name] = [symbol for symbol in saved if symbol not in gone]
+        return gone
+
+    async def _disk(self) -> None:
+        await self.may_go_on.wait()
+        if self.is_broken:
+            raise StorageError("The database cannot be written.")
+
+
+class CountingWatcher:
+    """Watches a basket and counts how often it was woken."""
+
+    def __init__(self) -> None:
+        self.wakes = 0
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+
+def a_watcher(board: Board, *symbols: str) -> Callable[[], None]:
+    """Have somebody watch `symbols`; returns what makes them go."""
+    watcher = CountingWatcher()
+    basket: Basket = board.watch(symbols, watcher, eager=False)
+    return lambda: board.unwatch(basket, watcher)
+
+
+class Client:
+    """One client: its connection, its session, and the door's part of the work between them."""
+
+    def __init__(self, sessions: Sessions, clock: ManualClock, *, address: str = "192.0.2.1") -> None:
+        self.connection = MemoryConnection(clock)
+        self.session: Session = sessions.open(self.connection, address=address, door="memory")
+
+    async def line(self, line: bytes) -> Message:
+        """The reply to a line, which the session may have sent more after."""
+        answer = await self.session.receive(line)
+        self.connection.send(answer)
+        return read_lines(answer)[0] if answer else {}
+
+    async def command(self, kind: str, **fields: Any) -> Message:
+        return await self.line(json.dumps({"type": kind, **fields}).encode())
+
+    def is_open(self) -> bool:
+        return self.session.is_open
+
+    def pushed(self) -> set[str]:
+        """The symbols that the session is pushed."""
+        return set(self.session.symbols)
+
+    async def log_in(self, username: str = USER) -> Self:
+        reply = await self.command("AUTH", username=username, password=PASSWORD)
+        assert reply["code"] == 200
+        self.connection.messages()
+        return self
+
+
+@dataclass(slots=True)
+class House:
+    """A server without doors: the real board, feed and sessions above fakes."""
+
+    clock: ManualClock
+    board: Board
+    feed: Feed
+    accounts: MemoryAccounts
+    sessions: Sessions
+    provider: ScriptedQuotes
+    events: list[FeedEvent] = field(default_factory=list)
+
+    def client(self, *, address: str = "192.0.2.1") -> Client:
+        return Client(self.sessions, self.clock, address=address)
+
+    async def user(self, username: str = USER) -> Client:
+        """A client that is logged in."""
+        return await self.client().log_in(username)
+
+
+RULES = SessionRules(
+    server="stocktrack/0.0.0",
+    instance="cafe",
+    push_interval_seconds=5.0,
+    heartbeat_seconds=30.0,
+    max_line_bytes=32_768,
+    max_symbols=10,
+    commands_per_second=50.0,
+    command_burst=200,
+)
+LIMITS = SessionLimits(
+    max_sessions=1_000,
+    max_unauthenticated_sessions=1_000,
+    max_sessions_per_user=0,
+    max_sessions_per_address=0,
+    auth_timeout_seconds=30.0,
+    slow_client_timeout_seconds=10.0,
+)
+
+MakeProviders = Callable[[ManualClock], Sequence[Provider]]
+
+
+@asynccontextmanager
+async def a_house(
+    make_providers: MakeProviders = lambda clock: (ScriptedProvider(clock),),
+    *,
+    rules: SessionRules = RULES,
+    limits: SessionLimits = LIMITS,
+) -> AsyncIterator[House]:
+    """A started house; `events` has what the feed told the sessions. The first provider must be one of quotes."""
+    clock, board, accounts = ManualClock(NOW_MS), Board(), MemoryAccounts()
+    providers = make_providers(clock)
+    feed = Feed(
+        providers,
+        board,
+        clock,
+        poll_interval_seconds=POLL_SECONDS,
+        timeout_seconds=TIMEOUT_SECONDS,
+        rng=SteadyRandom(),
+    )
+    sessions = Sessions(rules, limits, accounts=accounts, feed=feed, board=board, clock=clock)
+    first = providers[0]
+    assert isinstance(first, ScriptedQuotes)
+    house = House(clock, board, feed, accounts, sessions, first)
+    tell = feed.on_event
+
+    def note_and_tell(event: FeedEvent) -> None:
+        house.events.append(event)
+        tell(event)
+
+    feed.on_event = note_and_tell
+    await feed.start()
+    sessions.start()
+    try:
+        yield house
+    finally:
+        for session in sessions:
+            sessions.close_session(session)
+        await sessions.close()
+        await feed.close()
+        await settle()
+
+
+async def soon(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+    """Start `work` and let it run as far as it can without time passing."""
+    task = asyncio.create_task(work)
+    await settle()
+    return task

@@ -1,0 +1,398 @@
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from fakes import LIMITS, PASSWORD, POLL_SECONDS, USER, Client, House, MemoryConnection, a_house, a_quote, soon
+from stocktrack.clock import settle
+from stocktrack.errors import Code, Reason, SessionEnd
+from stocktrack.session import State
+
+SHUTDOWN = SessionEnd(Reason.SHUTDOWN, "The server is stopping.", retry_after_ms=5_000)
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    async with a_house() as built:
+        yield built
+
+
+def limited(**limits: Any) -> AbstractAsyncContextManager[House]:
+    return a_house(limits=dataclasses.replace(LIMITS, **limits))
+
+
+def refusal(house: House, *, address: str = "192.0.2.1") -> SessionEnd:
+    with pytest.raises(SessionEnd) as caught:
+        house.client(address=address)
+    return caught.value
+
+
+def close(house: House, client: Client) -> None:
+    house.sessions.close_session(client.session)
+
+
+# --- how many there may be ---
+
+
+async def test_the_limit_of_the_server_refuses_with_a_429_and_a_closed_session_makes_room() -> None:
+    async with limited(max_sessions=3) as house:
+        clients = [house.client() for _ in range(3)]
+        why = refusal(house)
+        assert (why.code, why.reason, why.retry_after_ms) == (Code.TOO_MANY_REQUESTS, Reason.SESSION_LIMIT, 5_000)
+        assert len(house.sessions) == 3
+        close(house, clients[0])
+        assert house.client().is_open()
+
+
+async def test_the_limit_of_strangers_refuses_until_one_logs_in_or_goes() -> None:
+    async with limited(max_unauthenticated_sessions=2) as house:
+        first, second = house.client(), house.client()
+        assert "logged in" in refusal(house).message
+        await first.log_in()
+        third = house.client()
+        refusal(house)
+        close(house, second)
+        close(house, third)
+        close(house, first)
+        assert [house.client().is_open() for _ in range(2)] == [True, True]
+        refusal(house)
+
+
+async def test_the_limit_of_an_address_holds_for_that_address_only() -> None:
+    async with limited(max_sessions_per_address=2) as house:
+        clients = [house.client(address="192.0.2.1") for _ in range(2)]
+        assert "192.0.2.1" in refusal(house, address="192.0.2.1").message
+        assert house.client(address="192.0.2.2").is_open()
+        close(house, clients[0])
+        assert house.client(address="192.0.2.1").is_open()
+
+
+async def test_the_limit_of_a_user_is_a_429_to_auth_and_the_session_may_try_again() -> None:
+    async with limited(max_sessions_per_user=1) as house:
+        first, second = await house.user(), house.client()
+        reply = await second.command("AUTH", username=USER, password=PASSWORD)
+        assert (reply["code"], reply["reason"], reply["retry_after_ms"]) == (429, "session_limit", 5_000)
+        assert second.is_open()
+        assert (await second.command("AUTH", username="somebody", password=PASSWORD))["code"] == 200
+        third = house.client()
+        close(house, first)
+        assert (await third.command("AUTH", username=USER, password=PASSWORD))["code"] == 200
+
+
+async def test_0_is_no_limit() -> None:
+    async with limited(max_sessions_per_user=0, max_sessions_per_address=0) as house:
+        for _ in range(50):
+            await house.user()
+        assert len(house.sessions) == 50
+
+
+async def test_sessions_have_names_of_their_own(house: House) -> None:
+    clients = [house.client() for _ in range(3)]
+    close(house, clients[0])
+    clients.append(house.client())
+    assert len({client.session.name for client in clients}) == 4
+
+
+@pytest.mark.parametrize("how", ["greeted", "logged in", "logged out", "ended", "refused", "half logged in"])
+async def test_the_counts_are_right_after_a_session_closed_in_any_state(how: str) -> None:
+    async with limited(
+        max_sessions=1, max_unauthenticated_sessions=1, max_sessions_per_user=1, max_sessions_per_address=1
+    ) as house:
+        for _ in range(3):
+            client = house.client()
+            login: asyncio.Task[Any] | None = None
+            match how:
+                case "logged in":
+                    await client.log_in()
+                    await client.command("SUBSCRIBE", symbols=["AAPL"])
+                case "logged out":
+                    await client.log_in()
+                    await client.command("LOGOUT")
+                case "ended":
+                    client.session.end(SHUTDOWN)
+                case "refused":
+                    for _ in range(3):
+                        await client.command("AUTH", username=USER, password="wrong")
+                case "half logged in":
+                    house.accounts.may_go_on.clear()
+                    login = await soon(client.command("AUTH", username=USER, password=PASSWORD))
+            refusal(house)
+            close(house, client)
+            close(house, client)
+            if login is not None:
+                house.accounts.may_go_on.set()
+                await login
+            assert client.session.state is State.ENDED
+            assert (len(house.sessions), house.sessions._unauthenticated) == (0, 0)
+            assert (house.sessions._by_user, house.sessions._by_address) == ({}, {})
+            assert house.board.watched() == []
+
+
+# --- the deadline of the login ---
+
+
+async def test_a_session_without_a_login_ends_after_its_time_whatever_trickles_in(house: House) -> None:
+    client = house.client()
+    for _ in range(29):
+        await house.clock.advance(1)
+        assert (await client.command("PING"))["code"] == 200
+    assert client.is_open()
+    client.connection.messages()
+    await house.clock.advance(1)
+    assert not client.is_open()
+    [notice] = client.connection.messages()
+    assert (notice["type"], notice["code"], notice["reason"]) == ("NOTICE", 401, "auth_timeout")
+    assert client.connection.is_ended
+
+
+async def test_wrong_passwords_do_not_make_the_time_for_a_login_longer(house: House) -> None:
+    client = house.client()
+    await house.clock.advance(29)
+    await client.command("AUTH", username=USER, password="wrong")
+    await house.clock.advance(1)
+    assert not client.is_open()
+
+
+async def test_a_login_in_time_has_no_deadline_any_more(house: House) -> None:
+    client = house.client()
+    await house.clock.advance(29)
+    await client.log_in()
+    await house.clock.advance(3_600)
+    assert client.is_open()
+
+
+async def test_a_login_that_is_still_being_checked_at_the_deadline_comes_too_late(house: House) -> None:
+    client = house.client()
+    house.accounts.may_go_on.clear()
+    login = await soon(client.command("AUTH", username=USER, password=PASSWORD))
+    await house.clock.advance(30)
+    house.accounts.may_go_on.set()
+    assert await login == {}
+    assert [message["reason"] for message in client.connection.messages()] == ["auth_timeout"]
+    assert client.session.username is None
+
+
+async def test_short_deadlines_are_looked_at_often_enough() -> None:
+    async with limited(auth_timeout_seconds=0.4) as house:
+        client = house.client()
+        await house.clock.advance(0.3)
+        assert client.is_open()
+        await house.clock.advance(0.2)
+        assert not client.is_open()
+
+
+# --- slow clients ---
+
+
+async def test_a_client_that_takes_nothing_is_told_and_aborted_and_the_others_see_nothing(house: House) -> None:
+    slow, quick = await house.user(), await house.user()
+    for client in (slow, quick):
+        await client.command("SUBSCRIBE", symbols=["AAPL"], interval=0)
+        client.connection.messages()
+    await settle()
+    slow.connection.stop_reading()
+    for second in range(12):
+        house.board.put([a_quote("AAPL", 100.0 + second)], house.clock.monotonic())
+        await house.clock.advance(1)
+    notices = slow.connection.of_type("NOTICE")
+    assert [(notice["code"], notice["reason"]) for notice in notices] == [(500, "slow_client")]
+    assert slow.connection.is_aborted
+    assert not slow.is_open()
+    assert quick.is_open()
+    assert len(quick.connection.of_type("PRICE")) >= 11
+    # What it could have been sent meanwhile was merged: one push waited, and the notice.
+    assert len(slow.connection.writes) <= 5
+
+
+async def test_a_client_that_takes_a_little_again_and_again_is_not_slow(house: House) -> None:
+    user = await house.user()
+    await user.command("SUBSCRIBE", symbols=["AAPL"], interval=1)
+    user.connection.stop_reading()
+    await house.clock.advance(2)
+    for _ in range(10):
+        await house.clock.advance(9)
+        user.connection.read_a_little(1)
+    assert user.is_open()
+    await house.clock.advance(11)
+    assert not user.is_open()
+
+
+async def test_a_client_that_catches_up_starts_anew(house: House) -> None:
+    user = await house.user()
+    await user.command("SUBSCRIBE", symbols=["AAPL"], interval=1)
+    for _ in range(5):
+        user.connection.stop_reading()
+        await house.clock.advance(9)
+        user.connection.read_again()
+        await house.clock.advance(1)
+    assert user.is_open()
+
+
+async def test_a_client_that_was_sent_nothing_is_not_slow(house: House) -> None:
+    user = await house.user()
+    user.connection.stop_reading()
+    await house.clock.advance(25)
+    assert user.is_open()
+
+
+async def test_a_stranger_that_takes_nothing_is_slow_before_its_login_is_late(house: House) -> None:
+    client = house.client()
+    client.connection.stop_reading()
+    await client.command("PING")
+    await house.clock.advance(12)
+    assert [message["reason"] for message in client.connection.of_type("NOTICE")] == ["slow_client"]
+
+
+async def test_a_closed_session_leaves_nothing_of_its_slowness(house: House) -> None:
+    user = await house.user()
+    user.connection.stop_reading()
+    await user.command("PING")
+    await house.clock.advance(2)
+    assert len(house.sessions._behind) == 1
+    close(house, user)
+    assert len(house.sessions._behind) == 0
+
+
+# --- heartbeats ---
+
+
+async def test_a_heartbeat_comes_after_silence_only(house: House) -> None:
+    quiet, busy = await house.user(), await house.user()
+    await busy.command("SUBSCRIBE", symbols=["AAPL"], interval=5)
+    busy.connection.messages()
+    await house.clock.advance(29)
+    assert quiet.connection.messages() == []
+    await house.clock.advance(1)
+    assert [message["type"] for message in quiet.connection.messages()] == ["HEARTBEAT"]
+    await house.clock.advance(60)
+    assert [message["type"] for message in quiet.connection.messages()] == ["HEARTBEAT"] * 2
+    assert {message["type"] for message in busy.connection.messages()} == {"PRICE"}
+
+
+async def test_a_reply_puts_the_heartbeat_off(house: House) -> None:
+    user = await house.user()
+    await house.clock.advance(20)
+    await user.command("PING")
+    user.connection.messages()
+    await house.clock.advance(29)
+    assert user.connection.messages() == []
+    await house.clock.advance(1)
+    assert [message["type"] for message in user.connection.messages()] == ["HEARTBEAT"]
+
+
+async def test_a_client_that_is_behind_gets_no_heartbeats_on_top() -> None:
+    async with limited(slow_client_timeout_seconds=3_600) as house:
+        user = await house.user()
+        user.connection.stop_reading()
+        await user.command("PING")
+        await house.clock.advance(300)
+        assert user.connection.of_type("HEARTBEAT") == []
+
+
+async def test_a_session_that_ended_gets_nothing_any_more(house: House) -> None:
+    user = await house.user()
+    await user.command("LOGOUT")
+    user.connection.messages()
+    await house.clock.advance(300)
+    assert user.connection.messages() == []
+
+
+# --- the shutdown ---
+
+
+async def test_a_shutdown_tells_everybody_whatever_they_are_doing(house: House) -> None:
+    house.provider.script = "slow"
+    stranger, idle, behind, busy = house.client(), await house.user(), await house.user(), await house.user()
+    behind.connection.stop_reading()
+    await behind.command("PING")
+    open_command = await soon(busy.command("GET", symbols=["AAPL"]))
+    clients = (stranger, idle, behind, busy)
+    for client in clients:
+        client.connection.messages()
+    house.sessions.end_all(SHUTDOWN)
+    await house.clock.advance(10)
+    assert await open_command == {}
+    for client in clients:
+        [notice] = client.connection.messages()
+        assert (notice["type"], notice["code"], notice["status"]) == ("NOTICE", 501, "SERVER_SHUTDOWN")
+        assert (notice["reason"], notice["retry_after_ms"]) == ("shutdown", 5_000)
+        assert client.connection.is_ended
+
+
+async def test_a_client_that_was_accepted_in_the_moment_of_the_shutdown_is_told_too(house: House) -> None:
+    house.sessions.end_all(SHUTDOWN)
+    assert refusal(house) is SHUTDOWN
+    assert len(house.sessions) == 0
+
+
+async def test_a_thousand_sessions_are_told_and_nothing_is_left_when_they_closed(house: House) -> None:
+    for _ in range(1_000):
+        house.sessions.open(MemoryConnection(house.clock), address="192.0.2.1", door="memory")
+    sessions = list(house.sessions)
+    house.sessions.end_all(SHUTDOWN)
+    assert all(session.state is State.ENDED for session in sessions)
+    for session in sessions:
+        house.sessions.close_session(session)
+    assert (len(house.sessions), house.sessions._unauthenticated) == (0, 0)
+
+
+async def test_close_ends_the_deadlines_and_leaves_no_task(house: House) -> None:
+    client = house.client()
+    await house.sessions.close()
+    await house.clock.advance(3_600)
+    assert client.is_open()
+    assert [task.get_name() for task in asyncio.all_tasks() if "deadlines" in task.get_name()] == []
+
+
+# --- what the feed tells ---
+
+
+async def test_an_unknown_symbol_leaves_the_saved_list_of_a_user_once_however_many_sessions_had_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, tuple[str, ...]]] = []
+    unsave = house.accounts.unsave
+
+    async def counted(name: str, symbols: Any) -> tuple[str, ...]:
+        asked.append((name, tuple(symbols)))
+        return await unsave(name, symbols)
+
+    monkeypatch.setattr(house.accounts, "unsave", counted)
+    house.provider.script = "fail"
+    users = [await house.user() for _ in range(5)]
+    other = await house.user("somebody")
+    for user in users:
+        await user.command("SUBSCRIBE", symbols=["NOPE", "NADA", "AAPL"])
+    await other.command("SUBSCRIBE", symbols=["NADA"])
+    house.provider.script = "good"
+    await house.clock.advance(POLL_SECONDS * 2)
+    assert sorted(asked) == [("somebody", ("NADA",)), (USER, ("NADA", "NOPE"))]
+    assert [user.pushed() for user in (*users, other)] == [{"AAPL"}] * 5 + [set()]
+    assert house.accounts.lists == {USER: ["AAPL"], "somebody": []}
+
+
+async def test_an_unknown_symbol_that_cannot_be_taken_out_of_the_saved_list_is_logged(house: House) -> None:
+    house.provider.script = "fail"
+    user = await house.user()
+    await user.command("SUBSCRIBE", symbols=["NOPE"])
+    house.provider.script = "good"
+    house.accounts.is_broken = True
+    with capture_logs() as logs:
+        await house.clock.advance(POLL_SECONDS * 2)
+    assert "unknown symbols stay in a saved list" in [entry["event"] for entry in logs]
+    assert (user.pushed(), user.is_open()) == (set(), True)
+
+
+async def test_a_mistake_of_ours_in_a_task_is_logged(house: House) -> None:
+    house.provider.script = "fail"
+    user = await house.user()
+    await user.command("SUBSCRIBE", symbols=["NOPE"])
+    house.provider.script = "good"
+    house.accounts.lists = None  # type: ignore[assignment] # a mistake
+    with capture_logs() as logs:
+        await house.clock.advance(POLL_SECONDS * 2)
+    assert "a task of the sessions failed unexpectedly" in [entry["event"] for entry in logs]

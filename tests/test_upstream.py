@@ -1,0 +1,453 @@
+import asyncio
+import gc
+import weakref
+from collections.abc import AsyncIterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from fakes import ScriptedProvider, SteadyRandom, soon
+from stocktrack.clock import ManualClock, settle
+from stocktrack.errors import CommandError, ProviderError, Reason
+from stocktrack.providers.base import Capability, QuoteAnswer
+from stocktrack.upstream import Lookups, Upstream
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def provider(clock: ManualClock) -> ScriptedProvider:
+    return ScriptedProvider(clock, name="yahoo")
+
+
+@pytest.fixture
+def upstream(provider: ScriptedProvider, clock: ManualClock) -> Upstream:
+    return Upstream(provider, clock, timeout_seconds=10.0, rng=SteadyRandom())
+
+
+async def ask(upstream: Upstream, provider: ScriptedProvider) -> QuoteAnswer:
+    return await upstream.call(Capability.QUOTES, lambda: provider.quotes(["AAPL"]))
+
+
+async def fail(upstream: Upstream, provider: ScriptedProvider) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await ask(upstream, provider)
+    return caught.value
+
+
+# --- the back-off ---
+
+
+async def test_an_answer_is_passed_on(upstream: Upstream, provider: ScriptedProvider) -> None:
+    assert (await ask(upstream, provider)).quotes["AAPL"].price == 100.0
+    assert (upstream.name, upstream.requests) == ("yahoo", 1)
+
+
+async def test_failures_say_when_to_come_back_from_2_seconds_doubling_to_60(
+    upstream: Upstream, provider: ScriptedProvider
+) -> None:
+    provider.script = "fail"
+    waits = [(await fail(upstream, provider)).retry_after_ms for _ in range(8)]
+    assert waits == [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]
+
+
+async def test_a_success_starts_the_back_off_anew(upstream: Upstream, provider: ScriptedProvider) -> None:
+    provider.script = "fail"
+    await fail(upstream, provider)
+    await fail(upstream, provider)
+    provider.script = "good"
+    await ask(upstream, provider)
+    provider.script = "fail"
+    assert (await fail(upstream, provider)).retry_after_ms == 2_000
+
+
+async def test_a_failure_of_one_capability_does_not_count_for_another(
+    upstream: Upstream, provider: ScriptedProvider
+) -> None:
+    provider.script = "fail"
+    await fail(upstream, provider)
+    await fail(upstream, provider)
+    with pytest.raises(ProviderError) as caught:
+        await upstream.call(Capability.NEWS, provider.news)
+    assert caught.value.retry_after_ms == 2_000
+
+
+async def test_a_provider_rests_after_a_failure_until_its_back_off_ends_or_it_answers(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    assert not upstream.is_resting(Capability.QUOTES)
+    provider.script = "fail"
+    await fail(upstream, provider)
+    assert upstream.is_resting(Capability.QUOTES)
+    assert not upstream.is_resting(Capability.NEWS)
+    await clock.advance(2)
+    assert not upstream.is_resting(Capability.QUOTES)
+    await fail(upstream, provider)
+    provider.script = "good"
+    await ask(upstream, provider)
+    assert not upstream.is_resting(Capability.QUOTES)
+
+
+# --- blocked ---
+
+
+async def test_after_a_429_nothing_at_all_is_asked_until_the_back_off_ends(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    provider.script = "blocked"
+    error = await fail(upstream, provider)
+    assert (error.reason, error.retry_after_ms) == (Reason.PROVIDER_BLOCKED, 30_000)
+    provider.script = "good"
+    await clock.advance(29.9)
+    for capability, make in (
+        (Capability.QUOTES, lambda: provider.quotes(["AAPL"])),
+        (Capability.NEWS, provider.news),
+        (Capability.COMPANY, lambda: provider.company("AAPL")),
+        (Capability.DIVIDENDS, lambda: provider.dividends("AAPL")),
+        (Capability.SEARCH, lambda: provider.search("apple", 10)),
+    ):
+        with pytest.raises(ProviderError) as caught:
+            await upstream.call(capability, make)
+        assert caught.value.reason is Reason.PROVIDER_BLOCKED
+        assert caught.value.retry_after_ms == pytest.approx(100, abs=1)
+    with pytest.raises(ProviderError):
+        await upstream.stream(asyncio.Event().wait)  # type: ignore[arg-type] # what it would wait for is never run
+    assert provider.requests.total() == upstream.requests == 1
+    await clock.advance(0.1)
+    assert (await ask(upstream, provider)).quotes
+
+
+async def test_who_comes_back_when_it_was_told_is_not_early(
+    provider: ScriptedProvider, clock: ManualClock, upstream: Upstream
+) -> None:
+    provider.script = "blocked"
+    await clock.advance(0.123_456_7)
+    error = await fail(upstream, provider)
+    assert error.retry_after_ms is not None
+    await clock.advance(1 / 3)
+    with pytest.raises(ProviderError) as caught:
+        upstream.check_blocked()
+    assert caught.value.retry_after_ms is not None
+    await clock.advance(caught.value.retry_after_ms / 1000)
+    upstream.check_blocked()
+
+
+async def test_blocks_double_from_30_seconds_to_ten_minutes(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    provider.script = "blocked"
+    waits = []
+    for _ in range(7):
+        waits.append((await fail(upstream, provider)).retry_after_ms)
+        await clock.advance(600)
+    assert waits == [30_000, 60_000, 120_000, 240_000, 480_000, 600_000, 600_000]
+
+
+async def test_a_source_that_says_when_to_come_back_is_believed_where_that_is_later(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    provider.script, provider.retry_after_ms = "blocked", 120_000
+    assert (await fail(upstream, provider)).retry_after_ms == 120_000
+    await clock.advance(119)
+    with pytest.raises(ProviderError):
+        upstream.check_blocked()
+    await clock.advance(1)
+    provider.retry_after_ms = 1_000
+    assert (await fail(upstream, provider)).retry_after_ms == 60_000
+
+
+async def test_calls_that_are_refused_together_are_one_block(upstream: Upstream, clock: ManualClock) -> None:
+    async def refused() -> QuoteAnswer:
+        await clock.sleep(3)
+        raise ProviderError(Reason.PROVIDER_BLOCKED, "429")
+
+    tasks = [await soon(upstream.call(Capability.QUOTES, refused)) for _ in range(3)]
+    await clock.advance(3)
+    errors = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [error.retry_after_ms for error in errors if isinstance(error, ProviderError)] == [30_000] * 3
+
+
+async def test_an_answer_that_was_under_way_when_the_429_came_does_not_end_the_block_or_shorten_the_next(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    provider.script = "slow"
+    under_way = await soon(upstream.call(Capability.NEWS, provider.news))
+    provider.script = "blocked"
+    await fail(upstream, provider)
+    await clock.advance(3)
+    assert await under_way
+    with pytest.raises(ProviderError):
+        upstream.check_blocked()
+    await clock.advance(27)
+    assert (await fail(upstream, provider)).retry_after_ms == 60_000
+
+
+# --- the deadline ---
+
+
+async def test_a_call_that_hangs_is_given_up_by_the_clock(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    provider.script = "hang"
+    call = await soon(fail(upstream, provider))
+    # One second later than what the provider was told: its own deadline comes first.
+    await clock.advance(10.9)
+    assert not call.done()
+    await clock.advance(0.1)
+    assert (await call).reason is Reason.PROVIDER_TIMEOUT
+    assert (await call).retry_after_ms == 2_000
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def test_a_slow_call_within_the_deadline_is_waited_for(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    provider.script, provider.slow_seconds = "slow", 9.0
+    call = await soon(ask(upstream, provider))
+    await clock.advance(9)
+    assert (await call).quotes
+
+
+async def test_whoever_stops_waiting_takes_the_call_along(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    provider.script = "hang"
+    call = await soon(ask(upstream, provider))
+    call.cancel()
+    await settle()
+    assert call.cancelled()
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def test_a_call_that_its_provider_cancels_is_a_failure_and_not_the_end_of_who_waits(
+    upstream: Upstream, provider: ScriptedProvider
+) -> None:
+    provider.script = "gives up"
+    assert (await fail(upstream, provider)).reason is Reason.PROVIDER_ERROR
+
+
+# --- what is logged ---
+
+
+async def test_a_source_is_logged_once_when_it_goes_and_once_when_it_is_back(
+    upstream: Upstream, provider: ScriptedProvider
+) -> None:
+    with capture_logs() as logs:
+        for _ in range(2):
+            provider.script = "fail"
+            for _ in range(5):
+                await fail(upstream, provider)
+            provider.script = "good"
+            for _ in range(5):
+                await ask(upstream, provider)
+    assert [entry["event"] for entry in logs] == ["source went away", "source is back"] * 2
+    assert logs[0]["log_level"] == "warning"
+    assert (logs[0]["provider"], logs[0]["reason"], logs[0]["why"]) == (
+        *("yahoo", Reason.PROVIDER_ERROR),
+        "yahoo is out of order.",
+    )
+
+
+async def test_a_block_is_logged_once_however_many_calls_it_stops(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    provider.script = "blocked"
+    with capture_logs() as logs:
+        for _ in range(4):
+            await fail(upstream, provider)
+        await clock.advance(30)
+        await fail(upstream, provider)
+        provider.script = "good"
+        await clock.advance(60)
+        await ask(upstream, provider)
+    assert [entry["event"] for entry in logs] == ["source went away", "source is back"]
+
+
+async def test_an_unexpected_exception_is_a_provider_error_outside_and_a_trace_in_the_log(
+    upstream: Upstream, provider: ScriptedProvider
+) -> None:
+    provider.script = "crash"
+    with capture_logs() as logs:
+        error = await fail(upstream, provider)
+    assert (error.reason, error.message) == (Reason.PROVIDER_ERROR, "yahoo failed in an unexpected way.")
+    assert error.retry_after_ms == 2_000
+    assert [(entry["log_level"], entry.get("exc_info")) for entry in logs] == [("error", True), ("warning", None)]
+
+
+async def test_a_stream_that_breaks_says_when_it_is_opened_again(upstream: Upstream) -> None:
+    async def broken() -> None:
+        raise ProviderError(Reason.PROVIDER_ERROR, "The line is dead.")
+
+    waits = []
+    for _ in range(3):
+        with pytest.raises(ProviderError) as caught:
+            await upstream.stream(broken)
+        waits.append(caught.value.retry_after_ms)
+    assert waits == [2_000, 4_000, 8_000]
+    upstream.succeeded(Capability.STREAM)
+    with pytest.raises(ProviderError) as caught:
+        await upstream.stream(broken)
+    assert caught.value.retry_after_ms == 2_000
+
+
+# --- Lookups ---
+
+
+class Asked:
+    """A slow call: answers with `answer`, or raises it, once it may; counts how often it was made."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.answer: int | Exception | None = 7
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def __call__(self) -> int | None:
+        self.count += 1
+        await self.may_answer.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+async def lookups(clock: ManualClock) -> AsyncIterator[Lookups[str, int | None]]:
+    made: Lookups[str, int | None] = Lookups(clock, seconds=60, most=3)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def asked() -> Asked:
+    return Asked()
+
+
+async def test_an_answer_is_remembered_for_its_time_and_no_longer(
+    lookups: Lookups[str, int | None], asked: Asked, clock: ManualClock
+) -> None:
+    assert await lookups.get("AAPL", asked) == 7
+    await clock.advance(59.9)
+    assert await lookups.get("AAPL", asked) == 7
+    assert asked.count == 1
+    await clock.advance(0.1)
+    asked.answer = 8
+    assert await lookups.get("AAPL", asked) == 8
+    assert asked.count == 2
+
+
+async def test_that_there_is_none_is_remembered_too(lookups: Lookups[str, int | None], asked: Asked) -> None:
+    asked.answer = None
+    assert await lookups.get("AAPL", asked) is None
+    assert await lookups.get("AAPL", asked) is None
+    assert asked.count == 1
+
+
+async def test_a_hundred_who_ask_at_once_share_one_call(lookups: Lookups[str, int | None], asked: Asked) -> None:
+    asked.may_answer.clear()
+    waiting = [await soon(lookups.get("AAPL", asked)) for _ in range(100)]
+    asked.may_answer.set()
+    assert await asyncio.gather(*waiting) == [7] * 100
+    assert asked.count == 1
+
+
+async def test_keys_are_asked_for_apart(lookups: Lookups[str, int | None], asked: Asked) -> None:
+    await lookups.get("AAPL", asked)
+    await lookups.get("MSFT", asked)
+    assert asked.count == 2
+
+
+async def test_one_who_goes_away_does_not_take_the_call_along(lookups: Lookups[str, int | None], asked: Asked) -> None:
+    asked.may_answer.clear()
+    first = await soon(lookups.get("AAPL", asked))
+    second = await soon(lookups.get("AAPL", asked))
+    first.cancel()
+    await settle()
+    assert first.cancelled()
+    asked.may_answer.set()
+    assert await second == 7
+    assert asked.count == 1
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_remembered(
+    lookups: Lookups[str, int | None], asked: Asked
+) -> None:
+    asked.may_answer.clear()
+    only = await soon(lookups.get("AAPL", asked))
+    only.cancel()
+    asked.may_answer.set()
+    await settle()
+    assert await lookups.get("AAPL", asked) == 7
+    assert asked.count == 1
+
+
+async def test_a_failure_is_remembered_until_it_may_be_tried_again(
+    lookups: Lookups[str, int | None], asked: Asked, clock: ManualClock
+) -> None:
+    asked.answer = ProviderError(Reason.PROVIDER_TIMEOUT, "Too late.", retry_after_ms=4_000)
+    with pytest.raises(ProviderError):
+        await lookups.get("AAPL", asked)
+    await clock.advance(3)
+    with pytest.raises(ProviderError) as caught:
+        await lookups.get("AAPL", asked)
+    assert (caught.value.reason, caught.value.message) == (Reason.PROVIDER_TIMEOUT, "Too late.")
+    assert caught.value.retry_after_ms == 1_000
+    assert asked.count == 1
+    await clock.advance(1)
+    asked.answer = 7
+    assert await lookups.get("AAPL", asked) == 7
+
+
+async def test_a_remembered_failure_keeps_nothing_alive_of_what_failed(
+    lookups: Lookups[str, int | None], clock: ManualClock
+) -> None:
+    class Document:
+        """What a source sent, megabytes perhaps."""
+
+    documents: list[weakref.ref[Document]] = []
+
+    async def fails() -> int | None:
+        document = Document()
+        documents.append(weakref.ref(document))
+        raise ProviderError(Reason.PROVIDER_ERROR, "No.", retry_after_ms=60_000)
+
+    with pytest.raises(ProviderError) as caught:
+        await lookups.get("AAPL", fails)
+    del caught
+    await settle()
+    gc.collect()
+    assert documents[0]() is None
+    with pytest.raises(ProviderError):
+        await lookups.get("AAPL", fails)
+    assert len(documents) == 1
+
+
+async def test_what_no_source_offers_is_not_remembered(lookups: Lookups[str, int | None], asked: Asked) -> None:
+    asked.answer = CommandError(Reason.NOT_OFFERED, "Nobody does that.")
+    for _ in range(2):
+        with pytest.raises(CommandError):
+            await lookups.get("AAPL", asked)
+    assert asked.count == 2
+
+
+async def test_only_so_many_answers_are_kept_and_the_oldest_goes_first(
+    lookups: Lookups[str, int | None], asked: Asked
+) -> None:
+    for key in "ABCD":
+        await lookups.get(key, asked)
+    await lookups.get("D", asked)
+    await lookups.get("B", asked)
+    assert asked.count == 4
+    await lookups.get("A", asked)
+    assert asked.count == 5
+
+
+async def test_close_ends_what_is_in_flight(lookups: Lookups[str, int | None], asked: Asked) -> None:
+    asked.may_answer.clear()
+    waiting = await soon(lookups.get("AAPL", asked))
+    await lookups.close()
+    await settle()
+    assert waiting.cancelled()
+    assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("look up")] == []
