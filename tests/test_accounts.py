@@ -1,0 +1,641 @@
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import argon2
+import pytest
+from structlog.testing import capture_logs
+
+from stocktrack import accounts as accounts_module
+from stocktrack.accounts import (
+    BUSY_RETRY_MS,
+    HASHES_AT_ONCE,
+    MAX_PASSWORD_CHARS,
+    MAX_REMEMBERED,
+    MAX_THROTTLED,
+    REMEMBER_SECONDS,
+    Accounts,
+    Argon2Hasher,
+    LoginThrottle,
+    password_hint,
+)
+from stocktrack.clock import ManualClock, settle
+from stocktrack.errors import CommandError, Reason, StorageError
+from stocktrack.messages import Auth
+from stocktrack.store import Store
+
+HERE = "127.0.0.1"
+RIGHT = "correct horse"
+
+
+class ScriptedHasher:
+    """Hashes that are quick and can be read; counts them, and holds them up between `hold` and `let_go`."""
+
+    def __init__(self) -> None:
+        self.compared: list[str] = []
+        self.generation = 1
+        self._may_go = threading.Event()
+        self._may_go.set()
+        self._begun = threading.Semaphore(0)
+
+    def hash(self, password: bytes) -> str:
+        return f"scripted:{self.generation}:{password.hex()}"
+
+    def matches(self, password_hash: str, password: bytes) -> bool:
+        kind, _, stored = password_hash.split(":")
+        if kind != "scripted":
+            raise ValueError("no scripted hash")
+        self.compared.append(password.decode())
+        self._begun.release()
+        assert self._may_go.wait(10)
+        return stored == password.hex()
+
+    def is_outdated(self, password_hash: str) -> bool:
+        return password_hash.split(":")[1] != str(self.generation)
+
+    def hold(self) -> None:
+        self._may_go.clear()
+
+    def let_go(self) -> None:
+        self._may_go.set()
+
+    async def begun(self, hashes: int = 1) -> None:
+        """Return when so many more comparisons have begun."""
+        for _ in range(hashes):
+            assert await asyncio.to_thread(self._begun.acquire, timeout=10)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def hasher() -> ScriptedHasher:
+    return ScriptedHasher()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'stocktrack.db'}"
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    store = Store(url)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    async with opened(url) as store:
+        yield store
+
+
+@asynccontextmanager
+async def started(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher, *, failures: int = 30, max_waiting_logins: int = 128
+) -> AsyncIterator[Accounts]:
+    accounts = Accounts(
+        store, clock, login_failures_per_minute=failures, hasher=hasher, max_waiting_logins=max_waiting_logins
+    )
+    await accounts.start()
+    try:
+        yield accounts
+    finally:
+        hasher.let_go()
+        await accounts.close()
+
+
+@pytest.fixture
+async def accounts(store: Store, clock: ManualClock, hasher: ScriptedHasher) -> AsyncIterator[Accounts]:
+    async with started(store, clock, hasher) as accounts:
+        await accounts.add("ann", RIGHT)
+        yield accounts
+
+
+async def failure(accounts: Accounts, name: str, password: str, address: str = HERE) -> CommandError:
+    with pytest.raises(CommandError) as caught:
+        await accounts.verify(name, password, address)
+    return caught.value
+
+
+async def outcomes(*logins: asyncio.Task[None]) -> list[Reason | None]:
+    """Of each login the reason of its failure, or None where it succeeded."""
+    results = await asyncio.gather(*logins, return_exceptions=True)
+    reasons: list[Reason | None] = []
+    for result in results:
+        assert result is None or isinstance(result, CommandError), result
+        reasons.append(result.reason if result is not None else None)
+    return reasons
+
+
+def login(accounts: Accounts, name: str, password: str, address: str = HERE) -> asyncio.Task[None]:
+    return asyncio.create_task(accounts.verify(name, password, address))
+
+
+# --- right and wrong -----------------------------------------------------------------------------------------------
+
+
+async def test_with_real_argon2_the_right_password_is_let_in_and_a_wrong_one_is_not(
+    store: Store, clock: ManualClock
+) -> None:
+    accounts = Accounts(store, clock, login_failures_per_minute=30)
+    await accounts.start()
+    try:
+        await accounts.add("ann", "pässwörd 🐎")
+        await accounts.verify("ann", "pässwörd 🐎", HERE)
+        error = await failure(accounts, "ann", "passwort")
+        user = await store.user("ann")
+    finally:
+        await accounts.close()
+    assert error.reason is Reason.BAD_CREDENTIALS
+    assert user is not None
+    assert user.password_hash.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+def test_argon2_says_when_its_parameters_are_old_and_what_is_no_hash() -> None:
+    hasher = Argon2Hasher()
+    old = argon2.PasswordHasher(time_cost=1, memory_cost=1024).hash(b"x")
+    assert hasher.is_outdated(old)
+    assert hasher.matches(old, b"x")
+    assert not hasher.matches(old, b"y")
+    with pytest.raises(ValueError, match="no argon2 hash"):
+        hasher.matches("garbage", b"x")
+    with pytest.raises(ValueError, match="Decoding failed"):
+        hasher.matches(old[:-4] + "!", b"x")
+
+
+async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer_at_the_same_cost(
+    accounts: Accounts, hasher: ScriptedHasher
+) -> None:
+    known = await failure(accounts, "ann", "wrong")
+    assert hasher.compared == ["wrong"]
+    unknown = await failure(accounts, "nobody", "wrong")
+    assert hasher.compared == ["wrong", "wrong"]
+    for error in (known, unknown):
+        assert (error.reason, error.message) == (Reason.BAD_CREDENTIALS, "The name or the password is wrong.")
+        assert error.retry_after_ms is None
+
+
+async def test_names_are_told_apart_by_case(accounts: Accounts) -> None:
+    assert (await failure(accounts, "Ann", RIGHT)).reason is Reason.BAD_CREDENTIALS
+
+
+async def test_a_password_with_half_a_surrogate_pair_is_only_wrong(accounts: Accounts) -> None:
+    hasher = Argon2Hasher()
+    assert not hasher.matches(hasher.hash(b"x"), "\ud800".encode("utf-8", "surrogatepass"))
+    accounts._hasher = hasher
+    accounts._decoy_hash = hasher.hash(b"x")
+    assert (await failure(accounts, "nobody", "\ud800")).reason is Reason.BAD_CREDENTIALS
+
+
+# --- remembered passwords ------------------------------------------------------------------------------------------
+
+
+async def test_a_password_just_verified_costs_no_second_hash(accounts: Accounts, hasher: ScriptedHasher) -> None:
+    for address in (HERE, HERE, "192.0.2.7"):
+        await accounts.verify("ann", RIGHT, address)
+    assert hasher.compared == [RIGHT]
+
+
+async def test_a_password_in_use_stays_remembered_and_an_unused_one_is_forgotten(
+    accounts: Accounts, hasher: ScriptedHasher, clock: ManualClock
+) -> None:
+    await accounts.verify("ann", RIGHT, HERE)
+    for _ in range(3):
+        await clock.advance(REMEMBER_SECONDS - 1)
+        await accounts.verify("ann", RIGHT, HERE)
+    assert len(hasher.compared) == 1
+    await clock.advance(REMEMBER_SECONDS)
+    await accounts.verify("ann", RIGHT, HERE)
+    assert len(hasher.compared) == 2
+
+
+async def test_a_wrong_password_costs_each_time_also_next_to_a_remembered_one(
+    accounts: Accounts, hasher: ScriptedHasher
+) -> None:
+    await accounts.verify("ann", RIGHT, HERE)
+    for _ in range(3):
+        await failure(accounts, "ann", "wrong")
+    assert hasher.compared == [RIGHT, "wrong", "wrong", "wrong"]
+
+
+async def test_a_remembered_password_of_one_user_opens_no_other(accounts: Accounts) -> None:
+    await accounts.add("bob", "bob's own")
+    await accounts.verify("ann", RIGHT, HERE)
+    assert (await failure(accounts, "bob", RIGHT)).reason is Reason.BAD_CREDENTIALS
+
+
+async def test_a_password_changed_by_another_process_counts_at_once(
+    accounts: Accounts, url: str, clock: ManualClock
+) -> None:
+    await accounts.verify("ann", RIGHT, HERE)
+    async with opened(url) as other_store, started(other_store, clock, ScriptedHasher()) as command_line:
+        await command_line.change_password("ann", "new one")
+        assert (await failure(accounts, "ann", RIGHT)).reason is Reason.BAD_CREDENTIALS
+        await accounts.verify("ann", "new one", HERE)
+        await command_line.remove("ann")
+        assert (await failure(accounts, "ann", "new one")).reason is Reason.BAD_CREDENTIALS
+
+
+async def test_the_memory_of_passwords_is_bounded_and_forgets_the_longest_unused(
+    accounts: Accounts, clock: ManualClock
+) -> None:
+    for number in range(MAX_REMEMBERED + 5):
+        accounts._remember(number.to_bytes(4))
+    assert len(accounts._remembered) == MAX_REMEMBERED
+    assert not accounts._is_remembered((4).to_bytes(4))
+    assert accounts._is_remembered((5).to_bytes(4))
+    await clock.advance(REMEMBER_SECONDS)
+    accounts._remember(b"fresh")
+    assert list(accounts._remembered) == [b"fresh"]
+
+
+# --- many at once --------------------------------------------------------------------------------------------------
+
+
+async def test_two_hundred_equal_logins_at_once_cost_one_hash(accounts: Accounts, hasher: ScriptedHasher) -> None:
+    logins = [login(accounts, "ann", RIGHT, f"192.0.2.{number}") for number in range(200)]
+    assert await outcomes(*logins) == [None] * 200
+    assert hasher.compared == [RIGHT]
+
+
+async def test_a_client_that_goes_does_not_break_those_who_share_its_hash(
+    accounts: Accounts, hasher: ScriptedHasher
+) -> None:
+    hasher.hold()
+    first = login(accounts, "ann", RIGHT)
+    await hasher.begun()
+    others = [login(accounts, "ann", RIGHT) for _ in range(5)]
+    first.cancel()
+    others[1].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    hasher.let_go()
+    assert await outcomes(*others[:1], *others[2:]) == [None] * 4
+    assert hasher.compared == [RIGHT]
+
+
+async def test_equal_wrong_logins_at_once_are_counted_one_by_one(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with started(store, clock, hasher, failures=3) as accounts:
+        reasons = await outcomes(*(login(accounts, "ann", "wrong") for _ in range(10)))
+    assert reasons.count(Reason.BAD_CREDENTIALS) == 3
+    assert reasons.count(Reason.LOGIN_THROTTLED) == 7
+    assert len(hasher.compared) == 3
+
+
+async def test_different_wrong_logins_at_once_are_stopped_where_one_by_one_would_be(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with started(store, clock, hasher, failures=5) as accounts:
+        reasons = await outcomes(*(login(accounts, "ann", f"guess {number}") for number in range(40)))
+    # Those that are hashed at the same time cannot know of each other.
+    assert 5 <= len(hasher.compared) <= 5 + HASHES_AT_ONCE - 1
+    assert reasons.count(Reason.LOGIN_THROTTLED) == 40 - len(hasher.compared)
+
+
+async def test_wrong_logins_whose_clients_go_while_they_are_hashed_are_counted(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with started(store, clock, hasher, failures=2) as accounts:
+        for number in range(2):
+            hasher.hold()
+            gone = login(accounts, "ann", f"guess {number}")
+            await hasher.begun()
+            gone.cancel()
+            hasher.let_go()
+            await asyncio.gather(gone, *accounts._hashing, return_exceptions=True)
+            assert gone.cancelled()
+        assert (await failure(accounts, "ann", "guess 2")).reason is Reason.LOGIN_THROTTLED
+
+
+async def test_clients_that_go_while_they_are_hashed_start_no_more_hashes_than_threads(
+    accounts: Accounts, hasher: ScriptedHasher
+) -> None:
+    hasher.hold()
+    for number in range(HASHES_AT_ONCE):
+        gone = login(accounts, "ann", f"guess {number}")
+        await hasher.begun()
+        gone.cancel()
+        with suppress(asyncio.CancelledError):
+            await gone
+    waiting = login(accounts, "ann", RIGHT)
+    await until(lambda: accounts._waiting == 1)
+    assert len(accounts._hashing) == HASHES_AT_ONCE
+    hasher.let_go()
+    await waiting
+
+
+async def test_at_most_so_many_logins_wait_and_one_more_is_told_to_come_back(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with started(store, clock, hasher, max_waiting_logins=2) as accounts:
+        for number in range(6):
+            await accounts.add(f"user{number}", RIGHT)
+        hasher.hold()
+        logins = []
+        for number in range(4):
+            logins.append(login(accounts, f"user{number}", RIGHT))
+            await until(lambda: len(accounts._hashing) + accounts._waiting == len(logins))
+        error = await failure(accounts, "user4", RIGHT)
+        assert (error.reason, error.retry_after_ms) == (Reason.LOGIN_THROTTLED, BUSY_RETRY_MS)
+        logins[3].cancel()  # a client that goes while it waits makes room
+        await until(lambda: accounts._waiting == 1)
+        next_one = login(accounts, "user5", RIGHT)
+        await until(lambda: accounts._waiting == 2)
+        hasher.let_go()
+        assert await outcomes(*logins[:3], next_one) == [None] * 4
+        assert sorted(accounts._turns) == []
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Return when `is_so`; what it waits for comes from a thread, so it is looked at again and again."""
+    async with asyncio.timeout(10):
+        while not is_so():
+            await asyncio.to_thread(lambda: None)
+
+
+# --- the throttle --------------------------------------------------------------------------------------------------
+
+
+async def test_after_too_many_wrong_logins_a_name_has_to_wait_whatever_its_address(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with started(store, clock, hasher, failures=3) as accounts:
+        await accounts.add("ann", RIGHT)
+        answers = []
+        for name in ("ann", "nobody"):
+            for number in range(3):
+                error = await failure(accounts, name, "wrong", f"192.0.2.{number}")
+                assert error.reason is Reason.BAD_CREDENTIALS
+                await clock.advance(10)
+            error = await failure(accounts, name, RIGHT, f"198.51.100.{len(name)}")
+            answers.append((error.reason, error.message, error.retry_after_ms))
+            await clock.advance(30)
+        assert answers[0] == answers[1]
+        assert answers[0] == (Reason.LOGIN_THROTTLED, "Too many wrong logins. Try again in 30 s.", 30_000)
+
+
+async def test_after_too_many_wrong_logins_an_address_has_to_wait_loopback_too(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with started(store, clock, hasher, failures=3) as accounts:
+        await accounts.add("ann", RIGHT)
+        for number in range(3):
+            await failure(accounts, f"guess{number}", "wrong", HERE)
+        error = await failure(accounts, "ann", RIGHT, HERE)
+        assert (error.reason, error.retry_after_ms) == (Reason.LOGIN_THROTTLED, 60_000)
+        assert len(hasher.compared) == 3
+        await accounts.verify("ann", RIGHT, "192.0.2.1")
+
+
+async def test_a_remembered_password_is_never_throttled(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with started(store, clock, hasher, failures=2) as accounts:
+        await accounts.add("ann", RIGHT)
+        await accounts.verify("ann", RIGHT, HERE)
+        for _ in range(2):
+            await failure(accounts, "ann", "wrong")
+        assert (await failure(accounts, "ann", "wrong")).reason is Reason.LOGIN_THROTTLED
+        await accounts.verify("ann", RIGHT, HERE)
+
+
+async def test_the_minute_slides_and_a_try_is_free_again_when_its_oldest_is_over(clock: ManualClock) -> None:
+    throttle = LoginThrottle(clock, 2)
+    throttle.count("ann", HERE)
+    await clock.advance(20)
+    throttle.check("ann", HERE)
+    throttle.count("ann", HERE)
+    await clock.advance(39.5)
+    with pytest.raises(CommandError) as caught:
+        throttle.check("ann", HERE)
+    assert caught.value.retry_after_ms == 500
+    await clock.advance(0.5)
+    throttle.check("ann", HERE)
+    throttle.count("ann", HERE)
+    with pytest.raises(CommandError) as caught:
+        throttle.check("ann", "192.0.2.1")
+    assert caught.value.retry_after_ms == 20_000
+
+
+async def test_a_name_is_not_an_address_to_the_throttle(clock: ManualClock) -> None:
+    throttle = LoginThrottle(clock, 1)
+    throttle.count(HERE, "192.0.2.1")
+    throttle.check("ann", HERE)
+    with pytest.raises(CommandError, match="Too many wrong logins"):
+        throttle.check(HERE, "192.0.2.2")
+
+
+async def test_what_the_throttle_keeps_is_bounded_and_goes_after_a_minute(clock: ManualClock) -> None:
+    throttle = LoginThrottle(clock, 30)
+    for number in range(MAX_THROTTLED):
+        throttle.count(f"name{number}", f"address{number}")
+    assert len(throttle._failures) == MAX_THROTTLED
+    await clock.advance(60)
+    throttle.count("ann", HERE)
+    assert len(throttle._failures) == 2
+
+
+async def test_a_throttled_address_is_logged_once_and_the_name_is_not(clock: ManualClock) -> None:
+    throttle = LoginThrottle(clock, 2)
+    with capture_logs() as logs:
+        for number in range(2):
+            throttle.count(f"name{number}", HERE)
+        for _ in range(2):
+            throttle.count("typed-password", HERE)
+    assert [(entry["kind"], entry["address"]) for entry in logs] == [("address", HERE), ("name", HERE)]
+    assert "typed-password" not in repr(logs)
+
+
+# --- hashes that change --------------------------------------------------------------------------------------------
+
+
+async def test_a_hash_with_old_parameters_is_renewed_at_the_next_login(
+    accounts: Accounts, store: Store, hasher: ScriptedHasher
+) -> None:
+    hasher.generation = 2
+    assert await outcomes(*(login(accounts, "ann", RIGHT) for _ in range(5))) == [None] * 5
+    user = await store.user("ann")
+    assert user is not None
+    assert user.password_hash.startswith("scripted:2:")
+    await accounts.verify("ann", RIGHT, HERE)
+    assert hasher.compared == [RIGHT]
+
+
+async def test_renewing_a_hash_does_not_undo_a_password_changed_meanwhile(
+    accounts: Accounts, store: Store, hasher: ScriptedHasher
+) -> None:
+    hasher.generation = 2
+    hasher.hold()
+    late = login(accounts, "ann", RIGHT)
+    await hasher.begun()
+    await store.set_password_hash("ann", hasher.hash(b"new one"))
+    hasher.let_go()
+    await late
+    await accounts.verify("ann", "new one", HERE)
+    assert (await failure(accounts, "ann", RIGHT)).reason is Reason.BAD_CREDENTIALS
+
+
+async def test_a_hash_that_cannot_be_renewed_lets_its_user_in_and_is_logged(
+    accounts: Accounts, url: str, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    hasher.generation = 2
+    read_only = url.replace("sqlite:///", "sqlite:///file:") + "?mode=ro&uri=true"
+    async with opened(read_only) as store, started(store, clock, hasher) as others:
+        with capture_logs() as logs:
+            await others.verify("ann", RIGHT, HERE)
+    assert [entry["event"] for entry in logs] == ["A password's hash could not be renewed."]
+    assert await accounts.saved("ann") == ()
+
+
+# --- a broken store ------------------------------------------------------------------------------------------------
+
+
+async def test_a_broken_store_lets_nobody_in_not_even_a_remembered_password(accounts: Accounts, store: Store) -> None:
+    await accounts.verify("ann", RIGHT, HERE)
+    await store.close()
+    for password in (RIGHT, "wrong"):
+        with pytest.raises(StorageError):
+            await accounts.verify("ann", password, HERE)
+
+
+async def test_a_hash_that_cannot_be_compared_lets_nobody_in_and_tells_the_operator(
+    accounts: Accounts, store: Store
+) -> None:
+    await store.set_password_hash("ann", "other:1:abc")
+    with capture_logs() as logs, pytest.raises(StorageError, match="could not be compared"):
+        await accounts.verify("ann", RIGHT, HERE)
+    assert [(entry["log_level"], entry["username"]) for entry in logs] == [("error", "ann")]
+    await accounts.change_password("ann", RIGHT)
+    await accounts.verify("ann", RIGHT, HERE)
+
+
+async def test_a_login_before_the_start_is_a_mistake_of_the_caller(store: Store, clock: ManualClock) -> None:
+    with pytest.raises(RuntimeError, match="was not awaited"):
+        await Accounts(store, clock, login_failures_per_minute=30).verify("ann", RIGHT, HERE)
+
+
+async def test_closing_ends_logins_that_wait_for_a_hash(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with started(store, clock, hasher) as accounts:
+        hasher.hold()
+        waiting = login(accounts, "ann", "wrong")
+        await hasher.begun()
+        await accounts.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        hasher.let_go()
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("password-")]
+    for thread in threads:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+# --- managing users ------------------------------------------------------------------------------------------------
+
+
+async def test_users_are_added_listed_and_removed(accounts: Accounts, clock: ManualClock) -> None:
+    await accounts.add("bob", "b")
+    await accounts.save("bob", ["AAPL", "MSFT"], 500)
+    users = [(user.name, user.created_at_ms, user.saved_count) for user in await accounts.list()]
+    assert users == [("ann", clock.now_ms(), 0), ("bob", clock.now_ms(), 2)]
+    await accounts.remove("bob")
+    assert [user.name for user in await accounts.list()] == ["ann"]
+
+
+async def test_the_saved_list_goes_through_to_the_store(accounts: Accounts) -> None:
+    await accounts.save("ann", ["TSLA", "AAPL"], 2)
+    assert await accounts.saved("ann") == ("TSLA", "AAPL")
+    with pytest.raises(CommandError, match="at most 2 symbols"):
+        await accounts.save("ann", ["MSFT"], 2)
+    assert await accounts.unsave("ann", ["AAPL", "MSFT"]) == ("AAPL",)
+    assert await accounts.unsave("ann", None) == ("TSLA",)
+
+
+async def test_a_taken_name_and_a_missing_user_get_a_sentence(accounts: Accounts) -> None:
+    with pytest.raises(CommandError, match="There is a user 'ann' already"):
+        await accounts.add("ann", "other")
+    await accounts.verify("ann", RIGHT, HERE)
+    with pytest.raises(CommandError, match="There is no user 'bob'"):
+        await accounts.change_password("bob", "other")
+    with pytest.raises(CommandError, match="There is no user 'bob'"):
+        await accounts.remove("bob")
+
+
+@pytest.mark.parametrize("name", ["", " ann", "ann\n", "a\x00b", "n" * 65, "\ud800", "a\u202eb"])
+async def test_a_name_that_could_not_log_in_is_refused(accounts: Accounts, name: str) -> None:
+    for manage in (accounts.add(name, "x"), accounts.change_password(name, "x"), accounts.remove(name)):
+        with pytest.raises(CommandError, match="1 to 64 printable characters"):
+            await manage
+
+
+@pytest.mark.parametrize(
+    ("password", "sentence"),
+    [("", "1 to 1024"), ("p" * (MAX_PASSWORD_CHARS + 1), "1 to 1024"), ("secret\udc80", "is Unicode text")],
+)
+async def test_a_password_that_cannot_be_is_refused_without_showing_it(
+    accounts: Accounts, password: str, sentence: str
+) -> None:
+    for manage in (accounts.add("bob", password), accounts.change_password("ann", password)):
+        with pytest.raises(CommandError, match=sentence) as caught:
+            await manage
+        assert caught.value.__context__ is None
+    await accounts.verify("ann", RIGHT, HERE)
+
+
+async def test_the_longest_password_works_and_auth_takes_it(accounts: Accounts) -> None:
+    password = "ß" * MAX_PASSWORD_CHARS
+    await accounts.add("bob", password)
+    command = Auth(username="bob", password=password)
+    await accounts.verify(command.username, command.password, HERE)
+    with pytest.raises(ValueError, match="at most 1024"):
+        Auth(username="bob", password=f"{password}x")
+
+
+def test_a_short_password_gets_a_hint_and_a_long_one_none() -> None:
+    hint = password_hint("1234567")
+    assert hint is not None
+    assert "8 characters" in hint
+    assert password_hint("12345678") is None
+
+
+# --- secrets -------------------------------------------------------------------------------------------------------
+
+
+async def test_no_password_and_no_hash_appears_in_logs_reprs_and_errors(
+    store: Store, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = [repr(accounts_module._Login("ann", HERE, True, b"plain-secret-0", "$argon2id$", b"digest"))]
+    caplog.set_level(logging.DEBUG)
+    for name in ("aiosqlite", "sqlalchemy"):  # at DEBUG these log each statement's values: `logs.py` keeps them quiet
+        caplog.set_level(logging.WARNING, name)
+    asyncio.get_running_loop().set_debug(True)
+    accounts = Accounts(store, clock, login_failures_per_minute=1)
+    await accounts.start()
+    with capture_logs() as logs:
+        await accounts.add("ann", "plain-secret-1")
+        waiting = login(accounts, "ann", "plain-secret-1")
+        await settle()
+        seen += [repr(task) for task in asyncio.all_tasks()]
+        await waiting
+        for password in ("plain-secret-2", "plain-secret-3"):
+            error = await failure(accounts, "ann", password)
+            seen += [repr(error), repr(error.__context__), repr(error.__cause__)]
+        seen += [repr(await accounts.list()), repr(accounts)]
+        await accounts.close()
+    everything = "\n".join([*seen, repr(logs), caplog.text])
+    assert "Too many wrong logins" in everything
+    assert "plain-secret" not in everything
+    assert "argon2id" not in everything
