@@ -109,6 +109,9 @@ async def _within_a_step(what: str, close: Callable[[], Awaitable[None]]) -> Non
             await close()
     except TimeoutError:
         log.warning("closing took too long and was given up", what=what)
+    except Exception:
+        # Whatever it is, the steps after it, the database among them, must still be taken.
+        log.exception("closing failed unexpectedly", what=what)
 
 
 async def serve(app: App) -> None:

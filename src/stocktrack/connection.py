@@ -21,7 +21,7 @@ class Connection(Protocol):
         ...
 
     async def drain(self) -> None:
-        """Return when the client has taken enough for more to be sent; `ConnectionError` when it is gone."""
+        """Return when the client has taken enough for more to be sent; `OSError` when it is gone."""
         ...
 
     def unsent_bytes(self) -> int:

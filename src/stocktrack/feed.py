@@ -421,8 +421,10 @@ class Feed:
             errors = await self._refresh(self._not_renewed(wanted, limit))
             polled = self._clock.monotonic()
             self._tell_unknown(symbol for symbol, error in errors.items() if error.reason is Reason.UNKNOWN_SYMBOL)
-            wait = max(self._retry_at, started + self._poll_interval_seconds) - self._clock.monotonic()
-            await self._clock.sleep(wait)
+            await self._clock.sleep(started + self._poll_interval_seconds - self._clock.monotonic())
+            # In an outage the next try is later; in short naps, since a GET may find the source back before it.
+            while (left := self._retry_at - self._clock.monotonic()) > 0:
+                await self._clock.sleep(min(left, self._poll_interval_seconds))
 
     def _tell_unknown(self, symbols: Iterable[str]) -> None:
         """Tell those who watch a symbol that could not be checked when they began, and does not exist."""

@@ -1,7 +1,7 @@
 """The TCP door: JSON lines in and out of sessions, limits of the line, and the order of closing.
 
 One task serves one client: it reads a line, has the session answer it, and sends the answer. It owns the connection
-and closes it. A client that went away shows as an end of input or a `ConnectionError`, and costs nobody else anything.
+and closes it. A client that went away shows as an end of input or an `OSError`, and costs nobody else anything.
 """
 
 import array
@@ -181,8 +181,8 @@ class TcpServer:
                 raise
             # The session was ended by somebody else, who cancelled this task to stop it from reading.
             task.uncancel()
-        except ConnectionError:
-            pass
+        except OSError:
+            pass  # the client is gone: a reset, or silence that the kernel found out about (ETIMEDOUT)
         finally:
             session.closed()
             try:

@@ -94,7 +94,7 @@ class Subscription:
 
     async def _push(self) -> None:
         # A client that went away ends the push quietly: the door's read loop notices it and closes the session.
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):
             if self.interval_seconds == 0:
                 await self._push_changes()
             else:
