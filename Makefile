@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := src tests bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types unit format install clean
+.PHONY: demo test lint types unit faults system format install clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/stocktrack demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -21,8 +21,17 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
-unit: $(VENV)/.installed-dev
+unit: $(VENV)/.installed-dev system
 	$(BIN)/python -m pytest
+
+# Some three minutes of killing a server in the middle of its work.
+faults: $(VENV)/.installed-dev
+	PYTHONPATH=tests $(BIN)/python tests/faults/kill_nine.py
+	PYTHONPATH=tests $(BIN)/python tests/faults/vanished_peer.py
+
+# What the tests need besides Python, where it can be installed; a test whose program is missing says so itself.
+system:
+	@tools/install_system.sh
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(SOURCES)

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import date
 from types import TracebackType
-from typing import Self, TypeVar, assert_never
+from typing import Self, TypeVar
 
 from stocktrack.errors import CommandError, Reason
 from stocktrack.messages import (
@@ -172,18 +172,21 @@ Script = Callable[[ScriptedSession], Awaitable[None]]
 class ScriptedServer:
     """Plays the first script in the first session, the second in the second, …, and the last one in all others.
 
-    It is used by `async with`; leaving it ends all sessions and raises what a script raised.
+    It is used by `async with`, and leaving it ends all sessions. A script that fails ends the test, which might wait
+    for its next line for ever, and leaving the server raises what the script raised.
     """
 
     def __init__(self, *scripts: Script, port: int = 0) -> None:
         self._scripts = scripts
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._errors: list[BaseException] = []
+        self._errors: list[Exception] = []
+        self._owner: asyncio.Task[object] | None = None
         self.port = port
         self.sessions: list[ScriptedSession] = []
 
     async def __aenter__(self) -> Self:
+        self._owner = asyncio.current_task()
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -192,12 +195,14 @@ class ScriptedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
+        assert self._owner is not None
         self._server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
-        if self._errors and error is None:
+        if self._errors:
+            self._owner.uncancel()
             raise self._errors[0]
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -213,8 +218,10 @@ class ScriptedServer:
             await session.until_gone()
         except ClientGoneError:
             pass
-        except Exception as error:  # raised when the server is left
+        except Exception as error:
             self._errors.append(error)
+            if self._owner is not None and len(self._errors) == 1:
+                self._owner.cancel()
         finally:
             session.abort()
             with contextlib.suppress(ConnectionError):
@@ -292,4 +299,4 @@ def _answer(command: AnyCommand, pushed: dict[str, None]) -> Reply:
         case Logout():
             return LogoutReply(id=command.id, message="Goodbye!")
         case _:
-            assert_never(command)
+            return failure(CommandError(Reason.NOT_OFFERED, f"This market has no {command.type}."), command)

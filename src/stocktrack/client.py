@@ -13,9 +13,11 @@ import asyncio
 import copy
 import json
 import random as random_numbers
+import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -38,6 +40,7 @@ from stocktrack.client_wire import Answer, Incoming
 from stocktrack.clock import Clock, RealClock, backoff_seconds
 from stocktrack.errors import Code
 from stocktrack.messages import (
+    AnnounceReply,
     AnyCommand,
     AuthReply,
     BadLine,
@@ -46,6 +49,7 @@ from stocktrack.messages import (
     GetReply,
     Hello,
     InfoReply,
+    KickReply,
     LogoutReply,
     Missing,
     MyStocksReply,
@@ -54,11 +58,15 @@ from stocktrack.messages import (
     PingReply,
     Reply,
     SearchReply,
+    SessionInfo,
+    SessionsReply,
     SubscribeReply,
+    TokenReply,
     UnsubscribeReply,
     decode_line,
     failure,
 )
+from stocktrack.tls import client_context
 
 __all__ = [
     "Answer",
@@ -118,7 +126,8 @@ class StockTrackClient:
 
     The first connection is tried once and raises at once. One that is lost later is restored with its subscriptions,
     unless `reconnect` is false; meanwhile calls raise `Unavailable`, also those that were waiting for their reply:
-    nothing is sent twice. Without a `username` the session stays without a login. Every call raises `ClientError`s
+    nothing is sent twice. A `token` stands for `username` and `password`; without either the session stays without a
+    login. An empty password is none, for a server that lets some names in without one. Every call raises `ClientError`s
     only, and takes at most `timeout_seconds`. The callbacks run in the event loop, one after the other.
     """
 
@@ -129,6 +138,9 @@ class StockTrackClient:
         username: str | None = None,
         password: str | None = None,
         *,
+        token: str | None = None,
+        tls: bool | ssl.SSLContext = False,
+        ca: str | Path | None = None,
         timeout_seconds: float = 10.0,
         reconnect: bool = True,
         on_notice: Callable[[Notice], object] | None = None,
@@ -136,12 +148,18 @@ class StockTrackClient:
         clock: Clock = _REAL_CLOCK,
         random: Callable[[], float] = random_numbers.random,
     ) -> None:
-        if (username is None) != (password is None):
+        if token is not None and password is not None:
+            raise ValueError("a token stands for the password: give one of them")
+        if token is None and (username is None) != (password is None):
             raise ValueError("username and password go together: give both or none")
         self._host = host
         self._port = port
-        self._username = username
-        self._password = password
+        self._tls = client_context(tls, ca)
+        self._login: dict[str, str | None] | None = None
+        if token is not None:
+            self._login = {"token": token}
+        elif username is not None:
+            self._login = {"username": username, "password": password or None}
         self._timeout_seconds = timeout_seconds
         self._reconnect = reconnect
         self._on_notice = on_notice
@@ -232,21 +250,36 @@ class StockTrackClient:
         return await self._call(GetReply, "GET", symbols=_listed(symbols))
 
     async def subscribe(
-        self, symbols: str | Iterable[str] | None = None, *, interval: float | None = None, save: bool = True
+        self,
+        symbols: str | Iterable[str] | None = None,
+        *,
+        interval: float | None = None,
+        save: bool = True,
+        list: str | None = None,  # noqa: A002 - the wire's word
     ) -> SubscribeReply:
-        """Begin pushes of `symbols`, or of all saved ones; `interval` in seconds, 0 as prices change.
+        """Begin pushes of `symbols`, or of a whole saved list; `interval` in seconds, 0 as prices change.
 
-        The symbols are saved for the user as well, unless `save` is false.
+        The symbols are saved for the user as well, unless `save` is false: in the list `main`, or in `list`.
         """
-        return await self._call(SubscribeReply, "SUBSCRIBE", symbols=_listed(symbols), interval=interval, save=save)
+        fields = {"symbols": _listed(symbols), "interval": interval, "save": save, "list": list}
+        return await self._call(SubscribeReply, "SUBSCRIBE", **fields)
 
-    async def unsubscribe(self, symbols: str | Iterable[str] | None = None, *, save: bool = True) -> UnsubscribeReply:
-        """End pushes of `symbols`, or of all; they leave the user's saved list as well, unless `save` is false."""
-        return await self._call(UnsubscribeReply, "UNSUBSCRIBE", symbols=_listed(symbols), save=save)
+    async def unsubscribe(
+        self,
+        symbols: str | Iterable[str] | None = None,
+        *,
+        save: bool = True,
+        list: str | None = None,  # noqa: A002 - the wire's word
+    ) -> UnsubscribeReply:
+        """End pushes of `symbols`, or of all of `list`, or of all.
 
-    async def my_stocks(self) -> MyStocksReply:
-        """The user's saved list with its latest quotes."""
-        return await self._call(MyStocksReply, "MY_STOCKS")
+        They leave the user's saved list as well, `main` or `list`, unless `save` is false.
+        """
+        return await self._call(UnsubscribeReply, "UNSUBSCRIBE", symbols=_listed(symbols), save=save, list=list)
+
+    async def my_stocks(self, list: str | None = None) -> MyStocksReply:  # noqa: A002 - the wire's word
+        """The user's saved list `main`, or the one named, with its latest quotes; and the names of all lists."""
+        return await self._call(MyStocksReply, "MY_STOCKS", list=list)
 
     async def news(self, limit: int = 10) -> NewsReply:
         """Headlines, newest first."""
@@ -267,6 +300,27 @@ class StockTrackClient:
     async def ping(self) -> PingReply:
         """The server's time."""
         return await self._call(PingReply, "PING")
+
+    async def make_token(self, days: int = 30) -> TokenReply:
+        """A token to log in with for so many days; only a login by password gets one."""
+        return await self._call(TokenReply, "TOKEN", days=days)
+
+    async def sessions(self) -> list[SessionInfo]:
+        """All open sessions of the server, in the order in which they came; for administrators, as the next two."""
+        reply = await self._call(SessionsReply, "SESSIONS")
+        listed = list(reply.sessions)
+        while reply.more and reply.sessions:
+            reply = await self._call(SessionsReply, "SESSIONS", after=listed[-1].session)
+            listed += reply.sessions
+        return listed
+
+    async def kick(self, session: str) -> KickReply:
+        """End another session."""
+        return await self._call(KickReply, "KICK", session=session)
+
+    async def announce(self, text: str) -> AnnounceReply:
+        """Tell every session that is logged in."""
+        return await self._call(AnnounceReply, "ANNOUNCE", text=text)
 
     async def logout(self) -> LogoutReply:
         """End the session politely; the client is closed afterwards."""
@@ -299,11 +353,11 @@ class StockTrackClient:
             return deadline - self._clock.monotonic()
 
         try:
-            await connection.open(self._host, self._port, seconds_left())
+            await connection.open(self._host, self._port, seconds_left(), self._tls)
             self._hello = await connection.greeting(seconds_left())
             self._book.begin(self._hello.instance)
-            if self._username is not None:
-                auth = _command("AUTH", username=self._username, password=self._password)
+            if self._login is not None:
+                auth = _command("AUTH", **self._login)
                 self._welcome = _expect(AuthReply, await connection.ask(auth, seconds_left()), self.address)
             await self._restore(connection, seconds_left())
         except BaseException as error:
@@ -324,6 +378,8 @@ class StockTrackClient:
             self._arrive(connection, error.missing)
 
     def _arrive(self, connection: Connection, missing: tuple[Missing, ...] = ()) -> None:
+        if self._state is State.CLOSED:
+            raise self._absence()  # it was closed by somebody else in the very last moment
         connection.is_established = True
         self._change(StateChange(State.CONNECTED, missing=missing))
 
@@ -338,8 +394,8 @@ class StockTrackClient:
                 if connection.is_logged_out:
                     cause = None
                     return
-                if not self._reconnect:
-                    return
+                if not self._reconnect or isinstance(cause, NotAuthorised):
+                    return  # an administrator ended the session: coming back is for the person to decide
                 if self._clock.monotonic() - began >= STEADY_SECONDS:
                     self._failures = 0
                 connection = await self._come_back(cause)

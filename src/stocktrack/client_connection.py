@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import copy
 import itertools
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from stocktrack.client_errors import BadRequest, ClientError, NotStockTrack, Unavailable, error_of
 from stocktrack.client_wire import Answer, Incoming, ServerLines, UnreadableReply
 from stocktrack.clock import Clock
-from stocktrack.errors import Code, Reason
+from stocktrack.errors import Reason
 from stocktrack.messages import BadLine, Command, Failure, Hello, LogoutReply, Notice, Price, encode_line, failure
 from stocktrack.quotes import clean_text
 
@@ -46,6 +47,7 @@ class Connection(asyncio.Protocol):
         self._ids = itertools.count(1)
         self._open: dict[object, asyncio.Future[Answer]] = {}
         self._heard_at = clock.monotonic()
+        self._is_secure = False
         self._writable = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._hello: asyncio.Future[Hello] = loop.create_future()
@@ -55,16 +57,27 @@ class Connection(asyncio.Protocol):
         self.is_established = False
         self.is_logged_out = False
 
-    async def open(self, host: str, port: int, seconds: float) -> None:
-        """Connect; `Unavailable` where nobody answers."""
+    async def open(self, host: str, port: int, seconds: float, tls: ssl.SSLContext | None = None) -> None:
+        """Connect; `Unavailable` where nobody answers, or nobody who is to be trusted."""
         loop = asyncio.get_running_loop()
+        self._is_secure = tls is not None
         try:
-            await within(self._clock, seconds, loop.create_connection(lambda: self, host, port))
+            await within(self._clock, seconds, loop.create_connection(lambda: self, host, port, ssl=tls))
         except TimeoutError:
             raise Unavailable(f"{self._address} does not answer within {seconds:.3g} s.") from None
         except ConnectionRefusedError:
             raise Unavailable(
                 f"Nothing listens at {self._address}. Is the server running, is the port right?"
+            ) from None
+        except ssl.SSLCertVerificationError as error:
+            raise Unavailable(
+                f"{self._address} showed a certificate that is not trusted: {error.verify_message.rstrip('.')}. "
+                "Name the file of its authority with --ca."
+            ) from None
+        except ssl.SSLError as error:
+            raise NotStockTrack(
+                f"{self._address} does not speak TLS as it should ({error.reason or error}). "
+                "Is it a port for plain text, without --tls?"
             ) from None
         except (OSError, UnicodeError, OverflowError) as error:
             # UnicodeError is a host that can be no name, OverflowError a port that can be no port.
@@ -75,7 +88,10 @@ class Connection(asyncio.Protocol):
         try:
             return await within(self._clock, seconds, self._hello)
         except TimeoutError:
-            raise NotStockTrack(f"{self._address} accepts connections but says nothing. Is it StockTrack?") from None
+            hint = "" if self._is_secure else " Does it want TLS (--tls)?"
+            raise NotStockTrack(
+                f"{self._address} accepts connections but says nothing. Is it StockTrack?{hint}"
+            ) from None
 
     async def ask(self, command: Command, seconds: float) -> Answer:
         """The answer to `command`, or the error that it is."""
@@ -150,7 +166,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio when the socket is closed, whoever did it."""
         how = f": {exc}" if exc is not None else " by the server"
-        self._lose(Unavailable(f"The connection to {self._address} was closed{how}."))
+        hint = "" if self._hello.done() or self._is_secure else " It said nothing before. Does it want TLS (--tls)?"
+        self._lose(Unavailable(f"The connection to {self._address} was closed{how}.{hint}"))
         self._closed.set_result(None)
 
     def pause_writing(self) -> None:
@@ -174,7 +191,8 @@ class Connection(asyncio.Protocol):
                 self._settle(message.id, NotStockTrack(f"{self._address} gave a reply that this version cannot read."))
             case Notice() if message.reason in _LAST_WORDS:
                 # In a session the code is not about any command of the caller's; before it is, it is the refusal.
-                if self.is_established and message.code is not Code.SERVER_SHUTDOWN:
+                # A shutdown and an administrator's word are known by their own errors in either case.
+                if self.is_established and message.reason not in {Reason.SHUTDOWN, Reason.NOT_PERMITTED}:
                     self._lose(Unavailable(f"The server ended the session. {clean_text(message.message, 500)}"))
                 else:
                     self._lose(error_of(message))
@@ -208,7 +226,6 @@ class Connection(asyncio.Protocol):
 async def within(clock: Clock, seconds: float, work: Awaitable[Result]) -> Result:
     """The result of `work`; `TimeoutError` after `seconds` of `clock`. However it ends, no task is left."""
     task = asyncio.ensure_future(work)
-    task.add_done_callback(_look_at)
     alarm = asyncio.ensure_future(clock.sleep(seconds))
     try:
         await asyncio.wait((task, alarm), return_when=asyncio.FIRST_COMPLETED)
@@ -216,7 +233,7 @@ async def within(clock: Clock, seconds: float, work: Awaitable[Result]) -> Resul
             return task.result()
         raise TimeoutError
     finally:
-        task.cancel()
+        task.cancel()  # one that failed just now is only marked as seen by it
         alarm.cancel()
         await ended(task, alarm)
 

@@ -94,6 +94,9 @@ class ServerLines:
             fields = json.loads(line)
         except (ValueError, RecursionError):
             fields = None
+        if isinstance(fields, dict) and fields.get("type") == "ERROR":
+            # So answers a server that expects TLS.
+            raise NotStockTrack(f"{self._address} refuses: {clean_text(str(fields.get('message')), 500)}")
         if not isinstance(fields, dict) or fields.get("type") not in ("HELLO", "NOTICE"):
             raise NotStockTrack(f"{refusal}: its first line is {shown!r} instead of a HELLO.")
         protocol = fields.get("protocol")

@@ -1,0 +1,284 @@
+"""The live board as text: which rows there are, in which order, and what each looks like in a given width; no I/O."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from textwrap import wrap
+
+from rich.cells import cell_len, set_cell_size
+
+from stocktrack.messages import Price
+from stocktrack.quotes import clean_text
+from stocktrack.render import age_text, change_text, percent_text, price_text, safe, sparkline, state_text, tone_of
+
+Fragment = tuple[str, str]  # a style class and its text, as prompt_toolkit takes them
+Line = list[Fragment]
+
+# The newest prices of a symbol that are kept for its sparkline; a board is hardly wider.
+TRAIL_LENGTH = 240
+MIN_TRAIL_CELLS = 8
+MAX_SYMBOL_CELLS = 14
+_GAP = 2
+_KEYS = "q back  ↑↓ scroll  sort: n name  p price  c change  % percent  a age  r reverse"
+_KEYS_SHORT = "q back  sort n p c % a  r reverse"
+
+
+@dataclass(slots=True)
+class Row:
+    """A symbol, its newest price, and the course of its prices."""
+
+    symbol: str
+    price: Price | None = None
+    trail: deque[float] = field(default_factory=lambda: deque(maxlen=TRAIL_LENGTH))
+    last_move: int = 0  # the sign of its last change, which outlives the change of the day
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    heading: str
+    width: int
+    cell: Callable[[Row, int], tuple[str, str]]
+    is_right: bool = True
+
+
+def _number_or_last(value: float | None) -> float:
+    return float("-inf") if value is None else value
+
+
+ORDERS: dict[str, Callable[[Row], tuple[object, str]]] = {
+    "name": lambda row: ("", row.symbol),
+    "price": lambda row: (_number_or_last(row.price.price if row.price else None), row.symbol),
+    "change": lambda row: (_number_or_last(row.price.change if row.price else None), row.symbol),
+    "percent": lambda row: (_number_or_last(row.price.change_percent if row.price else None), row.symbol),
+    "age": lambda row: (_number_or_last(_time_of(row)), row.symbol),
+}
+# Numbers are looked at from the top, names from A.
+_DESCENDING = frozenset({"price", "change", "percent", "age"})
+
+
+class BoardView:
+    """The board's state. `put` prices, `show` symbols, `order_by`, `scroll`; `lines` draws what can be seen.
+
+    Prices of symbols that are not shown are kept as well: their sparkline is there when they are.
+    """
+
+    def __init__(self, title: str, *, hint: str = "") -> None:
+        self._title = title
+        self.hint = hint
+        self._rows: dict[str, Row] = {}
+        self._shown: tuple[str, ...] = ()
+        self._order: str | None = None
+        self._is_reversed = False
+        self._top = 0
+        self._visible = 1
+        self._message = ""
+        self._widths: dict[str, int] = {}
+        self.is_changed = False
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What is shown, as it was asked for."""
+        return self._shown
+
+    def show(self, symbols: Iterable[str]) -> None:
+        """Show exactly these, in this order until another is asked for."""
+        self._shown = tuple(dict.fromkeys(symbols))
+        for symbol in self._shown:
+            self._rows.setdefault(symbol, Row(symbol))
+        self._top = 0
+        self._widths.clear()
+        self.is_changed = True
+
+    def forget(self, symbols: Iterable[str]) -> None:
+        """The symbols are no more: they leave the board as well."""
+        gone = set(symbols)
+        self._shown = tuple(symbol for symbol in self._shown if symbol not in gone)
+        for symbol in gone:
+            self._rows.pop(symbol, None)
+        self.is_changed = True
+
+    def put(self, price: Price) -> None:
+        """Take the newest price of its symbol."""
+        row = self._rows.setdefault(price.symbol, Row(price.symbol))
+        if row.trail and price.price != row.trail[-1]:
+            row.last_move = 1 if price.price > row.trail[-1] else -1
+        if row.price is None or price.seq != row.price.seq:
+            row.trail.append(price.price)
+        row.price = price
+        if price.symbol in self._shown:
+            self.is_changed = True
+
+    def say(self, text: str) -> None:
+        """Show a message below the rows, until the next one."""
+        self._message = clean_text(text, 500)
+        self.is_changed = True
+
+    def order_by(self, order: str) -> None:
+        """Sort by one of `ORDERS`; the same once more turns it round."""
+        self._is_reversed = not self._is_reversed if order == self._order else False
+        self._order = order
+        self._top = 0
+
+    def reverse(self) -> None:
+        """Turn the order round."""
+        self._is_reversed = not self._is_reversed
+
+    def scroll(self, rows: int) -> None:
+        """Move down by `rows`, up where it is negative."""
+        self._top = max(0, min(self._top + rows, len(self._shown) - self._visible))
+
+    def scroll_page(self, pages: int) -> None:
+        """Move down by as many pages."""
+        self.scroll(pages * max(1, self._visible))
+
+    def lines(self, width: int, height: int, now_ms: int) -> list[Line]:
+        """Exactly `height` lines of exactly `width` cells; only the rows that fit are drawn."""
+        columns = self._columns(width, now_ms)
+        hint_lines = [part for line in self.hint.splitlines() for part in wrap(line, max(20, width))]
+        hints: list[Line] = [[("class:hint", set_cell_size(text, width))] for text in hint_lines]
+        head: list[Line] = [self._head(width, now_ms), *hints, self._headings(columns, width)]
+        foot: list[Line] = [
+            [("class:message", _cut(self._message, width))],
+            [("class:keys", _cut(_KEYS if width >= len(_KEYS) else _KEYS_SHORT, width))],
+        ]
+        self._visible = max(1, height - len(head) - len(foot))
+        self.scroll(0)
+        rows = self._ordered()[self._top : self._top + self._visible]
+        body: list[Line] = [self._row(row, columns, width, now_ms) for row in rows]
+        body += [[("", " " * width)] for _ in range(self._visible - len(body))]
+        return [*head, *body, *foot][:height]
+
+    def _ordered(self) -> Sequence[Row]:
+        rows = [self._rows[symbol] for symbol in self._shown]
+        if self._order is None:
+            return rows[::-1] if self._is_reversed else rows
+        descending = (self._order in _DESCENDING) is not self._is_reversed
+        return sorted(rows, key=ORDERS[self._order], reverse=descending)
+
+    def _head(self, width: int, now_ms: int) -> Line:
+        left = f" StockTrack  {clean_text(self._title, 200)}"
+        order = "" if self._order is None else f" by {self._order}{' reversed' if self._is_reversed else ''}"
+        first, count = self._top + 1, len(self._shown)
+        extent = (
+            f"{count} symbols"
+            if count <= self._visible
+            else f"{first}-{min(count, first + self._visible - 1)} of {count}"
+        )
+        right = f"{extent}{order} "
+        space = width - cell_len(left) - cell_len(right)
+        text = f"{left}{' ' * space}{right}" if space >= 1 else left
+        return [("class:head", _cut(text, width))]
+
+    def _headings(self, columns: Sequence[_Column], width: int) -> Line:
+        parts = [
+            column.heading.rjust(column.width) if column.is_right else column.heading.ljust(column.width)
+            for column in columns
+        ]
+        return [("class:headings", _cut((" " * _GAP).join(parts), width))]
+
+    def _columns(self, width: int, now_ms: int) -> list[_Column]:
+        """Symbol, price and percent always; the others by their worth, and the sparkline takes what is left."""
+        rows = [self._rows[symbol] for symbol in self._shown]
+
+        def widest(name: str, least: int, most: int, text: Callable[[Row], str]) -> int:
+            # It only grows: columns that dance with every price can't be read.
+            now = max((cell_len(text(row)) for row in rows), default=0)
+            self._widths[name] = max(self._widths.get(name, least), min(now, most))
+            return self._widths[name]
+
+        def of_price(text: Callable[[Price], str]) -> Callable[[Row], str]:
+            return lambda row: text(row.price) if row.price is not None else ""
+
+        symbol = _Column(
+            "Symbol", widest("symbol", 6, MAX_SYMBOL_CELLS, lambda row: row.symbol) + 1, _symbol_cell, False
+        )
+        price = _Column("Price", widest("price", 7, 16, of_price(lambda p: price_text(p.price))), _price_cell)
+        percent = _Column(
+            "%", widest("percent", 7, 10, of_price(lambda p: percent_text(p.change_percent))), _percent_cell
+        )
+        change = _Column("Change", widest("change", 7, 14, of_price(change_text)), _change_cell)
+        currency = _Column("Cur", 4, _currency_cell, False)
+        market = _Column("Market", widest("market", 7, 16, of_price(state_text)), _market_cell, False)
+        age = _Column("Age", 4, lambda row, _: (age_text(_time_of(row), now_ms), "class:dim"))
+        left = width - sum(column.width + _GAP for column in (symbol, price, percent)) + _GAP
+        chosen = set()
+        for column in (age, change, market, currency):
+            if column.width + _GAP <= left - (MIN_TRAIL_CELLS + _GAP if column is not age else 0):
+                chosen.add(column.heading)
+                left -= column.width + _GAP
+        trail_width = left - _GAP
+        trail = _Column("Session", trail_width, _trail_cell, False)
+        wanted = [symbol, price, currency, change, percent, trail, market, age]
+        return [
+            column
+            for column in wanted
+            if column in (symbol, price, percent) or column.heading in chosen or (column is trail and trail_width >= 4)
+        ]
+
+    def _row(self, row: Row, columns: Sequence[_Column], width: int, now_ms: int) -> Line:
+        line: Line = []
+        for index, column in enumerate(columns):
+            text, style = column.cell(row, column.width)
+            if index:
+                line.append(("", " " * _GAP))
+            padded = _cut(text, column.width)
+            if column.is_right and cell_len(text) < column.width:
+                padded = " " * (column.width - cell_len(text)) + text
+            line.append((style, padded))
+        used = sum(cell_len(text) for _, text in line)
+        line.append(("", " " * max(0, width - used)))
+        return line
+
+
+def _cut(text: str, cells: int) -> str:
+    """`text` in exactly so many cells, with an ellipsis where something is cut off."""
+    if cell_len(text) <= cells:
+        return set_cell_size(text, cells)
+    return set_cell_size(set_cell_size(text, cells - 1).rstrip() + "…", cells) if cells > 0 else ""
+
+
+def _time_of(row: Row) -> int | None:
+    if row.price is None:
+        return None
+    return row.price.timestamp if row.price.timestamp is not None else row.price.received_at
+
+
+def _symbol_cell(row: Row, _: int) -> tuple[str, str]:
+    is_stale = row.price is not None and row.price.stale
+    return f"{safe(row.symbol, 32)}{'!' if is_stale else ''}", "class:stale" if is_stale else "class:symbol"
+
+
+def _price_cell(row: Row, _: int) -> tuple[str, str]:
+    if row.price is None:
+        return "…", "class:dim"
+    style = "class:dim" if row.price.stale else {1: "class:up", -1: "class:down"}.get(row.last_move, "")
+    return price_text(row.price.price), style
+
+
+def _change_cell(row: Row, _: int) -> tuple[str, str]:
+    return (change_text(row.price), _tone(row.price)) if row.price is not None else ("", "")
+
+
+def _percent_cell(row: Row, _: int) -> tuple[str, str]:
+    return (percent_text(row.price.change_percent), _tone(row.price)) if row.price is not None else ("", "")
+
+
+def _currency_cell(row: Row, _: int) -> tuple[str, str]:
+    return (safe(row.price.currency, 8) if row.price is not None else "", "class:dim")
+
+
+def _market_cell(row: Row, _: int) -> tuple[str, str]:
+    if row.price is None:
+        return "waiting", "class:dim"
+    return state_text(row.price), "class:stale" if row.price.stale else "class:dim"
+
+
+def _trail_cell(row: Row, cells: int) -> tuple[str, str]:
+    rises = len(row.trail) > 1 and row.trail[-1] != row.trail[0]
+    style = ("class:up" if row.trail[-1] > row.trail[0] else "class:down") if rises else "class:dim"
+    return sparkline(row.trail, cells), style
+
+
+def _tone(price: Price) -> str:
+    tone = tone_of(price)
+    return f"class:{tone}" if tone else ""

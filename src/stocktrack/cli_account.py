@@ -1,0 +1,84 @@
+"""`stocktrack login` and `logout`: keep a token for a server, so that nobody types a password at every command."""
+
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stocktrack.cli_commands import Ca, Host, Port, Timeout, Tls, User
+
+if TYPE_CHECKING:
+    from stocktrack.client_settings import ClientSettings
+
+
+def add_account_commands(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command()(login)
+    app.command()(logout)
+
+
+def login(
+    *,
+    days: Annotated[int, typer.Option(min=1, max=365, help="how long the token counts")] = 30,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="read the password from standard input")
+    ] = False,
+    host: Host = None,
+    port: Port = None,
+    user: User = None,
+    tls: Tls = None,
+    ca: Ca = None,
+    timeout: Timeout = 10.0,
+) -> None:
+    """Log in once: stores a token that the other commands use when no password is given."""
+    from dataclasses import replace
+
+    from stocktrack.cli_run import run_to_exit
+    from stocktrack.client_settings import ask_for_password, load_client_settings
+
+    def begin() -> Coroutine[Any, Any, int]:
+        settings = load_client_settings(host=host, port=port, username=user, tls=tls, ca=ca)
+        if password_stdin:
+            settings = replace(settings, password=sys.stdin.readline().rstrip("\r\n"))
+        return _login(ask_for_password(settings), days, timeout)
+
+    run_to_exit(begin)
+
+
+def logout(*, host: Host = None, port: Port = None) -> None:
+    """Remove the stored token; it counts elsewhere until it expires or the operator revokes it."""
+    from stocktrack.cli_run import say
+    from stocktrack.client_settings import load_client_settings
+    from stocktrack.client_tokens import forget_token, token_file
+
+    settings = load_client_settings(host=host, port=port)
+    was_there = forget_token(token_file(settings.host, settings.port))
+    say(f"The token for {settings.address} was removed." if was_there else f"There is no token for {settings.address}.")
+
+
+async def _login(settings: "ClientSettings", days: int, timeout_seconds: float) -> int:
+    from datetime import UTC, datetime
+
+    from stocktrack.cli_run import say
+    from stocktrack.client import StockTrackClient
+    from stocktrack.client_tokens import StoredToken, store_token, token_file
+    from stocktrack.exit_codes import ExitCode
+
+    client = StockTrackClient(
+        settings.host,
+        settings.port,
+        settings.username,
+        settings.password,
+        tls=settings.tls,
+        ca=settings.ca,
+        timeout_seconds=timeout_seconds,
+        reconnect=False,
+    )
+    async with client:
+        reply = await client.make_token(days)
+    path = token_file(settings.host, settings.port)
+    store_token(path, StoredToken(reply.username, reply.token, reply.expires_at))
+    until = datetime.fromtimestamp(reply.expires_at / 1000, tz=UTC).astimezone()
+    say(f"Logged in to {settings.address} as {reply.username} until {until:%Y-%m-%d %H:%M}; the token is in {path}.")
+    return ExitCode.DONE

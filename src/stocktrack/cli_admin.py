@@ -1,0 +1,137 @@
+"""`stocktrack sessions`, `kick` and `announce`: what an administrator does with a running server."""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stocktrack.cli_commands import Ca, Host, Port, Timeout, Tls, User
+
+if TYPE_CHECKING:
+    from stocktrack.client import StockTrackClient
+    from stocktrack.messages import SessionInfo
+
+
+def add_admin_commands(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    for command in (sessions, kick, announce):
+        app.command()(command)
+
+
+def sessions(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
+    host: Host = None,
+    port: Port = None,
+    user: User = None,
+    tls: Tls = None,
+    ca: Ca = None,
+    timeout: Timeout = 10.0,
+) -> None:
+    """List who is connected; for administrators."""
+    _run(
+        lambda client: _sessions(client, as_json=as_json), timeout, host=host, port=port, username=user, tls=tls, ca=ca
+    )
+
+
+def kick(
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="as `stocktrack sessions` names it, such as s7")],
+    *,
+    host: Host = None,
+    port: Port = None,
+    user: User = None,
+    tls: Tls = None,
+    ca: Ca = None,
+    timeout: Timeout = 10.0,
+) -> None:
+    """End a session; for administrators."""
+    _run(lambda client: _kick(client, session), timeout, host=host, port=port, username=user, tls=tls, ca=ca)
+
+
+def announce(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="1 to 500 printable characters")],
+    *,
+    host: Host = None,
+    port: Port = None,
+    user: User = None,
+    tls: Tls = None,
+    ca: Ca = None,
+    timeout: Timeout = 10.0,
+) -> None:
+    """Tell everybody who is logged in something; for administrators."""
+    _run(lambda client: _announce(client, text), timeout, host=host, port=port, username=user, tls=tls, ca=ca)
+
+
+async def _sessions(client: "StockTrackClient", *, as_json: bool) -> None:
+    from stocktrack.cli_run import say, write_line
+
+    listed = await client.sessions()
+    if as_json:
+        write_line(json.dumps([info.model_dump(mode="json", exclude_none=True) for info in listed]))
+        return
+    for info in listed:
+        write_line(_row(info))
+    if sys.stdout.isatty():
+        say(f"{len(listed)} sessions.")
+
+
+def _row(info: "SessionInfo") -> str:
+    from datetime import UTC, datetime
+
+    from stocktrack.render import safe
+
+    since = datetime.fromtimestamp(info.since / 1000, tz=UTC).astimezone()
+    behind = f"{info.behind} bytes behind" if info.behind else "keeps up"
+    cells = (
+        *(info.session, safe(info.username) or "-", safe(info.address), info.door, f"since {since:%Y-%m-%d %H:%M:%S}"),
+        *(behind, ",".join(map(safe, info.symbols)) or "-"),
+    )
+    return "\t".join(cells)
+
+
+async def _kick(client: "StockTrackClient", session: str) -> None:
+    from stocktrack.cli_run import say
+    from stocktrack.render import safe
+
+    reply = await client.kick(session)
+    say(f"Session {reply.session} of {safe(reply.username) or 'nobody'} was ended.")
+
+
+async def _announce(client: "StockTrackClient", text: str) -> None:
+    from stocktrack.cli_run import say
+
+    reply = await client.announce(text)
+    say(f"{reply.recipients} sessions were told.")
+
+
+def _run(work: Callable[["StockTrackClient"], Awaitable[None]], timeout_seconds: float, **where: Any) -> None:
+    """Log in, do `work`, and exit."""
+    from stocktrack.cli_run import run_to_exit
+    from stocktrack.client_settings import ask_for_credentials, load_client_settings
+
+    def begin() -> Coroutine[Any, Any, int]:
+        from stocktrack.client import StockTrackClient
+
+        settings = ask_for_credentials(load_client_settings(**where))
+
+        async def at_server() -> int:
+            client = StockTrackClient(
+                settings.host,
+                settings.port,
+                settings.username,
+                settings.password,
+                token=settings.token,
+                tls=settings.tls,
+                ca=settings.ca,
+                timeout_seconds=timeout_seconds,
+                reconnect=False,
+            )
+            async with client:
+                await work(client)
+            return 0
+
+        return at_server()
+
+    run_to_exit(begin)

@@ -1,0 +1,69 @@
+"""How a client command begins and ends: its streams, its errors as one sentence, and its exit code."""
+
+import asyncio
+import io
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from stocktrack.client_errors import ClientError
+from stocktrack.client_settings import CredentialsMissingError
+from stocktrack.exit_codes import ExitCode, exit_code_of, sentence_of
+from stocktrack.messages import BadLine
+
+
+def run_to_exit(begin: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
+    """Run the work that `begin` makes and exit with what it returns, or with the code of what it or `begin` raised.
+
+    Questions are asked in `begin`: in an event loop Ctrl-C would wait for the answer.
+    """
+    sys.exit(_run(begin))
+
+
+def say(text: str) -> None:
+    """Tell the person: progress and errors never mix with the data on standard output."""
+    told = f"stocktrack: {text}"
+    if sys.stderr.isatty():
+        told = textwrap.fill(told, max(20, shutil.get_terminal_size().columns - 1), break_on_hyphens=False)
+    print(told, file=sys.stderr)  # noqa: T201 - this is the command line
+
+
+def write_line(text: str) -> None:
+    """One line of data, at once: the reader may be waiting for it."""
+    print(text, flush=True)  # noqa: T201 - this is the command line
+
+
+def _run(begin: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that can't show a letter shows a question mark, not a traceback.
+            stream.reconfigure(errors="replace")
+    try:
+        code = asyncio.run(begin())
+        sys.stdout.flush()
+    except ClientError as error:
+        say(sentence_of(error))
+        return exit_code_of(error)
+    except BadLine as error:
+        say(error.message)
+        return ExitCode.USAGE
+    except CredentialsMissingError as error:
+        say(str(error))
+        return ExitCode.NOT_AUTHORISED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except EOFError:
+        sys.stderr.write("\n")
+        return ExitCode.FAILED
+    except BrokenPipeError:
+        # The reader has what it wanted. What is left in the buffer must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.BROKEN_PIPE
+    except OSError as error:
+        say(f"The output cannot be written: {error.strerror or error}.")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    return code

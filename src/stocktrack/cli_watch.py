@@ -1,0 +1,148 @@
+"""`stocktrack watch`: prices as they come, on a live board or as lines, until told to stop."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stocktrack.blocking import BlockingPool
+from stocktrack.cli_run import say
+from stocktrack.client import PriceStream, State, StockTrackClient
+from stocktrack.client_settings import ClientSettings
+from stocktrack.connection_news import ConnectionNews
+from stocktrack.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
+from stocktrack.messages import Price, encode_line
+from stocktrack.render import has_colour, is_screen, price_line, price_row, tab_separated
+
+if TYPE_CHECKING:
+    from stocktrack.board_view import BoardView
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What to watch, and when it ends by itself; no `symbols` are the saved ones."""
+
+    symbols: Sequence[str]
+    interval: float = 0.0
+    seconds: float | None = None
+    count: int | None = None
+    timeout_seconds: float = 10.0
+
+
+def is_live_screen() -> bool:
+    """Whether there is a terminal to type on and one that can be drawn on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool = False) -> int:
+    """Watch until the watch ends, and return the exit code."""
+    view = _board_of(settings) if is_live_screen() and not as_jsonl else None
+    news = ConnectionNews(say if view is None else view.say)
+    client = StockTrackClient(
+        settings.host,
+        settings.port,
+        settings.username,
+        settings.password,
+        token=settings.token,
+        tls=settings.tls,
+        ca=settings.ca,
+        timeout_seconds=watch.timeout_seconds,
+        on_notice=news.notice,
+        on_state=news.state,
+    )
+    news.subscribed = lambda: client.subscribed
+    async with client:
+        prices = client.prices()
+
+        def end_where_nothing_is_left() -> None:
+            if not client.subscribed:
+                prices.end(None)
+
+        news.on_drop = end_where_nothing_is_left
+        reply = await client.subscribe(watch.symbols or None, interval=watch.interval, save=False)
+        if not (reply.symbols or reply.pending):
+            say("You have no saved stocks yet; name some, as in `stocktrack watch AAPL`.")
+            return ExitCode.DONE
+        if view is not None:
+            view.show(client.subscribed)
+            await _on_board(view, prices, watch)
+        for each in reply.missing:
+            say(missing_sentence(each))
+        if view is None:
+            is_in_time = await _as_lines(prices, watch, as_jsonl=as_jsonl)
+            if not is_in_time and client.state is not State.CONNECTED:
+                return ExitCode.UNAVAILABLE
+    return exit_code_of_missing((*reply.missing, *news.dropped))
+
+
+def _board_of(settings: ClientSettings) -> "BoardView":
+    from stocktrack.board_view import BoardView
+
+    return BoardView(title=settings.who)
+
+
+async def _on_board(view: "BoardView", prices: PriceStream, watch: Watch) -> None:
+    # prompt_toolkit takes as long to import as everything else together.
+    from stocktrack.board_screen import BoardScreen, Ending
+
+    screen = BoardScreen(view)
+
+    async def take() -> None:
+        seen = 0
+        try:
+            async for price in prices:
+                view.put(price)
+                seen += 1
+                if seen == watch.count:
+                    return
+        finally:
+            screen.end()
+
+    taking = asyncio.create_task(take(), name="watch: take prices")
+    if watch.seconds is not None:
+        asyncio.get_running_loop().call_later(watch.seconds, screen.end)
+    try:
+        ending = await screen.run()
+    finally:
+        taking.cancel()
+        await asyncio.wait([taking])
+    if ending is Ending.INTERRUPTED:
+        raise KeyboardInterrupt
+    if not taking.cancelled():
+        taking.result()
+
+
+async def _as_lines(prices: PriceStream, watch: Watch, *, as_jsonl: bool) -> bool:
+    """Write a line for each price; False where the time was over before the count was reached."""
+    # A reader that pauses must not keep the client from listening: the server would take it for gone.
+    pool = BlockingPool("stdout", 1)
+    colour, is_plain = has_colour(sys.stdout), not is_screen(sys.stdout)
+    descriptor = sys.stdout.fileno()
+
+    def line_of(price: Price) -> bytes:
+        if as_jsonl:
+            return encode_line(price)
+        text = tab_separated(price_row(price)) if is_plain else price_line(price, colour=colour)
+        return f"{text}\n".encode()
+
+    seen = 0
+    try:
+        async with asyncio.timeout(watch.seconds):
+            async for price in prices:
+                await pool.run(_write_all, descriptor, line_of(price))
+                seen += 1
+                if seen == watch.count:
+                    break
+    except TimeoutError:
+        return False
+    finally:
+        pool.close()
+    return True
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    # Not by sys.stdout: a thread that hangs in it would hold its lock when the program ends.
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -1,0 +1,74 @@
+"""The tokens that `stocktrack login` stores for the client commands: one file a server, for its owner alone."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from stocktrack.errors import ConfigError
+from stocktrack.private_file import read_private_file
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A token, whose it is, and until when it counts (epoch milliseconds)."""
+
+    username: str
+    token: str = field(repr=False)
+    expires_at: int
+
+
+def token_file(host: str, port: int, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the token for a server is kept: in the data folder, like everything that StockTrack keeps."""
+    folder = environment.get("STOCKTRACK_DATA_DIR")
+    if not folder:
+        import platformdirs
+
+        folder = str(platformdirs.user_data_path("stocktrack"))
+    return Path(folder) / "tokens" / f"{quote(host.lower(), safe=':')}-{port}.json"
+
+
+def store_token(path: Path, token: StoredToken) -> None:
+    """Keep a token, whole or not at all; `ConfigError` where that cannot be."""
+    content = {"username": token.username, "token": token.token, "expires_at": token.expires_at}
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(content, file)
+            draft.replace(path)
+        except BaseException:
+            draft.unlink()
+            raise
+    except OSError as error:
+        raise ConfigError(f"The token cannot be stored in {path}: {error.strerror}.") from None
+
+
+def stored_token(path: Path) -> StoredToken | None:
+    """The token that is kept there and still counts; `ConfigError` where others can read it."""
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(read_private_file(path, f"The stored token {path}"))
+        token = StoredToken(str(content["username"]), str(content["token"]), int(content["expires_at"]))
+    except (ValueError, KeyError, TypeError):
+        return None  # what nobody can read is no token: `login` writes a new one
+    return token if token.expires_at > time.time() * 1000 else None
+
+
+def forget_token(path: Path) -> bool:
+    """Remove the token, and say whether there was one."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ConfigError(f"The token in {path} cannot be removed: {error.strerror}.") from None
+    return True

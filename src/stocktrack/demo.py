@@ -1,0 +1,71 @@
+"""`stocktrack demo`: a private server on the simulated market, and the interactive client over it."""
+
+import asyncio
+import secrets
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from stocktrack.app import App, raise_descriptor_limit
+from stocktrack.cli_client import run_client
+from stocktrack.cli_run import run_to_exit
+from stocktrack.cli_watch import Watch, is_live_screen, watch_prices
+from stocktrack.client_settings import ClientSettings
+from stocktrack.config import Settings
+from stocktrack.exit_codes import ExitCode
+from stocktrack.logs import configure_logs
+
+SYMBOLS = ("AAPL", "MSFT", "TSLA", "NVDA", "BTC-USD", "EURUSD=X", "^GSPC", "OCDO.L")
+USER = "demo"
+
+
+def run_demo(seconds: float | None) -> None:
+    """Run the demo for `seconds`, or until the person leaves, and exit."""
+    # A log line would tear the screen; what is wrong enough for one ends the demo.
+    configure_logs("console", "error")
+    raise_descriptor_limit()
+    # The folder is thrown away: a demo leaves nothing behind.
+    with tempfile.TemporaryDirectory(prefix="stocktrack-demo-") as folder:
+        run_to_exit(lambda: _demo(Path(folder), seconds))
+
+
+async def _demo(folder: Path, seconds: float | None) -> int:
+    settings = Settings(
+        port=0, web_port=None, providers=("simulated",), data_dir=folder, simulated_interval_seconds=0.5
+    )
+    app = App(settings)
+    password = secrets.token_urlsafe(6)
+    await app.start()
+    try:
+        await app.accounts.add(USER, password)
+        host, port = app.server.addresses[0]
+        caller = ClientSettings(host, port, USER, password)
+        join = f"Join from another terminal:  stocktrack client --port {port} --user {USER}   password: {password}"
+        if is_live_screen():
+            hint = f"A simulated market on {caller.address}.\n{join}"
+            return await run_client(caller, begin_with=SYMBOLS, hint=hint, seconds=seconds, keeps_history=False)
+        print(f"stocktrack: a simulated market on {caller.address}. {join}", file=sys.stderr)  # noqa: T201 - for a person
+        return await _watch(caller, seconds)
+    finally:
+        await app.close()
+
+
+async def _watch(settings: ClientSettings, seconds: float | None) -> int:
+    """Lines of prices; SIGTERM ends them in order, so that the folder is removed."""
+    watching = asyncio.ensure_future(watch_prices(settings, Watch(SYMBOLS, seconds=seconds)))
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, watching.cancel)
+    try:
+        return await watching
+    except asyncio.CancelledError:
+        if watching.cancelled() and not _is_cancelled():
+            return ExitCode.TERMINATED
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

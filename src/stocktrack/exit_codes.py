@@ -1,0 +1,71 @@
+"""What the client commands exit with, so that a script knows what happened without reading a sentence."""
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from stocktrack.client_errors import (
+    BadRequest,
+    ClientError,
+    CommandFailed,
+    NotAuthorised,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
+from stocktrack.errors import Code
+from stocktrack.messages import Missing
+from stocktrack.quotes import clean_text
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command of StockTrack."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    NOT_AUTHORISED = 4
+    UNAVAILABLE = 5
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141  # 128 + SIGPIPE, as `cat` and `grep` end when their reader has gone
+    TERMINATED = 143
+
+
+def exit_code_of(error: ClientError) -> ExitCode:
+    """The exit code for a command that ended with `error`."""
+    match error:
+        case BadRequest():
+            return ExitCode.USAGE
+        case NotAuthorised():
+            return ExitCode.NOT_AUTHORISED
+        case NotFound():
+            return ExitCode.NOT_FOUND
+        case TooManyRequests():
+            return ExitCode.UNAVAILABLE
+        case CommandFailed():
+            return ExitCode.UNAVAILABLE if error.retryable else ExitCode.FAILED
+        case _:
+            return ExitCode.UNAVAILABLE
+
+
+def exit_code_of_missing(missing: Iterable[Missing]) -> ExitCode:
+    """The exit code for a command that was answered except for `missing`."""
+    codes = {each.code for each in missing}
+    if not codes:
+        return ExitCode.DONE
+    return ExitCode.NOT_FOUND if Code.NOT_FOUND in codes else ExitCode.UNAVAILABLE
+
+
+def sentence_of(error: ClientError) -> str:
+    """What went wrong, and where that helps what to do about it."""
+    if type(error) is Unavailable and "Nothing listens" in error.message:
+        return f"{error.message} Start one with `stocktrack serve`, or look around with `stocktrack demo`."
+    if isinstance(error, CommandFailed):
+        told = [each for each in error.missing if each.symbol not in error.message]
+        return " ".join([error.message, *map(missing_sentence, told)])
+    return error.message
+
+
+def missing_sentence(missing: Missing) -> str:
+    """`NOPE: unknown symbol.`."""
+    return f"{clean_text(missing.symbol, 40)}: {missing.reason.replace('_', ' ')}."

@@ -1,0 +1,130 @@
+"""What the interactive client asks of the place it runs in, and the plain one: lines in, lines out, no terminal."""
+
+import asyncio
+import os
+import sys
+import threading
+from typing import Protocol
+
+from stocktrack.cli_run import say, write_line
+from stocktrack.messages import Price
+from stocktrack.render import Shown, has_colour, price_row, rows_of, tab_separated
+
+_READ_BYTES = 65_536
+_MAX_LINE_BYTES = 1_048_576
+
+
+class LineCancelledError(Exception):
+    """The person took back the line, the answer or the command: Ctrl-C."""
+
+
+class Front(Protocol):
+    """Where lines come from and answers go: a terminal with a prompt, or a pair of pipes.
+
+    `read_line` raises `EOFError` at the end and `LineCancelledError` for Ctrl-C.
+    """
+
+    is_terminal: bool
+
+    async def read_line(self, prompt: str) -> str:
+        """The next line."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Tell something that was asked for."""
+        ...
+
+    def confirm(self, text: str) -> None:
+        """Tell that something was done."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Tell of trouble."""
+        ...
+
+    def show(self, reply: Shown) -> None:
+        """Show a reply."""
+        ...
+
+    def show_prices(self, prices: list[Price]) -> None:
+        """Show pushes as lines."""
+        ...
+
+    def learn(self, symbols: tuple[str, ...]) -> None:
+        """Symbols that were seen: they can be completed from now on."""
+        ...
+
+    def end_input(self) -> None:
+        """Let whoever reads a line see the end of the input."""
+        ...
+
+
+class PipeFront:
+    """Commands from standard input, a line each; rows to standard output, the rest to standard error."""
+
+    is_terminal = False
+
+    def __init__(self) -> None:
+        self._colour = has_colour(sys.stdout)
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1_000)
+        self._reading: threading.Thread | None = None
+
+    async def read_line(self, prompt: str) -> str:
+        """The next line of standard input."""
+        if self._reading is None:
+            loop = asyncio.get_running_loop()
+            # A daemon, by the bare descriptor: neither a quiet pipe nor a lock of sys.stdin can hold up the exit.
+            self._reading = threading.Thread(target=self._read, args=(loop,), name="stdin", daemon=True)
+            self._reading.start()
+        line = await self._lines.get()
+        if line is None:
+            raise EOFError
+        return line
+
+    def say(self, text: str) -> None:
+        """One line or several to standard output."""
+        write_line(text)
+
+    def confirm(self, text: str) -> None:
+        """One line to standard error."""
+        say(text)
+
+    def warn(self, text: str) -> None:
+        """One line to standard error."""
+        say(text)
+
+    def show(self, reply: Shown) -> None:
+        """The reply as tab-separated rows."""
+        for row in rows_of(reply):
+            write_line(tab_separated(row))
+
+    def show_prices(self, prices: list[Price]) -> None:
+        """A tab-separated row each."""
+        for price in prices:
+            write_line(tab_separated(price_row(price)))
+
+    def learn(self, symbols: tuple[str, ...]) -> None:
+        """Nothing is completed here."""
+
+    def end_input(self) -> None:
+        """End as at the end of the file; what was read but not run is left."""
+        while not self._lines.empty():
+            self._lines.get_nowait()
+        self._lines.put_nowait(None)
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        tail = b""
+        try:
+            while data := os.read(sys.stdin.fileno(), _READ_BYTES):
+                *lines, tail = (tail + data)[:_MAX_LINE_BYTES].split(b"\n")
+                for line in lines:
+                    self._hand_over(loop, line.decode(errors="replace"))
+            if tail:
+                self._hand_over(loop, tail.decode(errors="replace"))
+            self._hand_over(loop, None)
+        except (OSError, RuntimeError):
+            # The loop has gone, or the terminal has.
+            return
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop, line: str | None) -> None:
+        asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()

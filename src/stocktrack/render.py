@@ -1,0 +1,221 @@
+"""Text for people and for pipes: prices, changes, ages, sparklines, and replies as tab-separated rows.
+
+What comes from outside is stripped of control, escape and bidi characters again here, whatever the server did.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TextIO, assert_never
+
+from stocktrack.messages import (
+    MAIN_LIST,
+    BoardQuote,
+    DividendsReply,
+    GetReply,
+    InfoReply,
+    MyStocksReply,
+    NewsReply,
+    Price,
+    SearchReply,
+)
+from stocktrack.quotes import CompanyInfo, clean_link, clean_text
+
+Shown = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply
+Quoted = BoardQuote | Price
+
+MAX_TEXT_CHARS = 2_000
+PRICE_LINE_CELLS = 66  # what a whole line of a push takes, with the market's state
+_BARS = "▁▂▃▄▅▆▇█"
+_ANSI = {"up": "32", "down": "31", "dim": "2", "bold": "1", "warning": "33"}
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether to colour what is written to `stream`: `NO_COLOR` and `FORCE_COLOR` decide before the terminal does."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (is_screen(stream) and os.environ.get("TERM") != "dumb")
+
+
+def is_screen(stream: TextIO) -> bool:
+    """Whether a person looks at `stream`; whoever forces colours pages it for one."""
+    return stream.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
+def paint(text: str, tone: str, *, colour: bool) -> str:
+    """`text` in a tone: up, down, dim, bold or warning."""
+    return f"\x1b[{_ANSI[tone]}m{text}\x1b[0m" if colour and text and tone in _ANSI else text
+
+
+def safe(text: str | None, max_chars: int = MAX_TEXT_CHARS) -> str:
+    """Text from outside, safe to show on a terminal; what is not known is empty."""
+    return clean_text(text, max_chars) if text else ""
+
+
+def nothing_saved(reply: MyStocksReply) -> str:
+    """Says that a saved list is empty; without a full stop, for a hint to follow."""
+    in_list = "" if reply.list == MAIN_LIST else f" in the list {safe(reply.list)}"
+    return f"You have no saved stocks{in_list} yet"
+
+
+def list_names(reply: MyStocksReply) -> str:
+    """The names of a user's saved lists."""
+    return ", ".join(map(safe, reply.lists))
+
+
+def number(value: float | None, *, grouped: bool = False, signed: bool = False, min_digits: int = 0) -> str:
+    """All digits of `value` and never an exponent; a sign is always there where it is `signed`."""
+    if value is None:
+        return ""
+    exact = Decimal(repr(value))
+    digits = max(min_digits, -int(exact.as_tuple().exponent) if exact % 1 else 0)
+    return f"{exact:{'+' if signed else ''}{',' if grouped else ''}.{digits}f}"
+
+
+def price_digits(price: float) -> int:
+    """The decimals to show for `price`: those it has, at least two, but none for what is counted in tens of thousands.
+
+    A yen or an index point has no hundredths worth a column.
+    """
+    exact = Decimal(repr(price))
+    has = -int(exact.as_tuple().exponent) if exact % 1 else 0
+    return has if has >= 2 or abs(price) >= 10_000 else 2
+
+
+def price_text(price: float) -> str:
+    """A price for people: `1,234.50`."""
+    return number(price, grouped=True, min_digits=price_digits(price))
+
+
+def change_text(quote: Quoted) -> str:
+    """The change with its sign, in the precision of the price."""
+    return number(quote.change, grouped=True, signed=True, min_digits=price_digits(quote.price))
+
+
+def percent_text(percent: float | None) -> str:
+    """`+0.64%`."""
+    return "" if percent is None else f"{percent:+,.2f}%"
+
+
+def tone_of(quote: Quoted) -> str:
+    """Whether the price is up, down, or neither."""
+    change = quote.change if quote.change is not None else quote.change_percent
+    if not change:
+        return ""
+    return "up" if change > 0 else "down"
+
+
+def age_text(then_ms: int | None, now_ms: int) -> str:
+    """How long ago, in the largest unit that fits: `5s`, `12m`, `3h`, `4d`. Clocks that disagree give `0s`."""
+    if then_ms is None:
+        return ""
+    seconds = max(0, (now_ms - then_ms) // 1000)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{min(seconds // size, 9999)}{unit}"
+    return f"{seconds}s"
+
+
+def state_text(quote: Quoted) -> str:
+    """The market's state, or why the price is stale."""
+    if quote.stale:
+        reason = (quote.stale_reason or "").removeprefix("provider_")
+        return f"stale: {reason}" if reason else "stale"
+    return "" if quote.market_state == "unknown" else str(quote.market_state)
+
+
+def iso_time(epoch_ms: int | None) -> str:
+    """`2024-04-05T15:45:00Z`; empty where it is unknown or no time at all."""
+    if epoch_ms is None:
+        return ""
+    try:
+        moment = datetime.fromtimestamp(epoch_ms / 1000, tz=UTC)
+    except (OverflowError, OSError, ValueError):
+        return ""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """The course of `values` in at most `width` bars, the newest at the right; each bar is the last of its slice."""
+    if not values or width <= 0:
+        return ""
+    count = min(width, len(values))
+    picked = [values[(index + 1) * len(values) // count - 1] for index in range(count)]
+    low, high = min(picked), max(picked)
+    if high == low:
+        return _BARS[3] * count
+    return "".join(_BARS[min(7, int((value - low) / (high - low) * 8))] for value in picked)
+
+
+def price_line(price: Price, *, colour: bool, width: int = 80) -> str:
+    """A push as one aligned line; a narrow terminal gets symbol, price and percent."""
+    symbol, tone = safe(price.symbol, 32), tone_of(price)
+    percent = f"{percent_text(price.change_percent):>9}"
+    if width < PRICE_LINE_CELLS:
+        return f"{symbol:<10} {price_text(price.price):>12} {paint(percent, tone, colour=colour)}"
+    note = "" if price.market_state == "open" and not price.stale else f"  {state_text(price)}"
+    start = f"{symbol:<10} {price_text(price.price):>12} {safe(price.currency, 8):<4}"
+    moved = f"{change_text(price):>10} {percent}"
+    return (start + " " + paint(moved, tone, colour=colour) + paint(note, "warning", colour=colour)).rstrip()
+
+
+def price_row(price: Quoted) -> tuple[str, ...]:
+    """The same eight fields for a push and for a quote, for programs that cut at the tabs."""
+    return (
+        safe(price.symbol, 32),
+        number(price.price),
+        safe(price.currency, 8),
+        number(price.change, signed=True),
+        number(price.change_percent, signed=True),
+        str(price.market_state),
+        iso_time(price.timestamp),
+        f"stale:{price.stale_reason or ''}" if price.stale else "",
+    )
+
+
+def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
+    """The reply as rows of fields, without headings, in the order of the server."""
+    match reply:
+        case GetReply() | MyStocksReply():
+            return [price_row(quote) for quote in reply.quotes]
+        case NewsReply():
+            return [
+                (safe(item.title), safe(item.source, 100), iso_time(item.published), safe_link(item.link))
+                for item in reply.articles
+            ]
+        case InfoReply():
+            return [(label, text) for label, text in company_fields(reply.company) if text]
+        case DividendsReply():
+            return [(str(each.date), number(each.amount), safe(reply.currency, 8)) for each in reply.dividends]
+        case SearchReply():
+            return [(safe(each.symbol, 32), safe(each.name, 200), safe(each.exchange, 100)) for each in reply.matches]
+        case _:
+            assert_never(reply)
+
+
+def company_fields(company: CompanyInfo, *, grouped: bool = False) -> tuple[tuple[str, str], ...]:
+    """What is known of a company, each with its label; what is not known is empty."""
+    return (
+        ("symbol", safe(company.symbol, 32)),
+        ("name", safe(company.name, 200)),
+        ("exchange", safe(company.exchange, 100)),
+        ("currency", safe(company.currency, 8)),
+        ("sector", safe(company.sector, 100)),
+        ("industry", safe(company.industry, 100)),
+        ("country", safe(company.country, 100)),
+        ("employees", f"{company.employees:{',' if grouped else ''}}" if company.employees is not None else ""),
+        ("market cap", number(company.market_cap, grouped=grouped)),
+        ("website", safe_link(company.website)),
+        ("summary", safe(company.summary)),
+    )
+
+
+def safe_link(link: str | None) -> str:
+    """A plain http(s) address as it is; anything else is left out."""
+    return (clean_link(link) or "") if link else ""
+
+
+def tab_separated(row: Iterable[str]) -> str:
+    """One line of a table for programs. No field holds a tab or a line's end: `safe` has made spaces of them."""
+    return "\t".join(row)

@@ -1,0 +1,138 @@
+"""What a person types: the words of the interactive client, lists of symbols, and the protocol commands they make."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from stocktrack.messages import AnyCommand, decode_line
+from stocktrack.quotes import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A command word, what may follow it, and what it does."""
+
+    name: str
+    usage: str
+    help: str
+    takes_symbols: bool = False
+
+
+WORDS: dict[str, Word] = {
+    word.name: word
+    for word in (
+        Word("get", "SYMBOL…", "the latest prices", takes_symbols=True),
+        Word("watch", "[SYMBOL…]", "a live board; without symbols your stocks", takes_symbols=True),
+        Word("subscribe", "[SYMBOL…] [every SECONDS]", "push prices and save the stocks", takes_symbols=True),
+        Word("unsubscribe", "[SYMBOL…]", "end pushes and take the stocks off your list", takes_symbols=True),
+        Word("stop", "", "end all pushes and keep your list"),
+        Word("stocks", "[--list NAME]", "your saved stocks; watch and (un)subscribe take --list too"),
+        Word("news", "[COUNT]", "headlines, newest first"),
+        Word("info", "SYMBOL", "the company", takes_symbols=True),
+        Word("dividends", "SYMBOL [COUNT]", "what it paid, newest first", takes_symbols=True),
+        Word("search", "TEXT", "symbols by name"),
+        Word("back", "", "the menu"),
+        Word("help", "", "this list"),
+        Word("exit", "", "leave"),
+    )
+}
+MENU: tuple[tuple[str, str, str], ...] = (
+    ("1", "live prices", "watch"),
+    ("2", "subscribe", "subscribe"),
+    ("3", "news", "news"),
+    ("4", "company", "info"),
+    ("5", "dividends", "dividends"),
+    ("6", "my stocks", "stocks"),
+    ("0", "exit", "exit"),
+)
+_SAME = {
+    **{number: word for number, _, word in MENU},
+    "quit": "exit",
+    "q": "exit",
+    "menu": "back",
+    "?": "help",
+    "h": "help",
+    "company": "info",
+    "price": "get",
+}
+
+
+_LIST = re.compile(r"""(?:^|(?<=\s))--list(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))""")
+
+
+class UsageError(Exception):
+    """A typed line that is no command; the message says what would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A line as its word and what follows; `from_menu` where a number was typed, which asks for what is missing."""
+
+    word: str
+    arguments: str
+    from_menu: bool = False
+
+
+def parse(line: str) -> Typed | None:
+    """The command on a typed line, None for an empty one; `UsageError` where there is no such command."""
+    first, _, rest = line.strip().partition(" ")
+    if not first:
+        return None
+    word = _SAME.get(first.lower(), first.lower())
+    if word not in WORDS:
+        near = difflib.get_close_matches(word, WORDS, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else "`help` lists the commands."
+        raise UsageError(f"There is no command {shown(first)}. {hint}")
+    return Typed(word, rest.strip(), from_menu=first.isdigit())
+
+
+def split_symbols(texts: str | Iterable[str]) -> list[str]:
+    """`AAPL,MSFT TSLA` as its symbols, however they are separated."""
+    joined = texts if isinstance(texts, str) else " ".join(texts)
+    return [part for part in re.split(r"[,\s]+", joined) if part]
+
+
+def split_interval(arguments: str) -> tuple[list[str], float | None]:
+    """The symbols and the seconds of `AAPL,MSFT every 5`."""
+    words = split_symbols(arguments)
+    if "every" not in words:
+        return words, None
+    at = words.index("every")
+    return words[:at], seconds_of(" ".join(words[at + 1 :]))
+
+
+def split_list(arguments: str) -> tuple[str, str | None]:
+    """What else was typed, and the name in `NVDA AMD --list tech`; a name with spaces stands in quotes."""
+    found = _LIST.search(arguments)
+    if found is None:
+        if re.search(r"(^|\s)--list\b", arguments):
+            raise UsageError("`--list` needs the name of a list, as in `stocks --list tech`.")
+        return arguments, None
+    name = next(group for group in found.groups() if group is not None)
+    return f"{arguments[: found.start()]} {arguments[found.end() :]}".strip(), name
+
+
+def seconds_of(text: str) -> float:
+    """The number of seconds; `UsageError` where there is none."""
+    try:
+        return float(text.strip().removesuffix("s"))
+    except ValueError:
+        raise UsageError(f"{shown(text)} is not a number of seconds.") from None
+
+
+def count_of(text: str) -> int | None:
+    """The count, None where nothing was typed; `UsageError` where it is none."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"{shown(text)} is not a count.")
+    return int(text[:9])
+
+
+def command_of(command_type: str, **fields: Any) -> AnyCommand:
+    """The protocol command, None left out; `BadLine` with the server's own sentence where it would be refused."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return decode_line(json.dumps({"type": command_type, **given}).encode())

@@ -1,0 +1,584 @@
+"""The client commands in a real pseudo-terminal, against a real server on the simulated market."""
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cli_process import run, started
+from scripted_server import NOW_MS, ScriptedServer, ScriptedSession
+from stocktrack.errors import Code
+from stocktrack.messages import Logout, LogoutReply, News, NewsReply
+from stocktrack.quotes import Headline
+from terminal import PASSWORD, PATIENCE_SECONDS, ServerProcess, Terminal, terminal_program
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path_factory.mktemp("server")) as process:
+        yield process
+
+
+def at_the_prompt(terminal: Terminal) -> None:
+    """Wait until the last thing that was said is the prompt."""
+    terminal.wait_until(lambda: terminal.cursor_line == "stocktrack>", "for an empty prompt")
+
+
+def leave(terminal: Terminal) -> None:
+    terminal.enter("exit")
+    assert terminal.wait_exit() == 0
+
+
+# --- the prompt ---------------------------------------------------------------------------------------------------
+
+
+def test_the_client_opens_with_the_menu_and_says_where_it_is(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+
+        for entry in (
+            "1  live prices",
+            "2  subscribe",
+            "3  news",
+            "4  company",
+            "5  dividends",
+            "6  my stocks",
+            "0  exit",
+        ):
+            assert entry in terminal.text
+        terminal.wait_for(f"ann@127.0.0.1:{server.port}  connected")
+        leave(terminal)
+
+
+def test_typed_commands_are_answered_by_tables(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.enter("get AAPL,MSFT NOPE")
+        terminal.wait_for("Apple Inc.", "Microsoft Corporation", "NOPE: unknown symbol.")
+        terminal.enter("info TSLA")
+        terminal.wait_for("Auto Manufacturers")
+        terminal.enter("dividends KO 2")
+        terminal.wait_for("Ex-date")
+        terminal.enter("search toyota")
+        terminal.wait_for("Toyota Motor")
+        terminal.enter("news 2")
+        terminal.wait_for("https://example.com/simulated-news/")
+        terminal.enter("help")
+        terminal.wait_for("every SECONDS")
+        leave(terminal)
+
+
+def test_each_number_of_the_menu_does_what_it_says(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port, rows=60) as terminal:
+        at_the_prompt(terminal)
+        terminal.enter("2")
+        terminal.wait_for("Symbols:")
+        terminal.enter("NVDA every 3600")
+        terminal.wait_for("Prices come every 3600 s: NVDA.")
+        terminal.enter("6")
+        terminal.wait_for("NVIDIA Corporation")
+        terminal.enter("4")
+        terminal.wait_for("Symbol:")
+        terminal.enter("IBM")
+        terminal.wait_for("IT Services")
+        terminal.enter("5")
+        terminal.wait_until(lambda: terminal.cursor_line.startswith("Symbol:"), "for the question")
+        terminal.enter("IBM")
+        terminal.wait_for("Ex-date")
+        terminal.enter("3")
+        terminal.wait_for("Simulated News")
+        terminal.enter("1")
+        terminal.wait_for("q back")
+        terminal.type("q")
+        at_the_prompt(terminal)
+        terminal.enter("unsubscribe")
+        terminal.wait_for("[y/N]")
+        terminal.enter("y")
+        terminal.wait_for("Taken off: NVDA.")
+        terminal.enter("0")
+
+        assert terminal.wait_exit() == 0
+
+
+def test_prices_arrive_above_the_line_that_is_being_typed(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.enter("subscribe AAPL every 0.3")
+        terminal.wait_for("Prices come every 0.3 s: AAPL.")
+        at_the_prompt(terminal)
+        terminal.type("search mic")
+        pushed = re.compile(r"^AAPL +\d+\.\d\d USD +[+-]", re.MULTILINE)
+        seen = len(pushed.findall(terminal.text))
+        terminal.wait_until(lambda: len(pushed.findall(terminal.text)) >= seen + 3, "for three more prices")
+        terminal.wait_until(
+            lambda: terminal.cursor_line == "stocktrack> search mic", "for the line that is being typed"
+        )
+        terminal.enter("rosoft")
+        terminal.wait_for("Microsoft Corporation")
+        terminal.enter("stop")
+        terminal.wait_for("Stopped; your list is kept.")
+        terminal.enter("unsubscribe AAPL")
+        terminal.wait_for("Taken off: AAPL.")
+        leave(terminal)
+
+
+def test_the_password_is_asked_for_without_echo(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", "--port", str(server.port), home=tmp_path) as terminal:
+        terminal.wait_for("User name at")
+        terminal.enter("ann")
+        terminal.wait_for("Password of ann")
+        terminal.enter(PASSWORD)
+        at_the_prompt(terminal)
+
+        assert PASSWORD not in terminal.text
+        assert PASSWORD.encode() not in terminal.raw
+        leave(terminal)
+
+
+def test_a_wrong_password_is_said_and_exits_4(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", "--port", str(server.port), "--user", "ann", home=tmp_path) as terminal:
+        terminal.wait_for("Password of ann")
+        terminal.enter("wrong")
+
+        assert terminal.wait_exit() == 4
+        assert terminal.text.count("The name or the password is wrong.") == 1
+
+
+@pytest.mark.parametrize("command", [["client"], ["get", "AAPL"], ["watch", "AAPL"]])
+@pytest.mark.parametrize(("key", "code"), [("\x03", 130), ("\x04", 1)])
+def test_ctrl_c_and_ctrl_d_at_the_password_leave(
+    server: ServerProcess, tmp_path: Path, command: list[str], key: str, code: int
+) -> None:
+    with terminal_program(*command, "--port", str(server.port), "--user", "ann", home=tmp_path) as terminal:
+        terminal.wait_for("Password of ann")
+        terminal.type(key)
+
+        assert terminal.wait_exit() == code
+        assert "Traceback" not in terminal.text
+
+
+@pytest.mark.parametrize(("key", "code"), [("\x03", 130), ("\x04", 1)])
+def test_ctrl_c_and_ctrl_d_at_the_name_leave(server: ServerProcess, tmp_path: Path, key: str, code: int) -> None:
+    with terminal_program("client", "--port", str(server.port), home=tmp_path) as terminal:
+        terminal.wait_for("User name at")
+        terminal.type(key)
+
+        assert terminal.wait_exit() == code
+
+
+def test_ctrl_c_takes_back_the_line_and_ctrl_d_leaves(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.type("get NOPE")
+        terminal.wait_until(lambda: terminal.cursor_line.endswith("NOPE"), "for the line")
+        terminal.type("\x03")
+        terminal.wait_for("Ctrl-D or `exit` leaves.")
+        at_the_prompt(terminal)
+        terminal.enter("2")
+        terminal.wait_until(lambda: terminal.cursor_line.startswith("Symbols:"), "for the question")
+        terminal.type("TSL\x03")
+        at_the_prompt(terminal)
+        terminal.type("\x04")
+
+        assert terminal.wait_exit() == 0
+        assert "unknown" not in terminal.text
+        assert "TSLA" not in terminal.text
+
+
+def test_ctrl_d_at_a_question_leaves(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.enter("4")
+        terminal.wait_until(lambda: terminal.cursor_line.startswith("Symbol:"), "for the question")
+        terminal.type("\x04")
+
+        assert terminal.wait_exit() == 0
+
+
+def test_a_paste_of_200_lines_runs_them_one_after_the_other(server: ServerProcess, tmp_path: Path) -> None:
+    symbols = [f"S{number:04}" for number in range(200)]
+
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.paste("".join(f"get {symbol}\n" for symbol in symbols) + "get IB")
+        terminal.wait_for("Synthetic 0199")
+        terminal.wait_until(
+            lambda: terminal.cursor_line == "stocktrack> get IB", "for what follows the last line's end"
+        )
+        terminal.enter("M")
+        terminal.wait_until(lambda: any(line.startswith("IBM ") for line in terminal.lines), "for its answer")
+
+        assert re.findall(r"^(S\d{4}) ", terminal.text, re.MULTILINE) == symbols
+        leave(terminal)
+
+
+def test_200_lines_typed_ahead_run_one_after_the_other(server: ServerProcess, tmp_path: Path) -> None:
+    symbols = [f"S{number:04}" for number in range(200)]
+
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.type("".join(f"get {symbol}\r" for symbol in symbols))
+        terminal.wait_for("Synthetic 0199")
+
+        assert re.findall(r"^(S\d{4}) ", terminal.text, re.MULTILINE) == symbols
+        leave(terminal)
+
+
+def test_the_history_is_kept_for_its_owner_alone_and_comes_back(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.enter("search toyota")
+        terminal.wait_for("Toyota Motor")
+        leave(terminal)
+    history = tmp_path / "data" / "client_history"
+    assert stat.S_IMODE(history.stat().st_mode) == 0o600
+    assert "search toyota" in history.read_text()
+
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.type("\x1b[A\x1b[A")
+        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack> search toyota", "for the line of last time")
+        terminal.type("\x03")
+        leave(terminal)
+
+
+def test_tab_completes_commands_and_the_symbols_that_were_seen(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.type("div\t")
+        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack> dividends", "for the command")
+        terminal.type("\x03")
+        at_the_prompt(terminal)
+        terminal.enter("get RELIANCE.NS")
+        terminal.wait_for("Reliance Industries")
+        at_the_prompt(terminal)
+        terminal.type("info rel\t")
+        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack> info RELIANCE.NS", "for the symbol")
+        terminal.type("\x03")
+        leave(terminal)
+
+
+def test_sigterm_leaves_in_order_with_143(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.enter("watch AAPL")
+        terminal.wait_for("q back")
+        terminal.signal(signal.SIGTERM)
+
+        assert terminal.wait_exit() == 143
+        assert "q back" not in terminal.screen
+
+
+# --- the board ----------------------------------------------------------------------------------------------------
+
+
+def test_the_board_shows_moving_prices_in_colour_with_signs_and_a_sparkline(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.enter("watch aapl,TSLA ^GSPC BTC-USD")
+        terminal.wait_until(
+            lambda: sum(bool(re.search(r"[▁▂▃▄▅▆▇█]{4}", line)) for line in terminal.lines) == 4, "for four sparklines"
+        )
+
+        rows = terminal.lines[2:6]
+        assert [row.split()[0] for row in rows] == ["AAPL", "TSLA", "^GSPC", "BTC-USD"]
+        for row in rows:
+            percent = next(cell for cell in row.split() if cell.endswith("%"))
+            assert percent[0] in "+-"
+            assert terminal.colours_of(percent) == {"green" if percent[0] == "+" else "red"}
+            assert " open " in row
+        before = terminal.screen
+        terminal.type("n")
+        terminal.wait_until(lambda: "by name" in terminal.lines[0], "for the order")
+        terminal.wait_until(lambda: terminal.screen != before, "for another price")
+        terminal.type("q")
+        at_the_prompt(terminal)
+        assert "live prices" in terminal.screen  # what stood there before the board is back
+        leave(terminal)
+
+
+@pytest.mark.parametrize("keys", ["q", "\x1b", "back\r", "stop\r", "\x03"])
+def test_the_board_ends_and_the_prompt_is_back(server: ServerProcess, tmp_path: Path, keys: str) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.enter("watch AAPL")
+        terminal.wait_for("q back", "AAPL")
+        terminal.type(keys)
+        at_the_prompt(terminal)
+        terminal.enter("stop")
+        terminal.wait_for("No prices are being pushed.")
+        leave(terminal)
+
+
+def test_ctrl_d_on_the_board_leaves(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        at_the_prompt(terminal)
+        terminal.enter("watch AAPL")
+        terminal.wait_for("q back")
+        terminal.type("\x04")
+
+        assert terminal.wait_exit() == 0
+
+
+def test_watch_as_a_command_is_the_same_board_and_ends_by_itself(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("watch", "AAPL", "NOPE", "--seconds", "1.5", home=tmp_path, port=server.port) as terminal:
+        terminal.wait_for("q back", "AAPL")
+
+        assert terminal.wait_exit() == 3
+        assert "NOPE: unknown symbol." in terminal.text
+
+
+@pytest.mark.parametrize(("key", "code"), [("q", 0), ("\x03", 130)])
+def test_watch_as_a_command_is_ended_by_its_keys(server: ServerProcess, tmp_path: Path, key: str, code: int) -> None:
+    with terminal_program("watch", "AAPL", home=tmp_path, port=server.port) as terminal:
+        terminal.wait_for("q back", "AAPL")
+        terminal.type(key)
+
+        assert terminal.wait_exit() == code
+
+
+def test_no_color_leaves_the_signs(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("watch", "AAPL", home=tmp_path, port=server.port, NO_COLOR="1") as terminal:
+        terminal.wait_until(lambda: bool(re.search(r"[+-]\d\.\d\d%", terminal.text)), "for a percentage")
+
+        assert terminal.colours_of("AAPL") == {"default"}
+        terminal.type("q")
+        assert terminal.wait_exit() == 0
+
+
+def test_get_on_a_terminal_is_a_table(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("get", "AAPL", home=tmp_path, port=server.port) as terminal:
+        assert terminal.wait_exit() == 0
+        assert terminal.lines[0].split() == ["Symbol", "Name", "Price", "Change", "%", "Market", "Age"]
+        assert "Apple Inc." in terminal.lines[1]
+
+
+def test_everything_fits_a_terminal_of_40_columns(server: ServerProcess, tmp_path: Path) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port, columns=40, rows=24) as terminal:
+        at_the_prompt(terminal)
+        terminal.enter("get AAPL,EURUSD=X")
+        terminal.wait_for("Symbol", "EURUSD=X")
+        terminal.enter("news 1")
+        terminal.wait_for("Simulated News")
+        assert any(line.endswith("…") for line in terminal.text.splitlines())
+        terminal.enter("watch AAPL,EURUSD=X,BTC-USD")
+        terminal.wait_until(lambda: terminal.lines[-1].startswith("q back"), "for the board")
+        terminal.wait_until(lambda: all("%" in line for line in terminal.lines[2:5]), "for three prices")
+        terminal.type("q")
+        at_the_prompt(terminal)
+        leave(terminal)
+
+
+# --- trouble ------------------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_stops_is_told_and_after_its_restart_the_prices_are_back_within_5_seconds(tmp_path: Path) -> None:
+    with (
+        ServerProcess(tmp_path / "server-folder") as server,
+        terminal_program("client", home=tmp_path, port=server.port) as terminal,
+    ):
+        at_the_prompt(terminal)
+        terminal.enter("subscribe AAPL,TSLA every 1")
+        terminal.wait_for("Prices come every 1 s: AAPL, TSLA.")
+        server.stop()
+        terminal.wait_for("(501) Trying to connect again.", "not connected, trying again")
+        terminal.enter("get AAPL")
+        terminal.wait_for("being restored")
+        server.start()
+        began = time.monotonic()
+        terminal.wait_for("Connected again; restored: AAPL, TSLA.")
+        assert time.monotonic() - began < 5
+        terminal.enter("get MSFT")
+        terminal.wait_for("Microsoft Corporation")
+        leave(terminal)
+
+
+def test_a_server_that_is_killed_under_watch_is_back_on_the_board_within_5_seconds(tmp_path: Path) -> None:
+    with (
+        ServerProcess(tmp_path / "server-folder") as server,
+        terminal_program("watch", "AAPL", home=tmp_path, port=server.port) as terminal,
+    ):
+        terminal.wait_until(lambda: "%" in terminal.lines[2], "for a price")
+        server.stop(signal.SIGKILL)
+        terminal.wait_for("Trying to connect again.")
+        server.start()
+        began = time.monotonic()
+        terminal.wait_for("Connected again; restored: AAPL.")
+        assert time.monotonic() - began < 5
+        terminal.wait_until(lambda: terminal.lines[2].split()[-1] in {"0s", "1s"}, "for a new price")
+        terminal.type("q")
+        assert terminal.wait_exit() == 0
+
+
+@pytest.mark.parametrize("command", [["client"], ["watch", "AAPL"], ["get", "AAPL"]])
+def test_no_server_is_said_with_what_to_do_and_exits_5(tmp_path: Path, command: list[str]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        with terminal_program(*command, home=tmp_path, port=free.getsockname()[1]) as terminal:
+            assert terminal.wait_exit() == 5
+    assert "Nothing listens at 127.0.0.1" in terminal.text
+    assert "stocktrack serve" in terminal.text.replace("\n", " ")
+
+
+async def in_a_terminal(play: Callable[[], None]) -> None:
+    """Run `play` beside the event loop, which plays the server."""
+    await asyncio.to_thread(play)
+
+
+async def test_a_web_server_at_the_port_is_told_from_stocktrack(tmp_path: Path) -> None:
+    async def script(session: ScriptedSession) -> None:
+        session.send(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        session.hang_up()
+
+    async with ScriptedServer(script) as server:
+
+        def play() -> None:
+            with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+                assert terminal.wait_exit() == 5
+                assert "answers as a web server does" in terminal.text.replace("\n", " ")
+
+        await in_a_terminal(play)
+
+
+async def test_a_server_that_says_nothing_is_given_up_by_ctrl_c_too(tmp_path: Path) -> None:
+    async def script(session: ScriptedSession) -> None:
+        await session.until_gone()
+
+    async with ScriptedServer(script) as server:
+
+        def play() -> None:
+            with terminal_program("get", "AAPL", "--timeout", "0.5", home=tmp_path, port=server.port) as terminal:
+                assert terminal.wait_exit() == 5
+                assert "says nothing" in terminal.text.replace("\n", " ")
+            with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+                terminal.wait_until(lambda: len(server.sessions) == 2, "for the connection")
+                terminal.type("\x03")
+                assert terminal.wait_exit() == 130
+
+        await in_a_terminal(play)
+
+
+async def test_hostile_headlines_neither_move_the_cursor_nor_break_the_screen(tmp_path: Path) -> None:
+    articles = (
+        Headline.model_construct(
+            title="\x1b[2J\x1b[H\x1b]0;owned\x07Buy \u202eyenom\u202c now\r\n\x9b31mred",
+            source="\x1b[5mFeed",
+            link="javascript:alert(1)",
+            published=NOW_MS,
+        ),
+        Headline(title="long " * 2_000, source="Feed", link="https://www.example.com/long", published=NOW_MS),
+    )
+
+    async def script(session: ScriptedSession) -> None:
+        await session.greet()
+        command = await session.expect(News)
+        session.send(
+            NewsReply.model_construct(type="NEWS", id=command.id, code=Code.OK, status="OK", articles=articles)
+        )
+        session.send(LogoutReply(id=(await session.expect(Logout)).id, message="Goodbye!"))
+
+    async with ScriptedServer(script) as server:
+
+        def play() -> None:
+            with terminal_program("client", home=tmp_path, port=server.port, columns=60) as terminal:
+                at_the_prompt(terminal)
+                terminal.enter("news")
+                terminal.wait_for("https://www.example.com/long")
+                assert "live prices" in terminal.text  # nothing has cleared the screen
+                assert "Buy yenom now 31mred" in terminal.text
+                assert "javascript" not in terminal.text
+                long = [line for line in terminal.lines if "long long" in line]
+                assert len(long) == 1
+                assert long[0].endswith("…")
+                assert b"owned\x07" not in terminal.raw
+                leave(terminal)
+
+        await in_a_terminal(play)
+
+
+# --- the demo -----------------------------------------------------------------------------------------------------
+
+
+def test_the_demo_shows_live_prices_at_once_and_lets_others_join(tmp_path: Path) -> None:
+    with terminal_program("demo", home=tmp_path, columns=110) as demo:
+        demo.wait_until(lambda: sum("%" in line for line in demo.lines[:-1]) >= 8, "for eight prices")
+        found = re.search(r"--port (\d+) --user demo   password: (\S+)", demo.text)
+        assert found is not None
+        port, password = found.groups()
+        with terminal_program(
+            "get", "AAPL", home=tmp_path, STOCKTRACK_PORT=port, STOCKTRACK_USER="demo", STOCKTRACK_PASSWORD=password
+        ) as friend:
+            assert friend.wait_exit() == 0
+            assert "Apple Inc." in friend.text
+        demo.type("q")
+        at_the_prompt(demo)
+        demo.enter("get TSLA")
+        demo.wait_for("Tesla, Inc.")
+        demo.type("\x04")
+        assert demo.wait_exit() == 0
+    assert not (tmp_path / "data" / "client_history").exists()
+
+
+def test_the_demo_ends_by_itself_with_0_and_by_ctrl_c_quietly(tmp_path: Path) -> None:
+    with terminal_program("demo", "--seconds", "2", home=tmp_path) as terminal:
+        assert terminal.wait_exit() == 0
+    with terminal_program("demo", home=tmp_path) as terminal:
+        terminal.wait_for("q back")
+        terminal.type("\x03")
+        assert terminal.wait_exit() in {0, 130}
+        assert "Traceback" not in terminal.text
+
+
+async def test_the_demo_without_a_terminal_prints_changing_prices_and_exits_0(tmp_path: Path) -> None:
+    done = await run("demo", "--seconds", "2", home=tmp_path)
+
+    assert done.code == 0
+    assert "password:" in done.err
+    prices = {row[1] for row in done.rows if row[0] == "AAPL"}
+    assert len(prices) >= 2
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders that demos made and did not remove."""
+    return list(folder.glob("stocktrack-demo-*"))
+
+
+async def test_sigterm_ends_the_demo_without_a_terminal_with_143_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with started("demo", home=tmp_path, TMPDIR=str(tmp_path)) as process, asyncio.timeout(PATIENCE_SECONDS):
+        assert process.stdout is not None
+        await process.stdout.readline()
+        assert folders_in(tmp_path)
+        process.terminate()
+        _, err = await process.communicate()
+
+    assert process.returncode == 143
+    assert b"Traceback" not in err
+    assert folders_in(tmp_path) == []
+
+
+async def test_no_price_goes_back_in_time_when_the_server_is_killed_under_watch(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "server-folder") as server:
+        async with (
+            started("watch", "AAPL", "MSFT", "--jsonl", home=tmp_path, port=server.port) as process,
+            asyncio.timeout(PATIENCE_SECONDS),
+        ):
+            assert process.stdout is not None
+            lines = [await process.stdout.readline() for _ in range(6)]
+            await asyncio.to_thread(server.stop, signal.SIGKILL)
+            await asyncio.to_thread(server.start)
+            began = time.monotonic()
+            lines += [await process.stdout.readline() for _ in range(12)]
+            assert time.monotonic() - began < 5
+
+    for symbol in ("AAPL", "MSFT"):
+        times = [price["timestamp"] for price in map(json.loads, lines) if price["symbol"] == symbol]
+        assert times == sorted(times)

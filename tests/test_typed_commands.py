@@ -1,0 +1,107 @@
+import pytest
+
+from stocktrack.messages import BadLine, News, Subscribe
+from stocktrack.typed_commands import (
+    MENU,
+    WORDS,
+    Typed,
+    UsageError,
+    command_of,
+    count_of,
+    parse,
+    split_interval,
+    split_list,
+    split_symbols,
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "typed"),
+    [
+        ("get AAPL", Typed("get", "AAPL")),
+        ("  GET   AAPL,MSFT  ", Typed("get", "AAPL,MSFT")),
+        ("quit", Typed("exit", "")),
+        ("?", Typed("help", "")),
+        ("2", Typed("subscribe", "", from_menu=True)),
+        ("0", Typed("exit", "", from_menu=True)),
+    ],
+)
+def test_a_line_is_its_word_and_what_follows(line: str, typed: Typed) -> None:
+    assert parse(line) == typed
+
+
+def test_an_empty_line_is_nothing() -> None:
+    assert parse("  ") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"), [("subscrib AAPL", "Did you mean 'subscribe'"), ("7", "help"), ("\x1b[A", "help")]
+)
+def test_a_line_that_is_no_command_says_what_would_be(line: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=hint) as caught:
+        parse(line)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_every_number_of_the_menu_is_a_command() -> None:
+    assert {word for _, _, word in MENU} <= WORDS.keys()
+
+
+@pytest.mark.parametrize("text", ["AAPL,MSFT", "AAPL MSFT", " AAPL ,\tMSFT,, "])
+def test_symbols_are_separated_in_any_way(text: str) -> None:
+    assert split_symbols(text) == ["AAPL", "MSFT"]
+    assert split_symbols(["AAPL,MSFT"]) == split_symbols(["AAPL", "MSFT"])
+
+
+@pytest.mark.parametrize(
+    ("text", "symbols", "seconds"),
+    [
+        ("AAPL", ["AAPL"], None),
+        ("AAPL,MSFT every 5", ["AAPL", "MSFT"], 5.0),
+        ("AAPL every 0.5s", ["AAPL"], 0.5),
+        ("every 2", [], 2.0),
+        ("", [], None),
+    ],
+)
+def test_an_interval_may_follow_the_symbols(text: str, symbols: list[str], seconds: float | None) -> None:
+    assert split_interval(text) == (symbols, seconds)
+
+
+@pytest.mark.parametrize("text", ["AAPL every", "AAPL every now", "every x"])
+def test_an_interval_that_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="number of seconds"):
+        split_interval(text)
+
+
+def test_a_count_is_a_whole_number_or_nothing() -> None:
+    assert count_of("") is None
+    assert count_of("12") == 12
+    with pytest.raises(UsageError, match="not a count"):
+        count_of("-1")
+
+
+def test_a_command_is_checked_before_it_is_sent() -> None:
+    assert command_of("NEWS", limit=3) == News(limit=3)
+    assert command_of("SUBSCRIBE", symbols=None, interval=0.0) == Subscribe(interval=0.0)
+    with pytest.raises(BadLine, match="not a symbol"):
+        command_of("GET", symbols=["A$B"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rest", "name"),
+    [
+        ("AAPL MSFT", "AAPL MSFT", None),
+        ("AAPL --list tech", "AAPL", "tech"),
+        ("--list=tech AAPL every 5", "AAPL every 5", "tech"),
+        ('AAPL --list "big tech" MSFT', "AAPL   MSFT", "big tech"),
+        ("--list 'big tech'", "", "big tech"),
+    ],
+)
+def test_the_list_is_named_anywhere_on_the_line(arguments: str, rest: str, name: str | None) -> None:
+    assert split_list(arguments) == (rest, name)
+
+
+@pytest.mark.parametrize("arguments", ["--list", "AAPL --list", "--list="])
+def test_a_list_without_a_name_is_told_how_it_is_named(arguments: str) -> None:
+    with pytest.raises(UsageError, match="`--list` needs the name of a list"):
+        split_list(arguments)
