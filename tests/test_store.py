@@ -1,68 +1,32 @@
 import asyncio
-import contextlib
-import sqlite3
-import stat
-import sys
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-import saving_child
-from sqlalchemy import Connection
-from stocktrack.errors import CommandError, ConfigError, Reason, StorageError
-from stocktrack.store import SCHEMA_VERSION, Store
+from postgres_server import PostgresServer
+from stocktrack.errors import CommandError, ConfigError, Reason
+from stocktrack.store import MAX_LISTS, Store
+from stores import HASH, add, opened
 
-HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA"
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An address of each kind of database; every test of this file runs on both."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'stocktrack.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    address = server.url(await server.new_database())
+    store = Store(address)
+    await store.upgrade()
+    await store.close()
+    return address
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "stocktrack.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[Store]:
-    async with opened(path) as store:
+async def store(url: str) -> AsyncIterator[Store]:
+    async with opened(url) as store:
         yield store
-
-
-@contextlib.asynccontextmanager
-async def opened(path: Path | str, *, busy_timeout_seconds: float = 5.0) -> AsyncIterator[Store]:
-    store = Store(f"sqlite+aiosqlite:///{path}", busy_timeout_seconds=busy_timeout_seconds)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-async def add(store: Store, *names: str) -> None:
-    for name in names:
-        await store.add_user(name, HASH, created_at_ms=1_712_331_900_000)
-
-
-def mode_of(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-def open_to_all(path: Path) -> None:
-    path.chmod(0o644)
-
-
-def contents_of(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
-
-
-def database_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if "_connection_worker" in thread.name]
-
-
-def assert_database_threads_end() -> None:
-    for thread in database_threads():
-        thread.join(5)
-    assert database_threads() == []
 
 
 # --- users ---------------------------------------------------------------------------------------------------------
@@ -155,8 +119,8 @@ async def test_at_the_limit_saving_works_and_beyond_it_nothing_is_saved(store: S
     assert await store.saved("ann") == ("A", "B", "C")
 
 
-async def test_two_saves_at_once_cannot_pass_the_limit_together(path: Path) -> None:
-    async with opened(path) as one, opened(path) as other:
+async def test_two_saves_at_once_cannot_pass_the_limit_together(url: str) -> None:
+    async with opened(url) as one, opened(url) as other:
         await add(one, "ann")
         results = await asyncio.gather(
             one.save("ann", ["A", "B"], limit=3), other.save("ann", ["C", "D"], limit=3), return_exceptions=True
@@ -197,56 +161,98 @@ async def test_a_user_who_is_gone_has_nothing_saved_and_can_save_nothing(store: 
     assert caught.value.reason is Reason.NOT_AUTHENTICATED
 
 
-# --- the file ------------------------------------------------------------------------------------------------------
+# --- several lists -------------------------------------------------------------------------------------------------
 
 
-async def test_everything_is_there_after_a_restart(path: Path) -> None:
-    async with opened(path) as store:
-        await add(store, "ann")
-        await store.save("ann", ["TSLA", "AAPL"], limit=500)
-    async with opened(path) as store:
-        assert await store.saved("ann") == ("TSLA", "AAPL")
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+async def test_lists_are_apart_and_named_by_name_with_the_main_list_first(store: Store) -> None:
+    await add(store, "ann", "bob")
+    await store.save("ann", ["AAPL", "MSFT"], limit=500)
+    await store.save("ann", ["NVDA", "AAPL"], limit=500, list_name="tech")
+    await store.save("ann", ["SAP"], limit=500, list_name="Ålesund")
+    await store.save("bob", ["TSLA"], limit=500, list_name="cars")
+    assert await store.list_names("ann") == ("main", "tech", "Ålesund")
+    assert await store.list_names("nobody") == ("main",)
+    assert await store.saved("ann") == ("AAPL", "MSFT")
+    assert await store.saved("ann", "tech") == ("NVDA", "AAPL")
+    assert await store.saved("ann", "cars") == ()
+    # A symbol in two lists is one saved stock.
+    assert [(user.name, user.saved_count) for user in await store.users()] == [("ann", 4), ("bob", 1)]
 
 
-async def test_folder_and_files_are_for_their_owner_alone(path: Path) -> None:
-    async with opened(path) as store:
-        await add(store, "ann")
-        files = {file.name: mode_of(file) for file in path.parent.iterdir()}
-    assert files == dict.fromkeys(("stocktrack.db", "stocktrack.db-wal", "stocktrack.db-shm"), 0o600)
-    assert mode_of(path.parent) == 0o700
+async def test_a_symbol_leaves_only_the_list_it_is_taken_out_of_and_the_last_one_ends_the_list(store: Store) -> None:
+    await add(store, "ann")
+    await store.save("ann", ["AAPL"], limit=500)
+    await store.save("ann", ["NVDA", "AAPL"], limit=500, list_name="tech")
+    assert await store.unsave("ann", ["AAPL", "MSFT"], "tech") == ("AAPL",)
+    assert await store.unsave("ann", None, "tech") == ("NVDA",)
+    assert await store.list_names("ann") == ("main",)
+    assert await store.saved("ann") == ("AAPL",)
 
 
-async def test_a_database_that_others_can_read_is_closed_to_them(path: Path) -> None:
-    async with opened(path) as store:
-        await add(store, "ann")
-    open_to_all(path)
-    async with opened(path) as store:
-        assert len(await store.users()) == 1
-    assert mode_of(path) == 0o600
+async def test_a_forgotten_symbol_leaves_all_lists_of_this_user(store: Store) -> None:
+    await add(store, "ann", "bob")
+    for list_name in ("main", "tech"):
+        await store.save("ann", ["AAPL", "NOPE"], limit=500, list_name=list_name)
+    await store.save("bob", ["NOPE"], limit=500)
+    await store.forget("ann", ["NOPE", "NADA"])
+    assert [await store.saved("ann", list_name) for list_name in ("main", "tech")] == [("AAPL",), ("AAPL",)]
+    assert await store.saved("bob") == ("NOPE",)
+    await store.forget("nobody", ["NOPE"])
 
 
-async def test_every_commit_waits_for_the_disk_and_readers_wait_for_no_writer(store: Store) -> None:
-    settings = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-    values = [
-        await store._write(lambda connection, name=name: connection.exec_driver_sql(f"PRAGMA {name}").scalar())  # type: ignore[misc]  # mypy infers no lambda with a default
-        for name in settings
-    ]
-    assert values == ["wal", 2, 1, 100]
+async def test_each_list_has_its_own_limit_and_one_list_too_many_is_refused(store: Store) -> None:
+    await add(store, "ann")
+    # The main list counts also where it is empty.
+    for number in range(1, MAX_LISTS):
+        await store.save("ann", ["AAPL", "MSFT"], limit=2, list_name=f"list {number}")
+    with pytest.raises(CommandError, match=f"at most {MAX_LISTS} lists") as caught:
+        await store.save("ann", ["AAPL"], limit=2, list_name="one more")
+    assert caught.value.reason is Reason.SYMBOL_LIMIT
+    await store.save("ann", ["AAPL"], limit=2)
+    await store.unsave("ann", None, "list 7")
+    await store.save("ann", ["AAPL"], limit=2, list_name="one more")
+    assert len(await store.list_names("ann")) == MAX_LISTS
 
 
-async def test_stores_that_make_the_same_file_at_once_all_open(path: Path) -> None:
-    stores = [Store(f"sqlite:///{path}") for _ in range(6)]
-    try:
-        await asyncio.gather(*(store.open() for store in stores))
-        await asyncio.gather(*(add(store, f"user{number}") for number, store in enumerate(stores)))
-        assert len(await stores[0].users()) == 6
-    finally:
-        await asyncio.gather(*(store.close() for store in stores))
+async def test_lists_begun_at_once_cannot_pass_their_number_together(url: str) -> None:
+    async with opened(url) as one, opened(url) as other:
+        await add(one, "ann")
+        saves = [
+            store.save("ann", ["AAPL"], limit=5, list_name=f"{store is one} {number}")
+            for number in range(MAX_LISTS)
+            for store in (one, other)
+        ]
+        refused = [error for error in await asyncio.gather(*saves, return_exceptions=True) if error is not None]
+        assert len(refused) == len(saves) - (MAX_LISTS - 1)
+        assert len(await one.list_names("ann")) == MAX_LISTS
 
 
-async def test_what_one_store_changes_another_one_sees_at_once(path: Path) -> None:
-    async with opened(path) as server, opened(path) as command_line:
+# --- administrators and tokens -------------------------------------------------------------------------------------
+
+
+async def test_a_user_is_an_administrator_only_where_that_was_said(store: Store) -> None:
+    await add(store, "ann")
+    await store.add_user("root", HASH, created_at_ms=1, is_admin=True)
+    assert [(user.name, user.is_admin) for user in await store.users()] == [("ann", False), ("root", True)]
+    assert await store.set_admin("ann", is_admin=True)
+    assert await store.set_admin("root", is_admin=False)
+    assert [(user.name, user.is_admin) for user in await store.users()] == [("ann", True), ("root", False)]
+    assert not await store.set_admin("nobody", is_admin=True)
+
+
+async def test_revoking_tokens_gives_this_user_another_epoch_each_time(store: Store) -> None:
+    await add(store, "ann", "bob")
+    assert await store.revoke_tokens("ann")
+    assert await store.revoke_tokens("ann")
+    assert not await store.revoke_tokens("nobody")
+    assert [(user.name, user.token_epoch) for user in await store.users()] == [("ann", 2), ("bob", 0)]
+
+
+# --- several at once -----------------------------------------------------------------------------------------------
+
+
+async def test_what_one_store_changes_another_one_sees_at_once(url: str) -> None:
+    async with opened(url) as server, opened(url) as command_line:
         await add(command_line, "ann")
         assert await server.user("ann") is not None
         await server.save("ann", ["AAPL"], limit=500)
@@ -255,167 +261,13 @@ async def test_what_one_store_changes_another_one_sees_at_once(path: Path) -> No
         assert await server.user("ann") is None
 
 
-async def test_changes_of_two_stores_at_once_are_all_made(path: Path) -> None:
-    async with opened(path) as one, opened(path) as other:
+async def test_changes_of_two_stores_at_once_are_all_made(url: str) -> None:
+    async with opened(url) as one, opened(url) as other:
         await add(one, "ann")
         stores = {"A": one, "B": other}
         changes = [store.save("ann", [f"{name}{n}"], limit=500) for n in range(20) for name, store in stores.items()]
         await asyncio.gather(*changes)
         assert len(await one.saved("ann")) == 40
-
-
-async def test_a_thousand_reads_at_once_make_no_more_threads(store: Store) -> None:
-    await add(store, "ann")
-    before = len(database_threads())
-    reads = asyncio.gather(*(store.user("ann") for _ in range(1000)))
-    await asyncio.sleep(0)
-    during = len(database_threads())
-    assert all(user is not None for user in await reads)
-    assert (before, during) == (2, 2)
-
-
-# --- what can be wrong with the file -------------------------------------------------------------------------------
-
-
-def make_newer(path: Path) -> None:
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-
-
-def make_foreign(path: Path) -> None:
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE bookmarks (address TEXT)")
-
-
-def make_garbage(path: Path) -> None:
-    path.write_bytes(b"no database at all, but long enough for one" * 30)
-
-
-def make_folder(path: Path) -> None:
-    path.mkdir()
-
-
-def damage(path: Path) -> None:
-    """Leave the first page, which says that it is a database, and wipe out all others."""
-    pages = path.read_bytes()
-    path.write_bytes(pages[:4096] + bytes(len(pages) - 4096))
-
-
-@pytest.mark.parametrize(
-    ("spoil", "sentence"),
-    [
-        (make_newer, "was written by a newer StockTrack: its schema is 2, this program knows 1"),
-        (make_foreign, "belongs to another program"),
-        (make_garbage, "is not an SQLite file"),
-        (make_folder, "cannot be opened"),
-    ],
-)
-async def test_a_file_that_is_no_database_of_ours_is_refused_and_left_as_it_is(
-    path: Path, spoil: Callable[[Path], object], sentence: str
-) -> None:
-    path.parent.mkdir()
-    spoil(path)
-    before = contents_of(path)
-    with pytest.raises(StorageError, match=sentence) as caught:
-        await Store(f"sqlite:///{path}").open()
-    assert str(path) in caught.value.message
-    assert caught.value.reason is Reason.STORAGE_ERROR
-    assert contents_of(path) == before
-    assert_database_threads_end()
-
-
-async def test_a_damaged_file_is_an_error_and_nobody_is_found_in_it(path: Path) -> None:
-    async with opened(path) as store:
-        await add(store, *(f"user{number}" for number in range(200)))
-    damage(path)
-    async with opened(path) as store:
-        with pytest.raises(StorageError, match=r"is damaged\. Stop the server, keep a copy"):
-            await store.user("user7")
-        with pytest.raises(StorageError, match="is damaged"):
-            await add(store, "ann")
-
-
-async def test_a_folder_that_cannot_be_made_is_an_error_that_says_what_to_do() -> None:
-    # Not even root makes a folder there.
-    with pytest.raises(StorageError, match=r"/proc/none/x.db cannot be made: .* STOCKTRACK_DATA_DIR"):
-        await Store("sqlite:////proc/none/x.db").open()
-
-
-async def test_a_read_only_database_is_read_and_every_change_is_a_clear_error(path: Path) -> None:
-    async with opened(path) as store:
-        await add(store, "ann")
-    async with opened(f"file:{path}?mode=ro&uri=true") as store:
-        for _ in range(2):
-            with pytest.raises(StorageError, match=r"is read-only\. Nothing was changed") as caught:
-                await store.save("ann", ["AAPL"], limit=500)
-            assert str(path) in caught.value.message
-        assert await store.user("ann") is not None
-
-
-async def test_a_hash_is_not_in_the_error_of_a_failed_change(path: Path) -> None:
-    async with opened(path):
-        pass
-    async with opened(f"file:{path}?mode=ro&uri=true") as store:
-        with pytest.raises(StorageError) as caught:
-            await add(store, "ann")
-    assert "argon2" not in f"{caught.value!r} {caught.value.__cause__}"
-
-
-async def test_a_full_disk_is_a_clear_error_and_what_was_saved_stays(store: Store) -> None:
-    await add(store, "ann")
-    await store.save("ann", ["AAPL"], limit=10_000)
-    await store._write(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 1"))
-    with pytest.raises(StorageError, match=r"cannot grow: the disk is full\. Nothing was changed"):
-        await store.save("ann", [f"S{number}" for number in range(5000)], limit=10_000)
-    assert await store.saved("ann") == ("AAPL",)
-    await store._write(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 100000"))
-    await store.save("ann", ["MSFT"], limit=500)
-    assert await store.saved("ann") == ("AAPL", "MSFT")
-
-
-async def test_a_database_locked_by_another_program_is_read_and_changed_again_when_it_lets_go(path: Path) -> None:
-    async with opened(path, busy_timeout_seconds=0.01) as store:
-        await add(store, "ann")
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(StorageError, match=r"is locked by another program\. Nothing was changed; try again"):
-                await store.save("ann", ["AAPL"], limit=500)
-            assert await store.user("ann") is not None
-            other.execute("ROLLBACK")
-        await store.save("ann", ["AAPL"], limit=500)
-        assert await store.saved("ann") == ("AAPL",)
-
-
-async def test_a_change_waits_for_the_change_of_another_program(path: Path) -> None:
-    async with opened(path) as store:
-        await add(store, "ann")
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            save = asyncio.create_task(store.save("ann", ["AAPL"], limit=500))
-            # Reads go on meanwhile.
-            assert await store.saved("ann") == ()
-            assert not save.done()
-            other.execute("COMMIT")
-            await save
-        assert await store.saved("ann") == ("AAPL",)
-
-
-@pytest.mark.parametrize(
-    ("url", "sentence"),
-    [
-        ("sqlite://", "names no file"),
-        ("sqlite+aiosqlite:///:memory:", "names no file"),
-        ("postgresql://ann:secret@host/db", "names 'postgresql'"),
-        ("ann:secret@host", "is no address of a database"),
-    ],
-)
-def test_an_address_that_is_no_sqlite_file_is_refused_without_showing_it(url: str, sentence: str) -> None:
-    with pytest.raises(ConfigError, match=sentence) as caught:
-        Store(url)
-    assert "secret" not in str(caught.value)
-
-
-# --- cancelling, closing, dying ------------------------------------------------------------------------------------
 
 
 async def test_a_call_cancelled_at_any_moment_leaves_the_store_usable_and_the_change_whole(store: Store) -> None:
@@ -436,97 +288,22 @@ async def test_a_call_cancelled_at_any_moment_leaves_the_store_usable_and_the_ch
     saved = await store.saved("ann")
     assert saved[-1] == "LAST"
     assert all((f"A{turns}" in saved) == (f"B{turns}" in saved) for turns in range(40))
-    assert len(database_threads()) == 2
 
 
-async def test_closing_lets_a_change_that_has_begun_end_and_refuses_one_that_waits(path: Path) -> None:
-    has_begun = asyncio.Event()
-
-    def change(connection: Connection) -> None:
-        has_begun.set()
-        connection.exec_driver_sql("INSERT INTO saved_symbols (user_id, symbol) VALUES (1, 'AAPL')")
-
-    async with opened(path) as store:
-        await add(store, "ann")
-        begun = asyncio.create_task(store._write(change))
-        await has_begun.wait()
-        waiting = asyncio.create_task(store.save("ann", ["MSFT"], limit=500))
-        await asyncio.sleep(0)
-    await begun
-    with pytest.raises(StorageError, match="is closed"):
-        await waiting
-    assert_database_threads_end()
-    async with opened(path) as store:
-        assert await store.saved("ann") == ("AAPL",)
+# --- addresses -----------------------------------------------------------------------------------------------------
 
 
-async def test_closing_does_not_wait_for_a_lock_of_another_program_to_end(path: Path) -> None:
-    async with opened(path, busy_timeout_seconds=600) as store:
-        await add(store, "ann")
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            saves = [asyncio.create_task(store.save("ann", [f"S{number}"], limit=500)) for number in range(20)]
-            await asyncio.sleep(0)
-            async with asyncio.timeout(10):
-                await store.close()
-                results = await asyncio.gather(*saves, return_exceptions=True)
-    assert {type(result) for result in results} == {StorageError}
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert_database_threads_end()
-    async with opened(path) as store:
-        assert await store.saved("ann") == ()
-
-
-async def test_a_closed_store_answers_with_an_error_and_can_be_closed_again(path: Path) -> None:
-    store = Store(f"sqlite:///{path}")
-    await store.close()
-    with pytest.raises(StorageError, match="is closed"):
-        await store.user("ann")
-    await store.open()
-    await store.close()
-    await store.close()
-    with pytest.raises(StorageError, match="is closed"):
-        await store.save("ann", ["AAPL"], limit=500)
-
-
-async def test_kill_9_loses_no_acknowledged_change_and_brings_none_back(path: Path) -> None:
-    async with opened(path) as store:
-        await add(store, "ann")
-    expected: tuple[str, ...] = ()
-    number = 0
-    for acknowledged in (3, 20, 41):
-        lines = await lines_until_killed(path, first=number, acknowledged=acknowledged)
-        for line in lines:
-            expected = after(line, expected)
-        number = int(lines[-1][2:])
-        is_unsaving = lines[-1][0] == "+" and number % 3 == 0
-        under_way = f"-S{number:04}" if is_unsaving else f"+S{number + 1:04}"
-        async with opened(path) as store:
-            saved = await store.saved("ann")
-        # The change that was under way when it died may have been made or not; each acknowledged one was.
-        assert saved in (expected, after(under_way, expected))
-        expected, number = saved, number + 2
-
-
-async def lines_until_killed(path: Path, *, first: int, acknowledged: int) -> list[str]:
-    """What the child was told is done: at least `acknowledged` changes, then it is killed in the middle of one."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, saving_child.__file__, f"sqlite:///{path}", str(first), stdout=asyncio.subprocess.PIPE
-    )
-    assert child.stdout is not None
-    try:
-        lines = [await child.stdout.readline() for _ in range(acknowledged)]
-    finally:
-        child.kill()
-    lines += [line async for line in child.stdout]
-    await child.wait()
-    assert len(lines) >= acknowledged
-    # A line that was cut off was not printed.
-    return [line.decode().rstrip() for line in lines if line.endswith(b"\n")]
-
-
-def after(line: str, symbols: tuple[str, ...]) -> tuple[str, ...]:
-    """The saved symbols after the change that a line of the child tells of."""
-    if line[0] == "+":
-        return (*symbols, line[1:])
-    return tuple(symbol for symbol in symbols if symbol != line[1:])
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sqlite://", "names no file"),
+        ("sqlite+aiosqlite:///:memory:", "names no file"),
+        ("mysql+aiomysql://ann:secret@host/db", "names 'mysql': StockTrack knows sqlite and postgresql"),
+        ("sqlite:////tmp/x.db?timeout=soon", "timeout=soon is no number"),
+        ("ann:secret@host", "is no address of a database"),
+    ],
+)
+def test_an_address_that_is_no_database_is_refused_without_showing_its_password(url: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence) as caught:
+        Store(url)
+    assert "secret" not in str(caught.value)

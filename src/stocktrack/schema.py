@@ -1,0 +1,46 @@
+"""The tables of the database, and which revision of them this program knows.
+
+A change here is also a new file in `migrations/versions`; a test holds the two together.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    false,
+)
+
+# Revisions are numbered so that a later one is also the greater string.
+SCHEMA_REVISION = "0002"
+# Not alembic's own name for it: other programs that use alembic may share a PostgreSQL database with this one.
+REVISION_TABLE = "stocktrack_schema"
+
+metadata = MetaData()
+revisions = Table(REVISION_TABLE, metadata, Column("version_num", String(32), primary_key=True))
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("password_hash", String(255), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("is_admin", Boolean, nullable=False, server_default=false()),
+    Column("token_epoch", Integer, nullable=False, server_default="0"),  # in every token; another one is revoked
+    sqlite_autoincrement=True,  # the id of a removed user is never given to another
+)
+saved_symbols = Table(
+    "saved_symbols",
+    metadata,
+    Column("id", Integer, primary_key=True),  # rises, so it is the order of saving too
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("list_name", String(64), nullable=False, server_default="main"),
+    Column("symbol", String(32), nullable=False),
+    UniqueConstraint("user_id", "list_name", "symbol", name="one_of_each_symbol"),
+    sqlite_autoincrement=True,  # else a symbol saved after the last one was taken out could get its place
+)
