@@ -17,11 +17,12 @@ from stocktrack.board import Basket, Board
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
 from stocktrack.feed import Feed, FeedEvent
-from stocktrack.messages import decode_server_line
+from stocktrack.messages import MAIN_LIST, decode_server_line
 from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
 from stocktrack.session import Session, SessionRules
 from stocktrack.sessions import SessionLimits, Sessions
+from stocktrack.tokens import Token
 
 NOW_MS = 1_712_331_900_000
 USER, PASSWORD = "yosakorn", "correct horse"
@@ -287,35 +288,65 @@ class MemoryAccounts:
 
     def __init__(self) -> None:
         self.passwords = {USER: PASSWORD, "somebody": PASSWORD}
-        self.lists: dict[str, list[str]] = {}
+        self.lists: dict[str, list[str]] = {}  # the main list of each user
+        self.other_lists: dict[str, dict[str, list[str]]] = {}  # by the list's name
+        self.admins: set[str] = set()
         self.is_broken = False
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
 
-    async def verify(self, name: str, password: str, address: str) -> None:
+    async def verify(self, name: str, password: str | None, address: str) -> None:
         await self._disk()
         if password == "throttled":
             raise CommandError(Reason.LOGIN_THROTTLED, "Too many wrong passwords.", retry_after_ms=60_000)
         if self.passwords.get(name) != password:
             raise CommandError(Reason.BAD_CREDENTIALS, "The name or the password is wrong.")
 
-    async def saved(self, name: str) -> tuple[str, ...]:
+    async def verify_token(self, token: str, address: str) -> str:
         await self._disk()
-        return tuple(self.lists.get(name, ()))
+        if token not in {f"token of {name}" for name in self.passwords}:
+            raise CommandError(Reason.BAD_CREDENTIALS, "The token is wrong.")
+        return token.removeprefix("token of ")
 
-    async def save(self, name: str, symbols: Sequence[str], limit: int) -> None:
+    async def make_token(self, name: str, days: int) -> Token:
         await self._disk()
-        together = list(dict.fromkeys((*self.lists.get(name, ()), *symbols)))
+        return Token(f"token of {name}", NOW_MS + days * 86_400_000)
+
+    async def is_admin(self, name: str) -> bool:
+        await self._disk()
+        return name in self.admins
+
+    def _lists_of(self, list_name: str) -> dict[str, list[str]]:
+        """The lists of this name by user."""
+        return self.lists if list_name == MAIN_LIST else self.other_lists.setdefault(list_name, {})
+
+    async def list_names(self, name: str) -> tuple[str, ...]:
+        await self._disk()
+        return (MAIN_LIST, *sorted(other for other, lists in self.other_lists.items() if lists.get(name)))
+
+    async def saved(self, name: str, list_name: str = MAIN_LIST) -> tuple[str, ...]:
+        await self._disk()
+        return tuple(self._lists_of(list_name).get(name, ()))
+
+    async def save(self, name: str, symbols: Sequence[str], limit: int, list_name: str = MAIN_LIST) -> None:
+        await self._disk()
+        lists = self._lists_of(list_name)
+        together = list(dict.fromkeys((*lists.get(name, ()), *symbols)))
         if len(together) > limit:
             raise CommandError(Reason.SYMBOL_LIMIT, f"The list would have {len(together)} symbols, over {limit}.")
-        self.lists[name] = together
+        lists[name] = together
 
-    async def unsave(self, name: str, symbols: Sequence[str] | None) -> tuple[str, ...]:
+    async def unsave(self, name: str, symbols: Sequence[str] | None, list_name: str = MAIN_LIST) -> tuple[str, ...]:
         await self._disk()
-        saved = self.lists.get(name, [])
+        lists = self._lists_of(list_name)
+        saved = lists.get(name, [])
         gone = tuple(saved if symbols is None else (symbol for symbol in saved if symbol in symbols))
-        self.lists[name] = [symbol for symbol in saved if symbol not in gone]
+        lists[name] = [symbol for symbol in saved if symbol not in gone]
         return gone
+
+    async def forget(self, name: str, symbols: Sequence[str]) -> None:
+        for list_name in (MAIN_LIST, *self.other_lists):
+            await self.unsave(name, symbols, list_name)
 
     async def _disk(self) -> None:
         await self.may_go_on.wait()

@@ -11,21 +11,22 @@ from structlog.testing import capture_logs
 
 from stocktrack import accounts as accounts_module
 from stocktrack.accounts import (
+    AHEAD_SECONDS,
     BUSY_RETRY_MS,
     HASHES_AT_ONCE,
     MAX_PASSWORD_CHARS,
     MAX_REMEMBERED,
-    MAX_THROTTLED,
+    NO_PASSWORD,
     REMEMBER_SECONDS,
     Accounts,
     Argon2Hasher,
-    LoginThrottle,
     password_hint,
 )
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.messages import Auth
 from stocktrack.store import Store
+from stocktrack.tokens import Tokens
 
 HERE = "127.0.0.1"
 RIGHT = "correct horse"
@@ -101,10 +102,21 @@ async def store(url: str) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def started(
-    store: Store, clock: ManualClock, hasher: ScriptedHasher, *, failures: int = 30, max_waiting_logins: int = 128
+    store: Store,
+    clock: ManualClock,
+    hasher: ScriptedHasher,
+    *,
+    failures: int = 30,
+    max_waiting_logins: int = 128,
+    allowlist: tuple[str, ...] = (),
 ) -> AsyncIterator[Accounts]:
     accounts = Accounts(
-        store, clock, login_failures_per_minute=failures, hasher=hasher, max_waiting_logins=max_waiting_logins
+        store,
+        clock,
+        login_failures_per_minute=failures,
+        allowlist=allowlist,
+        hasher=hasher,
+        max_waiting_logins=max_waiting_logins,
     )
     await accounts.start()
     try:
@@ -185,6 +197,13 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer_at_the_s
         assert error.retry_after_ms is None
 
 
+async def test_the_hash_that_stands_in_for_unknown_names_lets_nobody_in(
+    accounts: Accounts, hasher: ScriptedHasher
+) -> None:
+    accounts._decoy_hash = hasher.hash(RIGHT.encode())
+    assert (await failure(accounts, "nobody", RIGHT)).reason is Reason.BAD_CREDENTIALS
+
+
 async def test_names_are_told_apart_by_case(accounts: Accounts) -> None:
     assert (await failure(accounts, "Ann", RIGHT)).reason is Reason.BAD_CREDENTIALS
 
@@ -262,10 +281,22 @@ async def test_the_memory_of_passwords_is_bounded_and_forgets_the_longest_unused
 # --- many at once --------------------------------------------------------------------------------------------------
 
 
-async def test_two_hundred_equal_logins_at_once_cost_one_hash(accounts: Accounts, hasher: ScriptedHasher) -> None:
+async def test_two_hundred_equal_logins_at_once_cost_one_hash(
+    accounts: Accounts, store: Store, hasher: ScriptedHasher
+) -> None:
+    hasher.hold()
     logins = [login(accounts, "ann", RIGHT, f"192.0.2.{number}") for number in range(200)]
+    await all_looked_up(store)
+    hasher.let_go()
     assert await outcomes(*logins) == [None] * 200
     assert hasher.compared == [RIGHT]
+
+
+async def all_looked_up(store: Store) -> None:
+    """Return when every login that was begun waits for a hash: the store reads in the order asked."""
+    await settle()
+    await store.user("nobody")
+    await settle()
 
 
 async def test_a_client_that_goes_does_not_break_those_who_share_its_hash(
@@ -288,7 +319,11 @@ async def test_equal_wrong_logins_at_once_are_counted_one_by_one(
     store: Store, clock: ManualClock, hasher: ScriptedHasher
 ) -> None:
     async with started(store, clock, hasher, failures=3) as accounts:
-        reasons = await outcomes(*(login(accounts, "ann", "wrong") for _ in range(10)))
+        hasher.hold()
+        logins = [login(accounts, "ann", "wrong") for _ in range(10)]
+        await all_looked_up(store)
+        hasher.let_go()
+        reasons = await outcomes(*logins)
     assert reasons.count(Reason.BAD_CREDENTIALS) == 3
     assert reasons.count(Reason.LOGIN_THROTTLED) == 7
     assert len(hasher.compared) == 3
@@ -298,7 +333,12 @@ async def test_different_wrong_logins_at_once_are_stopped_where_one_by_one_would
     store: Store, clock: ManualClock, hasher: ScriptedHasher
 ) -> None:
     async with started(store, clock, hasher, failures=5) as accounts:
-        reasons = await outcomes(*(login(accounts, "ann", f"guess {number}") for number in range(40)))
+        hasher.hold()
+        logins = [login(accounts, "ann", f"guess {number}") for number in range(40)]
+        await all_looked_up(store)
+        assert accounts._waiting == 40 - HASHES_AT_ONCE
+        hasher.let_go()
+        reasons = await outcomes(*logins)
     # Those that are hashed at the same time cannot know of each other.
     assert 5 <= len(hasher.compared) <= 5 + HASHES_AT_ONCE - 1
     assert reasons.count(Reason.LOGIN_THROTTLED) == 40 - len(hasher.compared)
@@ -393,10 +433,313 @@ async def test_after_too_many_wrong_logins_an_address_has_to_wait_loopback_too(
         await accounts.add("ann", RIGHT)
         for number in range(3):
             await failure(accounts, f"guess{number}", "wrong", HERE)
-        error = await failure(accounts, "ann", RIGHT, HERE)
+        error = await failure(accounts, "guess0", RIGHT, HERE)
         assert (error.reason, error.retry_after_ms) == (Reason.LOGIN_THROTTLED, 60_000)
         assert len(hasher.compared) == 3
         await accounts.verify("ann", RIGHT, "192.0.2.1")
+
+
+# --- bystanders of a throttled address -------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def under_attack(store: Store, clock: ManualClock, hasher: ScriptedHasher) -> AsyncIterator[Accounts]:
+    """Accounts of ann and bob, and an address from which nobody may fail any more."""
+    async with started(store, clock, hasher, failures=3) as accounts:
+        await accounts.add("ann", RIGHT)
+        await accounts.add("bob", RIGHT)
+        for number in range(3):
+            await failure(accounts, f"guess{number}", "wrong", HERE)
+        await hasher.begun(3)
+        hasher.compared.clear()
+        yield accounts
+
+
+async def waiting(accounts: Accounts, clock: ManualClock, logins: int = 1) -> None:
+    """Return when so many wrong logins only wait for their time to be over."""
+    await until(lambda: len(clock._sleepers) == logins and not accounts._hashing)
+
+
+async def test_a_right_password_from_a_throttled_address_is_let_in_where_nobody_failed_with_the_name(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with under_attack(store, clock, hasher) as accounts:
+        for _ in range(2):
+            await accounts.verify("ann", RIGHT, HERE)
+        await accounts.verify("bob", RIGHT, HERE)
+    assert hasher.compared == [RIGHT, RIGHT]
+
+
+async def test_a_wrong_password_from_a_throttled_address_is_a_429_after_the_same_time_for_every_name(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with under_attack(store, clock, hasher) as accounts:
+        answers = []
+        for name in ("ann", "nobody"):
+            wrong = login(accounts, name, "wrong")
+            await waiting(accounts, clock)
+            await clock.advance(AHEAD_SECONDS - 0.5)
+            assert not wrong.done()
+            await clock.advance(0.5)
+            with pytest.raises(CommandError) as caught:
+                await wrong
+            answers.append((caught.value.reason, caught.value.message, caught.value.retry_after_ms))
+        assert answers[0][0] is answers[1][0] is Reason.LOGIN_THROTTLED
+        # One try a name and minute: the next one, right or not, does not even wait.
+        for name in ("ann", "nobody"):
+            assert (await failure(accounts, name, RIGHT)).reason is Reason.LOGIN_THROTTLED
+    assert hasher.compared == ["wrong"]
+
+
+async def test_names_that_nobody_has_cost_no_hash_at_a_throttled_address(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with under_attack(store, clock, hasher) as accounts:
+        guesses = [login(accounts, f"stranger{number}", "wrong") for number in range(100)]
+        await waiting(accounts, clock, 100)
+        await accounts.verify("ann", RIGHT, HERE)
+        await clock.advance(AHEAD_SECONDS)
+        assert await outcomes(*guesses) == [Reason.LOGIN_THROTTLED] * 100
+    assert hasher.compared == [RIGHT]
+
+
+async def test_a_bystander_that_is_found_right_too_late_is_let_in_at_the_next_try(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with under_attack(store, clock, hasher) as accounts:
+        hasher.hold()
+        late = login(accounts, "ann", RIGHT)
+        await hasher.begun()
+        await clock.advance(AHEAD_SECONDS)
+        with pytest.raises(CommandError):
+            await late
+        hasher.let_go()
+        await until(lambda: not accounts._hashing)
+        await accounts.verify("ann", RIGHT, HERE)
+
+
+async def test_bystanders_are_hashed_one_at_a_time_and_not_when_their_time_is_over(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with under_attack(store, clock, hasher) as accounts:
+        hasher.hold()
+        first = login(accounts, "ann", "wrong")
+        await hasher.begun()
+        second = login(accounts, "bob", RIGHT)
+        await until(lambda: len(clock._sleepers) == 2)
+        assert hasher.compared == ["wrong"]
+        await clock.advance(AHEAD_SECONDS)
+        assert await outcomes(first, second) == [Reason.LOGIN_THROTTLED] * 2
+        hasher.let_go()
+        await until(lambda: not accounts._hashing)
+    assert hasher.compared == ["wrong"]
+
+
+async def test_a_bystander_whose_client_goes_is_looked_at_all_the_same(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with under_attack(store, clock, hasher) as accounts:
+        hasher.hold()
+        gone = login(accounts, "ann", "wrong")
+        await hasher.begun()
+        gone.cancel()
+        with suppress(asyncio.CancelledError):
+            await gone
+        hasher.let_go()
+        assert (await failure(accounts, "ann", RIGHT)).reason is Reason.LOGIN_THROTTLED
+
+
+async def test_a_right_password_does_not_wait_for_the_wrong_ones_before_it(
+    accounts: Accounts, hasher: ScriptedHasher
+) -> None:
+    hasher.hold()
+    wrong = [login(accounts, f"stranger{number}", f"wrong{number}", "192.0.2.7") for number in range(20)]
+    await hasher.begun(HASHES_AT_ONCE)
+    await until(lambda: accounts._waiting == 20 - HASHES_AT_ONCE)
+    honest = login(accounts, "ann", RIGHT, "192.0.2.7")
+    await until(lambda: accounts._waiting == 21 - HASHES_AT_ONCE)
+    hasher.let_go()
+    await honest
+    assert hasher.compared.index(RIGHT) <= HASHES_AT_ONCE + 1
+    assert await outcomes(*wrong) == [Reason.BAD_CREDENTIALS] * 20
+
+
+async def test_a_wrong_password_in_a_crowd_is_counted_once_and_answered_in_its_turn(
+    accounts: Accounts, hasher: ScriptedHasher
+) -> None:
+    hasher.hold()
+    strangers = [login(accounts, f"stranger{number}", "x", "192.0.2.7") for number in range(3)]
+    await until(lambda: accounts._waiting == 1)
+    wrong = login(accounts, "ann", "wrong", "192.0.2.7")
+    await until(lambda: accounts._waiting == 2)
+    hasher.let_go()
+    assert await outcomes(wrong, *strangers) == [Reason.BAD_CREDENTIALS] * 4
+    assert len(accounts._throttle._failures["name", "ann"]) == 1
+
+
+# --- tokens --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def signed(accounts: Accounts, clock: ManualClock) -> Accounts:
+    """`accounts` with a secret for tokens."""
+    accounts.tokens = Tokens(b"s" * 32, clock)
+    return accounts
+
+
+async def test_a_token_lets_its_user_in_without_a_hash(signed: Accounts, hasher: ScriptedHasher) -> None:
+    token = await signed.make_token("ann", 30)
+    assert await signed.verify_token(token.text, HERE) == "ann"
+    assert hasher.compared == []
+
+
+async def test_a_token_ends_with_its_days(signed: Accounts, clock: ManualClock) -> None:
+    token = await signed.make_token("ann", 1)
+    await clock.advance(86_400)
+    await token_failure(signed, token.text)
+
+
+async def test_revoking_removing_and_a_new_user_of_the_same_name_end_tokens_also_from_another_process(
+    signed: Accounts, url: str, clock: ManualClock
+) -> None:
+    first = await signed.make_token("ann", 30)
+    async with opened(url) as other_store, started(other_store, clock, ScriptedHasher()) as command_line:
+        await command_line.revoke_tokens("ann")
+        await token_failure(signed, first.text)
+        second = await signed.make_token("ann", 30)
+        assert await signed.verify_token(second.text, HERE) == "ann"
+        await command_line.change_password("ann", "new one")
+        assert await signed.verify_token(second.text, HERE) == "ann"
+        await command_line.remove("ann")
+        await token_failure(signed, second.text)
+        await clock.advance(0.001)
+        await command_line.add("ann", RIGHT)
+        for old in (first, second):
+            await token_failure(signed, old.text)
+
+
+async def test_every_bad_token_gets_the_same_answer(signed: Accounts, clock: ManualClock) -> None:
+    unsigned = Tokens(b"t" * 32, clock).make("ann", 0, 0, days=1).text
+    stranger = signed.tokens.make("nobody", 0, 0, days=1).text if signed.tokens else ""
+    answers = {(await token_failure(signed, text)).message for text in ("x", unsigned, stranger)}
+    assert len(answers) == 1
+    signed.tokens = None
+    assert (await token_failure(signed, unsigned)).message in answers
+
+
+async def test_bad_tokens_throttle_passwords_from_their_address_and_no_name_and_no_token(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with started(store, clock, hasher, failures=3) as accounts:
+        accounts.tokens = Tokens(b"s" * 32, clock)
+        await accounts.add("ann", RIGHT)
+        token = await accounts.make_token("ann", 30)
+        forged = Tokens(b"t" * 32, clock).make("ann", 0, 0, days=1).text
+        for _ in range(5):
+            await token_failure(accounts, forged)
+        wrong = login(accounts, "eve", "wrong")
+        await waiting(accounts, clock)
+        await clock.advance(AHEAD_SECONDS)
+        assert await outcomes(wrong) == [Reason.LOGIN_THROTTLED]
+        assert await accounts.verify_token(token.text, HERE) == "ann"
+        await accounts.verify("ann", RIGHT, "192.0.2.1")
+
+
+async def test_a_token_is_for_a_user_and_for_days_that_can_be(signed: Accounts) -> None:
+    for name, days, sentence in (("bob", 30, "no user 'bob'"), ("ann", 0, "1 to 365"), ("ann", 366, "1 to 365")):
+        with pytest.raises(CommandError, match=sentence):
+            await signed.make_token(name, days)
+    with pytest.raises(CommandError, match="no user 'bob'"):
+        await signed.revoke_tokens("bob")
+
+
+async def token_failure(accounts: Accounts, token: str) -> CommandError:
+    with pytest.raises(CommandError) as caught:
+        await accounts.verify_token(token, HERE)
+    assert caught.value.reason is Reason.BAD_CREDENTIALS
+    return caught.value
+
+
+# --- administrators --------------------------------------------------------------------------------------------------
+
+
+async def test_a_role_counts_at_once_also_where_another_process_gives_and_takes_it(
+    accounts: Accounts, url: str, clock: ManualClock
+) -> None:
+    assert not await accounts.is_admin("ann")
+    async with opened(url) as other_store, started(other_store, clock, ScriptedHasher()) as command_line:
+        await command_line.set_admin("ann", True)
+        assert await accounts.is_admin("ann")
+        await command_line.set_admin("ann", False)
+        assert not await accounts.is_admin("ann")
+        await command_line.add("root", RIGHT, is_admin=True)
+        assert await accounts.is_admin("root")
+        with pytest.raises(CommandError, match="no user 'bob'"):
+            await command_line.set_admin("bob", True)
+    assert not await accounts.is_admin("bob")
+
+
+# --- the allowlist ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def classroom(store: Store, clock: ManualClock, hasher: ScriptedHasher) -> AsyncIterator[Accounts]:
+    async with started(store, clock, hasher, allowlist=("pupil", "ann")) as accounts:
+        accounts.tokens = Tokens(b"s" * 32, clock)
+        await accounts.add("ann", RIGHT)
+        await accounts.add("bob", RIGHT)
+        yield accounts
+
+
+async def test_a_name_of_the_allowlist_is_let_in_by_any_password_and_none_and_has_a_saved_list(
+    classroom: Accounts, hasher: ScriptedHasher
+) -> None:
+    for password in (None, "x", "y"):
+        await classroom.verify("pupil", password, HERE)
+    await classroom.save("pupil", ["AAPL"], 5)
+    assert await classroom.saved("pupil") == ("AAPL",)
+    assert [user.name for user in await classroom.list()] == ["ann", "bob", "pupil"]
+    assert hasher.compared == []
+
+
+async def test_first_logins_of_one_name_at_the_same_time_are_all_let_in(classroom: Accounts) -> None:
+    await asyncio.gather(*(classroom.verify("pupil", None, HERE) for _ in range(10)))
+    assert len(await classroom.list()) == 3
+
+
+@pytest.mark.parametrize("name", ["ann", "bob", "stranger"])
+async def test_a_name_with_a_password_needs_it_and_other_names_get_the_same_answer(
+    classroom: Accounts, name: str
+) -> None:
+    for password in (None, "wrong"):
+        with pytest.raises(CommandError) as caught:
+            await classroom.verify(name, password, HERE)
+        assert caught.value.message == "The name or the password is wrong."
+    if name != "stranger":
+        await classroom.verify(name, RIGHT, HERE)
+
+
+async def test_a_password_given_later_is_needed_from_then_on(classroom: Accounts) -> None:
+    await classroom.verify("pupil", None, HERE)
+    await classroom.change_password("pupil", "own one")
+    with pytest.raises(CommandError):
+        await classroom.verify("pupil", None, HERE)
+    await classroom.verify("pupil", "own one", HERE)
+
+
+async def test_who_never_had_a_password_gets_no_token_and_is_let_in_no_more_without_the_allowlist(
+    classroom: Accounts, store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    await classroom.verify("pupil", None, HERE)
+    with pytest.raises(CommandError) as caught:
+        await classroom.make_token("pupil", 1)
+    assert caught.value.reason is Reason.NOT_PERMITTED
+    async with started(store, clock, hasher) as later:
+        for password in ("x", NO_PASSWORD):
+            assert (await failure(later, "pupil", password)).message == "The name or the password is wrong."
+
+
+# --- more of the throttle --------------------------------------------------------------------------------------------
 
 
 async def test_a_remembered_password_is_never_throttled(
@@ -409,53 +752,6 @@ async def test_a_remembered_password_is_never_throttled(
             await failure(accounts, "ann", "wrong")
         assert (await failure(accounts, "ann", "wrong")).reason is Reason.LOGIN_THROTTLED
         await accounts.verify("ann", RIGHT, HERE)
-
-
-async def test_the_minute_slides_and_a_try_is_free_again_when_its_oldest_is_over(clock: ManualClock) -> None:
-    throttle = LoginThrottle(clock, 2)
-    throttle.count("ann", HERE)
-    await clock.advance(20)
-    throttle.check("ann", HERE)
-    throttle.count("ann", HERE)
-    await clock.advance(39.5)
-    with pytest.raises(CommandError) as caught:
-        throttle.check("ann", HERE)
-    assert caught.value.retry_after_ms == 500
-    await clock.advance(0.5)
-    throttle.check("ann", HERE)
-    throttle.count("ann", HERE)
-    with pytest.raises(CommandError) as caught:
-        throttle.check("ann", "192.0.2.1")
-    assert caught.value.retry_after_ms == 20_000
-
-
-async def test_a_name_is_not_an_address_to_the_throttle(clock: ManualClock) -> None:
-    throttle = LoginThrottle(clock, 1)
-    throttle.count(HERE, "192.0.2.1")
-    throttle.check("ann", HERE)
-    with pytest.raises(CommandError, match="Too many wrong logins"):
-        throttle.check(HERE, "192.0.2.2")
-
-
-async def test_what_the_throttle_keeps_is_bounded_and_goes_after_a_minute(clock: ManualClock) -> None:
-    throttle = LoginThrottle(clock, 30)
-    for number in range(MAX_THROTTLED):
-        throttle.count(f"name{number}", f"address{number}")
-    assert len(throttle._failures) == MAX_THROTTLED
-    await clock.advance(60)
-    throttle.count("ann", HERE)
-    assert len(throttle._failures) == 2
-
-
-async def test_a_throttled_address_is_logged_once_and_the_name_is_not(clock: ManualClock) -> None:
-    throttle = LoginThrottle(clock, 2)
-    with capture_logs() as logs:
-        for number in range(2):
-            throttle.count(f"name{number}", HERE)
-        for _ in range(2):
-            throttle.count("typed-password", HERE)
-    assert [(entry["kind"], entry["address"]) for entry in logs] == [("address", HERE), ("name", HERE)]
-    assert "typed-password" not in repr(logs)
 
 
 # --- hashes that change --------------------------------------------------------------------------------------------
@@ -599,6 +895,7 @@ async def test_the_longest_password_works_and_auth_takes_it(accounts: Accounts) 
     password = "ß" * MAX_PASSWORD_CHARS
     await accounts.add("bob", password)
     command = Auth(username="bob", password=password)
+    assert command.username is not None
     await accounts.verify(command.username, command.password, HERE)
     with pytest.raises(ValueError, match="at most 1024"):
         Auth(username="bob", password=f"{password}x")

@@ -165,7 +165,7 @@ def test_a_null_id_counts_as_none() -> None:
         (command_of("PING", **{"\x1b[2J": 1}), "PING: there is no field '\\x1b[2J'; there are type, id."),
         (
             command_of("AUTH", username="a", passwort="b"),
-            "AUTH: there is no field 'passwort'; there are type, id, username, password.",
+            "AUTH: there is no field 'passwort'; there are type, id, username, password, token.",
         ),
         (
             command_of("GET", symbols=["AAPL"], interval=5),
@@ -174,7 +174,7 @@ def test_a_null_id_counts_as_none() -> None:
         (command_of("INFO", symbols=["AAPL"]), "INFO: there is no field 'symbols'; there are type, id, symbol."),
         (command_of("GET"), "GET: the field 'symbols' is missing."),
         (command_of("AUTH"), "AUTH: the field 'username' is missing."),
-        (command_of("AUTH", username="a"), "AUTH: the field 'password' is missing."),
+        (command_of("AUTH", password="a"), "AUTH: the field 'username' is missing."),
         (command_of("INFO"), "INFO: the field 'symbol' is missing."),
         (command_of("SEARCH"), "SEARCH: the field 'query' is missing."),
     ],

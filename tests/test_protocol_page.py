@@ -31,7 +31,10 @@ COMMAND_MODELS: tuple[type[m.Command], ...] = get_args(get_args(m.AnyCommand)[0]
 SERVER_MODELS: tuple[type[m.ServerMessage], ...] = tuple(
     get_args(tagged)[0] for tagged in get_args(get_args(m.AnyServerMessage)[0])
 )
-PARTS: tuple[type[BaseModel], ...] = (m.Limits, m.Missing, m.BoardQuote, Headline, CompanyInfo, Dividend, Match)
+PARTS: tuple[type[BaseModel], ...] = (
+    *(m.Limits, m.Missing, m.BoardQuote, m.SessionInfo),
+    *(Headline, CompanyInfo, Dividend, Match),
+)
 FIELDS = {name for model in (*COMMAND_MODELS, *SERVER_MODELS, *PARTS) for name in model.model_fields} | {"symbol"}
 
 SCHEMA = protocol_schema()
@@ -196,7 +199,21 @@ def test_a_real_line_fits_the_schema_of_its_direction_and_not_the_other(line: by
         {"type": "PING", "id": 2**53},
         {"type": "PING", "id": "x" * 129},
         {"query": "apple"},
-        {"type": "AUTH", "username": "a"},
+        {"type": "AUTH"},
+        {"type": "AUTH", "password": "b"},
+        {"type": "AUTH", "token": ""},
+        {"type": "AUTH", "token": "t", "username": "a"},
+        {"type": "AUTH", "token": "t", "password": "b"},
+        {"type": "AUTH", "token": "t", "username": "a", "password": "b"},
+        {"type": "AUTH", "username": "a", "password": None},
+        {"type": "TOKEN", "days": 0},
+        {"type": "TOKEN", "days": 366},
+        {"type": "TOKEN", "days": "7"},
+        {"type": "KICK"},
+        {"type": "KICK", "session": 7},
+        {"type": "ANNOUNCE"},
+        {"type": "ANNOUNCE", "text": ""},
+        {"type": "ANNOUNCE", "text": "x" * 501},
         {"type": "AUTH", "username": "", "password": "b"},
         {"type": "AUTH", "username": "a", "password": 5},
         {"type": "GET"},

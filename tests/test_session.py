@@ -24,9 +24,10 @@ from fakes import (
     soon,
 )
 from stocktrack import session as session_module
+from stocktrack import session_desk
 from stocktrack.clock import settle
 from stocktrack.errors import Reason, SessionEnd
-from stocktrack.messages import COMMAND_TYPES
+from stocktrack.messages import COMMAND_TYPES, decode_line
 from stocktrack.quotes import Dividend
 from stocktrack.session import ALLOWED, MAX_BAD_LINES, State
 
@@ -42,7 +43,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "SEARCH": {"query": "apple"},
     "PING": {},
     "LOGOUT": {},
+    "TOKEN": {},
+    "SESSIONS": {},
+    "KICK": {"session": "s2"},
+    "ANNOUNCE": {"text": "Hello."},
 }
+FOR_ADMINS = {"SESSIONS", "KICK", "ANNOUNCE"}
 
 
 @pytest.fixture
@@ -102,7 +108,10 @@ async def test_after_auth_everything_but_a_second_auth_is_taken(
 ) -> None:
     reply = await user.command(kind, id="x", **EXAMPLES[kind])
     assert (reply["type"], reply["id"]) == (kind, "x")
-    if kind == "AUTH":
+    if kind in FOR_ADMINS:
+        assert code_and_reason(reply) == (401, "not_permitted")
+        assert reply["message"] == f"{kind} is for administrators."
+    elif kind == "AUTH":
         assert code_and_reason(reply) == (400, "already_authenticated")
         assert USER in reply["message"]
         assert user.is_open()
@@ -130,7 +139,7 @@ async def test_hello_says_who_the_server_is_and_what_its_limits_are(stranger: Cl
         "protocol": 1,
         "server": "stocktrack/0.0.0",
         "instance": "cafe",
-        "auth": ["password"],
+        "auth": ["password", "token"],
         "limits": {"max_line_bytes": 32_768, "max_reply_bytes": 262_144, "max_symbols": 10, "min_interval": 0.1},
         "heartbeat_seconds": 30.0,
     }
@@ -223,6 +232,160 @@ async def test_a_password_stands_in_no_answer_and_no_log(house: House, stranger:
         await stranger.command("AUTH", username=USER, password=secret)
     assert logs
     assert secret not in repr(logs) + repr(stranger.connection.messages())
+
+
+# --- tokens and the allowlist ---
+
+
+async def test_a_token_logs_in_with_the_same_reply_as_a_password(house: House, stranger: Client) -> None:
+    house.accounts.lists[USER] = ["TSLA"]
+    reply = await stranger.command("AUTH", id=1, token=f"token of {USER}")
+    by_password = await house.client().command("AUTH", id=1, **EXAMPLES["AUTH"])
+    assert reply == by_password
+    assert (reply["code"], reply["username"], reply["symbols"]) == (200, USER, ["TSLA"])
+
+
+async def test_the_third_wrong_token_ends_the_session_and_wrong_passwords_count_with_it(stranger: Client) -> None:
+    assert code_and_reason(await stranger.command("AUTH", token="x")) == (401, "bad_credentials")
+    assert (await stranger.command("AUTH", username=USER, password="wrong"))["code"] == 401
+    assert stranger.is_open()
+    assert code_and_reason(await stranger.command("AUTH", token="y")) == (401, "bad_credentials")
+    assert not stranger.is_open()
+
+
+async def test_token_gives_what_logs_in_next_time_and_says_until_when(house: House, user: Client) -> None:
+    reply = await user.command("TOKEN", id=1, days=7)
+    assert (reply["code"], reply["username"], reply["expires_at"]) == (200, USER, NOW_MS + 7 * 86_400_000)
+    assert (await house.client().command("AUTH", token=reply["token"]))["code"] == 200
+
+
+async def test_a_session_that_a_token_opened_gets_no_other_token(house: House, stranger: Client) -> None:
+    await stranger.command("AUTH", token=f"token of {USER}")
+    assert code_and_reason(await stranger.command("TOKEN")) == (401, "not_permitted")
+
+
+async def test_a_token_stands_in_no_log_and_no_repr(house: House, user: Client) -> None:
+    with capture_logs() as logs:
+        await user.command("TOKEN")
+        await house.client().command("AUTH", token=f"token of {USER}")
+        await house.client().command("AUTH", token="token of nobody")
+        house.accounts.passwords = None  # type: ignore[assignment] # makes the next login fail unexpectedly
+        await house.client().command("AUTH", token=f"token of {USER}")
+    assert logs
+    assert "token of" not in repr(logs)
+    assert "secret" not in repr(decode_line(b'{"type":"AUTH","token":"secret"}'))
+
+
+async def test_without_an_allowlist_a_name_alone_is_a_400_and_no_wrong_login(stranger: Client) -> None:
+    for _ in range(4):
+        reply = await stranger.command("AUTH", username=USER)
+        assert code_and_reason(reply) == (400, "invalid_command")
+        assert reply["message"] == "AUTH: the field 'password' is missing."
+    assert stranger.is_open()
+
+
+async def test_with_an_allowlist_hello_says_so_and_a_name_alone_is_a_login() -> None:
+    rules = dataclasses.replace(RULES, auth=("password", "token", "allowlist"))
+    async with a_house(rules=rules) as house:
+        house.accounts.passwords["pupil"] = None
+        client = house.client()
+        [hello] = read_lines(client.session.hello())
+        assert hello["auth"] == ["password", "token", "allowlist"]
+        assert (await client.command("AUTH", username="pupil"))["code"] == 200
+
+
+# --- administrators ---
+
+
+@pytest.fixture
+async def admin(house: House) -> Client:
+    house.accounts.admins.add("somebody")
+    return await house.user("somebody")
+
+
+async def test_sessions_lists_all_of_them_in_their_order(house: House, admin: Client) -> None:
+    await house.clock.advance(2)
+    ann = await house.user()
+    await ann.command("SUBSCRIBE", symbols=["AAPL", "MSFT"])
+    ann.connection.taken_bytes -= 70
+    house.client(address="192.0.2.9")
+    reply = await admin.command("SESSIONS")
+    common = {"door": "memory"}
+    assert (reply["count"], reply["more"]) == (3, False)
+    assert reply["sessions"] == [
+        {"session": "s1", "username": "somebody", "address": "192.0.2.1", "since": NOW_MS, "symbols": [], "behind": 0}
+        | common,
+        {"session": "s2", "username": USER, "address": "192.0.2.1", "since": NOW_MS + 2_000, "behind": 70}
+        | {"symbols": ["AAPL", "MSFT"]}
+        | common,
+        {"session": "s3", "address": "192.0.2.9", "since": NOW_MS + 2_000, "symbols": [], "behind": 0} | common,
+    ]
+
+
+async def test_sessions_that_do_not_fit_on_a_line_follow_page_by_page(
+    house: House, admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [house.client() for _ in range(9)]
+    monkeypatch.setattr(session_desk, "_PAGE_BYTES", 400)
+    names: list[str] = []
+    pages = 0
+    reply = await admin.command("SESSIONS")
+    while True:
+        pages += 1
+        names += [each["session"] for each in reply["sessions"]]
+        if not reply["more"]:
+            break
+        reply = await admin.command("SESSIONS", after=names[-1])
+    assert names == [f"s{number}" for number in range(1, 11)]
+    assert pages > 2
+    assert len(others) == reply["count"] - 1
+
+
+@pytest.mark.parametrize("name", ["7", "s", "sx", "s٣", "s1 "])
+async def test_what_can_be_no_sessions_name_is_a_400(admin: Client, name: str) -> None:
+    assert code_and_reason(await admin.command("SESSIONS", after=name)) == (400, "invalid_command")
+
+
+async def test_kick_ends_another_session_with_a_notice_and_says_whose_it_was(house: House, admin: Client) -> None:
+    ann = await house.user()
+    await ann.command("SUBSCRIBE", symbols=["AAPL"])
+    ann.connection.messages()
+    reply = await admin.command("KICK", session=ann.session.name)
+    assert (reply["code"], reply["session"], reply["username"]) == (200, ann.session.name, USER)
+    [notice] = ann.connection.messages()
+    assert (notice["type"], notice["code"], notice["reason"]) == ("NOTICE", 401, "not_permitted")
+    assert notice["message"] == "An administrator ended this session."
+    assert ann.connection.is_ended
+    assert admin.is_open()
+    again = await admin.command("KICK", session=ann.session.name)
+    assert code_and_reason(again) == (400, "invalid_command")
+
+
+async def test_nobody_kicks_the_own_session(admin: Client) -> None:
+    assert code_and_reason(await admin.command("KICK", session=admin.session.name)) == (400, "invalid_command")
+    assert admin.is_open()
+
+
+async def test_announce_tells_everybody_who_is_logged_in(house: House, admin: Client, stranger: Client) -> None:
+    ann = await house.user()
+    reply = await admin.command("ANNOUNCE", text="Lunch.")
+    assert (reply["code"], reply["recipients"]) == (200, 2)
+    for told in (ann, admin):
+        [notice] = told.connection.of_type("NOTICE")
+        assert (notice["code"], notice["reason"], notice["message"]) == (100, "announcement", "Lunch.")
+    assert stranger.connection.of_type("NOTICE") == []
+
+
+async def test_who_is_no_administrator_any_more_is_refused_at_the_next_command(house: House, admin: Client) -> None:
+    assert (await admin.command("SESSIONS"))["code"] == 200
+    house.accounts.admins.clear()
+    for kind in sorted(FOR_ADMINS):
+        assert code_and_reason(await admin.command(kind, **EXAMPLES[kind])) == (401, "not_permitted")
+    house.accounts.is_broken = True
+    assert code_and_reason(await admin.command("SESSIONS")) == (500, "storage_error")
+
+
+# --- LOGOUT ---
 
 
 async def test_logout_says_goodbye_and_ends_the_session(user: Client, house: House) -> None:

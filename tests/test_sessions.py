@@ -355,13 +355,13 @@ async def test_an_unknown_symbol_leaves_the_saved_list_of_a_user_once_however_ma
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, tuple[str, ...]]] = []
-    unsave = house.accounts.unsave
+    forget = house.accounts.forget
 
-    async def counted(name: str, symbols: Any) -> tuple[str, ...]:
+    async def counted(name: str, symbols: Any) -> None:
         asked.append((name, tuple(symbols)))
-        return await unsave(name, symbols)
+        await forget(name, symbols)
 
-    monkeypatch.setattr(house.accounts, "unsave", counted)
+    monkeypatch.setattr(house.accounts, "forget", counted)
     house.provider.script = "fail"
     users = [await house.user() for _ in range(5)]
     other = await house.user("somebody")

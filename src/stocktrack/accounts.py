@@ -1,4 +1,4 @@
-"""Who may log in: the users, their passwords, and how often a wrong one may be tried.
+"""Who may log in: the users, their passwords and tokens, and who is an administrator.
 
 A login is the slow command: hashing a password costs a tenth of a second and 64 MiB. So at most two are hashed at
 once, a password just found right is remembered for some minutes, equal tries wait for the first of them, and wrong
@@ -8,13 +8,12 @@ ones are counted. The user's row is read at every login: what another process ch
 import asyncio
 import contextlib
 import hashlib
-import math
 import secrets
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import argon2
@@ -25,10 +24,17 @@ from pydantic import TypeAdapter, ValidationError
 from stocktrack.blocking import BlockingPool
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, StorageError
-from stocktrack.messages import Username
+from stocktrack.login_throttle import LoginThrottle
+from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS, Username
 from stocktrack.store import Store, UserRow
 
+if TYPE_CHECKING:
+    # The JWT library is for those who use tokens.
+    from stocktrack.tokens import Token, Tokens
+
 log = structlog.get_logger()
+
+Result = TypeVar("Result")
 
 MAX_PASSWORD_CHARS = 1024  # as in AUTH
 SHORT_PASSWORD_CHARS = 8  # NIST SP 800-63B asks for at least so many
@@ -37,8 +43,9 @@ MAX_WAITING_LOGINS = 128  # at two at once the last waits some six seconds
 BUSY_RETRY_MS = 2_000
 REMEMBER_SECONDS = 600.0
 MAX_REMEMBERED = 10_000
-FAILURE_WINDOW_SECONDS = 60.0
-MAX_THROTTLED = 20_000  # names and addresses whose wrong logins are counted
+# How long a throttled login waits for the look out of turn: long enough for some twenty hashes.
+AHEAD_SECONDS = 3.0
+NO_PASSWORD = "!"  # noqa: S105 - stands where a user's hash would, as in /etc/shadow; no password ever matches it
 _USERNAME: TypeAdapter[str] = TypeAdapter(Username)
 
 
@@ -82,52 +89,6 @@ class Argon2Hasher:
         return self._argon2.check_needs_rehash(password_hash)
 
 
-class LoginThrottle:
-    """Counts wrong logins by name and by address, and refuses more of them within a sliding minute."""
-
-    def __init__(self, clock: Clock, failures_per_minute: int) -> None:
-        self._clock = clock
-        self._failures_per_minute = failures_per_minute
-        # The last failures of each name and address; the one that failed longest ago stands first.
-        self._failures: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
-
-    def check(self, name: str, address: str) -> None:
-        """`CommandError` with the time to wait where `name` or `address` failed too often."""
-        wait_seconds = max(self._wait_seconds(key) for key in _keys(name, address))
-        if wait_seconds > 0:
-            raise CommandError(
-                Reason.LOGIN_THROTTLED,
-                f"Too many wrong logins. Try again in {math.ceil(wait_seconds)} s.",
-                retry_after_ms=math.ceil(wait_seconds * 1000),
-            )
-
-    def count(self, name: str, address: str) -> None:
-        """A login with `name` from `address` was wrong."""
-        now = self._clock.monotonic()
-        for key in _keys(name, address):
-            was_full = self._wait_seconds(key) > 0
-            self._failures.setdefault(key, deque(maxlen=self._failures_per_minute)).append(now)
-            self._failures.move_to_end(key)
-            if not was_full and self._wait_seconds(key) > 0:
-                # No name is logged: people type their password into the wrong field.
-                log.warning("Too many wrong logins: new ones have to wait.", kind=key[0], address=address)
-        while self._is_over(next(iter(self._failures.values()))) or len(self._failures) > MAX_THROTTLED:
-            self._failures.popitem(last=False)
-
-    def _wait_seconds(self, key: tuple[str, str]) -> float:
-        times = self._failures.get(key)
-        if times is None or len(times) < self._failures_per_minute:
-            return 0.0
-        return times[0] + FAILURE_WINDOW_SECONDS - self._clock.monotonic()
-
-    def _is_over(self, times: deque[float]) -> bool:
-        return times[-1] + FAILURE_WINDOW_SECONDS <= self._clock.monotonic()
-
-
-def _keys(name: str, address: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("name", name), ("address", address)
-
-
 @dataclass(frozen=True, slots=True)
 class _Login:
     """One try to log in: `digest` stands for this password with this hash of this name."""
@@ -149,14 +110,19 @@ class Accounts:
         clock: Clock,
         *,
         login_failures_per_minute: int,
+        tokens: "Tokens | None" = None,
+        allowlist: Collection[str] = (),
         hasher: PasswordHasher | None = None,
         max_waiting_logins: int = MAX_WAITING_LOGINS,
     ) -> None:
         self._store = store
         self._clock = clock
+        self.tokens = tokens
+        self._allowlist = frozenset(allowlist)
         self._hasher: PasswordHasher = hasher or Argon2Hasher()
         self._pool = BlockingPool("password", HASHES_AT_ONCE)
         self._slots = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._ahead = asyncio.Semaphore(1)
         self._waiting = 0
         self._max_waiting = max_waiting_logins
         self._throttle = LoginThrottle(clock, login_failures_per_minute)
@@ -165,6 +131,7 @@ class Accounts:
         self._remembered: OrderedDict[bytes, float] = OrderedDict()
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._hashing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._decoy_hash: str | None = None
 
     async def start(self) -> None:
@@ -173,13 +140,14 @@ class Accounts:
 
     async def close(self) -> None:
         """End the hashing; the database stays open."""
-        for task in self._hashing:
+        tasks = (*self._hashing, *self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._hashing, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._pool.close()
 
-    async def verify(self, name: str, password: str, address: str) -> None:
-        """Return where the password is right.
+    async def verify(self, name: str, password: str | None, address: str) -> None:
+        """Return where the password is right, or where the name is on the allowlist and has none.
 
         `CommandError` where it is wrong (the same, at the same cost, for a name that nobody has), and where there were
         too many wrong ones; `StorageError` where nobody can tell.
@@ -187,31 +155,73 @@ class Accounts:
         if self._decoy_hash is None:
             raise RuntimeError("Accounts.start was not awaited")
         user = await self._store.user(name)
-        password_hash = self._decoy_hash if user is None else user.password_hash
-        secret = password.encode("utf-8", "surrogatepass")
+        if name in self._allowlist and (user is None or user.password_hash == NO_PASSWORD):
+            if user is None:
+                await self._enrol(name)
+            return
+        has_password = user is not None and user.password_hash != NO_PASSWORD
+        password_hash = user.password_hash if user is not None and has_password else self._decoy_hash
+        secret = (password or "").encode("utf-8", "surrogatepass")
         digest = self._digest(name, password_hash, secret)
         if self._is_remembered(digest):
             return
-        self._throttle.check(name, address)
-        login = _Login(name, address, user is not None, secret, password_hash, digest)
-        async with AsyncExitStack() as turn:
-            # Of equal tries one is hashed at a time: when the first was right, the others find it remembered.
-            await turn.enter_async_context(self._turns.setdefault(digest, asyncio.Lock()))
-            if self._is_remembered(digest):
-                return
-            await turn.enter_async_context(self._slot())
-            self._throttle.check(name, address)  # others failed while this one waited
-            # What is hashed is finished and counted even where the client goes: its going must not make it free.
-            hashing = asyncio.create_task(self._hash(login, turn.pop_all()), name="password hash")
-            self._hashing.add(hashing)
-            hashing.add_done_callback(self._hashing.discard)
-            await asyncio.shield(hashing)
+        login = _Login(name, address, has_password, secret, password_hash, digest)
+        is_crowded = self._waiting > 0 or self._throttle.blames_only_address(name, address)
+        if is_crowded and self._throttle.may_go_ahead(name):
+            await self._verify_in_crowd(login)
+        else:
+            await self._verify_in_turn(login)
 
-    async def add(self, name: str, password: str) -> None:
+    async def verify_token(self, token: str, address: str) -> str:
+        """The name of the user whose token it is; `CommandError`, always the same, for every other text.
+
+        It costs no password hash. A wrong one counts against the address alone: the name in it is anybody's claim.
+        """
+        claims = self.tokens.read(token) if self.tokens is not None else None
+        user = await self._store.user(claims.name) if claims is not None else None
+        if user is None or claims != (user.name, user.created_at_ms, user.token_epoch):
+            self._throttle.count_address(address)
+            raise CommandError(
+                Reason.BAD_CREDENTIALS,
+                "This token is wrong, has expired or was revoked. Log in with the password; "
+                "`stocktrack login` stores a new token.",
+            )
+        return user.name
+
+    async def make_token(self, name: str, days: int) -> "Token":
+        """A token for a user, good for 1 to 365 days; `CommandError` where there is no such user, or no password."""
+        if self.tokens is None:
+            raise RuntimeError("these Accounts have no Tokens")
+        if not 1 <= days <= MAX_TOKEN_DAYS:
+            raise CommandError(Reason.INVALID_COMMAND, f"A token counts for 1 to {MAX_TOKEN_DAYS} days.")
+        user = await self._store.user(_checked_name(name))
+        if user is None:
+            raise _no_user(name)
+        if user.password_hash == NO_PASSWORD:
+            # The token would count on when the allowlist is gone.
+            raise CommandError(Reason.NOT_PERMITTED, f"{name!r} has no password, and so gets no token.")
+        return self.tokens.make(user.name, user.created_at_ms, user.token_epoch, days=days)
+
+    async def revoke_tokens(self, name: str) -> None:
+        """End all tokens of a user, here and in every other process; sessions that are open stay."""
+        if not await self._store.revoke_tokens(_checked_name(name)):
+            raise _no_user(name)
+
+    async def is_admin(self, name: str) -> bool:
+        """Whether the user is an administrator at this moment."""
+        user = await self._store.user(name)
+        return user is not None and user.is_admin
+
+    async def set_admin(self, name: str, is_admin: bool) -> None:
+        """Make a user an administrator, or an ordinary user again; it counts at once."""
+        if not await self._store.set_admin(_checked_name(name), is_admin):
+            raise _no_user(name)
+
+    async def add(self, name: str, password: str, *, is_admin: bool = False) -> None:
         """Add a user; `CommandError` where name or password cannot be, or the name is taken."""
         checked = _checked_name(name)
         password_hash = await self._pool.run(self._hasher.hash, _checked_password(password))
-        await self._store.add_user(checked, password_hash, created_at_ms=self._clock.now_ms())
+        await self._store.add_user(checked, password_hash, created_at_ms=self._clock.now_ms(), is_admin=is_admin)
 
     async def list(self) -> Sequence[UserRow]:
         """All users by name."""
@@ -229,31 +239,125 @@ class Accounts:
         if not await self._store.remove_user(_checked_name(name)):
             raise _no_user(name)
 
-    async def saved(self, name: str) -> tuple[str, ...]:
-        """The saved list of a user, in the order it was saved."""
-        return await self._store.saved(name)
+    async def list_names(self, name: str) -> tuple[str, ...]:
+        """The names of the user's saved lists, the main list first."""
+        return await self._store.list_names(name)
 
-    async def save(self, name: str, symbols: Sequence[str], limit: int) -> None:
-        """Add to the saved list, of at most `limit` symbols; it is on disk when this returns."""
-        await self._store.save(name, symbols, limit)
+    async def saved(self, name: str, list_name: str = MAIN_LIST) -> tuple[str, ...]:
+        """A saved list of a user, in the order it was saved."""
+        return await self._store.saved(name, list_name)
 
-    async def unsave(self, name: str, symbols: Sequence[str] | None) -> tuple[str, ...]:
-        """Take symbols (None: all) out of the saved list; returns those that were in it."""
-        return await self._store.unsave(name, symbols)
+    async def save(self, name: str, symbols: Sequence[str], limit: int, list_name: str = MAIN_LIST) -> None:
+        """Add to a saved list, of at most `limit` symbols; it is on disk when this returns."""
+        await self._store.save(name, symbols, limit, list_name)
+
+    async def unsave(self, name: str, symbols: Sequence[str] | None, list_name: str = MAIN_LIST) -> tuple[str, ...]:
+        """Take symbols (None: all) out of a saved list; returns those that were in it."""
+        return await self._store.unsave(name, symbols, list_name)
+
+    async def forget(self, name: str, symbols: Sequence[str]) -> None:
+        """Take symbols out of all saved lists of a user."""
+        await self._store.forget(name, symbols)
+
+    async def _verify_in_turn(self, login: _Login) -> None:
+        self._throttle.check(login.name, login.address)
+        async with AsyncExitStack() as turn:
+            # Of equal tries one is hashed at a time: when the first was right, the others find it remembered.
+            await turn.enter_async_context(self._turns.setdefault(login.digest, asyncio.Lock()))
+            if self._is_remembered(login.digest):
+                return
+            await turn.enter_async_context(self._slot())
+            self._throttle.check(login.name, login.address)  # others failed while this one waited
+            # What is hashed is finished and counted even where the client goes: its going must not make it free.
+            hashing = asyncio.create_task(self._hash(login, turn.pop_all()), name="password hash")
+            self._hashing.add(hashing)
+            hashing.add_done_callback(self._hashing.discard)
+            await asyncio.shield(hashing)
+
+    async def _verify_in_crowd(self, login: _Login) -> None:
+        """As `_verify_in_turn`, with a look at the password out of turn, which can only ever let somebody in.
+
+        Others wait already, or fail again and again from the same address: who comes with the right password shall not
+        pay for them. A name is looked at once a minute, one at a time. The answer to everything else comes in its turn
+        or, where the address is throttled, after a fixed time: it tells nothing of who is a user. And a name that
+        nobody has costs no hash here, however many are tried.
+        """
+        self._throttle.went_ahead(login.name)
+        ahead = self._keep(self._check_ahead(login), "password hash out of turn")
+        in_turn = self._keep(self._verify_in_turn(login), "login in turn")
+        over = self._keep(self._clock.sleep(AHEAD_SECONDS), "end of a throttled login")
+        try:
+            await asyncio.wait((ahead, in_turn), return_when=asyncio.FIRST_COMPLETED)
+            if ahead.done() and ahead.result():
+                return
+            await asyncio.wait((in_turn,))
+            try:
+                in_turn.result()
+            except CommandError as refusal:
+                is_throttled = refusal.reason is Reason.LOGIN_THROTTLED
+                if not (is_throttled and self._throttle.blames_only_address(login.name, login.address)):
+                    raise
+                await asyncio.wait((ahead, over), return_when=asyncio.FIRST_COMPLETED)
+                if not (ahead.done() and ahead.result()):
+                    await over
+                    raise
+        finally:
+            in_turn.cancel()
+            over.cancel()
+            await asyncio.wait((in_turn, over))
+
+    async def _check_ahead(self, login: _Login) -> bool:
+        deadline = self._clock.monotonic() + AHEAD_SECONDS
+        async with self._ahead:
+            if not login.is_user or self._is_remembered(login.digest) or self._clock.monotonic() >= deadline:
+                return self._is_remembered(login.digest)
+            # No slot is waited for: the pool gives this the next thread that is free, and there is one such at a time.
+            try:
+                is_right = await self._compare(login)
+            except StorageError:
+                return False
+        if is_right:
+            self._throttle.clear(login.name)
+        return is_right
+
+    def _keep(self, work: Coroutine[Any, Any, Result], name: str) -> asyncio.Task[Result]:
+        """A task of this object, whose end may interest nobody."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _enrol(self, name: str) -> None:
+        """Make a name of the allowlist a user, without a password."""
+        try:
+            await self._store.add_user(name, NO_PASSWORD, created_at_ms=self._clock.now_ms())
+        except CommandError:
+            log.debug("A name of the allowlist was added by somebody else at the same moment.", username=name)
 
     async def _hash(self, login: _Login, turn: AsyncExitStack) -> None:
         async with turn:
-            try:
-                is_right = await self._pool.run(self._hasher.matches, login.password_hash, login.password)
-            except ValueError as error:
-                log.error("A stored password could not be compared.", username=login.name, error=str(error))  # noqa: TRY400 - a trace would tell no more
-                raise StorageError("The password could not be compared. Tell the server's operator.") from None
-            if not (is_right and login.is_user):
+            if not await self._compare(login):
                 self._throttle.count(login.name, login.address)
                 raise CommandError(Reason.BAD_CREDENTIALS, "The name or the password is wrong.")
-            self._remember(login.digest)
-            if self._hasher.is_outdated(login.password_hash):
-                await self._renew_hash(login)
+
+    async def _compare(self, login: _Login) -> bool:
+        """Whether the password is right; then it is remembered, and its hash is kept up to date."""
+        try:
+            is_right = await self._pool.run(self._hasher.matches, login.password_hash, login.password)
+        except ValueError as error:
+            log.error("A stored password could not be compared.", username=login.name, error=str(error))  # noqa: TRY400 - a trace would tell no more
+            raise StorageError("The password could not be compared. Tell the server's operator.") from None
+        if not (is_right and login.is_user):
+            return False
+        self._remember(login.digest)
+        if self._hasher.is_outdated(login.password_hash):
+            await self._renew_hash(login)
+        return True
 
     async def _renew_hash(self, login: _Login) -> None:
         password_hash = await self._pool.run(self._hasher.hash, login.password)

@@ -8,7 +8,7 @@ surrogates, absurd nesting).
 
 import json
 import math
-from typing import Annotated, Any, ClassVar, Literal, NoReturn, get_args
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -32,10 +32,12 @@ from stocktrack.errors import Code, CommandError, Reason, StockTrackError
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote, Symbol, shown
 
 PROTOCOL_VERSION = 1
+MAIN_LIST = "main"
 MAX_REPLY_BYTES = 262_144
 MIN_INTERVAL_SECONDS = 0.1
 MAX_INTERVAL_SECONDS = 3_600.0
 MAX_LIST_LIMIT = 100
+MAX_TOKEN_DAYS = 365
 _MAX_ID_CHARS = 128
 _MAX_ID_NUMBER = 2**53 - 1  # what every JSON library keeps exactly
 _MAX_FIELDS_NAMED = 5
@@ -77,7 +79,9 @@ _INTERVAL_SCHEMA = {
 Interval = Annotated[FiniteFloat, Strict(), AfterValidator(_is_an_interval), WithJsonSchema(_INTERVAL_SCHEMA)]
 Limit = Annotated[int, Strict(), Field(ge=1, le=MAX_LIST_LIMIT)]
 Username = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterValidator(_is_visible)]
+ListName = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterValidator(_is_visible)]
 Flag = Annotated[bool, Strict()]
+SessionName = Annotated[str, Strict(), Field(min_length=1, max_length=32), AfterValidator(_is_visible)]
 
 
 class _Addressed(BaseModel):
@@ -122,12 +126,36 @@ class _WithSymbols(Command):
         return {**{key: value for key, value in fields.items() if key != "symbol"}, "symbols": (fields["symbol"],)}
 
 
+def _one_way_to_log_in(schema: dict[str, Any]) -> None:
+    """Tell the schema what `Auth` checks."""
+    schema["oneOf"] = [{"required": ["username"]}, {"required": ["token"]}]
+    schema["dependentRequired"] = {"password": ["username"]}
+
+
 class Auth(Command):
-    """`{"type":"AUTH","id":1,"username":"Yosakorn","password":"correct horse"}`."""
+    """`{"type":"AUTH","id":1,"username":"Yosakorn","password":"correct horse"}`, or with a `token` instead of both."""
+
+    model_config = ConfigDict(json_schema_extra=_one_way_to_log_in)
 
     type: Literal["AUTH"] = "AUTH"
-    username: Username
-    password: Annotated[str, Strict(), Field(min_length=1, max_length=1024, repr=False)]
+    username: Username | None = None
+    password: Annotated[str, Strict(), Field(min_length=1, max_length=1024)] | None = Field(
+        default=None, repr=False, description="may be left out where HELLO's auth lists allowlist"
+    )
+    token: Annotated[str, Strict(), Field(min_length=1, max_length=2048)] | None = Field(
+        default=None, repr=False, description="instead of username and password"
+    )
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> Self:
+        for name in ("username", "password", "token"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                raise ValueError(f"the field {name!r} must be a string")
+        if self.token is None and self.username is None:
+            raise ValueError("the field 'username' is missing")
+        if self.token is not None and (self.username is not None or self.password is not None):
+            raise ValueError("there is a 'token' beside 'username' or 'password': send either a token or these two")
+        return self
 
 
 class Get(_WithSymbols):
@@ -138,26 +166,29 @@ class Get(_WithSymbols):
 
 
 class Subscribe(_WithSymbols):
-    """`{"type":"SUBSCRIBE","id":3,"symbols":["AAPL","MSFT"],"interval":5}`; without symbols: all saved ones."""
+    """`{"type":"SUBSCRIBE","id":3,"symbols":["AAPL","MSFT"],"interval":5}`; without symbols: all of the list."""
 
     type: Literal["SUBSCRIBE"] = "SUBSCRIBE"
     symbols: Symbols | None = None
+    list: ListName | None = Field(default=None, description="which of the user's saved lists; left out: main")
     interval: Interval | None = Field(default=None, description="seconds between pushes; 0 as prices change")
-    save: Flag = Field(default=True, description="false leaves the user's saved list alone")
+    save: Flag = Field(default=True, description="false leaves the user's saved lists alone")
 
 
 class Unsubscribe(_WithSymbols):
-    """`{"type":"UNSUBSCRIBE","id":4,"symbols":["AAPL"]}`; without symbols: all pushed and all saved ones."""
+    """`{"type":"UNSUBSCRIBE","id":4,"symbols":["AAPL"]}`; without symbols: all of the list, or all pushed and main."""
 
     type: Literal["UNSUBSCRIBE"] = "UNSUBSCRIBE"
     symbols: Symbols | None = None
-    save: Flag = Field(default=True, description="false leaves the user's saved list alone")
+    list: ListName | None = Field(default=None, description="which of the user's saved lists; left out: main")
+    save: Flag = Field(default=True, description="false leaves the user's saved lists alone")
 
 
 class MyStocks(Command):
     """`{"type":"MY_STOCKS","id":5}`."""
 
     type: Literal["MY_STOCKS"] = "MY_STOCKS"
+    list: ListName | None = Field(default=None, description="which of the user's saved lists; left out: main")
 
 
 class News(Command):
@@ -202,12 +233,68 @@ class Logout(Command):
     type: Literal["LOGOUT"] = "LOGOUT"
 
 
+class Token(Command):
+    """`{"type":"TOKEN","id":12,"days":30}`."""
+
+    type: Literal["TOKEN"] = "TOKEN"
+    days: Annotated[int, Strict(), Field(ge=1, le=MAX_TOKEN_DAYS)] = 30
+
+
+class ListSessions(Command):
+    """`{"type":"SESSIONS","id":13}`."""
+
+    type: Literal["SESSIONS"] = "SESSIONS"
+    after: SessionName | None = Field(default=None, description="lists the sessions opened after this one")
+
+
+class Kick(Command):
+    """`{"type":"KICK","id":14,"session":"s7"}`."""
+
+    type: Literal["KICK"] = "KICK"
+    session: SessionName
+
+
+class Announce(Command):
+    """`{"type":"ANNOUNCE","id":15,"text":"The server restarts at noon."}`."""
+
+    type: Literal["ANNOUNCE"] = "ANNOUNCE"
+    text: Annotated[str, Strict(), Field(min_length=1, max_length=500), AfterValidator(_is_visible)]
+
+
 AnyCommand = Annotated[
-    Auth | Get | Subscribe | Unsubscribe | MyStocks | News | Info | Dividends | Search | Ping | Logout,
+    Auth
+    | Get
+    | Subscribe
+    | Unsubscribe
+    | MyStocks
+    | News
+    | Info
+    | Dividends
+    | Search
+    | Ping
+    | Logout
+    | Token
+    | ListSessions
+    | Kick
+    | Announce,
     Field(discriminator="type"),
 ]
 CommandType = Literal[
-    "AUTH", "GET", "SUBSCRIBE", "UNSUBSCRIBE", "MY_STOCKS", "NEWS", "INFO", "DIVIDENDS", "SEARCH", "PING", "LOGOUT"
+    "AUTH",
+    "GET",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "MY_STOCKS",
+    "NEWS",
+    "INFO",
+    "DIVIDENDS",
+    "SEARCH",
+    "PING",
+    "LOGOUT",
+    "TOKEN",
+    "SESSIONS",
+    "KICK",
+    "ANNOUNCE",
 ]
 COMMAND_TYPES: tuple[str, ...] = get_args(CommandType)
 
@@ -273,8 +360,8 @@ class Limits(BaseModel):
 
 
 # {"type":"HELLO","code":100,"status":"CONTINUE","protocol":1,"server":"stocktrack/0.1.0","instance":"b7c1",
-# "auth":["password"],"limits":{"max_line_bytes":32768,"max_reply_bytes":262144,"max_symbols":500,"min_interval":0.1},
-# "heartbeat_seconds":30.0}
+# "auth":["password","token"],"limits":{"max_line_bytes":32768,"max_reply_bytes":262144,"max_symbols":500,
+# "min_interval":0.1},"heartbeat_seconds":30.0}
 class Hello(ServerMessage):
     """The first line of every session: protocol, server, which run of it, and the limits."""
 
@@ -336,14 +423,16 @@ class UnsubscribeReply(Reply):
     symbols: tuple[str, ...]
 
 
-# {"type":"MY_STOCKS","id":5,"code":200,"status":"OK","symbols":["MSFT","TSLA"],"quotes":[{"symbol":"MSFT",
-# "price":425.52,"currency":"USD","market_state":"closed","timestamp":1712347200000,"received_at":1712350800000,
-# "provider":"yahoo","stale":true,"stale_reason":"provider_timeout","retry_at":1712350830000,"seq":7}],
-# "missing":[{"symbol":"TSLA","code":500,"reason":"provider_timeout"}]}
+# {"type":"MY_STOCKS","id":5,"code":200,"status":"OK","list":"main","lists":["main","tech"],"symbols":["MSFT","TSLA"],
+# "quotes":[{"symbol":"MSFT","price":425.52,"currency":"USD","market_state":"closed","timestamp":1712347200000,
+# "received_at":1712350800000,"provider":"yahoo","stale":true,"stale_reason":"provider_timeout",
+# "retry_at":1712350830000,"seq":7}],"missing":[{"symbol":"TSLA","code":500,"reason":"provider_timeout"}]}
 class MyStocksReply(Reply):
-    """The user's saved list with its latest quotes; an empty list is a success."""
+    """A saved list of the user with its latest quotes, and the names of all of them; an empty list is a success."""
 
     type: Literal["MY_STOCKS"] = "MY_STOCKS"
+    list: str = MAIN_LIST
+    lists: tuple[str, ...] = (MAIN_LIST,)
     symbols: tuple[str, ...]
     quotes: tuple[SerializeAsAny[BoardQuote], ...]
     missing: tuple[Missing, ...] = ()
@@ -404,6 +493,59 @@ class LogoutReply(Reply):
     type: Literal["LOGOUT"] = "LOGOUT"
     code: Code = Code.LOGGED_OUT
     message: str
+
+
+# {"type":"TOKEN","id":12,"code":200,"status":"OK","username":"Yosakorn","token":"eyJhbGciOiJIUzI1NiJ9.e30.c2ln",
+# "expires_at":1714923900000}
+class TokenReply(Reply):
+    """A token to log in with from now on; it is told this once."""
+
+    type: Literal["TOKEN"] = "TOKEN"
+    username: str
+    token: str = Field(repr=False)
+    expires_at: int
+
+
+class SessionInfo(BaseModel):
+    """One open session, as an administrator sees it."""
+
+    model_config = ConfigDict(frozen=True)
+    session: str
+    username: str | None = None
+    address: str
+    door: str
+    since: int = Field(description="when it was opened, epoch milliseconds")
+    symbols: tuple[str, ...]
+    behind: int = Field(description="bytes that wait for the client to take them")
+
+
+# {"type":"SESSIONS","id":13,"code":200,"status":"OK","sessions":[{"session":"s7","username":"Yosakorn",
+# "address":"192.0.2.7","door":"tcp","since":1712331900000,"symbols":["AAPL","MSFT"],"behind":0}],"count":1,
+# "more":false}
+class SessionsReply(Reply):
+    """The open sessions, in the order in which they came; `more` says that they did not all fit on the line."""
+
+    type: Literal["SESSIONS"] = "SESSIONS"
+    sessions: tuple[SessionInfo, ...]
+    count: int
+    more: bool
+
+
+# {"type":"KICK","id":14,"code":200,"status":"OK","session":"s7","username":"Yosakorn"}
+class KickReply(Reply):
+    """Which session was ended, and whose it was."""
+
+    type: Literal["KICK"] = "KICK"
+    session: str
+    username: str | None = None
+
+
+# {"type":"ANNOUNCE","id":15,"code":200,"status":"OK","recipients":3}
+class AnnounceReply(Reply):
+    """How many sessions were told."""
+
+    type: Literal["ANNOUNCE"] = "ANNOUNCE"
+    recipients: int
 
 
 # {"type":"GET","id":12,"code":404,"status":"NOT_FOUND","reason":"unknown_symbol","message":"No source knows NOPE.",
@@ -500,6 +642,10 @@ AnyServerMessage = Annotated[
     | Annotated[SearchReply, Tag("SEARCH")]
     | Annotated[PingReply, Tag("PING")]
     | Annotated[LogoutReply, Tag("LOGOUT")]
+    | Annotated[TokenReply, Tag("TOKEN")]
+    | Annotated[SessionsReply, Tag("SESSIONS")]
+    | Annotated[KickReply, Tag("KICK")]
+    | Annotated[AnnounceReply, Tag("ANNOUNCE")]
     | Annotated[Failure, Tag("FAILURE")]
     | Annotated[Price, Tag("PRICE")]
     | Annotated[Heartbeat, Tag("HEARTBEAT")]
@@ -537,10 +683,11 @@ def decode_line(line: bytes) -> AnyCommand:
     if kind not in COMMAND_TYPES:
         message = f"There is no command {shown(kind)}; there are {', '.join(COMMAND_TYPES)}."
         raise BadLine(Reason.UNKNOWN_COMMAND, message, id=id_)
-    if fields.get("symbols", ()) is None and "symbols" in _FIELDS[kind]:
-        # Left out it can mean "all of them"; a null is more likely a script's empty variable.
-        message = f"{kind}: the field 'symbols' is null: send a list of symbols, or leave the field out."
-        raise BadLine(Reason.INVALID_COMMAND, message, command_type=kind, id=id_)
+    for field, what in (("symbols", "a list of symbols"), ("list", "the name of a list")):
+        if fields.get(field, ()) is None and field in _FIELDS[kind]:
+            # Left out it can mean "all of them"; a null is more likely a script's empty variable.
+            message = f"{kind}: the field {field!r} is null: send {what}, or leave the field out."
+            raise BadLine(Reason.INVALID_COMMAND, message, command_type=kind, id=id_)
     try:
         return COMMANDS.validate_python(fields)
     except ValidationError as error:
@@ -745,7 +892,8 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
         case "float_type":
             return f"{what} must be a number."
         case "int_type" | "greater_than_equal" | "less_than_equal":
-            return f"{what} must be a whole number from 1 to {MAX_LIST_LIMIT}."
+            most = MAX_TOKEN_DAYS if field == "days" else MAX_LIST_LIMIT
+            return f"{what} must be a whole number from 1 to {most}."
         case "too_short" | "tuple_type":
             return f"{what} must be a list with at least one entry."
         case _:

@@ -17,7 +17,10 @@ from stocktrack.connection import Connection
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrackError
 from stocktrack.feed import Event, Feed, FeedEvent
 from stocktrack.messages import (
+    MAIN_LIST,
     MAX_REPLY_BYTES,
+    Announce,
+    AnnounceReply,
     AnyCommand,
     Auth,
     AuthReply,
@@ -30,7 +33,10 @@ from stocktrack.messages import (
     Hello,
     Info,
     InfoReply,
+    Kick,
+    KickReply,
     Limits,
+    ListSessions,
     Logout,
     LogoutReply,
     Missing,
@@ -44,8 +50,12 @@ from stocktrack.messages import (
     Reply,
     Search,
     SearchReply,
+    SessionInfo,
+    SessionsReply,
     Subscribe,
     SubscribeReply,
+    Token,
+    TokenReply,
     Unsubscribe,
     UnsubscribeReply,
     decode_line,
@@ -60,23 +70,82 @@ MAX_BAD_LINES = 20
 MAX_LOGIN_FAILURES = 3
 
 
+class NewToken(Protocol):
+    """A token just made."""
+
+    @property
+    def text(self) -> str:
+        """What AUTH takes."""
+        ...
+
+    @property
+    def expires_at_ms(self) -> int:
+        """Until when, epoch milliseconds."""
+        ...
+
+
 class Accounts(Protocol):
     """What a session asks of the user accounts."""
 
-    async def verify(self, name: str, password: str, address: str) -> None:
+    async def verify(self, name: str, password: str | None, address: str) -> None:
         """Return where the password is right; `CommandError` where not, `StorageError` where nobody can tell."""
         ...
 
-    async def saved(self, name: str) -> tuple[str, ...]:
-        """The saved list of a user, in the order it was saved."""
+    async def verify_token(self, token: str, address: str) -> str:
+        """Whose token it is; errors as in `verify`."""
         ...
 
-    async def save(self, name: str, symbols: Sequence[str], limit: int) -> None:
-        """Add to the saved list, of at most `limit` symbols; it is on disk when this returns."""
+    async def make_token(self, name: str, days: int) -> NewToken:
+        """A token for a user; `CommandError` where the user can have none."""
         ...
 
-    async def unsave(self, name: str, symbols: Sequence[str] | None) -> tuple[str, ...]:
-        """Take symbols (None: all) out of the saved list; returns those that were in it."""
+    async def is_admin(self, name: str) -> bool:
+        """Whether the user is an administrator at this moment."""
+        ...
+
+    async def list_names(self, name: str) -> tuple[str, ...]:
+        """The names of the user's saved lists, the main list first."""
+        ...
+
+    async def saved(self, name: str, list_name: str = MAIN_LIST) -> tuple[str, ...]:
+        """A saved list of a user, in the order it was saved."""
+        ...
+
+    async def save(self, name: str, symbols: Sequence[str], limit: int, list_name: str = MAIN_LIST) -> None:
+        """Add to a saved list, of at most `limit` symbols; it is on disk when this returns."""
+        ...
+
+    async def unsave(self, name: str, symbols: Sequence[str] | None, list_name: str = MAIN_LIST) -> tuple[str, ...]:
+        """Take symbols (None: all) out of a saved list; returns those that were in it."""
+        ...
+
+    async def forget(self, name: str, symbols: Sequence[str]) -> None:
+        """Take symbols out of all saved lists of a user."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """Some of the open sessions, how many there are in all, and whether there are more of them after these."""
+
+    sessions: tuple[SessionInfo, ...]
+    count: int
+    more: bool
+
+
+class Desk(Protocol):
+    """What an administrator can do with the open sessions."""
+
+    def page(self, after: str | None) -> SessionPage:
+        """The sessions opened after the one named `after`, as many as one reply can carry."""
+        ...
+
+    def kick(self, name: str, by: "Session") -> "Session":
+        """End the session of this name and return it; `CommandError` where there is none, or it is `by`'s own."""
+        ...
+
+    async def announce(self, text: str, by: "Session") -> int:
+        """Tell every session that is logged in; returns how many those were."""
         ...
 
 
@@ -92,11 +161,15 @@ class SessionRules:
     max_symbols: int
     commands_per_second: float
     command_burst: int
+    auth: tuple[str, ...] = ("password", "token")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Services:
-    """What all sessions share. `admit(session, username)` counts a login, or refuses it with a `CommandError`."""
+    """What all sessions share. `rules` may be replaced while they live.
+
+    `admit(session, username)` counts a login, or refuses it with a `CommandError`.
+    """
 
     rules: SessionRules
     accounts: Accounts
@@ -104,23 +177,30 @@ class Services:
     board: Board
     clock: Clock
     admit: Callable[["Session", str], None]
+    desk: Desk
+    # Told the type of each command and the seconds that its answer took.
+    observe: Callable[[str, float], None] = lambda _type, _seconds: None
 
 
 class State(Enum):
     """Where a session is in its life."""
 
     GREETED = "greeted"
+    GUEST = "guest"
     AUTHENTICATED = "authenticated"
     ENDED = "ended"
 
 
 _ALWAYS = frozenset({"PING", "LOGOUT"})
-_FOR_USERS = frozenset({"GET", "SUBSCRIBE", "UNSUBSCRIBE", "MY_STOCKS", "NEWS", "INFO", "DIVIDENDS", "SEARCH"})
+_FOR_USERS = frozenset({"GET", "SUBSCRIBE", "UNSUBSCRIBE", "MY_STOCKS", "NEWS", "INFO", "DIVIDENDS", "SEARCH", "TOKEN"})
+# Whether this user is an administrator is seen when the command comes: the state does not know it.
+_FOR_ADMINS = frozenset({"SESSIONS", "KICK", "ANNOUNCE"})
 
 # What may be sent in which state; what is missing here is an error, and `_refusal` says which.
 ALLOWED: Mapping[State, frozenset[str]] = {
     State.GREETED: _ALWAYS | {"AUTH"},
-    State.AUTHENTICATED: _ALWAYS | _FOR_USERS,
+    State.GUEST: _ALWAYS | {"AUTH", "GET", "SUBSCRIBE", "UNSUBSCRIBE"},
+    State.AUTHENTICATED: _ALWAYS | _FOR_USERS | _FOR_ADMINS,
     State.ENDED: frozenset(),
 }
 
@@ -131,6 +211,7 @@ class Session:
     __slots__ = (
         "_bad_lines",
         "_connection",
+        "_has_token",
         "_is_dismissed",
         "_login_failures",
         "_services",
@@ -155,6 +236,7 @@ class Session:
         self.state = State.GREETED
         self.username: str | None = None
         self._bad_lines = 0
+        self._has_token = False
         self._is_dismissed = False
         self._login_failures = 0
         self._tokens = float(services.rules.command_burst)
@@ -186,11 +268,15 @@ class Session:
             Hello(
                 server=rules.server,
                 instance=rules.instance,
-                auth=("password",),
+                auth=rules.auth,
                 limits=Limits(max_line_bytes=rules.max_line_bytes, max_symbols=rules.max_symbols),
                 heartbeat_seconds=rules.heartbeat_seconds,
             )
         )
+
+    def welcome_guest(self) -> None:
+        """Let the client have prices without a login; nothing can be saved for it. The door decides who is a guest."""
+        self._move(State.GUEST, "a guest")
 
     async def receive(self, line: bytes) -> bytes:
         """The answer to a line, to be sent in one piece and before anything else is awaited.
@@ -203,6 +289,7 @@ class Session:
         except BadLine as error:
             return self._bad_line(error)
         self._bad_lines = 0
+        began = self._services.clock.monotonic()
         try:
             self._take_token()
             reply, following = await self.handle(command)
@@ -212,6 +299,7 @@ class Session:
             log.exception("a command failed unexpectedly", session=self.name, command=command.type)
             ours = CommandError(Reason.INTERNAL_ERROR, "The server failed to do this; its log says why.")
             reply, following = failure(ours, command), b""
+        self._services.observe(command.type, self._services.clock.monotonic() - began)
         if self._is_dismissed:
             return b""  # it was ended while the command was open: nothing follows the farewell
         encoded = encode_line(reply)
@@ -292,8 +380,10 @@ class Session:
 
     async def handle(self, command: AnyCommand) -> tuple[Reply, bytes]:
         """The reply to a command and the lines that follow it; `StockTrackError` where it fails."""
-        if command.type not in ALLOWED[self.state]:
+        if command.type not in ALLOWED[self.state] or (self.state is State.GUEST and _is_for_users(command)):
             raise self._refusal(command)
+        if command.type in _FOR_ADMINS and not await self._services.accounts.is_admin(self._user()):
+            raise CommandError(Reason.NOT_PERMITTED, f"{command.type} is for administrators.")
         match command:
             case Auth():
                 return await self._auth(command), b""
@@ -320,6 +410,18 @@ class Session:
             case Logout():
                 self._end_quietly("logged out")
                 return LogoutReply(id=command.id, message=self._goodbye()), b""
+            case Token():
+                return await self._token(command), b""
+            case ListSessions():
+                page = self._services.desk.page(command.after)
+                return SessionsReply(id=command.id, sessions=page.sessions, count=page.count, more=page.more), b""
+            case Kick():
+                kicked = self._services.desk.kick(command.session, self)
+                return KickReply(id=command.id, session=kicked.name, username=kicked.username), b""
+            case Announce():
+                return AnnounceReply(
+                    id=command.id, recipients=await self._services.desk.announce(command.text, self)
+                ), b""
             case _:
                 assert_never(command)
 
@@ -338,22 +440,42 @@ class Session:
     async def _auth(self, command: Auth) -> AuthReply:
         accounts = self._services.accounts
         try:
-            await accounts.verify(command.username, command.password, self.address)
+            username = await self._verify(command)
         except CommandError as error:
             if error.reason is Reason.BAD_CREDENTIALS:
                 self._login_failures += 1
                 if self._login_failures >= MAX_LOGIN_FAILURES:
-                    self._end_quietly("three wrong passwords")
+                    self._end_quietly("three wrong logins")
                     raise CommandError(error.reason, f"{error.message} It was the third: the session ends.") from None
             raise
-        symbols = await accounts.saved(command.username)
+        symbols = await accounts.saved(username)
         if self.state is State.ENDED:
             raise CommandError(Reason.NOT_AUTHENTICATED, "The session ended during the login.")
-        self._services.admit(self, command.username)
-        self.username = command.username
+        self._services.admit(self, username)
+        self.username = username
+        self._has_token = command.token is not None
         self._move(State.AUTHENTICATED, "logged in")
-        message = f"Welcome {command.username}! Login successful."
-        return AuthReply(id=command.id, message=message, username=command.username, symbols=symbols)
+        message = f"Welcome {username}! Login successful."
+        return AuthReply(id=command.id, message=message, username=username, symbols=symbols)
+
+    async def _verify(self, command: Auth) -> str:
+        """Who logs in, by one of the two ways."""
+        accounts = self._services.accounts
+        if command.token is not None:
+            return await accounts.verify_token(command.token, self.address)
+        assert command.username is not None  # noqa: S101 - the model lets no AUTH through that has neither
+        if command.password is None and "allowlist" not in self._services.rules.auth:
+            raise CommandError(Reason.INVALID_COMMAND, "AUTH: the field 'password' is missing.")
+        await accounts.verify(command.username, command.password, self.address)
+        return command.username
+
+    async def _token(self, command: Token) -> TokenReply:
+        if self._has_token:
+            # Else whoever finds a token could renew it for ever.
+            raise CommandError(Reason.NOT_PERMITTED, "A session that a token opened gets no other: log in by password.")
+        user = self._user()
+        token = await self._services.accounts.make_token(user, command.days)
+        return TokenReply(id=command.id, username=user, token=token.text, expires_at=token.expires_at_ms)
 
     async def _get(self, command: Get) -> GetReply:
         self._check_count(command.symbols)
@@ -364,10 +486,19 @@ class Session:
         return GetReply(id=command.id, quotes=quotes, missing=_as_missing(found.missing))
 
     async def _my_stocks(self, command: MyStocks) -> MyStocksReply:
-        symbols = await self._services.accounts.saved(self._user())
+        accounts, user, list_name = self._services.accounts, self._user(), command.list or MAIN_LIST
+        symbols = await accounts.saved(user, list_name)
+        list_names = await accounts.list_names(user)
         found = await self._services.feed.quotes(symbols)
         quotes = tuple(found.quotes[symbol] for symbol in symbols if symbol in found.quotes)
-        return MyStocksReply(id=command.id, symbols=symbols, quotes=quotes, missing=_as_missing(found.missing))
+        return MyStocksReply(
+            id=command.id,
+            list=list_name,
+            lists=list_names,
+            symbols=symbols,
+            quotes=quotes,
+            missing=_as_missing(found.missing),
+        )
 
     async def _dividends(self, command: Dividends) -> DividendsReply:
         dividends = await self._services.feed.dividends(command.symbol, command.limit)
@@ -376,8 +507,8 @@ class Session:
         return DividendsReply(id=command.id, symbol=command.symbol, currency=currency, dividends=tuple(dividends))
 
     async def _subscribe(self, command: Subscribe) -> tuple[SubscribeReply, bytes]:
-        accounts, user = self._services.accounts, self._user()
-        symbols = await accounts.saved(user) if command.symbols is None else command.symbols
+        accounts, list_name = self._services.accounts, command.list or MAIN_LIST
+        symbols = await accounts.saved(self._user(), list_name) if command.symbols is None else command.symbols
         self._check_count((*self.symbols, *symbols))
         errors = await self._services.feed.known(symbols)
         # A 404 is final: unknown, or no source for quotes. What only failed for now is subscribed and pending.
@@ -386,7 +517,7 @@ class Session:
         if symbols and not wanted:
             raise _AllMissing(refused)
         if command.save and command.symbols is not None:
-            await accounts.save(user, wanted, self._services.rules.max_symbols)
+            await accounts.save(self._user(), wanted, self._services.rules.max_symbols, list_name)
         pushed = frozenset(self.symbols)
         # From here on nothing is awaited: the door sends the reply and the first prices before any push can.
         following = self._subscription.add(wanted, command.interval) if self.is_open else b""
@@ -402,10 +533,16 @@ class Session:
         return reply, following
 
     async def _unsubscribe(self, command: Unsubscribe) -> UnsubscribeReply:
+        accounts, list_name = self._services.accounts, command.list or MAIN_LIST
         unsaved: tuple[str, ...] = ()
         if command.save:
-            unsaved = await self._services.accounts.unsave(self._user(), command.symbols)
-        named = self.symbols if command.symbols is None else command.symbols
+            unsaved = await accounts.unsave(self._user(), command.symbols, list_name)
+        if command.symbols is not None:
+            named = command.symbols
+        elif command.list is not None:
+            named = unsaved if command.save else await accounts.saved(self._user(), list_name)
+        else:
+            named = self.symbols
         unpushed = self._subscription.remove(named)
         gone = frozenset((*unsaved, *unpushed))
         removed = tuple(symbol for symbol in dict.fromkeys((*named, *unsaved)) if symbol in gone)
@@ -460,6 +597,13 @@ class Session:
     def _move(self, state: State, why: str) -> None:
         log.debug("session", session=self.name, user=self.username, state=state.value, why=str(why))
         self.state = state
+
+
+def _is_for_users(command: AnyCommand) -> bool:
+    """Whether a command that guests may send needs a saved list in this form."""
+    return isinstance(command, Subscribe | Unsubscribe) and (
+        command.save or command.list is not None or (isinstance(command, Subscribe) and command.symbols is None)
+    )
 
 
 class _AllMissing(CommandError):  # noqa: N818 - it says what is so, like the reason it carries

@@ -7,7 +7,7 @@ few milliseconds a second, and it saves the timers' memory in every session.
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +18,7 @@ from stocktrack.connection import Connection
 from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
 from stocktrack.feed import Feed, FeedEvent
 from stocktrack.session import Accounts, Services, Session, SessionRules, State
+from stocktrack.session_desk import SessionDesk
 
 log = structlog.get_logger()
 
@@ -44,8 +45,10 @@ class Sessions:
         self._rules = rules
         self._clock = clock
         self._accounts = accounts
-        self._services = Services(rules, accounts, feed, board, clock, self._admit)
         self._open: dict[Session, None] = {}
+        self._services = Services(
+            rules, accounts, feed, board, clock, self._admit, SessionDesk(self._open.keys(), clock)
+        )
         self._numbers = itertools.count(1)
         self._unauthenticated = 0
         self._by_address: Counter[str] = Counter()
@@ -62,9 +65,28 @@ class Sessions:
     def __iter__(self) -> Iterator[Session]:
         return iter(tuple(self._open))
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether all sessions were ended, and none begins any more."""
+        return self._closing is not None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the server takes no more sessions at this moment."""
+        return len(self._open) >= self._limits.max_sessions
+
+    def observe_commands(self, observe: Callable[[str, float], None]) -> None:
+        """Have `observe` told the type of each command and the seconds that its answer took."""
+        self._services.observe = observe
+
     def start(self) -> None:
         """Begin to watch the deadlines."""
         self._spawn(self._watch(), "session deadlines")
+
+    def change(self, rules: SessionRules, limits: SessionLimits) -> None:
+        """Go by other rules and limits from now on; no session that is open is closed for a lower limit."""
+        self._rules = self._services.rules = rules
+        self._limits = limits
 
     async def close(self) -> None:
         """End the tasks; the sessions were ended by `end_all` before."""
@@ -123,18 +145,18 @@ class Sessions:
             self._by_user[username] += 1
 
     def _tell(self, event: FeedEvent) -> None:
-        """Hand an event of the feed to the sessions; what turned out to be unknown leaves the saved lists too."""
+        """Hand an event of the feed to the sessions; what turned out to be unknown leaves all saved lists."""
         dropped: dict[str, set[str]] = {}
         for session in tuple(self._open):
             symbols = session.tell(event)
             if symbols and session.username is not None:
                 dropped.setdefault(session.username, set()).update(symbols)
         for username, unknown in dropped.items():
-            self._spawn(self._unsave(username, sorted(unknown)), f"unsave unknown symbols of {username}")
+            self._spawn(self._forget(username, sorted(unknown)), f"forget unknown symbols of {username}")
 
-    async def _unsave(self, username: str, symbols: Sequence[str]) -> None:
+    async def _forget(self, username: str, symbols: Sequence[str]) -> None:
         try:
-            await self._accounts.unsave(username, symbols)
+            await self._accounts.forget(username, symbols)
         except StockTrackError as error:
             log.warning("unknown symbols stay in a saved list", user=username, symbols=symbols, why=error.message)
 
@@ -149,12 +171,12 @@ class Sessions:
             log.error("a task of the sessions failed unexpectedly", task=task.get_name(), exc_info=error)
 
     async def _watch(self) -> None:
-        shortest = min(
-            self._limits.auth_timeout_seconds, self._limits.slow_client_timeout_seconds, self._rules.heartbeat_seconds
-        )
-        period = min(1.0, shortest / 4)
         while True:
-            await self._clock.sleep(period)
+            limits = self._limits
+            shortest = min(
+                limits.auth_timeout_seconds, limits.slow_client_timeout_seconds, self._rules.heartbeat_seconds
+            )
+            await self._clock.sleep(min(1.0, shortest / 4))
             self.check_deadlines()
 
     def check_deadlines(self) -> None:
@@ -178,7 +200,7 @@ class Sessions:
             return False
         taken = session.connection.sent_bytes - unsent
         last_taken, since = self._behind.get(session, (-1, now))
-        if taken != last_taken:
+        if taken > last_taken:
             self._behind[session] = (taken, now)
             return False
         return now - since >= self._limits.slow_client_timeout_seconds

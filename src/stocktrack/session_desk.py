@@ -1,0 +1,88 @@
+"""What an administrator does with the open sessions: list them, end one, tell all of them something."""
+
+import asyncio
+from collections.abc import Collection
+
+import structlog
+
+from stocktrack.clock import Clock
+from stocktrack.errors import Code, CommandError, Reason, SessionEnd
+from stocktrack.messages import MAX_REPLY_BYTES, Notice, SessionInfo, encode_line
+from stocktrack.session import Session, SessionPage, State
+
+log = structlog.get_logger()
+
+# A page leaves room on its line for what stands around the sessions.
+_PAGE_BYTES = MAX_REPLY_BYTES - 1_024
+_MAX_SYMBOLS_LISTED = 500
+# After so many sends the loop gives way to the prices.
+_SENDS_IN_A_ROW = 500
+
+
+class SessionDesk:
+    """The desk over the sessions that `open_sessions` holds at any moment, in the order in which they came."""
+
+    def __init__(self, open_sessions: Collection[Session], clock: Clock) -> None:
+        self._open = open_sessions
+        self._clock = clock
+
+    def page(self, after: str | None) -> SessionPage:
+        """The sessions opened after the one named `after`, as many as one reply can carry."""
+        first = 0 if after is None else _number(after) + 1
+        listed: list[SessionInfo] = []
+        size = 0
+        for session in self._open:
+            if _number(session.name) < first or session.state is State.ENDED:
+                continue
+            info = self._info(session)
+            size += len(info.model_dump_json(exclude_none=True)) + 1
+            if size > _PAGE_BYTES:
+                return SessionPage(tuple(listed), len(self._open), more=True)
+            listed.append(info)
+        return SessionPage(tuple(listed), len(self._open), more=False)
+
+    def kick(self, name: str, by: Session) -> Session:
+        """End the session of this name and return it; `CommandError` where there is none, or it is `by`'s own."""
+        for session in self._open:
+            if session.name == name and session.state is not State.ENDED:
+                break
+        else:
+            raise CommandError(Reason.INVALID_COMMAND, f"There is no session {name!r}; SESSIONS lists those there are.")
+        if session is by:
+            raise CommandError(Reason.INVALID_COMMAND, "This is your own session; LOGOUT ends it.")
+        log.info("session kicked", session=session.name, user=session.username, by=by.username)
+        session.end(SessionEnd(Reason.NOT_PERMITTED, "An administrator ended this session."))
+        return session
+
+    async def announce(self, text: str, by: Session) -> int:
+        """Tell every session that is logged in; returns how many those were."""
+        line = encode_line(Notice(code=Code.CONTINUE, reason=Reason.ANNOUNCEMENT, message=text))
+        told = 0
+        for session in tuple(self._open):
+            if session.state is State.AUTHENTICATED:
+                session.connection.send(line)
+                told += 1
+                if told % _SENDS_IN_A_ROW == 0:
+                    await asyncio.sleep(0)
+        log.info("announcement", text=text, by=by.username, recipients=told)
+        return told
+
+    def _info(self, session: Session) -> SessionInfo:
+        age_seconds = self._clock.monotonic() - session.opened_at
+        return SessionInfo(
+            session=session.name,
+            username=session.username,
+            address=session.address,
+            door=session.door,
+            since=self._clock.now_ms() - round(age_seconds * 1000),
+            symbols=session.symbols[:_MAX_SYMBOLS_LISTED],
+            behind=session.connection.unsent_bytes(),
+        )
+
+
+def _number(name: str) -> int:
+    """The number in a session's name, by which sessions are ordered; `CommandError` for what can be no such name."""
+    digits = name.removeprefix("s")
+    if not (name.startswith("s") and digits.isascii() and digits.isdigit()):
+        raise CommandError(Reason.INVALID_COMMAND, f"{name!r} is no session's name, such as s7.")
+    return int(digits)

@@ -1,0 +1,143 @@
+"""Tokens: what a client logs in with instead of a password, and the secret that this server signs them with.
+
+A token is a JSON Web Token (RFC 7519), signed with HS256 and read by no other algorithm, whatever its header asks for.
+It carries the user's name, when that user was added, and the user's token epoch: a token counts as long as all three
+are those of the row in the database. So removing the user ends the tokens, and so does raising the epoch.
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jwt
+
+from stocktrack.clock import Clock
+from stocktrack.errors import ConfigError
+
+SECRET_FILE = "token.secret"  # noqa: S105 - the file's name
+ISSUER = "stocktrack"
+DAY_SECONDS = 86_400
+MIN_SECRET_BYTES = 32  # as long as the hash: RFC 7518, section 3.2
+_MAX_SECRET_BYTES = 4_096
+_ALGORITHM = "HS256"
+_OPTIONS: Any = {
+    "require": ["iss", "sub", "iat", "exp", "since", "epoch"],
+    # The clock is this program's, so that a test can move it.
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_nbf": False,
+}
+
+
+class Claims(NamedTuple):
+    """Whose token it is: the three values that have to be those of the user's row."""
+
+    name: str
+    created_at_ms: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A new token and until when it counts; the text stays out of every repr, and so out of logs."""
+
+    text: str = field(repr=False)
+    expires_at_ms: int
+
+
+class Tokens:
+    """Makes and reads tokens with one secret; whether the user still exists is for the caller to see."""
+
+    def __init__(self, secret: bytes, clock: Clock) -> None:
+        # A key of the right length, however long the secret in the file is.
+        self._key = hashlib.sha256(secret).digest()
+        self._clock = clock
+
+    def make(self, name: str, created_at_ms: int, epoch: int, *, days: int) -> Token:
+        """A token of a user that counts for `days` days from now."""
+        now = self._clock.now_ms() // 1000
+        expires = now + days * DAY_SECONDS
+        payload = {
+            "iss": ISSUER,
+            "sub": name,
+            "iat": now,
+            "exp": expires,
+            "since": created_at_ms,
+            "epoch": epoch,
+        }
+        return Token(jwt.encode(payload, self._key, algorithm=_ALGORITHM), expires * 1000)
+
+    def read(self, text: str) -> Claims | None:
+        """The claims of a token that this server signed and that has not expired; None for anything else."""
+        try:
+            payload = jwt.decode(text, self._key, algorithms=[_ALGORITHM], issuer=ISSUER, options=_OPTIONS)
+            name, since, epoch, expires = (payload[claim] for claim in ("sub", "since", "epoch", "exp"))
+        except (jwt.PyJWTError, ValueError, RecursionError):  # the last two for a header that only looks like one
+            return None
+        is_whole = isinstance(since, int) and isinstance(epoch, int) and isinstance(expires, int)
+        if not is_whole or self._clock.now_ms() >= expires * 1000:
+            return None
+        return Claims(name, since, epoch)
+
+
+def open_tokens(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable[[str], object]) -> Tokens:
+    """The tokens of the server whose data is in `folder`, which exists; the secret is made at first use.
+
+    `ConfigError` where the secret cannot be read, or is weak while the server listens on a network; a weak one on
+    loopback is told to `warn`.
+    """
+    path = folder / SECRET_FILE
+    try:
+        if not path.exists():
+            _make_secret(path)
+        secret, mode = _read_secret(path)
+    except OSError as error:
+        raise ConfigError(f"The secret of the tokens, {path}, cannot be used: {error.strerror}.") from None
+    weakness = _weakness(path, secret, mode)
+    if weakness is not None:
+        if not is_loopback or not secret:
+            raise ConfigError(weakness)
+        warn(weakness)
+    return Tokens(secret, clock)
+
+
+def _make_secret(path: Path) -> None:
+    """Write a new secret whole or not at all: another process may look for one at this moment."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_hex(MIN_SECRET_BYTES).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+
+
+def _read_secret(path: Path) -> tuple[bytes, int]:
+    """The secret and the mode of its file; the open file is asked, since a name can mean another one a moment later."""
+    with path.open("rb") as file:
+        return file.read(_MAX_SECRET_BYTES).strip(), os.fstat(file.fileno()).st_mode
+
+
+def _weakness(path: Path, secret: bytes, mode: int) -> str | None:
+    """What is wrong with the secret and how to mend it, as a sentence."""
+    if len(secret) < MIN_SECRET_BYTES:
+        return (
+            f"The secret of the tokens, {path}, has {len(secret)} bytes; at least {MIN_SECRET_BYTES} are needed. "
+            "Remove the file and a good one is made; tokens made so far end with it."
+        )
+    if stat.S_IMODE(mode) & 0o077:
+        return (
+            f"The secret of the tokens, {path}, can be read by others. Change that with: chmod 600 {path}; and where "
+            "others had a chance to read it, remove the file instead: a new one is made, and old tokens end."
+        )
+    return None

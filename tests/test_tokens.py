@@ -1,0 +1,206 @@
+import base64
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from stocktrack.clock import ManualClock
+from stocktrack.errors import ConfigError
+from stocktrack.tokens import DAY_SECONDS, SECRET_FILE, Claims, Token, Tokens, open_tokens
+
+SECRET = b"0123456789abcdef0123456789abcdef"
+BORN = 1_700_000_000_123
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def tokens(clock: ManualClock) -> Tokens:
+    return Tokens(SECRET, clock)
+
+
+def payload_of(token: Token) -> dict[str, Any]:
+    """What stands in it, without asking whether it is true."""
+    body: dict[str, Any] = jwt.decode(token.text, options={"verify_signature": False})
+    return body
+
+
+def encoded(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def refuse_to_warn(sentence: str) -> None:
+    pytest.fail(sentence)
+
+
+# --- making and reading ---
+
+
+def test_a_token_says_whose_it_is_and_nothing_secret(tokens: Tokens, clock: ManualClock) -> None:
+    token = tokens.make("ann ü", BORN, 3, days=30)
+    now = clock.now_ms() // 1000
+    assert payload_of(token) == {
+        "iss": "stocktrack",
+        "sub": "ann ü",
+        "since": BORN,
+        "epoch": 3,
+        "iat": now,
+        "exp": now + 30 * DAY_SECONDS,
+    }
+    assert jwt.get_unverified_header(token.text) == {"alg": "HS256", "typ": "JWT"}
+    assert token.expires_at_ms == (now + 30 * DAY_SECONDS) * 1000
+    assert tokens.read(token.text) == Claims("ann ü", BORN, 3)
+
+
+def test_the_longest_name_makes_a_token_that_auth_takes(tokens: Tokens) -> None:
+    assert len(tokens.make("🐎" * 64, BORN, 2**31, days=365).text) < 2048
+
+
+async def test_a_token_counts_until_its_second_and_no_longer(tokens: Tokens, clock: ManualClock) -> None:
+    token = tokens.make("ann", BORN, 0, days=1)
+    await clock.advance((token.expires_at_ms - clock.now_ms() - 1) / 1000)
+    assert tokens.read(token.text) is not None
+    await clock.advance(0.001)
+    assert tokens.read(token.text) is None
+
+
+def test_a_token_of_another_secret_is_none(tokens: Tokens, clock: ManualClock) -> None:
+    assert tokens.read(Tokens(b"x" * 32, clock).make("ann", BORN, 0, days=1).text) is None
+
+
+def test_only_hs256_is_read_whatever_the_header_says(tokens: Tokens) -> None:
+    payload = payload_of(tokens.make("ann", BORN, 0, days=1))
+    unsigned = f"{encoded({'alg': 'none', 'typ': 'JWT'})}.{encoded(payload)}."
+    assert tokens.read(unsigned) is None
+    assert tokens.read(jwt.encode(payload, "", algorithm="none")) is None
+    for algorithm in ("HS384", "HS512"):
+        # Signed with the right key.
+        assert tokens.read(jwt.encode(payload, tokens._key.ljust(64, b"\0"), algorithm=algorithm)) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iss": "somebody"},
+        {"iss": None},
+        {"sub": 5},
+        {"sub": None},
+        {"exp": None},
+        {"exp": "2099-01-01"},
+        {"iat": None},
+        {"since": None},
+        {"since": "1700000000123"},
+        {"epoch": None},
+        {"epoch": 0.5},
+    ],
+)
+def test_a_signed_token_without_a_claim_or_with_a_wrong_one_is_none(tokens: Tokens, change: dict[str, Any]) -> None:
+    payload = payload_of(tokens.make("ann", BORN, 0, days=1)) | change
+    kept = {claim: value for claim, value in payload.items() if value is not None}
+    assert tokens.read(jwt.encode(kept, tokens._key, algorithm="HS256")) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ".",
+        "..",
+        "a.b.c",
+        "💣.💣.💣",
+        "\0",
+        f"{encoded({'alg': 'HS256'})}.{encoded({})}.",
+        f"{encoded({'alg': 'HS256', 'crit': ['x'], 'x': 1})}.{encoded({})}.AAAA",
+        f"{encoded({'alg': ['HS256']})}.{encoded({})}.AAAA",
+        f"{encoded({'alg': 'HS256', 'b64': False, 'crit': ['b64']})}..AAAA",
+        base64.urlsafe_b64encode(b"[" * 1500).decode() + ".e30.AAAA",
+        "x" * 2048,
+    ],
+)
+def test_a_text_that_is_no_token_is_none(tokens: Tokens, text: str) -> None:
+    assert tokens.read(text) is None
+
+
+def test_every_token_that_was_changed_in_one_place_is_none(tokens: Tokens) -> None:
+    text = tokens.make("ann", BORN, 0, days=1).text
+    for place in range(len(text)):
+        for other in "A_.":
+            changed = text[:place] + other + text[place + 1 :]
+            # The last letter holds bits that mean nothing.
+            assert changed == text or place == len(text) - 1 or tokens.read(changed) is None, changed
+
+
+def test_neither_token_nor_secret_stands_in_a_repr(tokens: Tokens) -> None:
+    token = tokens.make("ann", BORN, 0, days=1)
+    assert token.text not in repr(token)
+    assert SECRET.decode() not in repr(tokens)
+
+
+# --- the secret ---
+
+
+def test_the_secret_is_made_at_first_use_for_its_owner_alone_and_stays(tmp_path: Path, clock: ManualClock) -> None:
+    old_mask = os.umask(0)
+    try:
+        first = open_tokens(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
+    finally:
+        os.umask(old_mask)
+    [file] = tmp_path.iterdir()
+    assert (file.name, file.stat().st_mode & 0o777) == (SECRET_FILE, 0o600)
+    assert len(bytes.fromhex(file.read_text())) == 32
+    again = open_tokens(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
+    assert again.read(first.make("ann", BORN, 0, days=1).text) == Claims("ann", BORN, 0)
+
+
+def test_each_server_makes_its_own_secret(tmp_path: Path, clock: ManualClock) -> None:
+    made = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        open_tokens(tmp_path / name, clock, is_loopback=True, warn=refuse_to_warn)
+        made.append((tmp_path / name / SECRET_FILE).read_text())
+    assert made[0] != made[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "sentence"),
+    [
+        ("changeme", 0o600, "has 8 bytes; at least 32"),
+        (" " * 40 + "x", 0o600, "has 1 bytes"),
+        (SECRET.decode(), 0o644, "can be read by others"),
+        (SECRET.decode(), 0o640, "chmod 600"),
+    ],
+)
+def test_a_weak_secret_is_refused_on_a_network_and_told_on_loopback(
+    tmp_path: Path, clock: ManualClock, content: str, mode: int, sentence: str
+) -> None:
+    file = tmp_path / SECRET_FILE
+    file.write_text(content)
+    file.chmod(mode)
+    with pytest.raises(ConfigError, match=sentence) as caught:
+        open_tokens(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
+    assert content.strip() not in str(caught.value).replace("least 32 bytes", "")
+    told: list[str] = []
+    tokens = open_tokens(tmp_path, clock, is_loopback=True, warn=told.append)
+    assert told == [str(caught.value)]
+    assert tokens.read(tokens.make("ann", BORN, 0, days=1).text) is not None
+
+
+def test_an_empty_secret_is_refused_everywhere(tmp_path: Path, clock: ManualClock) -> None:
+    file = tmp_path / SECRET_FILE
+    file.touch(mode=0o600)
+    with pytest.raises(ConfigError, match="has 0 bytes"):
+        open_tokens(tmp_path, clock, is_loopback=True, warn=refuse_to_warn)
+
+
+def test_a_secret_that_cannot_be_read_or_made_is_named(tmp_path: Path, clock: ManualClock) -> None:
+    (tmp_path / SECRET_FILE).mkdir()
+    with pytest.raises(ConfigError, match="Is a directory"):
+        open_tokens(tmp_path, clock, is_loopback=True, warn=refuse_to_warn)
+    with pytest.raises(ConfigError, match="No such file"):
+        open_tokens(tmp_path / "nowhere", clock, is_loopback=True, warn=refuse_to_warn)
