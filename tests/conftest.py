@@ -1,13 +1,15 @@
-"""What all tests share: which event loops they run on."""
+"""What all tests share: which event loops they run on, and a PostgreSQL server for those that ask for it."""
 
 import asyncio
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from postgres_server import PostgresServer, running_postgres
+
 # These run on both loops that `serve` can run on: their socket transports have little code in common.
-ON_BOTH_LOOPS = frozenset({"test_server.py", "test_server_bad_input.py"})
+ON_BOTH_LOOPS = frozenset({"test_server.py", "test_server_bad_input.py", "test_tls.py", "test_limits.py", "test_web_socket.py"})
 
 
 def pytest_asyncio_loop_factories(
@@ -20,3 +22,10 @@ def pytest_asyncio_loop_factories(
 
         factories["uvloop"] = uvloop.new_event_loop
     return factories
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server; each test makes its own databases on it."""
+    with running_postgres() as server:
+        yield server

@@ -147,6 +147,12 @@ class LiveServer:
         self.host, self.port = app.server.addresses[0]
         self._clients: list[RawClient] = []
 
+    @property
+    def web_url(self) -> str:
+        """The address of the web port, without a slash at its end."""
+        assert self.app.web.address is not None
+        return self.app.web.address.rstrip("/")
+
     async def connect_unread(self, *, receive_buffer_bytes: int | None = None) -> RawClient:
         """A client that has read nothing yet."""
         client = await RawClient.connect(self.host, self.port, receive_buffer_bytes=receive_buffer_bytes)
@@ -191,10 +197,18 @@ class LiveServer:
 
 @contextlib.asynccontextmanager
 async def live_server(
-    data_dir: Path, *providers: Provider, users: Iterable[str] = ("ann",), clock: Clock | None = None, **settings: Any
+    data_dir: Path,
+    *providers: Provider,
+    users: Iterable[str] = ("ann",),
+    clock: Clock | None = None,
+    web: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[LiveServer]:
     """A server on a free port with its data in `data_dir` and `PASSWORD` for all `users`; it is closed at the end."""
-    app = App(Settings(data_dir=data_dir, **{"port": 0, **settings}), clock=clock, providers=providers)
+    settings = {"port": 0, "web_port": 0 if web else None, **settings}
+    app = App(
+        Settings(data_dir=data_dir, **settings), clock=clock, providers=providers
+    )
     app.accounts._hasher = QuickHasher()
     await app.start()
     server = LiveServer(app)

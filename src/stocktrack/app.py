@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import resource
 import secrets
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import structlog
 
@@ -15,25 +17,54 @@ from stocktrack import __version__
 from stocktrack.accounts import Accounts
 from stocktrack.board import Board
 from stocktrack.clock import Clock, RealClock
-from stocktrack.config import Settings
+from stocktrack.config import LoadedSettings, Settings
 from stocktrack.data_folder import DataFolder
-from stocktrack.errors import Reason, SessionEnd
+from stocktrack.errors import ConfigError, Reason, SessionEnd
 from stocktrack.feed import Feed
+from stocktrack.logs import set_log_level
 from stocktrack.providers.base import Provider
 from stocktrack.providers.registry import build_providers
 from stocktrack.server import TcpServer
 from stocktrack.session import SessionRules
 from stocktrack.sessions import SessionLimits, Sessions
 from stocktrack.store import Store
+from stocktrack.tls import server_context
+from stocktrack.tokens import open_tokens
+from stocktrack.web.door import MAX_REFUSED_LINGERING
+from stocktrack.web.doors import WebDoors
+from stocktrack.web.server import MAX_HTTP_CONNECTIONS
 
 log = structlog.get_logger()
 
+# What SIGHUP changes in a running server. The rest needs a restart: what is built once from it, and what a HELLO has
+# promised to sessions that are open (the longest line, the heartbeats).
+RELOADABLE = frozenset(
+    {
+        "tls_cert",
+        "tls_key",
+        "tls_handshake_timeout_seconds",
+        "push_interval_seconds",
+        "auth_timeout_seconds",
+        "slow_client_timeout_seconds",
+        "max_symbols",
+        "max_sessions",
+        "max_unauthenticated_sessions",
+        "max_sessions_per_user",
+        "max_sessions_per_address",
+        "commands_per_second",
+        "command_burst",
+        "log_level",
+    }
+)
 # Descriptors that are not sessions: the database, the sources' sockets, logs, and some to spare.
 DESCRIPTOR_RESERVE = 128
+# Those of requests and of WebSockets that are being refused, at each of two doors.
+DESCRIPTORS_OF_THE_WEB = MAX_HTTP_CONNECTIONS + 2 * MAX_REFUSED_LINGERING
+OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 FLUSH_SECONDS = 3.0
 # Each later step of closing may take this long; together with the flush the server is gone within five seconds.
 CLOSE_STEP_SECONDS = 0.6
-RETRY_AFTER_SHUTDOWN_MS = 5_000
+RETRY_AFTER_SHUTDOWN_MS = 1_000
 
 
 class App:
@@ -46,7 +77,13 @@ class App:
         clock = clock or RealClock()
         self._folder = DataFolder(settings.data_dir)
         self._store = Store(settings.database)
-        self.accounts = Accounts(self._store, clock, login_failures_per_minute=settings.login_failures_per_minute)
+        self._clock = clock
+        self.accounts = Accounts(
+            self._store,
+            clock,
+            login_failures_per_minute=settings.login_failures_per_minute,
+            allowlist=settings.allowlist,
+        )
         self.board = Board()
         self.feed = Feed(
             build_providers(settings, clock) if providers is None else providers,
@@ -55,36 +92,45 @@ class App:
             poll_interval_seconds=settings.poll_interval_seconds,
             timeout_seconds=settings.provider_timeout_seconds,
         )
-        rules = SessionRules(
-            server=f"stocktrack/{__version__}",
-            instance=secrets.token_hex(2),
-            push_interval_seconds=settings.push_interval_seconds,
-            heartbeat_seconds=settings.heartbeat_seconds,
+        self._instance = secrets.token_hex(2)
+        self.sessions = Sessions(
+            _rules(settings, self._instance),
+            _limits(settings),
+            accounts=self.accounts,
+            feed=self.feed,
+            board=self.board,
+            clock=clock,
+        )
+        self.server = TcpServer(
+            self.sessions,
+            clock,
             max_line_bytes=settings.max_line_bytes,
-            max_symbols=settings.max_symbols,
-            commands_per_second=settings.commands_per_second,
-            command_burst=settings.command_burst,
+            tls=server_context(settings.tls_cert, settings.tls_key),
+            tls_handshake_timeout_seconds=settings.tls_handshake_timeout_seconds,
         )
-        limits = SessionLimits(
-            max_sessions=min(settings.max_sessions, _descriptors() - DESCRIPTOR_RESERVE),
-            max_unauthenticated_sessions=settings.max_unauthenticated_sessions,
-            max_sessions_per_user=settings.max_sessions_per_user,
-            max_sessions_per_address=settings.max_sessions_per_address,
-            auth_timeout_seconds=settings.auth_timeout_seconds,
-            slow_client_timeout_seconds=settings.slow_client_timeout_seconds,
+        self.web = WebDoors(
+            settings,
+            sessions=self.sessions,
+            accounts=self.accounts,
+            feed=self.feed,
+            board=self.board,
+            clock=clock,
+            tls=self.server.tls,
         )
-        self.sessions = Sessions(rules, limits, accounts=self.accounts, feed=self.feed, board=self.board, clock=clock)
-        self.server = TcpServer(self.sessions, clock, max_line_bytes=settings.max_line_bytes)
 
     async def start(self) -> None:
         """Start everything, the door last; on an error what was started is closed again."""
         try:
             self._folder.lock()
+            self.accounts.tokens = open_tokens(
+                self._folder.path, self._clock, is_loopback=self.settings.is_loopback, warn=log.warning
+            )
             await self._store.open()
             await self.accounts.start()
             await self.feed.start()
             self.sessions.start()
             await self.server.start(self.settings.host, self.settings.port)
+            await self.web.start()
         except BaseException:
             await self.close()
             raise
@@ -92,15 +138,80 @@ class App:
     async def close(self) -> None:
         """Close in order: no new clients, tell every session, let them take it, then the sources and the database."""
         self.server.stop_listening()
+        self.web.stop_listening()
         self.sessions.end_all(
             SessionEnd(Reason.SHUTDOWN, "The server is stopping.", retry_after_ms=RETRY_AFTER_SHUTDOWN_MS)
         )
-        await self.server.close(FLUSH_SECONDS)
+        await asyncio.gather(self.server.close(FLUSH_SECONDS), self.web.close(FLUSH_SECONDS))
         await _within_a_step("sessions", self.sessions.close)
         await _within_a_step("sources", self.feed.close)
         await _within_a_step("accounts", self.accounts.close)
         await _within_a_step("database", self._store.close)
         self._folder.unlock()
+
+    def reload(self, load: Callable[[], LoadedSettings]) -> None:
+        """Take over what `load` returns, as far as that goes in a running server; what is wrong changes nothing."""
+        try:
+            loaded = load()
+            tls = server_context(loaded.settings.tls_cert, loaded.settings.tls_key)
+            limits = _limits(loaded.settings)
+        except ConfigError as error:
+            log.error("settings not reloaded, the old ones stay", why=str(error))  # noqa: TRY400 - it says all
+            return
+        for warning in loaded.warnings:
+            log.warning(warning)
+        new, old = loaded.settings, self.settings
+        changed = [name for name in Settings.model_fields if getattr(new, name) != getattr(old, name)]
+        applied = {name: getattr(new, name) for name in changed if name in RELOADABLE}
+        if (tls is None) == (self.server.tls is None):
+            # Not only when the paths changed: a renewed certificate comes under the name of the old one.
+            self.server.tls = tls
+            self.web.change_tls(tls)
+        else:
+            applied = {name: value for name, value in applied.items() if name not in {"tls_cert", "tls_key"}}
+        self.settings = old.model_copy(update=applied)
+        self.sessions.change(_rules(self.settings, self._instance), limits)
+        self.server.tls_handshake_timeout_seconds = self.settings.tls_handshake_timeout_seconds
+        if "log_level" in applied:
+            set_log_level(self.settings.log_level)
+        log.info(
+            "settings reloaded",
+            applied={name: str(value) for name, value in applied.items()},
+            restart_needed=[name for name in changed if name not in applied],
+            certificate="loaded" if self.server.tls is not None else "none",
+        )
+
+
+def _rules(settings: Settings, instance: str) -> SessionRules:
+    return SessionRules(
+        server=f"stocktrack/{__version__}",
+        instance=instance,
+        push_interval_seconds=settings.push_interval_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        max_line_bytes=settings.max_line_bytes,
+        max_symbols=settings.max_symbols,
+        commands_per_second=settings.commands_per_second,
+        command_burst=settings.command_burst,
+        auth=("password", "token", *(("allowlist",) if settings.allowlist else ())),
+    )
+
+
+def _limits(settings: Settings) -> SessionLimits:
+    descriptors = _descriptors()
+    reserve = DESCRIPTOR_RESERVE if settings.web_port is None else DESCRIPTOR_RESERVE + DESCRIPTORS_OF_THE_WEB
+    if descriptors <= reserve:
+        raise ConfigError(
+            f"This process may open {descriptors} files and sockets, and needs {reserve} for itself. "
+            "Allow it more: ulimit -n, or LimitNOFILE in a systemd unit."
+        )
+    return SessionLimits(
+        max_sessions=min(settings.max_sessions, descriptors - reserve),
+        max_unauthenticated_sessions=settings.max_unauthenticated_sessions,
+        max_sessions_per_user=settings.max_sessions_per_user,
+        max_sessions_per_address=settings.max_sessions_per_address,
+        auth_timeout_seconds=settings.auth_timeout_seconds,
+        slow_client_timeout_seconds=settings.slow_client_timeout_seconds,
+    )
 
 
 async def _within_a_step(what: str, close: Callable[[], Awaitable[None]]) -> None:
@@ -114,8 +225,27 @@ async def _within_a_step(what: str, close: Callable[[], Awaitable[None]]) -> Non
         log.exception("closing failed unexpectedly", what=what)
 
 
-async def serve(app: App) -> None:
-    """Run `app` until the first SIGINT or SIGTERM; a second one ends the process at once with 130 or 143."""
+class LoopComplaints:
+    """What the event loop calls with errors that nobody waits for; that nothing can be accepted it says in each try."""
+
+    def __init__(self) -> None:
+        self._quiet_until = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log it; the same want of descriptors once a minute."""
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in OUT_OF_RESOURCES):
+            loop.default_exception_handler(context)
+        elif loop.time() >= self._quiet_until:
+            self._quiet_until = loop.time() + 60.0
+            log.error("new clients cannot be accepted", why=error.strerror, hint="allow more open files: ulimit -n")
+
+
+async def serve(app: App, load: Callable[[], LoadedSettings] | None = None) -> None:
+    """Run `app` until the first SIGINT or SIGTERM; a second one ends the process at once with 130 or 143.
+
+    With `load`, SIGHUP takes over the settings that it returns.
+    """
     stop = asyncio.Event()
 
     def on_signal(number: int) -> None:
@@ -125,8 +255,11 @@ async def serve(app: App) -> None:
         stop.set()
 
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(LoopComplaints())
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal, number)
+    if load is not None:
+        loop.add_signal_handler(signal.SIGHUP, app.reload, load)
     try:
         start = asyncio.ensure_future(app.start())
         stopped = asyncio.ensure_future(stop.wait())
@@ -143,7 +276,7 @@ async def serve(app: App) -> None:
         await app.close()
         log.info("stopped")
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
 
@@ -155,6 +288,8 @@ async def _say_ready(app: App) -> None:
     if not await app.accounts.list():
         hints["hint"] = "there are no users yet; add one with: stocktrack users add NAME"
     host, port = app.server.addresses[0]
+    if app.web.address is not None:
+        hints["page"] = app.web.address
     log.info("ready", host=host, port=port, providers=",".join(app.settings.providers), pid=os.getpid(), **hints)
 
 
@@ -170,11 +305,11 @@ def _descriptors() -> int:
     return soft if soft != resource.RLIM_INFINITY else 1_048_576
 
 
-def run(settings: Settings) -> None:
-    """Run a server until it is told to stop, on the event loop that the settings choose."""
+def run(settings: Settings, load: Callable[[], LoadedSettings] | None = None) -> None:
+    """Run a server until it is told to stop, on the event loop that the settings choose; SIGHUP reloads by `load`."""
     raise_descriptor_limit()
     with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
-        runner.run(serve(App(settings)))
+        runner.run(serve(App(settings), load))
 
 
 def _loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop] | None:

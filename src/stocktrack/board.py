@@ -59,7 +59,7 @@ class Entry:
 class Basket:
     """Symbols that are watched together. Equal baskets are one object, so that a push is joined once for all."""
 
-    __slots__ = ("_board", "_eager", "entries", "revision", "symbols", "watchers")
+    __slots__ = ("_board", "_eager", "entries", "revision", "symbols", "updates", "watchers")
 
     def __init__(self, board: "Board", symbols: tuple[str, ...], entries: tuple[Entry, ...]) -> None:
         self._board = board
@@ -67,11 +67,18 @@ class Basket:
         self.symbols = symbols
         self.entries = entries
         self.revision = max((entry.revision for entry in entries), default=0)
+        self.updates = 0  # batches that changed it
         self.watchers: set[Watcher] = set()
 
     def lines(self, since: int = -1) -> bytes:
         """The PRICE lines of what changed after revision `since`, in the basket's order; by default of all."""
-        return self._board.join(self, since)
+        return self._board.join(self, since)[0]
+
+    def push(self, since: int = -1) -> bytes:
+        """The same lines, counted as pushed to one session."""
+        lines, count = self._board.join(self, since)
+        self._board.pushed_prices += count
+        return lines
 
     def add(self, watcher: Watcher, *, eager: bool) -> None:
         """Let `watcher` watch; an eager one is woken at every change, the others look by themselves."""
@@ -99,7 +106,10 @@ class Board:
         self.revision = 0
         self._entries: dict[str, Entry] = {}
         self._baskets: dict[tuple[str, ...], Basket] = {}
-        self._joined: dict[tuple[Basket, int], bytes] = {}
+        self._joined: dict[tuple[Basket, int], tuple[bytes, int]] = {}
+        self.pushed_prices = 0
+        # Updates of a basket that a session never got, because a newer one came before it could take them.
+        self.merged_pushes = 0
         self._highest_forgotten_seq = 0
 
     def __len__(self) -> int:
@@ -162,12 +172,13 @@ class Board:
             if not entry.baskets and self.on_demand is not None:
                 self.on_demand(entry.symbol, False)
 
-    def join(self, basket: Basket, since: int) -> bytes:
-        """The lines of a basket that changed after revision `since`."""
+    def join(self, basket: Basket, since: int) -> tuple[bytes, int]:
+        """The lines of a basket that changed after revision `since`, and how many they are."""
         key = (basket, since)
         joined = self._joined.get(key)
         if joined is None:
-            joined = b"".join([entry.line for entry in basket.entries if entry.revision > since])
+            lines = [entry.line for entry in basket.entries if entry.revision > since]
+            joined = b"".join(lines), len(lines)
             # Only what another session can use is kept: a joined push is many times the size of its lines' list.
             if len(basket.watchers) > 1 and len(self._joined) < _MAX_JOINED:
                 self._joined[key] = joined
@@ -206,6 +217,7 @@ class Board:
             self.revision = revision
         for basket in touched:
             basket.revision = revision
+            basket.updates += 1
         for basket in touched:
             basket.wake()
 

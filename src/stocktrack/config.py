@@ -6,17 +6,18 @@ lists them, and a test holds the two together.
 """
 
 import difflib
+import ipaddress
 import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -27,11 +28,14 @@ from pydantic_settings import (
 )
 
 from stocktrack.errors import ConfigError
-from stocktrack.messages import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS
+from stocktrack.messages import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS, Username
 
 ENV_PREFIX = "STOCKTRACK_"
 # What the clients read: known here, so that a shell that is set up for both gets no warning.
-CLIENT_VARIABLES = frozenset({"STOCKTRACK_USER", "STOCKTRACK_PASSWORD", "STOCKTRACK_TOKEN_FILE"})
+CLIENT_VARIABLES = frozenset(
+    {"STOCKTRACK_USER", "STOCKTRACK_PASSWORD", "STOCKTRACK_PASSWORD_FILE", "STOCKTRACK_TOKEN_FILE"}
+    | {"STOCKTRACK_TLS", "STOCKTRACK_CA"}
+)
 DEFAULT_NEWS_FEEDS = (
     "https://feeds.content.dowjones.io/public/rss/mw_topstories",
     "https://www.cnbc.com/id/100003114/device/rss/rss.html",
@@ -64,7 +68,23 @@ def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_without_doubles)]
 Addresses = Annotated[tuple[Annotated[str, AfterValidator(_is_web_address)], ...], NoDecode, BeforeValidator(_split)]
+
+
+def _switched_off(value: Any) -> Any:
+    return None if isinstance(value, str) and value.strip().lower() in {"", "off", "none"} else value
+
+
+def _is_origin(origin: str) -> str:
+    parts = urlsplit(origin.rstrip("/"))
+    if origin != "*" and (not parts.scheme or not parts.netloc or parts.path or parts.query):
+        raise ValueError(f"{origin!r} is not an origin such as https://example.com")
+    return origin.rstrip("/").lower()
+
+
+_USERNAME: TypeAdapter[str] = TypeAdapter(Username)
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_is_origin)], ...], NoDecode, BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+PortOrOff = Annotated[Port | None, BeforeValidator(_switched_off)]
 
 
 class Settings(BaseSettings):
@@ -74,6 +94,30 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 is every network")
     port: Port = Field(default=65_432, description="TCP port of the JSON-lines door; 0 takes a free one")
+    tls_cert: Path | None = Field(
+        default=None, description="PEM file of the TLS certificate and its chain; with tls_key it switches TLS on"
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file of the certificate's private key, not encrypted")
+    tls_handshake_timeout_seconds: Seconds = Field(
+        default=5.0, description="how long a TLS handshake may take; a client that does not speak TLS learns it then"
+    )
+    web_port: PortOrOff = Field(
+        default=8_080,
+        description="port of the web door: page, WebSocket and REST; 0 takes a free one, off switches it off",
+    )
+    allowed_origins: Origins = Field(
+        default=(),
+        description="other sites whose pages may open a WebSocket here, such as https://example.com; * is all",
+    )
+    live_price_needs_token: Literal["auto", "always", "never"] = Field(
+        default="auto", description="whether /live-price is for users only; auto asks beyond loopback"
+    )
+    metrics_host: str | None = Field(
+        default=None, min_length=1, description="address of metrics_port; left out, it is host"
+    )
+    metrics_port: PortOrOff = Field(
+        default=None, description="port of /metrics, /healthz and /readyz alone; left out, they are on web_port"
+    )
     providers: Names = Field(
         default=("yahoo", "rss"), min_length=1, description="market sources; the first that offers a thing serves it"
     )
@@ -82,7 +126,8 @@ class Settings(BaseSettings):
         description="folder of the database, the caches and the prompt's history; made with mode 0700",
     )
     database_url: str | None = Field(
-        default=None, description="database of users and saved stocks; left out, it is SQLite in data_dir"
+        default=None,
+        description="database of users and saved lists, sqlite:… or postgresql:…; left out, it is SQLite in data_dir",
     )
     push_interval_seconds: float = Field(
         default=5.0,
@@ -127,11 +172,41 @@ class Settings(BaseSettings):
     login_failures_per_minute: int = Field(
         default=30, ge=1, description="wrong passwords for one name or from one address before a pause"
     )
+    allowlist: Names = Field(
+        default=(), description="names that log in without a password, for a classroom; on loopback only, unless forced"
+    )
+    allowlist_force: bool = Field(
+        default=False, description="allows the allowlist on a network, where whoever knows a name is let in"
+    )
     event_loop: Literal["auto", "uvloop", "asyncio"] = Field(
         default="auto", description="auto takes uvloop where it is installed"
     )
     log_format: Literal["console", "json"] = Field(default="console", description="json for log collectors")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @model_validator(mode="after")
+    def _allowlist_stays_at_home(self) -> Self:
+        for name in self.allowlist:
+            try:
+                _USERNAME.validate_python(name)
+            except ValidationError:
+                raise ValueError(f"allowlist: {name!r} cannot be a user's name") from None
+        if self.allowlist and not (self.is_loopback or self.allowlist_force):
+            raise ValueError(
+                f"allowlist lets in whoever knows a name, and host = {self.host!r} is open to a network; "
+                "listen on 127.0.0.1, or set allowlist_force = true if that is what you want"
+            )
+        return self
 
     @property
     def database(self) -> str:
@@ -241,7 +316,9 @@ def _unknown_variables(variables: Collection[str]) -> tuple[str, ...]:
 
 def _complaint(error: ValidationError, origins: Mapping[str, str]) -> str:
     complaint = error.errors(include_url=False)[0]
-    name = str(complaint["loc"][0]) if complaint["loc"] else "settings"
+    if not complaint["loc"]:  # a rule about several settings
+        return f"{complaint['ctx']['error']}."
+    name = str(complaint["loc"][0])
     if complaint["type"] == "extra_forbidden":
         return f"There is no setting {name!r}.{_suggestion(name)}"
     why = complaint["msg"].removeprefix("Value error, ").removeprefix("Input ")

@@ -29,9 +29,14 @@ def configure_logs(log_format: Literal["console", "json"], level: str) -> None:
             colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=_traceback
         )
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            # The level is the standard library's, which can change; structlog's own is fixed at a logger's first use.
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger("debug"),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -41,11 +46,26 @@ def configure_logs(log_format: Literal["console", "json"], level: str) -> None:
             foreign_pre_chain=shared,
         )
     )
+    logging.getLogger().handlers[:] = [handler]
+    set_log_level(level)
+
+
+def set_log_level(level: str) -> None:
+    """Log from `level` on; it can be changed at any time."""
     root = logging.getLogger()
-    root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # Other people's libraries speak of their own affairs; what matters of it is translated at the border.
-    for name in ("yfinance", "peewee", "curl_cffi", "httpx2", "httpcore2", "asyncio", "aiosqlite", "sqlalchemy"):
+    for name in (
+        "yfinance",
+        "peewee",
+        "curl_cffi",
+        "httpx2",
+        "httpcore2",
+        "asyncio",
+        "aiosqlite",
+        "sqlalchemy",
+        "alembic",
+    ):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.getLogger("yfinance").setLevel(logging.CRITICAL)
 

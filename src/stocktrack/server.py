@@ -4,59 +4,81 @@ One task serves one client: it reads a line, has the session answer it, and send
 and closes it. A client that went away shows as an end of input or an `OSError`, and costs nobody else anything.
 """
 
-import array
 import asyncio
 import contextlib
 import errno
-import fcntl
-import socket
-import sys
-import termios
-from collections.abc import Iterator
+import ssl
 
 import structlog
 
 from stocktrack.clock import Clock
-from stocktrack.errors import ConfigError, SessionEnd
+from stocktrack.errors import CommandError, ConfigError, Reason, SessionEnd
+from stocktrack.messages import encode_line, failure
 from stocktrack.session import Session, farewell
 from stocktrack.sessions import Sessions
+from stocktrack.socket_options import bytes_in_kernel, real_socket, set_options
+from stocktrack.tls import TlsLayer
 
 log = structlog.get_logger()
 
-# Connections waiting to be accepted. A small number makes clients that reconnect at once wait for lost SYNs; at the
-# descriptor limit asyncio tries this many accepts a wake-up, but the session limit keeps the server away from there.
-BACKLOG = 1024
+# Connections that the kernel keeps until they are accepted: of clients that reconnect all at once the rest would wait
+# seconds for a lost SYN, or for ever. How many asyncio accepts in a row, before any is counted or refused, is another
+# number: each of them takes a descriptor (docs/decisions/0010).
+BACKLOG = 4096
+ACCEPTS_IN_A_ROW = 8
 # A client that pipelines without end gives way to the others after this many lines.
 LINES_IN_A_ROW = 8
-# What the kernel holds for one client (it doubles the number): prices in there can be merged no more.
-SEND_BUFFER_BYTES = 131_072
-# A vanished peer is found within 15 + 4 * 5 seconds of silence, or 30 seconds after data it did not acknowledge.
-KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_PROBES = 15, 5, 4
-USER_TIMEOUT_MS = 30_000
 # How long the last lines may take to be delivered, and the client to close after them.
 LINGER_SECONDS = 3.0
 # Refused clients that are given that time at once. They are no sessions, and few descriptors are spared for them.
-MAX_REFUSED_LINGERING = 64
+MAX_REFUSED_LINGERING = 32
+# What a client gets, in plain text, that begins with something else than TLS where TLS is spoken.
+_SPEAKS_TLS = encode_line(
+    failure(CommandError(Reason.MALFORMED_JSON, "This port speaks TLS: connect with --tls, or switch it on."))
+)
 
 
 class TcpConnection:
     """One client's socket, as a session sees it. The task that serves the client is its owner."""
 
-    __slots__ = ("_clock", "_owner", "_reader", "_transport", "_writer", "last_sent_at", "sent_bytes")
+    __slots__ = ("_clock", "_owner", "_reader", "_tls", "_transport", "_writer", "last_sent_at", "sent_bytes")
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, clock: Clock) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        clock: Clock,
+        tls: TlsLayer | None = None,
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._transport = writer.transport
+        self._tls = tls
         self._clock = clock
         self._owner = asyncio.current_task()
         self.last_sent_at = clock.monotonic()
         self.sent_bytes = 0
 
+    async def secure(self, within_seconds: float) -> bool:
+        """Do the TLS handshake where this is to be TLS; whether lines can be sent now."""
+        if self._tls is None:
+            return True
+        try:
+            async with asyncio.timeout(within_seconds):
+                is_secure = await self._tls.handshake()
+        except TimeoutError:
+            is_secure = False
+        if not is_secure:
+            why = self._tls.failure or f"it took more than {within_seconds:g} s"
+            log.debug("TLS handshake failed", peer=self._transport.get_extra_info("peername"), why=why)
+            if self._tls.is_plain_text and not self._transport.is_closing():
+                self._transport.write(_SPEAKS_TLS)
+        return is_secure
+
     def send(self, data: bytes) -> None:
         """Hand over whole lines."""
         if data and not self._transport.is_closing():
-            self._transport.write(data)
+            (self._tls or self._transport).write(data)
             self.sent_bytes += len(data)
             self.last_sent_at = self._clock.monotonic()
 
@@ -69,7 +91,8 @@ class TcpConnection:
         waiting = self._transport.get_write_buffer_size()
         if waiting == 0 or self._transport.is_closing():
             return 0
-        return waiting + _bytes_in_kernel(self._transport)
+        # Under TLS there is more than was handed over: the records around it, and what it began with.
+        return min(waiting + bytes_in_kernel(self._transport), self.sent_bytes)
 
     def end(self) -> None:
         """Have the owner stop reading and close when everything is delivered."""
@@ -94,6 +117,8 @@ class TcpConnection:
             with contextlib.suppress(TimeoutError, OSError):
                 async with asyncio.timeout(LINGER_SECONDS):
                     if not self._transport.is_closing() and self._writer.can_write_eof():
+                        if self._tls is not None:
+                            self._tls.end()
                         self._writer.write_eof()
                         while await self._reader.read(65_536):
                             pass
@@ -104,9 +129,19 @@ class TcpConnection:
 
 
 class TcpServer:
-    """The listening socket and the tasks of its clients."""
+    """The listening socket and the tasks of its clients; `tls` may be replaced, and counts for those to come."""
 
-    def __init__(self, sessions: Sessions, clock: Clock, *, max_line_bytes: int) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        clock: Clock,
+        *,
+        max_line_bytes: int,
+        tls: ssl.SSLContext | None = None,
+        tls_handshake_timeout_seconds: float = 5.0,
+    ) -> None:
+        self.tls = tls
+        self.tls_handshake_timeout_seconds = tls_handshake_timeout_seconds
         self._sessions = sessions
         self._clock = clock
         self._max_line_bytes = max_line_bytes
@@ -118,8 +153,11 @@ class TcpServer:
         """Listen; `ConfigError` names the port and the setting where that cannot be."""
         try:
             self._server = await asyncio.start_server(
-                self._connected, host, port, limit=self._max_line_bytes, backlog=BACKLOG, reuse_address=True
+                self._connected, host, port, limit=self._max_line_bytes, backlog=ACCEPTS_IN_A_ROW, reuse_address=True
             )
+            for listening in self._server.sockets:
+                with real_socket(listening.fileno()) as sock:
+                    sock.listen(BACKLOG)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise ConfigError(
@@ -153,7 +191,9 @@ class TcpServer:
         await asyncio.gather(*self._clients, return_exceptions=True)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer), name="tcp client")
+        # Now, while nothing was read from it: the first bytes are the client's part of the handshake.
+        tls = TlsLayer(writer.transport, self.tls) if self.tls is not None else None
+        task = asyncio.create_task(self._serve(reader, writer, tls), name="tcp client")
         self._clients[task] = None
         task.add_done_callback(self._served)
 
@@ -162,12 +202,12 @@ class TcpServer:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("serving a client failed unexpectedly", exc_info=error)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = TcpConnection(reader, writer, self._clock)
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: TlsLayer | None) -> None:
+        connection = TcpConnection(reader, writer, self._clock, tls)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - this is a task
         self._clients[task] = connection
-        _set_options(writer)
+        set_options(writer.transport)
         peer = writer.get_extra_info("peername")
         try:
             session = self._sessions.open(connection, address=str(peer[0]) if peer else "unknown", door="tcp")
@@ -175,7 +215,9 @@ class TcpServer:
             await self._refuse(connection, why)
             return
         try:
-            await self._talk(session, connection, reader)
+            # The session is counted and has its deadline already, so that handshakes are limited as sessions are.
+            if await connection.secure(self.tls_handshake_timeout_seconds):
+                await self._talk(session, connection, reader)
         except asyncio.CancelledError:
             if session.is_open:
                 raise
@@ -192,12 +234,14 @@ class TcpServer:
                 self._sessions.close_session(session)
 
     async def _refuse(self, connection: TcpConnection, why: SessionEnd) -> None:
-        connection.send(farewell(why))
         if self._refused_lingering >= MAX_REFUSED_LINGERING:
+            connection.send(farewell(why))  # under TLS nothing is sent: the handshake would take time
             connection.close()
             return
         self._refused_lingering += 1
         try:
+            if await connection.secure(self.tls_handshake_timeout_seconds):
+                connection.send(farewell(why))
             await connection.finish()
         finally:
             self._refused_lingering -= 1
@@ -222,35 +266,3 @@ class TcpServer:
             if line:
                 connection.send(await session.receive(line))
                 await connection.drain()
-
-
-def _set_options(writer: asyncio.StreamWriter) -> None:
-    """Bound what the kernel holds for this client, and have it find a vanished one."""
-    with contextlib.suppress(OSError), _socket_of(writer.transport) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if sys.platform == "linux":
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-
-
-@contextlib.contextmanager
-def _socket_of(transport: asyncio.BaseTransport) -> Iterator[socket.socket]:
-    """The transport's socket as a real one, since uvloop's stand-in has no `setsockopt`; the transport keeps it."""
-    sock = socket.socket(fileno=transport.get_extra_info("socket").fileno())
-    try:
-        yield sock
-    finally:
-        sock.detach()
-
-
-def _bytes_in_kernel(transport: asyncio.BaseTransport) -> int:
-    """Bytes sent that the peer has not acknowledged (Linux's SIOCOUTQ, the same number as TIOCOUTQ); else 0."""
-    count = array.array("i", [0])
-    try:
-        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, count)
-    except (OSError, ValueError):
-        return 0
-    return count[0]

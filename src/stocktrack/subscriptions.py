@@ -21,7 +21,10 @@ class Subscription:
     anything else pushes all symbols each time, as they are then.
     """
 
-    __slots__ = ("_basket", "_board", "_clock", "_connection", "_name", "_sent", "_task", "_waiter", "interval_seconds")
+    __slots__ = (
+        *("_basket", "_board", "_clock", "_connection", "_name", "_sent", "_task", "_updates", "_waiter"),
+        "interval_seconds",
+    )
 
     def __init__(
         self, board: Board, connection: Connection, clock: Clock, *, interval_seconds: float, name: str
@@ -32,6 +35,7 @@ class Subscription:
         self._name = name
         self._basket: Basket | None = None
         self._sent = 0
+        self._updates = 0
         self._task: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.interval_seconds = interval_seconds
@@ -60,7 +64,9 @@ class Subscription:
         if self._basket is None:
             return b""
         self._sent = self._board.revision
-        return b"".join(entry.line for entry in self._basket.entries if entry.symbol in new or entry.revision > sent)
+        lines = [entry.line for entry in self._basket.entries if entry.symbol in new or entry.revision > sent]
+        self._board.pushed_prices += len(lines)
+        return b"".join(lines)
 
     def remove(self, symbols: Iterable[str]) -> tuple[str, ...]:
         """Push `symbols` no longer; returns those that were pushed."""
@@ -86,6 +92,7 @@ class Subscription:
         self._basket = self._board.watch(symbols, self, eager=self.interval_seconds == 0) if symbols else None
         if old is not None and old is not self._basket:
             self._board.unwatch(old, self)
+        self._updates = self._basket.updates if self._basket is not None else 0
         if self._task is not None and (is_new_pace or not symbols):
             self._task.cancel()
             self._task = None
@@ -106,7 +113,9 @@ class Subscription:
                 self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
                 continue
-            lines = self._basket.lines(self._sent)
+            lines = self._basket.push(self._sent)
+            self._board.merged_pushes += max(0, self._basket.updates - self._updates - 1)
+            self._updates = self._basket.updates
             self._sent = self._board.revision
             self._connection.send(lines)
             await self._connection.drain()
@@ -118,6 +127,6 @@ class Subscription:
             due = max(due + interval_seconds, self._clock.monotonic())
             await self._clock.sleep(due - self._clock.monotonic())
             self._sent = self._board.revision
-            if lines := self._basket.lines():
+            if lines := self._basket.push():
                 self._connection.send(lines)
                 await self._connection.drain()

@@ -6,7 +6,7 @@ Everything that asks a source goes through `Upstream.call`; `Lookups` remembers 
 import asyncio
 import math
 import random
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar, cast
 
@@ -39,6 +39,8 @@ class Upstream:
         self._failing: dict[Capability, int] = {}
         self._rests_until: dict[Capability, float] = {}
         self.requests = 0
+        # How the requests ended, by what was asked and "ok" or the reason of the failure.
+        self.results: Counter[tuple[Capability, str]] = Counter()
 
     @property
     def name(self) -> str:
@@ -56,6 +58,16 @@ class Upstream:
                 retry_after_ms=math.ceil(left * 1000),
             )
 
+    @property
+    def failing(self) -> tuple[Capability, ...]:
+        """What the provider failed at when it was last asked."""
+        return tuple(self._failing)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the provider has asked to be left alone."""
+        return self._blocked_until > self._clock.monotonic()
+
     def is_resting(self, capability: Capability) -> bool:
         """Whether the provider failed at this a moment ago, so that one that does not should be asked instead."""
         return self._rests_until.get(capability, 0.0) > self._clock.monotonic()
@@ -72,6 +84,7 @@ class Upstream:
 
     def succeeded(self, capability: Capability) -> None:
         """Note that the provider answered."""
+        self.results[capability, "ok"] += 1
         if self._blocked_until <= self._clock.monotonic():
             # The answer to a call that was under way when the 429 came says nothing of it.
             self._blocks = 0
@@ -112,6 +125,7 @@ class Upstream:
 
     def _failed(self, capability: Capability, error: ProviderError) -> ProviderError:
         """Count the failure; the error with the time of the next try."""
+        self.results[capability, error.reason] += 1
         now = self._clock.monotonic()
         failures = self._failing[capability] = self._failing.get(capability, 0) + 1
         if error.reason is Reason.PROVIDER_BLOCKED:
