@@ -1,0 +1,1 @@
+"""The web door: WebSocket, REST and the page, on the same sessions as TCP."""

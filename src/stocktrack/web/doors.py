@@ -1,0 +1,116 @@
+"""The web side of one server: its parts put together, at one address or two."""
+
+import asyncio
+import ssl
+from functools import partial
+
+from stocktrack.accounts import Accounts
+from stocktrack.board import Board
+from stocktrack.clock import Clock
+from stocktrack.config import Settings
+from stocktrack.feed import Feed
+from stocktrack.sessions import Sessions
+from stocktrack.web.assets import Assets
+from stocktrack.web.door import SocketDoor
+from stocktrack.web.health import PATHS as OPERATOR_PATHS
+from stocktrack.web.health import Health
+from stocktrack.web.live_price import LiveTalk
+from stocktrack.web.metrics import Metrics
+from stocktrack.web.rest import rest_app
+from stocktrack.web.rest_sessions import RestSessions
+from stocktrack.web.server import WebServer
+from stocktrack.web.site import AsgiApp, Site
+from stocktrack.web.socketio import SocketIo
+
+
+class WebDoors:
+    """What the settings ask for of the web: nothing, the web port, and the operator's pages on it or on their own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sessions: Sessions,
+        accounts: Accounts,
+        feed: Feed,
+        board: Board,
+        clock: Clock,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._settings = settings
+        self._servers: list[tuple[WebServer, str, int]] = []
+        self._rest = RestSessions(sessions, accounts, clock)
+        self._web: WebServer | None = None
+        self._socketio: SocketIo | None = None
+        if settings.web_port is None and settings.metrics_port is None:
+            return
+        operator = Health(sessions, feed, Metrics(sessions, board, feed, clock), partial(accounts.is_admin, ""))
+        if settings.metrics_port is not None:
+            server = WebServer(
+                operator,
+                clock,
+                max_message_bytes=settings.max_line_bytes,
+                tls=tls,
+                setting="metrics_port",
+                flag="metrics_port in the settings",
+            )
+            self._servers.append((server, settings.metrics_host or settings.host, settings.metrics_port))
+        if settings.web_port is not None:
+            rest = rest_app(self._rest)
+            mounts: dict[str, AsgiApp] = dict.fromkeys(("/api", "/openapi.json", "/docs"), rest)
+            if settings.metrics_port is None:
+                mounts |= dict.fromkeys(OPERATOR_PATHS, operator)
+            self._socketio = SocketIo(sessions, settings.allowed_origins, self._needs_token, clock)
+            if self._socketio.app is not None:
+                mounts["/socket.io"] = self._socketio.app
+            self._web = WebServer(
+                Site(Assets(), mounts),
+                clock,
+                max_message_bytes=settings.max_line_bytes,
+                tls=tls,
+                websockets={
+                    "/ws": SocketDoor(sessions, lambda: settings.allowed_origins).serve,
+                    "/live-price": SocketDoor(
+                        sessions,
+                        lambda: settings.allowed_origins,
+                        partial(LiveTalk, needs_token=self._needs_token),
+                    ).serve,
+                },
+            )
+            self._servers.append((self._web, settings.host, settings.web_port))
+
+    @property
+    def address(self) -> str | None:
+        """The page's address; None without a web port."""
+        if self._web is None or not self._web.addresses:
+            return None
+        host, port = self._web.addresses[0]
+        scheme = "http" if self._web.tls is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    def change_tls(self, tls: ssl.SSLContext | None) -> None:
+        """Use another certificate for the connections to come."""
+        for server, _, _ in self._servers:
+            server.tls = tls
+
+    async def start(self) -> None:
+        """Listen; `ConfigError` where that cannot be."""
+        for server, host, port in self._servers:
+            await server.start(host, port)
+
+    def stop_listening(self) -> None:
+        """Take no new clients."""
+        for server, _, _ in self._servers:
+            server.stop_listening()
+
+    async def close(self, within_seconds: float) -> None:
+        """Close the clients, whose sessions were ended."""
+        self._rest.close()
+        steps = [server.close(within_seconds) for server, _, _ in self._servers]
+        if self._socketio is not None:
+            steps.append(self._socketio.close())
+        await asyncio.gather(*steps)
+
+    def _needs_token(self) -> bool:
+        needs = self._settings.live_price_needs_token
+        return not self._settings.is_loopback if needs == "auto" else needs == "always"

@@ -1,0 +1,71 @@
+"""`/healthz`, `/readyz` and `/metrics`: for the operator's tools, at the web port or at an address of their own."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+
+from stocktrack.errors import StockTrackError
+from stocktrack.feed import Feed
+from stocktrack.providers.base import Capability, QuoteSource, StreamSource
+from stocktrack.sessions import Sessions
+from stocktrack.web.metrics import Metrics
+from stocktrack.web.site import Receive, Scope, Send, respond
+
+STORAGE_SECONDS = 2.0
+PATHS = ("/healthz", "/readyz", "/metrics")
+
+
+class Health:
+    """The ASGI application of the operator's pages."""
+
+    def __init__(
+        self, sessions: Sessions, feed: Feed, metrics: Metrics, check_storage: Callable[[], Awaitable[object]]
+    ) -> None:
+        self._sessions = sessions
+        self._feed = feed
+        self._metrics = metrics
+        self._check_storage = check_storage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called by uvicorn."""
+        match scope["path"]:
+            case "/healthz":
+                await _json(send, HTTPStatus.OK, {"status": "ok"})
+            case "/readyz":
+                reasons = await self.not_ready()
+                status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+                await _json(send, status, {"ready": not reasons, "reasons": list(reasons)})
+            case "/metrics":
+                content, content_type = self._metrics.page()
+                await respond(
+                    send, HTTPStatus.OK, content, [(b"cache-control", b"no-store")], content_type=content_type
+                )
+            case _:
+                await respond(send, HTTPStatus.NOT_FOUND, b"There are /healthz, /readyz and /metrics.\n")
+
+    async def not_ready(self) -> Sequence[str]:
+        """Why no more clients should be sent here, each reason as a sentence; empty where they may come."""
+        reasons = []
+        if self._sessions.is_closing:
+            reasons.append("The server is stopping.")
+        elif self._sessions.is_full:
+            reasons.append("The limit of sessions is reached.")
+        try:
+            async with asyncio.timeout(STORAGE_SECONDS):
+                await self._check_storage()
+        except TimeoutError:
+            reasons.append(f"The database did not answer within {STORAGE_SECONDS:g} s.")
+        except StockTrackError as error:
+            reasons.append(error.message)
+        sources = [up for up in self._feed.upstreams if isinstance(up.provider, QuoteSource | StreamSource)]
+        down = [up for up in sources if up.is_blocked or {Capability.QUOTES, Capability.STREAM} & set(up.failing)]
+        if sources and len(down) == len(sources):
+            names = ", ".join(up.name for up in down)
+            reasons.append(f"No source of quotes answers ({names}); prices stay as they were, marked stale.")
+        return reasons
+
+
+async def _json(send: Send, status: HTTPStatus, content: object) -> None:
+    headers = [(b"cache-control", b"no-store")]
+    await respond(send, status, json.dumps(content).encode() + b"\n", headers, content_type="application/json")

@@ -1,0 +1,106 @@
+"""What `/metrics` tells Prometheus; read from the parts when it is asked for, so that a price costs nothing more."""
+
+from collections import Counter as Count
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Histogram, exposition
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from stocktrack.board import Board
+from stocktrack.clock import Clock
+from stocktrack.feed import Feed
+from stocktrack.messages import COMMAND_TYPES
+from stocktrack.sessions import Sessions
+
+_LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+DOORS = ("tcp", "web", "rest", "socketio")
+
+
+class Metrics:
+    """The figures of one server."""
+
+    def __init__(self, sessions: Sessions, board: Board, feed: Feed, clock: Clock) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Figures(sessions, board, feed, clock))
+        latency = Histogram(
+            "stocktrack_command_seconds",
+            "Time from a command to its reply.",
+            ("command",),
+            buckets=_LATENCY_BUCKETS,
+            registry=self._registry,
+        )
+        # Bound once: looking a child up by its label costs three times what counting does.
+        self._latency = {command: latency.labels(command) for command in COMMAND_TYPES}
+        sessions.observe_commands(self._observe)
+
+    def page(self) -> tuple[bytes, str]:
+        """The figures in Prometheus' text format, and its content type."""
+        return exposition.generate_latest(self._registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
+
+    def _observe(self, command_type: str, seconds: float) -> None:
+        self._latency[command_type].observe(seconds)
+
+
+class _Figures(Collector):
+    """Reads the parts."""
+
+    def __init__(self, sessions: Sessions, board: Board, feed: Feed, clock: Clock) -> None:
+        self._sessions = sessions
+        self._board = board
+        self._feed = feed
+        self._clock = clock
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: what there is depends on the moment."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures of this moment."""
+        doors = Count(session.door for session in self._sessions)
+        sessions = GaugeMetricFamily("stocktrack_sessions", "Open sessions.", labels=("door",))
+        for door in sorted({*DOORS, *doors}):
+            sessions.add_metric((door,), doors[door])
+        yield sessions
+        yield CounterMetricFamily(
+            "stocktrack_prices_delivered", "Prices handed over to sessions.", self._board.pushed_prices
+        )
+        yield CounterMetricFamily(
+            "stocktrack_pushes_merged",
+            "Pushes that a session never got because a newer one took their place.",
+            self._board.merged_pushes,
+        )
+        yield from self._sources()
+        yield from self._quotes()
+
+    def _sources(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "stocktrack_upstream_requests", "Requests to the sources.", labels=("provider", "asked", "result")
+        )
+        up = GaugeMetricFamily(
+            "stocktrack_provider_up", "1 while a source answers, 0 while it fails.", labels=("provider",)
+        )
+        for upstream in self._feed.upstreams:
+            for (capability, result), count in sorted(upstream.results.items()):
+                requests.add_metric((upstream.name, capability.value, str(result)), count)
+            up.add_metric((upstream.name,), 0 if upstream.failing or upstream.is_blocked else 1)
+        yield requests
+        yield up
+
+    def _quotes(self) -> Iterator[Metric]:
+        now = self._clock.monotonic()
+        entries = [entry for symbol in self._board.watched() if (entry := self._board.entry(symbol)) is not None]
+        quoted = [entry for entry in entries if entry.quote is not None]
+        ages = [now - entry.refreshed_at for entry in quoted]
+        yield GaugeMetricFamily("stocktrack_symbols_watched", "Symbols that somebody watches.", len(entries))
+        yield GaugeMetricFamily(
+            "stocktrack_quotes_stale",
+            "Watched symbols whose quote is stale.",
+            sum(1 for entry in quoted if entry.quote is not None and entry.quote.stale),
+        )
+        age = GaugeMetricFamily(
+            "stocktrack_quote_age_seconds", "Time since a source confirmed a watched quote.", labels=("which",)
+        )
+        age.add_metric(("oldest",), max(ages, default=0.0))
+        age.add_metric(("median",), sorted(ages)[len(ages) // 2] if ages else 0.0)
+        yield age

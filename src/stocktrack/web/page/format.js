@@ -1,0 +1,112 @@
+// Numbers, times and reasons in words, as the board and the panel show them.
+
+const formats = new Map();
+
+function numberFormat(digits, sign) {
+  const key = digits * 2 + (sign ? 1 : 0);
+  let format = formats.get(key);
+  if (!format) {
+    format = new Intl.NumberFormat(undefined, {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+      signDisplay: sign ? "exceptZero" : "auto",
+    });
+    formats.set(key, format);
+  }
+  return format;
+}
+
+const compactFormat = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 });
+const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const shortTimeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const dayFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
+const dayAndTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+export const NOTHING = "–";
+
+/** How many decimals a number was given with, at most six. */
+export function decimals(value) {
+  const text = String(value);
+  const point = text.indexOf(".");
+  if (text.includes("e-")) return 6;
+  return point < 0 ? 0 : Math.min(6, text.length - point - 1);
+}
+
+export function price(value, digits) {
+  return value === undefined ? NOTHING : numberFormat(digits, false).format(value);
+}
+
+export function signed(value, digits) {
+  return value === undefined ? NOTHING : numberFormat(digits, true).format(value);
+}
+
+export function percent(value) {
+  return value === undefined ? NOTHING : `${numberFormat(2, true).format(value)} %`;
+}
+
+export function compact(value) {
+  return value === undefined ? NOTHING : compactFormat.format(value);
+}
+
+/** "3 s ago", from an age in milliseconds. */
+export function age(ms, at) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 1) return "now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h ago`;
+  return dayFormat.format(at);
+}
+
+export function clockTime(ms) {
+  return timeFormat.format(ms);
+}
+
+export function shortClockTime(ms) {
+  return shortTimeFormat.format(ms);
+}
+
+export function dateAndTime(ms) {
+  return dayAndTimeFormat.format(ms);
+}
+
+/** A calendar day, "2024-02-09", without moving it to another time zone. */
+export function day(isoDate) {
+  return dayFormat.format(new Date(`${isoDate}T00:00:00`));
+}
+
+const MARKET_STATES = { open: "Open", pre: "Pre-market", post: "After hours", closed: "Closed" };
+
+export function marketState(state) {
+  return MARKET_STATES[state] ?? "";
+}
+
+const STALE_REASONS = {
+  provider_error: "source failed",
+  provider_timeout: "source is silent",
+  provider_blocked: "source refuses us",
+  storage_error: "database failed",
+  internal_error: "server error",
+};
+
+/** Why a price is stale, in two or three words. */
+export function staleReason(reason) {
+  return STALE_REASONS[reason] ?? "no fresh price";
+}
+
+/** The address if it is one that may be linked to: http or https, and nothing else. */
+export function safeLink(address) {
+  if (typeof address !== "string") return undefined;
+  try {
+    const url = new URL(address);
+    return url.protocol === "https:" || url.protocol === "http:" ? url.href : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a person typed, as symbols: "aapl, msft tsla". Empty where one of them cannot be a symbol. */
+export function symbolsIn(text) {
+  const words = text.toUpperCase().split(/[\s,;]+/).filter(Boolean);
+  return words.every((word) => /^[A-Z0-9.^=\-_:/&]{1,32}$/.test(word)) ? [...new Set(words)] : [];
+}

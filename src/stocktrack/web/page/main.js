@@ -1,0 +1,61 @@
+// Puts the page together: the login, or the board with its header and panel, and the words that pass by.
+
+import { Board, order } from "./board.js";
+import { Bars, Header } from "./header.js";
+import { effect, html, render } from "./html.js";
+import { Login } from "./login.js";
+import { dismiss } from "./notices.js";
+import { everySecond } from "./painter.js";
+import { Panel } from "./panel.js";
+import { resume } from "./session.js";
+import { Shortcuts } from "./shortcuts.js";
+import { chosen, isLoaded, notices, phase, stocks } from "./state.js";
+import * as format from "./format.js";
+import "./theme.js";
+
+function Page() {
+  if (phase.value === "login") return html`<${Login} /><${Notices} />`;
+  return html`
+    <${Header} />
+    <${Bars} />
+    <main class=${stocks.value.has(chosen.value) ? "with-panel" : ""}>
+      <${Board} />
+      <${Panel} />
+    </main>
+    <${Notices} />
+    <${Shortcuts} />
+  `;
+}
+
+function Notices() {
+  return html`
+    <div class="notices">
+      ${notices.value.map(({ id, kind, text, action }) => html`
+        <div class=${`notice ${kind}`} key=${id}>
+          <span dir="auto">${text}</span>
+          ${action && html`<button type="button" onClick=${() => { dismiss(id); action.run(); }}>${action.label}</button>`}
+          <button type="button" class="quiet" aria-label="Dismiss" onClick=${() => dismiss(id)}><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 4l8 8M12 4l-8 8" /></svg></button>
+        </div>`)}
+    </div>
+  `;
+}
+
+// On a wide screen there is room for a panel: it begins with the first stock. Whoever closes it wants none.
+const isWide = matchMedia("(min-width: 1100px)");
+let hasBegun = false;
+effect(() => {
+  if (phase.value === "login") hasBegun = false;
+  else if (!hasBegun && isLoaded.value && order.value.length) {
+    hasBegun = true;
+    if (isWide.matches && chosen.value === null) chosen.value = order.value[0].symbol;
+  }
+});
+
+everySecond(() => {
+  const stock = stocks.value.get(chosen.value);
+  const title = stock?.quote ? `${stock.symbol} ${format.price(stock.quote.price, stock.digits)} (${format.percent(stock.quote.change_percent)}) · StockTrack` : "StockTrack";
+  if (document.title !== title) document.title = title;
+});
+
+resume();
+render(html`<${Page} />`, document.getElementById("app"));

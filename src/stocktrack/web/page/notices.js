@@ -1,0 +1,78 @@
+// Words to the person: short notices that go by themselves, the state of the sources, and what a screen reader says.
+
+import { notices, outages } from "./state.js";
+
+const NOTICE_MS = 6_000;
+const NOTICES_AT_ONCE = 3;
+let nextId = 1;
+
+/** Show `text` for a while. `kind` is "good", "bad" or "plain"; `action` is {label, run}. */
+export function notify(text, { kind = "plain", action } = {}) {
+  const id = nextId++;
+  notices.value = [...notices.value, { id, kind, text, action }].slice(-NOTICES_AT_ONCE);
+  setTimeout(() => dismiss(id), NOTICE_MS);
+  announce(text);
+}
+
+export function dismiss(id) {
+  notices.value = notices.value.filter((notice) => notice.id !== id);
+}
+
+// Prices are never announced, only what a person would say aloud; and not more often than it can be listened to.
+const ANNOUNCEMENT_MS = 2_000;
+let pending = [];
+let timer = 0;
+
+/** Have a screen reader say `text` when it is done with what it says. */
+export function announce(text) {
+  pending = [...pending.filter((other) => other !== text), text].slice(-3);
+  if (!timer) timer = setTimeout(speak, 50);
+}
+
+function speak() {
+  const region = document.getElementById("announcer");
+  region.textContent = pending.join(" ");
+  pending = [];
+  timer = setTimeout(() => {
+    timer = 0;
+    if (pending.length) speak();
+  }, ANNOUNCEMENT_MS);
+}
+
+/** Take a NOTICE of the server. */
+export function takeNotice(notice, { dropped }) {
+  const symbols = notice.symbols ?? [];
+  switch (notice.reason) {
+    case "provider_error":
+    case "provider_timeout":
+    case "provider_blocked": {
+      const retryAt = notice.retry_after_ms ? Date.now() + notice.retry_after_ms : 0;
+      outages.value = [...withoutSymbols(symbols), { reason: notice.reason, message: notice.message, symbols, retryAt }];
+      announce(`${countOf(symbols)} stale. ${notice.message ?? ""}`);
+      break;
+    }
+    case "provider_restored":
+      outages.value = withoutSymbols(symbols);
+      notify(`${notice.message ?? "The source answers again."} Prices are live.`, { kind: "good" });
+      break;
+    case "unknown_symbol":
+      dropped(symbols);
+      notify(`${symbols.join(", ")}: ${notice.message ?? "No source knows this."}`, { kind: "bad" });
+      break;
+    case "shutdown":
+      break; // the connection ends next, and its own bar says so
+    default:
+      notify(notice.message ?? notice.reason ?? "The server sent a notice.", { kind: notice.code >= 400 ? "bad" : "plain" });
+  }
+}
+
+function countOf(symbols) {
+  return symbols.length === 1 ? `The price of ${symbols[0]} is` : `${symbols.length} prices are`;
+}
+
+function withoutSymbols(symbols) {
+  const gone = new Set(symbols);
+  return outages.value
+    .map((outage) => ({ ...outage, symbols: outage.symbols.filter((symbol) => !gone.has(symbol)) }))
+    .filter((outage) => outage.symbols.length > 0);
+}

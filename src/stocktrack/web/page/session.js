@@ -1,0 +1,335 @@
+// The person's session: logs in, keeps the board what the server says it is, and comes back by itself after a loss.
+
+import { batch } from "./html.js";
+import { announce, notify, takeNotice } from "./notices.js";
+import {
+  chosen, clockOffset, current, isLoaded, link, list, lists, outages, phase, stocks, user,
+} from "./state.js";
+import { Stock } from "./stock.js";
+import { backOffMs, Disconnected, Failure, Wire } from "./wire.js";
+
+const TOKEN_KEY = "stocktrack.token";
+const TOKEN_DAYS = 7;
+const MAIN = "main";
+const CLOCK_EVERY_MS = 60_000;
+
+let wire = null;
+// How to log in again: {token}, or {username, password} where the server gives no tokens. A password is never stored.
+let credentials = null;
+// Raised by each login and logout, so that what an older one still has under way knows that it is over.
+let life = 0;
+let wakeUp = () => {};
+
+/** Go on with the token of this browser tab, if there is one. */
+export function resume() {
+  const token = sessionStorage.getItem(TOKEN_KEY);
+  if (!token) return;
+  credentials = { token };
+  phase.value = "board";
+  live(++life);
+}
+
+/** Log in; a Failure or Disconnected says why not. */
+export async function logIn(username, password) {
+  const mine = ++life;
+  link.value = { status: "connecting", retryAt: 0, wasOnline: false };
+  let opened = null;
+  try {
+    opened = await Wire.open(address());
+    await opened.ask("AUTH", { username, password }).then(greet);
+  } catch (error) {
+    opened?.close();
+    link.value = { status: "off", retryAt: 0, wasOnline: false };
+    throw error;
+  }
+  credentials = { username, password };
+  await keepToken(opened);
+  phase.value = "board";
+  live(mine, opened);
+}
+
+/** Log out, and forget everything about the person. */
+export function logOut() {
+  life += 1;
+  const old = wire;
+  old?.ask("LOGOUT").catch(() => {}).finally(() => old.close());
+  forget("");
+}
+
+/** Try to connect now instead of waiting. */
+export function reconnectNow() {
+  wakeUp();
+}
+
+/** Ask the server something; a Failure or Disconnected says why there is no answer. */
+export function ask(type, fields) {
+  return wire ? wire.ask(type, fields) : Promise.reject(new Disconnected());
+}
+
+/** Add symbols to the list on the screen; whether all of them are there now. */
+export async function add(symbols) {
+  const reply = await ask("SUBSCRIBE", { symbols, interval: 0, ...listField() });
+  const missing = new Set(reply.missing.map((each) => each.symbol));
+  const pending = new Set(reply.pending);
+  const next = new Map(stocks.value);
+  for (const symbol of [...reply.subscribed, ...reply.already]) {
+    if (!next.has(symbol)) next.set(symbol, new Stock(symbol));
+    if (pending.has(symbol)) next.get(symbol).lack("pending");
+  }
+  for (const symbol of pending) {
+    if (!next.has(symbol)) next.set(symbol, new Stock(symbol));
+    next.get(symbol).lack("pending");
+  }
+  stocks.value = next;
+  if (missing.size) {
+    notify(`${[...missing].join(", ")}: ${missingWords(reply.missing[0].reason)}`, { kind: "bad" });
+  }
+  const added = symbols.filter((symbol) => next.has(symbol));
+  if (added.length) {
+    announce(`${added.join(", ")} added.`);
+    current.value = added[0];
+    refresh(added.filter((symbol) => !pending.has(symbol)));
+  }
+  return missing.size === 0;
+}
+
+/** Take a symbol out of the list on the screen, with a way back. */
+export async function remove(symbol) {
+  try {
+    await ask("UNSUBSCRIBE", { symbols: [symbol], ...listField() });
+  } catch (error) {
+    if (!(error instanceof Failure && error.reason === "not_subscribed")) {
+      notify(error.message, { kind: "bad" });
+      return;
+    }
+  }
+  drop([symbol]);
+  const undo = () => add([symbol]).catch((error) => notify(error.message, { kind: "bad" }));
+  notify(`${symbol} removed.`, { action: { label: "Undo", run: undo } });
+}
+
+/** Show another of the user's lists; a new name is a list that begins with its first symbol. */
+export async function showList(name) {
+  if (name === list.value) return;
+  const before = [...stocks.value.keys()];
+  const hadPanel = chosen.value !== null;
+  if (!lists.value.includes(name)) lists.value = [...lists.value, name];
+  batch(() => {
+    list.value = name;
+    chosen.value = null;
+    current.value = null;
+    isLoaded.value = false;
+  });
+  try {
+    if (before.length) await ask("UNSUBSCRIBE", { symbols: before, save: false });
+    await load();
+    if (hadPanel) chosen.value = stocks.value.keys().next().value ?? null;
+  } catch (error) {
+    if (error instanceof Failure) notify(error.message, { kind: "bad" });
+  }
+}
+
+/** Fetch whole quotes of `symbols`, for what a PRICE does not carry. */
+export async function refresh(symbols) {
+  if (!symbols.length) return;
+  try {
+    const reply = await ask("GET", { symbols });
+    takeQuotes(reply);
+  } catch {
+    // The prices that are pushed do without; the panel asks again.
+  }
+}
+
+function address() {
+  const url = new URL("ws", document.baseURI);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url;
+}
+
+function listField() {
+  return list.value === MAIN ? {} : { list: list.value };
+}
+
+function greet(reply) {
+  user.value = reply.username;
+}
+
+async function keepToken(opened) {
+  if (!opened.hello.auth.includes("token")) return;
+  try {
+    const { token } = await opened.ask("TOKEN", { days: TOKEN_DAYS });
+    credentials = { token };
+    sessionStorage.setItem(TOKEN_KEY, token);
+  } catch {
+    // Without one the person types the password again after a reload.
+  }
+}
+
+/** Keep a connection until the person logs out; `opened` is logged in already. */
+async function live(mine, opened = null) {
+  let attempt = 0;
+  while (mine === life) {
+    try {
+      opened ??= await connect();
+      if (mine !== life) {
+        opened.close();
+        return;
+      }
+      wire = opened;
+      wire.onPush = push;
+      await readClock();
+      await load();
+      online();
+      attempt = 0;
+      const clock = setInterval(() => readClock().catch(() => {}), CLOCK_EVERY_MS);
+      await wire.ended;
+      clearInterval(clock);
+    } catch (error) {
+      opened?.close();
+      if (mine !== life) return;
+      if (isRefusal(error)) {
+        forget("Please log in again: your login is not valid any more.");
+        return;
+      }
+      attempt = Math.max(attempt, 1);
+      if (error.retryAfterMs) await pause(error.retryAfterMs, mine);
+    }
+    if (mine !== life) return;
+    const word = wire?.lastWord;
+    wire = null;
+    opened = null;
+    lost();
+    // A server that stops says when it hopes to be back; all its clients heard that, so each takes its own time.
+    const announced = attempt === 0 && word?.reason === "shutdown" ? (word.retry_after_ms ?? 0) * (1 + Math.random() / 4) : 0;
+    await pause(Math.max(announced, backOffMs(attempt)), mine);
+    attempt += 1;
+  }
+}
+
+async function connect() {
+  link.value = { ...link.value, status: "connecting" };
+  const opened = await Wire.open(address());
+  try {
+    await opened.ask("AUTH", credentials).then(greet);
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+  return opened;
+}
+
+function isRefusal(error) {
+  return error instanceof Failure && error.code === 401 && error.reason !== "auth_timeout";
+}
+
+function online() {
+  const wasOnline = link.value.wasOnline;
+  link.value = { status: "online", retryAt: 0, wasOnline: true };
+  if (wasOnline) notify("Connected again. Prices are live.", { kind: "good" });
+}
+
+function lost() {
+  if (link.value.status === "online") announce("The connection is lost. Trying to connect again.");
+  outages.value = [];
+}
+
+async function pause(ms, mine) {
+  if (mine !== life) return;
+  link.value = { ...link.value, status: "waiting", retryAt: Date.now() + ms };
+  await new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    wakeUp = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
+  wakeUp = () => {};
+}
+
+/** Read the list on the screen and have its prices pushed. */
+async function load() {
+  const reply = await ask("MY_STOCKS", listField());
+  const old = stocks.value;
+  const next = new Map(reply.symbols.map((symbol) => [symbol, old.get(symbol) ?? new Stock(symbol)]));
+  batch(() => {
+    if (reply.lists) {
+      const shown = list.value;
+      lists.value = reply.lists.includes(shown) ? reply.lists : [...reply.lists, shown];
+    }
+    stocks.value = next;
+    isLoaded.value = true;
+    if (chosen.value !== null && !next.has(chosen.value)) chosen.value = null;
+  });
+  takeQuotes(reply, { isFresh: true });
+  if (reply.symbols.length) {
+    const started = await ask("SUBSCRIBE", { interval: 0, ...listField() });
+    for (const { symbol, reason } of started.missing) stocks.value.get(symbol)?.lack(reason);
+    for (const symbol of started.pending) stocks.value.get(symbol)?.lack("pending");
+  }
+}
+
+function takeQuotes(reply, { isFresh = false } = {}) {
+  for (const quote of reply.quotes) {
+    const stock = stocks.value.get(quote.symbol);
+    if (!stock) continue;
+    // After a restart the server counts anew, so that what is known from before must not stand in the way.
+    if (isFresh && stock.quote) stock.quote = { ...stock.quote, seq: 0 };
+    stock.takeWhole(quote);
+  }
+  for (const { symbol, reason } of reply.missing ?? []) stocks.value.get(symbol)?.lack(reason);
+}
+
+function push(message) {
+  if (message.type === "PRICE") stocks.value.get(message.symbol)?.take(message);
+  else takeNotice(message, { dropped: drop });
+}
+
+function drop(symbols) {
+  const next = new Map(stocks.value);
+  const order = [...next.keys()];
+  for (const symbol of symbols) {
+    next.delete(symbol);
+    if (chosen.value === symbol) {
+      const place = order.indexOf(symbol);
+      const neighbour = order[place + 1] ?? order[place - 1] ?? null;
+      current.value = neighbour;
+      chosen.value = null;
+    }
+  }
+  stocks.value = next;
+}
+
+async function readClock() {
+  const asked = Date.now();
+  const { timestamp } = await ask("PING");
+  clockOffset.value = timestamp - (asked + Date.now()) / 2;
+}
+
+function missingWords(reason) {
+  return reason === "unknown_symbol" ? "no source knows this symbol." : `there is no price now (${reason}).`;
+}
+
+function forget(why) {
+  sessionStorage.removeItem(TOKEN_KEY);
+  credentials = null;
+  wire = null;
+  batch(() => {
+    phase.value = "login";
+    user.value = "";
+    stocks.value = new Map();
+    lists.value = [];
+    list.value = MAIN;
+    chosen.value = null;
+    current.value = null;
+    isLoaded.value = false;
+    outages.value = [];
+    link.value = { status: "off", retryAt: 0, wasOnline: false };
+  });
+  if (why) notify(why, { kind: "bad" });
+}
+
+// A machine that wakes up or finds its network again need not wait for the back-off.
+addEventListener("online", () => wakeUp());
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) wakeUp();
+});

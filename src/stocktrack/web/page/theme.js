@@ -1,0 +1,34 @@
+// Dark or light: as the system says, unless the person chose.
+
+import { effect, signal } from "./html.js";
+
+const KEY = "stocktrack.theme";
+const ORDER = ["auto", "light", "dark"];
+const system = matchMedia("(prefers-color-scheme: dark)");
+const isSystemDark = signal(system.matches);
+system.addEventListener("change", (event) => {
+  isSystemDark.value = event.matches;
+});
+
+export const theme = signal(ORDER.includes(localStorage.getItem(KEY)) ? localStorage.getItem(KEY) : "auto");
+
+/** Whether it is dark now, and the colours that a canvas needs, which knows no CSS. */
+export function isDark() {
+  return theme.value === "auto" ? isSystemDark.value : theme.value === "dark";
+}
+
+export const colours = signal({});
+
+export function nextTheme() {
+  theme.value = ORDER[(ORDER.indexOf(theme.value) + 1) % ORDER.length];
+}
+
+effect(() => {
+  const root = document.documentElement;
+  root.dataset.theme = isDark() ? "dark" : "light";
+  if (theme.value === "auto") localStorage.removeItem(KEY);
+  else localStorage.setItem(KEY, theme.value);
+  const style = getComputedStyle(root);
+  const names = ["up", "down", "muted", "text", "line", "surface", "accent"];
+  colours.value = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+});

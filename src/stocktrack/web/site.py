@@ -1,0 +1,116 @@
+"""What is served over HTTP: which application answers which path, and the headers that every answer carries."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from stocktrack.web.assets import Assets
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+# `connect-src 'self'` covers ws and wss of the same host as well (CSP, level 3).
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' data:",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "form-action 'self'",
+    )
+)
+SECURITY_HEADERS: Headers = [
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+
+
+class Site:
+    """The ASGI application of the web port: the page's files itself, the rest by `mounts` (path prefix → app)."""
+
+    def __init__(self, assets: Assets, mounts: Mapping[str, AsgiApp]) -> None:
+        self._assets = assets
+        self._mounts = dict(mounts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called by uvicorn."""
+        path = str(scope["path"])
+        app = next((app for prefix, app in self._mounts.items() if is_under(path, prefix)), None)
+        if scope["type"] == "websocket":
+            await (app or _no_websocket)(scope, receive, send)
+            return
+        guarded = with_headers(send, SECURITY_HEADERS)
+        if app is not None:
+            await app(scope, receive, guarded)
+        else:
+            await self._page(scope, guarded)
+
+    async def _page(self, scope: Scope, send: Send) -> None:
+        path = str(scope["path"])
+        if scope["method"] not in {"GET", "HEAD"}:
+            await respond(send, HTTPStatus.METHOD_NOT_ALLOWED, b"Only GET and HEAD.\n", [(b"allow", b"GET, HEAD")])
+            return
+        if path == "/" and (missing := self._assets.missing()) is not None:
+            await respond(send, HTTPStatus.SERVICE_UNAVAILABLE, f"StockTrack\n\n{missing}\n".encode())
+            return
+        name = "index.html" if path == "/" else path.removeprefix("/page/") if path.startswith("/page/") else None
+        asset = self._assets.get(name) if name is not None else None
+        if asset is None:
+            await respond(send, HTTPStatus.NOT_FOUND, b"There is no such page.\n")
+            return
+        # Asked for again each time, and answered with a 304 while it is the same: a new server's page shows at once.
+        headers = [(b"etag", asset.etag.encode()), (b"cache-control", b"no-cache")]
+        wanted = next((value for key, value in scope["headers"] if key == b"if-none-match"), b"")
+        if asset.etag.encode() in wanted:
+            await respond(send, HTTPStatus.NOT_MODIFIED, b"", headers, content_type=None)
+            return
+        await respond(send, HTTPStatus.OK, asset.content, headers, content_type=asset.content_type)
+
+
+def is_under(path: str, prefix: str) -> bool:
+    """Whether `path` is `prefix` or something under it."""
+    return path == prefix or path.startswith(prefix.rstrip("/") + "/")
+
+
+def with_headers(send: Send, headers: Iterable[tuple[bytes, bytes]]) -> Send:
+    """`send` that adds `headers` to each answer that does not carry them itself."""
+    added = list(headers)
+
+    async def send_with(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            own = list(message.get("headers", []))
+            names = {name.lower() for name, _ in own}
+            message = {**message, "headers": own + [header for header in added if header[0] not in names]}
+        await send(message)
+
+    return send_with
+
+
+async def respond(
+    send: Send,
+    status: HTTPStatus,
+    content: bytes,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    *,
+    content_type: str | None = "text/plain; charset=utf-8",
+) -> None:
+    """Answer a request in one piece."""
+    own: Headers = list(headers)
+    if content_type is not None:
+        own += [(b"content-type", content_type.encode()), (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": status.value, "headers": own})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def _no_websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "websocket.close", "code": 1000})

@@ -1,0 +1,299 @@
+"""One client's WebSocket, as a session sees it: frames in and out, what is bounded, and the order of closing.
+
+The frames are those of websockets' Sans-I/O protocol. The transport is our own, because a session has to know what
+ASGI does not tell: how many bytes wait, and how to be rid of a client that does not read. No extension is ever
+negotiated: a compressed price could not be shared, and a compressed message could be a bomb.
+"""
+
+import asyncio
+import contextlib
+import logging
+import struct
+from collections import deque
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from http import HTTPStatus
+from typing import cast
+
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from stocktrack.clock import Clock
+from stocktrack.socket_options import bytes_in_kernel
+
+# How long the last messages may take to be delivered, and the client to close after them.
+LINGER_SECONDS = 3.0
+# Input is parsed in pieces of this size, one in each turn of the loop: 4 KB of the smallest frames take 5 ms.
+_PIECE_BYTES = 4_096
+# A message of more fragments than this costs more to collect than any message is worth.
+MAX_FRAGMENTS = 256
+_FINAL_TEXT = 0x80 | Opcode.TEXT
+# At its debug level the library logs every frame, and frames hold passwords and tokens.
+_frame_log = logging.getLogger("stocktrack.web.frames")
+_frame_log.setLevel(logging.ERROR)
+
+
+Serve = Callable[["WebSocket"], Awaitable[None]]
+
+
+class Input(Enum):
+    """What came instead of a text message."""
+
+    CLOSED = "closed"
+    TOO_LONG = "too long"
+    BINARY = "binary"
+
+
+class WebSocket(asyncio.Protocol):
+    """A `Connection` that takes and gives text messages; `serve(self)` runs as the task that owns it.
+
+    It begins with the handshake's request, which `accept` or `reject` answers, and ends with `finish`.
+    """
+
+    def __init__(self, serve: Serve, clock: Clock, *, max_message_bytes: int) -> None:
+        self._serve = serve
+        self._clock = clock
+        self._frames = ServerProtocol(max_size=max_message_bytes, logger=_frame_log)
+        self._transport: asyncio.Transport
+        self._unparsed = bytearray()
+        self._is_parse_due = False
+        self._is_eof = False
+        self._parts: list[bytes] = []
+        self._messages: deque[bytes] = deque()
+        self._end: Input | None = None  # why no more messages come after those in `_messages`
+        self._arrived = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._lost = asyncio.Event()
+        self._is_open = False  # between the handshake and our goodbye
+        self._is_finishing = False
+        self.request: Request
+        self.task: asyncio.Task[None] | None = None
+        self.sent_bytes = 0
+        self.last_sent_at = clock.monotonic()
+
+    # --- what the door does with it ------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """The client's address."""
+        peer = self._transport.get_extra_info("peername")
+        return str(peer[0]) if peer else "unknown"
+
+    def accept(self) -> bool:
+        """Answer the handshake; False where the request was none, which the client has been told."""
+        response = self._frames.accept(self.request)
+        self._respond(response)
+        self._is_open = self._frames.state is OPEN
+        return self._is_open
+
+    def reject(self, status: HTTPStatus, why: str) -> None:
+        """Refuse the handshake with a sentence."""
+        self._respond(self._frames.reject(status, f"{why}\n"))
+
+    def _respond(self, response: Response) -> None:
+        self._frames.send_response(response)
+        self._flush()
+
+    async def receive(self) -> bytes | Input:
+        """The next text message, or what came instead of one; after that nothing more comes."""
+        while not self._messages:
+            if self._end is not None:
+                return self._end
+            self._arrived.clear()
+            self._parse()
+            if not self._messages and self._end is None:
+                await self._arrived.wait()
+        return self._messages.popleft()
+
+    def close(self, code: CloseCode) -> None:
+        """Say goodbye and close without waiting for the client, who may lose it."""
+        self._is_open = False
+        if self._frames.state is OPEN:
+            self._frames.send_close(code)
+        self._flush()
+        self._transport.close()
+
+    async def finish(self, code: CloseCode = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+        """Deliver what was sent, say goodbye, wait a while for the client to do the same, then close."""
+        self._is_open = False
+        self._is_finishing = True
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    if not self._transport.is_closing():
+                        if self._frames.state is OPEN:
+                            self._frames.send_close(code, reason)
+                        self._flush()
+                        self._messages.clear()
+                        self._parse()
+                    await self._lost.wait()
+        finally:
+            self._transport.abort()
+
+    # --- what a session does with it -----------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Hand over whole lines as one message."""
+        if data and self._is_open and not self._transport.is_closing():
+            header = _header(len(data))
+            self._transport.writelines((header, data))
+            self.sent_bytes += len(header) + len(data)
+            self.last_sent_at = self._clock.monotonic()
+
+    def ping(self) -> None:
+        """Show a quiet client, which has to answer, that the server is there."""
+        if self._is_open and self._frames.state is OPEN:
+            self._frames.send_ping(b"")
+            self._flush()
+            self.last_sent_at = self._clock.monotonic()
+
+    async def drain(self) -> None:
+        """Wait while the client has not taken enough."""
+        await self._writable.wait()
+        if self._lost.is_set():
+            raise ConnectionResetError("the client is gone")
+
+    def unsent_bytes(self) -> int:
+        """What waits here and, where the system tells, in the kernel."""
+        waiting = self._transport.get_write_buffer_size()
+        if waiting == 0 or self._transport.is_closing():
+            return 0
+        # What is no message waits there as well: the handshake, pongs, records of TLS.
+        return min(waiting + bytes_in_kernel(self._transport), self.sent_bytes)
+
+    def end(self) -> None:
+        """Have the owner stop reading and close when everything is delivered."""
+        if self.task is not None:
+            self.task.cancel()
+
+    def abort(self) -> None:
+        """Close now; what was not taken is thrown away."""
+        self._transport.abort()
+
+    # --- what the event loop does with it ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the HTTP side, which hands over its transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop."""
+        self._lost.set()
+        self._writable.set()
+        self._stop(Input.CLOSED)
+
+    def eof_received(self) -> bool:
+        """Called by the loop: without a goodbye nothing more comes, but what came is still answered."""
+        self._is_eof = True
+        self._parse()
+        return not self._is_finishing
+
+    def pause_writing(self) -> None:
+        """Called by the loop."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Called by the loop."""
+        self._writable.set()
+        self._parse()
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop, and first with the request of the handshake."""
+        self._unparsed += data
+        self._parse()
+
+    # --- input ---------------------------------------------------------------------------------------------------
+
+    def _parse(self) -> None:
+        """Parse one piece, where a message is wanted and a pong could be sent; the rest waits, as does the client."""
+        is_wanted = not self._messages and (self._end is None or self._is_finishing)
+        if self._unparsed and is_wanted and self._writable.is_set() and not self._is_parse_due:
+            piece = bytes(self._unparsed[:_PIECE_BYTES])
+            del self._unparsed[:_PIECE_BYTES]
+            self._frames.receive_data(piece)
+            self._take_events()
+            if self._unparsed:
+                self._is_parse_due = True
+                asyncio.get_running_loop().call_soon(self._parse_on)
+        if self._is_eof and not self._unparsed:
+            self._stop(Input.CLOSED)
+        if self._transport.is_closing():
+            return
+        if self._unparsed:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _parse_on(self) -> None:
+        self._is_parse_due = False
+        self._parse()
+
+    def _take_events(self) -> None:
+        for event in self._frames.events_received():
+            if isinstance(event, Request):
+                self.request = event
+                self.task = asyncio.create_task(self._run(), name="websocket client")
+            else:
+                self._take_frame(cast("Frame", event))
+        if self.task is None and self._frames.handshake_exc is not None:
+            self._flush()  # the request was too large, as the client is told
+            self._transport.close()
+        elif self._is_finishing:
+            if self._frames.close_rcvd is not None or self._frames.parser_exc is not None:
+                self._transport.close()
+        elif self._frames.parser_exc is not None:
+            self._stop(Input.TOO_LONG if isinstance(self._frames.parser_exc, PayloadTooBig) else Input.CLOSED)
+        elif self._end is None:
+            self._flush()
+        # Else the goodbye waits until what came before it is answered; `finish` sends it.
+
+    def _take_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self._stop(Input.CLOSED)
+        elif frame.opcode is Opcode.BINARY:
+            self._stop(Input.BINARY)
+        elif frame.opcode in {Opcode.TEXT, Opcode.CONT} and self._end is None and not self._is_finishing:
+            self._parts.append(bytes(frame.data))
+            if frame.fin:
+                self._messages.append(b"".join(self._parts))
+                self._parts.clear()
+                self._arrived.set()
+            elif len(self._parts) >= MAX_FRAGMENTS:
+                self._stop(Input.TOO_LONG)
+
+    def _stop(self, end: Input) -> None:
+        if self._end is None:
+            self._end = end
+            self._parts.clear()
+        self._arrived.set()
+
+    def _flush(self) -> None:
+        pieces = self._frames.data_to_send()
+        if self._transport.is_closing():
+            return
+        if data := b"".join(pieces):
+            self._transport.write(data)
+        if b"" in pieces:  # websockets' sign that nothing more is to be sent
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            else:
+                self._transport.close()
+
+    async def _run(self) -> None:
+        try:
+            await self._serve(self)
+        finally:
+            self._transport.abort()
+
+
+def _header(length: int) -> bytes:
+    """The header of an unmasked text message in one frame (RFC 6455, section 5.2)."""
+    if length < 126:
+        return struct.pack("!BB", _FINAL_TEXT, length)
+    if length < 65_536:
+        return struct.pack("!BBH", _FINAL_TEXT, 126, length)
+    return struct.pack("!BBQ", _FINAL_TEXT, 127, length)

