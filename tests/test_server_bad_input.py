@@ -139,7 +139,10 @@ BAD_LINES = [
         "symbol and symbols together", b'{"type":"GET","symbol":"AAPL","symbols":["MSFT"]}', "invalid_command",
         "both 'symbol' and 'symbols'", kind="GET",
     ),
-    case("AUTH without a password", b'{"type":"AUTH","username":"bob"}', "invalid_command", "password", kind="AUTH"),
+    case(
+        "an empty password", b'{"type":"AUTH","username":"bob","password":""}', "invalid_command", "password",
+        kind="AUTH",
+    ),
 ]  # fmt: skip
 
 

@@ -80,28 +80,27 @@ async def test_a_renewed_certificate_and_changed_settings_are_taken_over_at_sigh
     assert server.log[-1]["event"] == "stopped"
 
 
-@pytest.mark.parametrize("by", ["flag", "environment"])
-async def test_the_clients_of_the_command_line_speak_tls(home: Path, by: str) -> None:
+async def test_the_clients_of_the_command_line_speak_tls(home: Path) -> None:
     ca = str(write_authority(home))
     async with server_process(home, "--config", str(config(home))) as server:
         variables: dict[str, Any] = {
             "STOCKTRACK_PORT": str(server.port),
             "STOCKTRACK_USER": "ann",
             "STOCKTRACK_PASSWORD": PASSWORD,
-            **({"STOCKTRACK_CA": ca} if by == "environment" else {}),
         }
-        flags = ["--ca", ca] if by == "flag" else []
-        got = await run_stocktrack(home, "get", "AAPL", *flags, **variables)
-        assert (got.code, got.out.split("\t")[0]) == (0, "AAPL"), got
-        watched = await run_stocktrack(home, "watch", "AAPL", "--count", "2", *flags, **variables)
-        assert (watched.code, len(watched.out.splitlines())) == (0, 2), watched
-        typed = await run_stocktrack(home, "client", *flags, stdin=b"get AAPL\n", **variables)
-        assert (typed.code, typed.out.split("\t")[0]) == (0, "AAPL"), typed
-
-        plain = await run_stocktrack(home, "get", "AAPL", "--no-tls", **variables)
-        assert (plain.code, "--tls" in plain.err) == (5, True), plain
-        strange = await run_stocktrack(home, "get", "AAPL", "--tls", **{**variables, "STOCKTRACK_CA": ""})
-        assert (strange.code, "not trusted" in strange.err) == (5, True), strange
+        got, by_variable, watched, typed, plain, strange = await asyncio.gather(
+            run_stocktrack(home, "get", "AAPL", "--ca", ca, **variables),
+            run_stocktrack(home, "get", "AAPL", **{**variables, "STOCKTRACK_CA": ca}),
+            run_stocktrack(home, "watch", "AAPL", "--count", "2", "--ca", ca, **variables),
+            run_stocktrack(home, "client", "--ca", ca, stdin=b"get AAPL\n", **variables),
+            run_stocktrack(home, "get", "AAPL", "--no-tls", **{**variables, "STOCKTRACK_CA": ca}),
+            run_stocktrack(home, "get", "AAPL", "--tls", **variables),
+        )
+    for one in (got, by_variable, typed):
+        assert (one.code, one.out.split("\t")[0]) == (0, "AAPL"), one
+    assert (watched.code, len(watched.out.splitlines())) == (0, 2), watched
+    assert (plain.code, "--tls" in plain.err) == (5, True), plain
+    assert (strange.code, "not trusted" in strange.err) == (5, True), strange
 
 
 async def test_a_server_with_a_broken_certificate_does_not_start_and_says_why(home: Path) -> None:

@@ -3,8 +3,8 @@
     PYTHONPATH=tests python tests/faults/vanished_peer.py
 
 Server and client run in two network namespaces of this machine; then the client's loses its address, so that nothing
-answers any more. It needs root and iproute2, takes some 40 seconds, and exits 1 where a session lives too long. Measured: 30.3 s for
-one, 31.1 s for the other.
+answers any more. It needs root and iproute2, takes some 40 seconds, and exits 1 where a session lives too long.
+Measured: 30.3 s for one, 31.1 s for the other.
 """
 
 import asyncio

@@ -4,14 +4,17 @@ Errors are problem details (RFC 9457) with the protocol's `reason`. `/openapi.js
 lists them, without a script and without another host.
 """
 
+import functools
 import html
+import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -195,25 +198,33 @@ async def remove_stock(symbol: str, asking: Asking, list_name: ListName = None) 
 
 def rest_app(sessions: RestSessions) -> FastAPI:
     """The application of `/api/v1`, `/openapi.json` and `/docs`."""
-    app = FastAPI(
-        title="StockTrack",
-        version=__version__,
-        description="Get a token from login and send it as `Authorization: Bearer TOKEN`.",
-        openapi_url="/openapi.json",
-        docs_url=None,  # FastAPI's own page loads its script from another host
-        redoc_url=None,
-    )
+    # FastAPI's own page of the operations loads its script from another host, and its description takes a tenth of a
+    # second when it is first asked for, in which no price goes out: ours are made before that.
+    app = FastAPI(openapi_url=None)
     app.state.sessions = sessions
     app.include_router(router)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
 
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(_docs_page(app.openapi()))
+    schema, page = _description()
 
-    app.openapi()  # made once and kept: it takes a tenth of a second, in which no price would go out
+    @app.get("/openapi.json")
+    async def openapi() -> Response:
+        return Response(schema, media_type="application/json")
+
+    @app.get("/docs")
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page)
+
     return app
+
+
+@functools.cache
+def _description() -> tuple[bytes, str]:
+    """The OpenAPI description of the operations, and the page that lists them."""
+    about = "Get a token from login and send it as `Authorization: Bearer TOKEN`."
+    schema = get_openapi(title="StockTrack", version=__version__, description=about, routes=[*router.routes])
+    return json.dumps(schema).encode(), _docs_page(schema)
 
 
 async def _list(asking: _User, list_name: str | None, missing: list[Any]) -> JSONResponse:

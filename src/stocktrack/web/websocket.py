@@ -130,6 +130,8 @@ class WebSocket(asyncio.Protocol):
                         self._flush()
                         self._messages.clear()
                         self._parse()
+                        if self._is_eof:
+                            self._transport.close()  # the client has closed already; there is nothing to wait for
                     await self._lost.wait()
         finally:
             self._transport.abort()
