@@ -4,12 +4,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := src tests bench
+SOURCES := src tests bench tools hatch_build.py
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types unit faults system format install clean
+.PHONY: demo test lint types unit faults system page format install clean
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.installed page
 	@$(BIN)/stocktrack demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: lint types unit
@@ -21,7 +21,7 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
-unit: $(VENV)/.installed-dev system
+unit: $(VENV)/.installed-dev system page
 	$(BIN)/python -m pytest
 
 # Some three minutes of killing a server in the middle of its work.
@@ -32,6 +32,11 @@ faults: $(VENV)/.installed-dev
 # What the tests need besides Python, where it can be installed; a test whose program is missing says so itself.
 system:
 	@tools/install_system.sh
+
+# The page's JavaScript modules, which npm brings. They came with the installation unless their versions have changed
+# since; where there is no npm this says so and goes on.
+page: $(VENV)/.installed
+	@$(BIN)/python tools/vendor_page.py
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(SOURCES)

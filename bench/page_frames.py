@@ -19,7 +19,6 @@ import time
 from typing import Any
 
 from playwright.async_api import Browser, CDPSession, Page, async_playwright
-
 from served import RawClient, Served, served
 
 USER, PASSWORD = "bench", "a password for the benchmark"

@@ -1,9 +1,10 @@
-"""The server's CPU for a price over WebSocket against TCP, side by side on one server: 1,000 sessions of 100 symbols, 10 times a second.
+"""The server's CPU for a price over WebSocket against TCP, side by side on one server.
 
     gcc -O2 -o ws_drain bench/ws_drain.c
     python bench/web_fanout.py --drain ./ws_drain --clients 1000 --rounds 3
 
-The two doors take turns, so that what else the machine does weighs on both; a round's ratio is what counts.
+By default that is 1,000 sessions of 100 symbols, 10 times a second. The two doors take turns, so that what else the
+machine does weighs on both; a round's ratio is what counts.
 """
 
 import argparse

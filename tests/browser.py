@@ -1,8 +1,8 @@
 """Debian's Chromium, driven by Playwright, and a visitor of the page who notices whatever goes wrong in it.
 
-    async with chromium() as browser, visitor(browser, address) as ann:
-        await ann.log_in("ann")
-        await expect(ann.row("AAPL")).to_be_visible()
+async with chromium() as browser, visitor(browser, address) as ann:
+    await ann.log_in("ann")
+    await expect(ann.row("AAPL")).to_be_visible()
 """
 
 import contextlib
@@ -91,7 +91,8 @@ class Visitor:
         await self.price(symbol).evaluate(
             """(cell) => {
               window.flashes = [];
-              new MutationObserver(() => window.flashes.push(cell.className)).observe(cell, {attributeFilter: ["class"]});
+              const note = new MutationObserver(() => window.flashes.push(cell.className));
+              note.observe(cell, {attributeFilter: ["class"]});
             }"""
         )
 

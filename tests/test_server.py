@@ -382,35 +382,39 @@ async def test_the_sockets_of_the_server_are_not_inherited_by_child_processes(sc
 # --- clients that do not read, and clients that do not stop -------------------------------------------------------
 
 
+@pytest.mark.parametrize("interval", [0, 0.1])
 async def test_a_client_that_never_reads_is_closed_its_memory_is_bounded_and_the_others_see_no_gap(
-    tmp_path: Path, nothing_is_left: list[EventDict]
+    tmp_path: Path, nothing_is_left: list[EventDict], interval: float
 ) -> None:
     clock = ManualClock()
     market = ScriptedStream(clock)
-    market.prices.update({f"S{number:04}": 10.0 for number in range(500)})
+    symbols = [f"S{number:04}" for number in range(500)]
+    market.prices.update(dict.fromkeys(symbols, 10.0))
     async with live_server(tmp_path, market, clock=clock, slow_client_timeout_seconds=10) as server:
         bystander = await Bystander.join(server, market)
         slow = await server.log_in(receive_buffer_bytes=4_096)
         slow.stop_reading()
-        symbols = [f"S{number:04}" for number in range(500)]
-        slow.send({"type": "SUBSCRIBE", "symbols": symbols, "interval": 0, "save": False})
+        slow.send({"type": "SUBSCRIBE", "symbols": symbols, "interval": interval, "save": False})
         connection = server.session_of(slow).connection
         assert isinstance(connection, TcpConnection)
         await until(lambda: len(server.app.board.watched()) == 501)
         one_push = len(server.app.board.watch(tuple(symbols), _Nobody(), eager=False).lines())
         while not connection.unsent_bytes():
+            await clock.advance(interval)
             await bystander.sees_the_next_price()
         pinned = connection.sent_bytes
         for _ in range(50):
+            await clock.advance(interval)
             await bystander.sees_the_next_price()
         # It was handed one more push at most since it fell behind, not fifty.
         assert connection.sent_bytes - pinned <= one_push
         assert connection._transport.get_write_buffer_size() <= 65_536 + one_push
-        for _ in range(9):
+        for _ in range(4):
             await clock.advance(1)
             await bystander.sees_the_next_price()
         assert len(server.app.sessions) == 2
         await _until_slow_clients_are_closed(server, clock, bystander)
+        assert len(server.app.sessions) == 1
         assert connection._transport.get_write_buffer_size() == 0
         assert [entry["event"] for entry in nothing_is_left if entry["log_level"] == "info"] == ["slow client closed"]
         await bystander.sees_the_next_price()
@@ -419,10 +423,14 @@ async def test_a_client_that_never_reads_is_closed_its_memory_is_bounded_and_the
 async def _until_slow_clients_are_closed(server: LiveServer, clock: ManualClock, bystander: Bystander) -> None:
     # How many seconds of the manual clock that are is not certain: each byte that the kernel still hands to the client
     # in real time is a sign of life.
+    others = [session for session in server.app.sessions if session is not server.session_of(bystander.client)]
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while any(each.is_open for each in server.app.sessions if each is not server.session_of(bystander.client)):
+        while any(session.is_open for session in others):
             await clock.advance(1)
             await bystander.sees_the_next_price()
+    for session in others:
+        assert isinstance(session.connection, TcpConnection)
+        assert session.connection._transport.is_closing(), "it should not be waited for"
     await server.until_clients(1)
 
 
@@ -483,11 +491,9 @@ async def test_a_client_that_pipelines_without_end_starves_nobody(scene: Scene) 
     connection = scene.server.session_of(flooder).connection
     before = connection.sent_bytes
     flooder.send(pings(*range(2_000)))
-    await until(lambda: connection.sent_bytes > before)
-    at_first = connection.sent_bytes
     assert (await bystander.client.ask({"type": "PING"}))["code"] == 200
-    # Answers to fifty commands at most were written while another client's one was taken in and answered.
-    assert connection.sent_bytes - at_first < 50 * 250
+    # A few of the commands were answered before another client's one that came after all of them.
+    assert connection.sent_bytes - before < 100 * 100
     answers = [await flooder.receive() for _ in range(2_000)]
     assert [answer["id"] for answer in answers] == list(range(2_000))
     # After the burst that is allowed the others are refused, and answered all the same.

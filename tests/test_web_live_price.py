@@ -60,7 +60,10 @@ async def test_each_price_of_several_symbols_is_an_object_of_its_own(scene: Scen
         ({"action": "subscribe", "symbol": "A B"}, "is not a symbol"),
         ({"action": "subscribe", "symbol": 1}, "must be a string"),
         ({"action": "subscribe"}, 'needs a "symbol"'),
-        ({"action": "sell", "symbol": "AAPL"}, "no action 'sell'; there are subscribe, unsubscribe, ping, authenticate"),
+        (
+            {"action": "sell", "symbol": "AAPL"},
+            "no action 'sell'; there are subscribe, unsubscribe, ping, authenticate",
+        ),
         ({"symbol": "AAPL"}, "no action"),
         ({"action": "authenticate", "token": "wrong"}, "token"),
         ({"action": "authenticate"}, "token"),

@@ -350,9 +350,7 @@ async def test_a_head_without_end_is_refused(scene: Scene) -> None:
     bare.close()
 
 
-async def test_a_token_in_the_query_logs_in_and_is_never_logged(
-    scene: Scene, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_token_in_the_query_logs_in_and_is_never_logged(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     tcp = await scene.server.log_in()
     token = (await tcp.ask({"type": "TOKEN"}))["token"]

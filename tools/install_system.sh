@@ -19,6 +19,9 @@ need() {
 # Debian keeps a server's programs off PATH, in a folder for each version.
 need initdb postgresql /usr/lib/postgresql/*/bin
 
+# The browser that looks at the page.
+need chromium chromium
+
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
   echo "The tests that need these Debian packages are left out, since only root can install them here:$missing" >&2

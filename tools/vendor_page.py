@@ -51,7 +51,7 @@ MODULES = (
 )
 
 # `from"preact"` and `import "preact"` as minifiers write them; what is imported by a path is left alone.
-_BARE_IMPORT = re.compile(r"""\b(from|import)\s*(["'])([@\w][^"'\\\n]*)\2""")
+_BARE_IMPORT = re.compile(r"""\b((?:from|import)\s*)(["'])([@\w][^"'\\\n]*)\2""")
 _SOURCE_MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
 
 

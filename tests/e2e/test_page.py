@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -205,6 +206,33 @@ async def test_only_web_addresses_become_links(ann: Visitor) -> None:
     assert links == [*[None] * len(addresses), "https://example.com/a", None]
 
 
+async def test_a_symbols_history_keeps_the_whole_session_in_bounded_memory(ann: Visitor) -> None:
+    kept = await ann.page.evaluate(
+        """async () => {
+          const { History } = await import("/page/history.js");
+          const history = new History();
+          for (let second = 0; second < 20_000; second += 1) history.add(second * 1000, second);
+          const kept = (values) => [...values.slice(0, history.length)];
+          return { times: kept(history.times), prices: kept(history.prices) };
+        }"""
+    )
+    times, prices = kept["times"], kept["prices"]
+    assert 400 < len(times) <= 1024
+    assert times == sorted(set(times))
+    assert prices[-1] == 19_999
+    assert times[0] < 60_000 < 19_900_000 < times[-1]
+
+
+async def test_the_back_off_doubles_up_to_a_cap_and_differs_from_client_to_client(ann: Visitor) -> None:
+    waits = await ann.page.evaluate(
+        """async () => {
+          const { backOffMs } = await import("/page/wire.js");
+          return [0, 1, 2, 20, 2000].map((attempt) => [backOffMs(attempt, () => 0), backOffMs(attempt, () => 1)]);
+        }"""
+    )
+    assert waits == [[250, 500], [500, 1000], [1000, 2000], [15_000, 30_000], [15_000, 30_000]]
+
+
 async def test_the_panel_shows_chart_company_and_dividends_of_the_chosen_stock(
     ann: Visitor, ann_market: Market
 ) -> None:
@@ -308,7 +336,7 @@ async def test_the_page_follows_the_systems_theme_until_somebody_chooses(browser
 
 
 async def test_on_a_phone_the_panel_covers_the_board_and_gives_it_back(browser: Browser, ann_market: Market) -> None:
-    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     async with visitor(browser, ann_market.address, **phone) as ann:
         await ann.log_in("ann")
         await ann.add("AAPL")

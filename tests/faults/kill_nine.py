@@ -144,7 +144,7 @@ async def one_round(home: Path, people: list[Person], dice: random.Random, count
 async def kill_while_starting(home: Path, dice: random.Random, counts: Counter[str]) -> None:
     """Kill a server that may be recovering from the kill before."""
     process = await asyncio.create_subprocess_exec(
-        *(*STOCKTRACK, "serve", "--provider", "simulated", "--port", "0"),
+        *(*STOCKTRACK, "serve", "--no-web", "--provider", "simulated", "--port", "0"),
         env=environment(home, **SETTINGS),
         cwd=home,
         stdin=asyncio.subprocess.DEVNULL,

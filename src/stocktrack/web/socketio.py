@@ -155,7 +155,8 @@ class SocketIo:
                 await asyncio.gather(*ending, return_exceptions=True)
         for sid in tuple(self._clients):
             await self._disconnected(sid)
-        await self._io.shutdown()
+        if self._io.eio.service_task_handle is not None:  # it was used, and not shut down before
+            await self._io.shutdown()
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])

@@ -85,7 +85,8 @@ export function Board() {
   });
 
   return html`
-    <section class="board" aria-label="Your stocks">
+    <section class="board" aria-labelledby="board-title">
+      <h1 id="board-title" class="unseen">Your stocks</h1>
       ${lists.value.length > 0 && html`<${Lists} />`}
       <table role="table" aria-label="Your stocks. Prices change without being read aloud." class=${rows.length ? "" : "unseen"}>
         <thead role="rowgroup">

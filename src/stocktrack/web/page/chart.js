@@ -103,7 +103,7 @@ class ChartView {
     const now = scale.getVisibleLogicalRange();
     const isOurs = !this.#range || !now || (Math.abs(now.from - this.#range.from) < 0.5 && Math.abs(now.to - this.#range.to) < 0.5);
     // A young session is not stretched over the whole width.
-    const range = { from: -0.5, to: Math.max(FEWEST_SLOTS, length * 1.04) };
+    const range = { from: -2, to: Math.max(FEWEST_SLOTS, length * 1.04) };
     if (!isOurs || (this.#range && this.#range.to === range.to)) return;
     scale.setVisibleLogicalRange(range);
     this.#range = range;

@@ -17,16 +17,17 @@ function numberFormat(digits, sign) {
 }
 
 const compactFormat = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 });
-const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const shortTimeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+// Without "PM", which a chart's axis has no room for.
+const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const shortTimeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const dayFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const dayAndTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export const NOTHING = "–";
 
-/** How many decimals a number was given with, at most six. */
+/** How many decimals a number was given with, at most six. What a sum of doubles adds at its end does not count. */
 export function decimals(value) {
-  const text = String(value);
+  const text = String(Number(value.toPrecision(10)));
   const point = text.indexOf(".");
   if (text.includes("e-")) return 6;
   return point < 0 ? 0 : Math.min(6, text.length - point - 1);

@@ -40,8 +40,8 @@ class PanelView {
     if (!quote) return;
     this.#write("price", format.price(quote.price, digits));
     this.#write("currency", quote.currency ?? "");
-    this.#write("change", format.signed(quote.change, digits));
-    this.#write("percent", format.percent(quote.change_percent));
+    this.#write("change", quote.change === undefined ? "" : format.signed(quote.change, digits));
+    this.#write("percent", quote.change_percent === undefined ? "" : `(${format.percent(quote.change_percent)})`);
     const sign = Math.sign(quote.change ?? 0);
     this.element.classList.toggle("up", sign > 0);
     this.element.classList.toggle("down", sign < 0);
@@ -122,12 +122,12 @@ function StockPanel({ stock }) {
       </div>
       <div class="panel-price">
         <span class="figure" data-part="price">…</span> <span class="currency" data-part="currency"></span>
-        <span class="moves"><span class="arrow" aria-hidden="true"></span><span data-part="change"></span> <span>(<span data-part="percent"></span>)</span></span>
+        <span class="moves"><span class="arrow" aria-hidden="true"></span><span data-part="change"></span> <span data-part="percent"></span></span>
       </div>
       <p class="panel-state">
         <span class="dot" aria-hidden="true"></span><span data-part="market"></span> <span data-part="exchange"></span>
         <span class="age" data-part="age"></span>
-        <span class="stale-mark"><span class="stale-word">Stale</span> <span data-part="why"></span></span>
+        <span class="stale-mark"><span class="stale-word">Stale:</span> <span class="why" data-part="why"></span></span>
       </p>
       <${Chart} stock=${stock} />
       <dl class="figures">

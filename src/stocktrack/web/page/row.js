@@ -52,7 +52,7 @@ class RowView {
     this.#row.classList.toggle("empty", quote === undefined);
     if (quote === undefined) {
       this.#write("price", this.#stock.missing ? format.NOTHING : "…");
-      this.#write("age", this.#stock.missing ? lackWords(this.#stock.missing) : "");
+      this.#write("why", this.#stock.missing ? lackWords(this.#stock.missing) : "");
       return;
     }
     this.#write("price", format.price(quote.price, digits));
@@ -106,7 +106,7 @@ function setClass(element, name, isOn) {
 }
 
 function lackWords(reason) {
-  return reason === "pending" ? "waiting for the source" : format.staleReason(reason);
+  return reason === "pending" ? "waiting for source" : format.staleReason(reason);
 }
 
 export class Row extends Component {
@@ -177,7 +177,7 @@ export class Row extends Component {
         <td role="cell" class="c-trend"><canvas data-part="trend" aria-hidden="true"></canvas></td>
         <td role="cell" class="c-volume" data-part="volume"></td>
         <td role="cell" class="c-market"><span class="dot" aria-hidden="true"></span><span data-part="market"></span></td>
-        <td role="cell" class="c-age"><span data-part="age"></span><span class="stale-mark"><span class="stale-word">Stale</span> <span data-part="why"></span></span></td>
+        <td role="cell" class="c-age"><span class="when"><span class="stale-word">Stale</span> <span data-part="age"></span></span> <span class="why" data-part="why"></span></td>
         <td role="cell" class="c-remove">
           <button type="button" class="quiet" tabindex="-1" aria-label=${`Remove ${symbol}`} title="Remove" onClick=${takeOut}>
             <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 4l8 8M12 4l-8 8" /></svg>

@@ -48,14 +48,14 @@ export function draw(context, history) {
 
   const points = Math.floor((length - 1) / step) + 1;
   // A young session is drawn from the left on, and fills the width as it grows.
-  const gap = (WIDTH - 6) / Math.max(points - 1, 19);
+  const gap = (WIDTH - 2 * MARGIN) / Math.max(points - 1, 19);
   context.strokeStyle = colour;
   context.lineWidth = 1.5;
   context.lineJoin = "round";
   context.beginPath();
-  let x = 0;
+  let x = MARGIN;
   for (let index = (length - 1) % step; index < length; index += step) {
-    if (x === 0) context.moveTo(0, y(prices[index]));
+    if (x === MARGIN) context.moveTo(x, y(prices[index]));
     else context.lineTo(x, y(prices[index]));
     x += gap;
   }
@@ -63,6 +63,6 @@ export function draw(context, history) {
   context.stroke();
   context.fillStyle = colour;
   context.beginPath();
-  context.arc(end + 1, y(last), 2, 0, 2 * Math.PI);
+  context.arc(end, y(last), 2, 0, 2 * Math.PI);
   context.fill();
 }

@@ -1,0 +1,238 @@
+"""REST under /api/v1 over a real connection: the protocol's answers, its limits, and errors as problem details."""
+
+import html.parser
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from fakes import ScriptedProvider
+from live_server import PASSWORD, LiveServer, live_server, until
+from stocktrack.clock import ManualClock
+from stocktrack.quotes import Dividend
+
+API = "/api/v1"
+
+
+@dataclass
+class Scene:
+    server: LiveServer
+    market: ScriptedProvider
+    clock: ManualClock
+    http: httpx2.AsyncClient
+    token: str
+
+    async def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        """A request of ann."""
+        options.setdefault("headers", {"Authorization": f"Bearer {self.token}"})
+        return await self.http.request(method, API + path, **options)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    clock = ManualClock()
+    market = ScriptedProvider(clock)
+    market.prices["BTC/USD"] = 60_000.0
+    settings = {"command_burst": 20, "max_line_bytes": 4_096}
+    async with (
+        live_server(tmp_path, market, users=("ann", "bob"), clock=clock, web=True, **settings) as server,
+        httpx2.AsyncClient(base_url=server.web_url) as http,
+    ):
+        answer = await http.post(f"{API}/login", json={"username": "ann", "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        yield Scene(server, market, clock, http, answer.json()["token"])
+
+
+def problem(answer: httpx2.Response) -> tuple[int, str]:
+    """Status and reason of an answer that must be a problem (RFC 9457)."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = answer.json()
+    assert told["status"] == answer.status_code
+    assert set(told) >= {"type", "title", "detail", "reason", "retryable"}
+    return answer.status_code, told["reason"]
+
+
+async def test_a_login_gives_a_token_that_every_door_takes(scene: Scene) -> None:
+    tcp = await scene.server.connect()
+    assert (await tcp.ask({"type": "AUTH", "token": scene.token}))["username"] == "ann"
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"username": "ann", "password": "wrong SeCrEt"}, (401, "bad_credentials")),
+        ({"username": "nobody", "password": PASSWORD}, (401, "bad_credentials")),
+        ({"username": "ann"}, (400, "invalid_command")),
+        ({"username": "ann", "password": 7}, (400, "invalid_command")),
+        ({"username": "ann", "password": PASSWORD, "days": 0}, (400, "invalid_command")),
+        ({"username": "ann", "password": PASSWORD, "admin": True}, (400, "invalid_command")),
+    ],
+)
+async def test_a_login_that_cannot_be_is_a_problem_that_repeats_no_password(
+    scene: Scene, body: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    answer = await scene.http.post(f"{API}/login", json=body)
+    assert problem(answer) == expected
+    assert str(body.get("password", "-")) not in answer.text or body.get("password") == 7
+    await until(lambda: [session.door for session in scene.server.app.sessions] == [])
+
+
+async def test_a_body_that_is_no_json_and_one_that_is_too_large_are_refused(scene: Scene) -> None:
+    headers = {"content-type": "application/json"}
+    assert problem(await scene.http.post(f"{API}/login", content=b"{", headers=headers)) == (400, "invalid_command")
+    large = await scene.http.post(f"{API}/login", content=b" " * 10_000, headers=headers)
+    assert large.status_code == 413
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Basic YTpi", "Bearer wrong", "Bearer é"])
+async def test_without_a_right_token_there_is_a_401_that_says_how(scene: Scene, header: str | None) -> None:
+    headers = {} if header is None else {b"Authorization": header.encode()}
+    answer = await scene.http.get(f"{API}/stocks", headers=headers)
+    assert answer.status_code == 401
+    assert problem(answer)[1] in {"not_authenticated", "bad_credentials"}
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_revoked_token_counts_no_more_although_its_session_is_open(scene: Scene) -> None:
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200
+    await scene.server.app.accounts.revoke_tokens("ann")
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 401
+
+
+async def test_an_answer_is_the_reply_of_the_protocol(scene: Scene) -> None:
+    tcp = await scene.server.log_in()
+    for path, command in (
+        ("/quotes?symbols=TSLA,AAPL,NOPE", {"type": "GET", "symbols": ["TSLA", "AAPL", "NOPE"]}),
+        ("/news?limit=2", {"type": "NEWS", "limit": 2}),
+        ("/company/AAPL", {"type": "INFO", "symbol": "AAPL"}),
+        ("/search?query=app", {"type": "SEARCH", "query": "app"}),
+        ("/stocks", {"type": "MY_STOCKS"}),
+    ):
+        answer = await scene.ask("GET", path)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == await tcp.ask(command)
+        assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_dividends_take_a_limit(scene: Scene) -> None:
+    scene.market.paid["AAPL"] = [Dividend(date=f"2024-0{month}-09", amount=0.24) for month in (5, 4, 3)]
+    answer = await scene.ask("GET", "/dividends/AAPL?limit=2")
+    assert [dividend["date"] for dividend in answer.json()["dividends"]] == ["2024-05-09", "2024-04-09"]
+
+
+async def test_a_slash_in_a_symbol_is_percent_encoded(scene: Scene) -> None:
+    assert (await scene.ask("GET", "/quotes?symbols=BTC%2FUSD")).json()["quotes"][0]["symbol"] == "BTC/USD"
+    assert (await scene.ask("PUT", "/stocks/BTC%2FUSD")).json()["symbols"] == ["BTC/USD"]
+    assert (await scene.ask("DELETE", "/stocks/BTC%2FUSD")).json()["symbols"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/quotes?symbols=NOPE", (404, "unknown_symbol")),
+        ("/quotes?symbols=A%20B", (400, "invalid_command")),
+        ("/quotes?symbols=", (400, "invalid_command")),
+        ("/quotes", (400, "invalid_command")),
+        ("/news?limit=0", (400, "invalid_command")),
+        ("/news?limit=x", (400, "invalid_command")),
+        ("/company/NOPE", (404, "unknown_symbol")),
+        ("/dividends/AAPL", (404, "no_dividends")),
+        ("/nothing", (404, "unknown_command")),
+    ],
+)
+async def test_what_fails_is_a_problem_with_the_reason_of_the_protocol(
+    scene: Scene, path: str, expected: tuple[int, str]
+) -> None:
+    assert problem(await scene.ask("GET", path)) == expected
+
+
+async def test_a_source_that_fails_is_a_problem_that_says_when_to_try_again(scene: Scene) -> None:
+    scene.market.script = "blocked"
+    answer = await scene.ask("GET", "/quotes?symbols=AAPL")
+    assert problem(answer) == (500, "provider_blocked")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert answer.json()["retryable"] is True
+
+
+async def test_saved_stocks_are_added_replaced_and_removed_and_no_price_is_pushed_for_it(scene: Scene) -> None:
+    scene.market.prices.update(MSFT=1.0, NVDA=2.0)
+    assert (await scene.ask("PUT", "/stocks/aapl")).json() == {"list": "main", "symbols": ["AAPL"], "missing": []}
+    replaced = await scene.ask("PUT", "/stocks", json={"symbols": ["tsla", "MSFT", "NOPE"]})
+    assert replaced.json()["symbols"] == ["TSLA", "MSFT"]
+    assert [missing["symbol"] for missing in replaced.json()["missing"]] == ["NOPE"]
+    assert scene.server.app.board.watched() == []
+    assert (await scene.ask("DELETE", "/stocks/TSLA")).json()["symbols"] == ["MSFT"]
+    assert problem(await scene.ask("DELETE", "/stocks/TSLA")) == (404, "not_subscribed")
+    assert (await scene.ask("PUT", "/stocks/NVDA?list=tech")).json() == {
+        "list": "tech",
+        "symbols": ["NVDA"],
+        "missing": [],
+    }
+    assert (await scene.ask("DELETE", "/stocks")).json()["symbols"] == []
+    assert (await scene.ask("GET", "/stocks?list=tech")).json()["symbols"] == ["NVDA"]
+    assert (await scene.ask("PUT", "/stocks", json={"symbols": []})).json()["symbols"] == []
+    tcp = await scene.server.log_in()
+    assert (await tcp.ask({"type": "MY_STOCKS"}))["symbols"] == []
+
+
+async def test_the_limit_of_commands_holds_for_a_user_over_all_requests_and_not_for_another(scene: Scene) -> None:
+    for _ in range(19):
+        assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200
+    answer = await scene.ask("GET", "/quotes?symbols=AAPL")
+    assert problem(answer) == (429, "rate_limited")
+    assert answer.headers["retry-after"] == "1"
+    login = await scene.http.post(f"{API}/login", json={"username": "bob", "password": PASSWORD})
+    headers = {"Authorization": f"Bearer {login.json()['token']}"}
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL", headers=headers)).status_code == 200
+    await scene.clock.advance(1)
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200
+
+
+async def test_all_requests_of_a_user_are_one_session_that_an_administrator_can_end(scene: Scene) -> None:
+    for _ in range(3):
+        await scene.ask("GET", "/quotes?symbols=AAPL")
+    [session] = scene.server.app.sessions
+    assert (session.door, session.username, session.address) == ("rest", "ann", "127.0.0.1")
+    await scene.server.app.accounts.set_admin("bob", True)
+    bob = await scene.server.log_in("bob")
+    assert (await bob.ask({"type": "KICK", "session": session.name}))["username"] == "ann"
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200
+    assert session not in set(scene.server.app.sessions)
+
+
+async def test_bad_requests_in_a_row_do_not_lock_a_user_out(scene: Scene) -> None:
+    for _ in range(45):
+        assert (await scene.ask("GET", "/quotes?symbols=A%20B")).status_code == 400
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200
+
+
+async def test_the_operations_are_described_and_listed_without_another_host(scene: Scene) -> None:
+    schema = (await scene.http.get("/openapi.json")).json()
+    paths = {"/login", "/quotes", "/news", "/search", "/stocks"} | {
+        f"/{what}/{{symbol}}" for what in ("company", "dividends", "stocks")
+    }
+    assert set(schema["paths"]) == {API + path for path in paths}
+    page = await scene.http.get("/docs")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    tags = _tags(page.text)
+    assert not {"script", "link", "style", "img", "iframe"} & {tag for tag, _ in tags}
+    links = [value for _, attributes in tags for name, value in attributes if name in {"href", "src", "style"}]
+    assert links == ["/openapi.json"]
+    assert all(path in page.text for path in schema["paths"])
+    assert "://" not in json.dumps(schema["paths"])
+
+
+def _tags(page: str) -> list[tuple[str, list[tuple[str, str | None]]]]:
+    found: list[tuple[str, list[tuple[str, str | None]]]] = []
+
+    class Parser(html.parser.HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.append((tag, attrs))
+
+    Parser().feed(page)
+    return found
