@@ -1,4 +1,5 @@
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -235,3 +236,20 @@ def test_a_call_that_hangs_for_ever_holds_up_neither_close_nor_the_exit_of_the_p
     )
 
     assert (ended.returncode, ended.stdout.split(), ended.stderr) == (0, ["closed", "gone"], "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux a thread has a priority of its own")
+async def test_a_nice_pool_lowers_its_own_threads_and_nobody_elses() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    nice, plain = BlockingPool("nice", 1, niceness=3), BlockingPool("plain", 1)
+    try:
+
+        def priority() -> int:
+            return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+        assert await nice.run(priority) == max(before, 3)
+        assert await plain.run(priority) == before
+        assert os.getpriority(os.PRIO_PROCESS, 0) == before
+    finally:
+        nice.close()
+        plain.close()

@@ -8,10 +8,7 @@ ones are counted. The user's row is read at every login: what another process ch
 import asyncio
 import contextlib
 import hashlib
-import os
 import secrets
-import sys
-import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -42,7 +39,7 @@ Result = TypeVar("Result")
 MAX_PASSWORD_CHARS = 1024  # as in AUTH
 SHORT_PASSWORD_CHARS = 8  # NIST SP 800-63B asks for at least so many
 HASHES_AT_ONCE = 2
-HASHING_NICENESS = 10
+HASHING_NICENESS = 5  # argon2 makes four threads of each, and they must not hold up the prices
 MAX_WAITING_LOGINS = 128  # at two at once the last waits some six seconds
 BUSY_RETRY_MS = 2_000
 REMEMBER_SECONDS = 600.0
@@ -69,13 +66,6 @@ class PasswordHasher(Protocol):
         ...
 
 
-def _stand_back() -> None:
-    """Let the thread that hashes have what the others leave: four threads of argon2 must not hold up the prices."""
-    if sys.platform == "linux":  # only there a thread has a priority of its own
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
-
-
 class Argon2Hasher:
     """Argon2id with the parameters that its library recommends now (RFC 9106, low memory)."""
 
@@ -84,12 +74,10 @@ class Argon2Hasher:
 
     def hash(self, password: bytes) -> str:
         """A new salted hash."""
-        _stand_back()
         return self._argon2.hash(password)
 
     def matches(self, password_hash: str, password: bytes) -> bool:
         """Whether it is the password of the hash; `ValueError` where the two cannot be compared."""
-        _stand_back()
         try:
             return self._argon2.verify(password_hash, password)
         except VerifyMismatchError:
@@ -133,7 +121,7 @@ class Accounts:
         self.tokens = tokens
         self._allowlist = frozenset(allowlist)
         self._hasher: PasswordHasher = hasher or Argon2Hasher()
-        self._pool = BlockingPool("password", HASHES_AT_ONCE)
+        self._pool = BlockingPool("password", HASHES_AT_ONCE, niceness=HASHING_NICENESS)
         self._slots = asyncio.Semaphore(HASHES_AT_ONCE)
         self._ahead = asyncio.Semaphore(1)
         self._waiting = 0

@@ -7,7 +7,9 @@ time-out lets it go, which is why every caller sets that one as well.
 
 import asyncio
 import contextlib
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -17,11 +19,15 @@ Result = TypeVar("Result")
 
 
 class BlockingPool:
-    """At most `threads` calls at once, the others wait their turn; used from one event loop."""
+    """At most `threads` calls at once, the others wait their turn; used from one event loop.
 
-    def __init__(self, name: str, threads: int) -> None:
+    With `niceness` the threads, and those that a call makes, stand back behind the rest of the process (on Linux).
+    """
+
+    def __init__(self, name: str, threads: int, *, niceness: int = 0) -> None:
         self._name = name
         self._threads = threads
+        self._niceness = niceness
         self._started = 0
         self._work: queue.SimpleQueue[tuple[asyncio.Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
         self._closed = False
@@ -44,6 +50,9 @@ class BlockingPool:
             self._work.put(None)
 
     def _serve(self) -> None:
+        if self._niceness and sys.platform == "linux":  # elsewhere a thread has no priority of its own
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), max(self._niceness, os.nice(0)))
         while self._serve_one():
             pass
 

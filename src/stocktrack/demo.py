@@ -31,9 +31,7 @@ def run_demo(seconds: float | None) -> None:
 
 
 async def _demo(folder: Path, seconds: float | None) -> int:
-    settings = Settings(
-        port=0, web_port=None, providers=("simulated",), data_dir=folder, simulated_interval_seconds=0.5
-    )
+    settings = Settings(port=0, web_port=0, providers=("simulated",), data_dir=folder, simulated_interval_seconds=0.5)
     app = App(settings)
     password = secrets.token_urlsafe(6)
     await app.start()
@@ -41,7 +39,10 @@ async def _demo(folder: Path, seconds: float | None) -> int:
         await app.accounts.add(USER, password)
         host, port = app.server.addresses[0]
         caller = ClientSettings(host, port, USER, password)
-        join = f"Join from another terminal:  stocktrack client --port {port} --user {USER}   password: {password}"
+        join = (
+            f"Join in a browser:  {app.web.address}  or from another terminal:  "
+            f"stocktrack client --port {port} --user {USER}   password: {password}"
+        )
         if is_live_screen():
             hint = f"A simulated market on {caller.address}.\n{join}"
             return await run_client(caller, begin_with=SYMBOLS, hint=hint, seconds=seconds, keeps_history=False)

@@ -220,7 +220,8 @@ async def test_a_symbols_history_keeps_the_whole_session_in_bounded_memory(ann: 
     assert 400 < len(times) <= 1024
     assert times == sorted(set(times))
     assert prices[-1] == 19_999
-    assert times[0] < 60_000 < 19_900_000 < times[-1]
+    assert times[0] < 60_000
+    assert times[-1] > 19_900_000
 
 
 async def test_the_back_off_doubles_up_to_a_cap_and_differs_from_client_to_client(ann: Visitor) -> None:

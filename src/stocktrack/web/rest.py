@@ -297,6 +297,11 @@ async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     return _problem({"code": 400, "reason": "invalid_command", "message": message, "retryable": False})
 
 
+async def _on_crash(_: Request, error: Exception) -> JSONResponse:
+    message = "The server failed to do this; its log says why."
+    return _problem({"code": 500, "reason": "internal_error", "message": message, "retryable": False})
+
+
 async def _on_http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these alone
     message = f"{error.detail}: /docs lists the operations there are."
@@ -309,6 +314,7 @@ _HANDLERS: dict[type[Exception], Handler] = {
     StockTrackError: _on_error,
     RequestValidationError: _on_invalid,
     HTTPException: _on_http_error,
+    Exception: _on_crash,
 }
 
 # --- the page of the operations -----------------------------------------------------------------------------------
