@@ -49,7 +49,7 @@ def test_a_token_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = file_of(tmp_path)
     store_token(path, StoredToken("ann", "abc", in_an_hour()))
     path.chmod(0o644)
-    with pytest.raises(ConfigError, match="can be read by others.*chmod 600"):
+    with pytest.raises(ConfigError, match=r"can be read by others.*chmod 600"):
         stored_token(path)
 
 
@@ -98,5 +98,5 @@ def test_a_token_file_of_the_environment_needs_no_name(tmp_path: Path) -> None:
     with_password = load_client_settings(environment=environment | {"STOCKTRACK_PASSWORD": "secret"})
     assert (with_password.token, with_password.password) == (None, "secret")
     file.chmod(0o640)
-    with pytest.raises(ConfigError, match="STOCKTRACK_TOKEN_FILE = .* can be read by others"):
+    with pytest.raises(ConfigError, match=r"STOCKTRACK_TOKEN_FILE = .* can be read by others"):
         load_client_settings(environment=environment)

@@ -230,6 +230,31 @@ def test_the_users_own_file_is_held_to_the_same_rules(tmp_path: Path) -> None:
     assert complaint() == f"{own_file}: there is no setting 'prot'. Did you mean 'port'?"
 
 
+# --- the allowlist -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_an_allowlist_is_fine_on_loopback(host: str) -> None:
+    settings = load_settings({"host": host, "allowlist": "ann, bob"}).settings
+
+    assert (settings.allowlist, settings.is_loopback) == (("ann", "bob"), True)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - not bound here
+def test_an_allowlist_on_a_network_has_to_be_forced(host: str) -> None:
+    with pytest.raises(ConfigError, match="set allowlist_force = true") as caught:
+        load_settings({"host": host, "allowlist": "ann"})
+    assert host in str(caught.value)
+
+    assert load_settings({"host": host, "allowlist": "ann", "allowlist_force": True}).settings.allowlist == ("ann",)
+    assert not load_settings({"host": host}).settings.is_loopback
+
+
+def test_a_name_on_the_allowlist_that_nobody_can_have_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"allowlist: 'a.*' cannot be a user's name"):
+        load_settings({"allowlist": ("a" * 65,)})
+
+
 # --- the environment and .env ------------------------------------------------------------------------------------
 
 

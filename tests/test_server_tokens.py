@@ -49,7 +49,7 @@ async def test_the_client_library_makes_and_uses_a_token(tmp_path: Path) -> None
             assert client.welcome.username == "ann"
             with pytest.raises(NotAuthorised):
                 await client.make_token()
-        assert token not in repr(vars(client).keys())
+        assert token not in repr(client)
 
 
 def test_a_token_and_a_password_together_are_a_mistake_of_the_program() -> None:
@@ -73,26 +73,28 @@ async def test_an_administrator_lists_tells_and_ends_sessions_and_a_kicked_clien
     notices: list[Notice] = []
     async with live_server(tmp_path, users=("ann", "root")) as server:
         await server.app.accounts.set_admin("root", True)
-        async with StockTrackClient(
-            server.host, server.port, "ann", PASSWORD, on_state=states.append, on_notice=notices.append
-        ) as ann:
-            async with StockTrackClient(server.host, server.port, "root", PASSWORD) as root:
-                listed = await root.sessions()
-                assert [(each.username, each.address, each.door) for each in listed] == [
-                    ("ann", server.host, "tcp"),
-                    ("root", server.host, "tcp"),
-                ]
-                assert (await root.announce("Lunch.")).recipients == 2
-                await ann.ping()
-                assert [notice.message for notice in notices] == ["Lunch."]
-                with pytest.raises(NotAuthorised):
-                    await ann.kick(listed[1].session)
-                assert (await root.kick(listed[0].session)).username == "ann"
-                stream = ann.prices()
-                with pytest.raises(NotAuthorised, match="An administrator ended this session"):
-                    await anext(aiter(stream))
-                assert ann.state is State.CLOSED
-                assert [each.username for each in await root.sessions()] in (["root"], ["ann", "root"])
+        async with (
+            StockTrackClient(
+                server.host, server.port, "ann", PASSWORD, on_state=states.append, on_notice=notices.append
+            ) as ann,
+            StockTrackClient(server.host, server.port, "root", PASSWORD) as root,
+        ):
+            listed = await root.sessions()
+            assert [(each.username, each.address, each.door) for each in listed] == [
+                ("ann", server.host, "tcp"),
+                ("root", server.host, "tcp"),
+            ]
+            assert (await root.announce("Lunch.")).recipients == 2
+            await ann.ping()
+            assert [notice.message for notice in notices] == ["Lunch."]
+            with pytest.raises(NotAuthorised):
+                await ann.kick(listed[1].session)
+            assert (await root.kick(listed[0].session)).username == "ann"
+            stream = ann.prices()
+            with pytest.raises(NotAuthorised, match="An administrator ended this session"):
+                await anext(aiter(stream))
+            assert ann.state is State.CLOSED
+            assert [each.username for each in await root.sessions()] == ["root"]
     assert [change.state for change in states if change.state is State.RECONNECTING] == []
 
 

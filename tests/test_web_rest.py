@@ -236,3 +236,16 @@ def _tags(page: str) -> list[tuple[str, list[tuple[str, str | None]]]]:
 
     Parser().feed(page)
     return found
+
+
+async def test_a_mistake_of_ours_is_a_plain_500(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(_token: str, _address: str) -> str:
+        raise RuntimeError("a SeCrEt of the inside")
+
+    monkeypatch.setattr(scene.server.app.accounts, "verify_token", fail)
+    answer = await scene.ask("GET", "/stocks")
+    assert problem(answer) == (500, "internal_error")
+    assert "SeCrEt" not in answer.text
+    assert "RuntimeError" in caplog.text

@@ -43,11 +43,11 @@ class Market:
 
 
 @contextlib.asynccontextmanager
-async def market(folder: Path, *users: str, web_port: int = 0) -> AsyncIterator[Market]:
+async def market(folder: Path, *users: str, web_port: int = 0, **settings: Any) -> AsyncIterator[Market]:
     clock = ManualClock()
     provider = ScriptedProvider(clock)
     provider.matches = [Match(symbol="AAPL", name="Apple Inc.", exchange="NASDAQ"), Match(symbol="TSLA", name="Tesla")]
-    async with live_server(folder, provider, users=users, clock=clock, web_port=web_port) as server:
+    async with live_server(folder, provider, users=users, clock=clock, web_port=web_port, **settings) as server:
         address = server.app.web.address
         assert address is not None
         yield Market(clock, provider, address)
@@ -323,6 +323,18 @@ async def test_a_wrong_password_is_told_and_can_be_corrected(browser: Browser, a
         await ann.page.get_by_label("Password").fill(PASSWORD)
         await ann.page.get_by_role("button", name="Log in").click()
         await expect(ann.page.get_by_text("Your board is empty")).to_be_visible()
+
+
+async def test_a_full_server_says_so_at_the_login(browser: Browser, tmp_path: Path) -> None:
+    async with (
+        market(tmp_path, "ann", max_sessions=1) as full,
+        visitor(browser, full.address) as first,
+        visitor(browser, full.address) as second,
+    ):
+        await first.log_in("ann")
+        await expect(first.page.get_by_text("Your board is empty")).to_be_visible()
+        await second.log_in("ann")
+        await expect(second.page.get_by_role("alert")).to_contain_text("sessions")
 
 
 async def test_the_page_follows_the_systems_theme_until_somebody_chooses(browser: Browser, ann_market: Market) -> None:

@@ -1,9 +1,7 @@
 // The way in: name and password. A link from the server's console may fill the form in, and never more than that.
 
 import { html, useEffect, useRef, useState } from "./html.js";
-import { announce } from "./notices.js";
 import { logIn } from "./session.js";
-import { Failure } from "./wire.js";
 import { Logo } from "./logo.js";
 
 /** What the address says after its `#` (`#user=demo&password=…`), which is then taken out of the address. */
@@ -33,9 +31,8 @@ export function Login() {
     try {
       await logIn(name.current.value.trim(), password.current.value);
     } catch (failure) {
-      const words = failure instanceof Failure ? failure.message : "The server does not answer. Is it running?";
-      setError(words);
-      announce(words);
+      // It stands in an alert, which a screen reader reads by itself.
+      setError(failure.message);
       setBusy(false);
       password.current.select();
     }

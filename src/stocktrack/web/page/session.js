@@ -6,7 +6,7 @@ import {
   chosen, clockOffset, current, isLoaded, link, list, lists, outages, phase, stocks, user,
 } from "./state.js";
 import { Stock } from "./stock.js";
-import { backOffMs, Disconnected, Failure, Wire } from "./wire.js";
+import { backOffMs, Disconnected, Failure, LOST, Wire } from "./wire.js";
 
 const TOKEN_KEY = "stocktrack.token";
 const TOKEN_DAYS = 7;
@@ -63,7 +63,7 @@ export function reconnectNow() {
 
 /** Ask the server something; a Failure or Disconnected says why there is no answer. */
 export function ask(type, fields) {
-  return wire ? wire.ask(type, fields) : Promise.reject(new Disconnected());
+  return wire ? wire.ask(type, fields) : Promise.reject(new Disconnected(LOST));
 }
 
 /** Add symbols to the list on the screen; whether all of them are there now. */

@@ -3,6 +3,7 @@
 const HELLO_TIMEOUT_MS = 10_000;
 // The server says something at least every `heartbeat_seconds`; twice that of silence means that it is gone.
 const SILENCE_CHECK_MS = 5_000;
+export const LOST = "The connection to the server is lost.";
 
 /** A command that failed, as the server told it. */
 export class Failure extends Error {
@@ -18,8 +19,10 @@ export class Failure extends Error {
 
 /** The connection ended, or never came to be. */
 export class Disconnected extends Error {
-  constructor(message = "The connection to the server is lost.") {
-    super(message);
+  /** `lastWord` is the NOTICE that told why, where there was one. */
+  constructor(message, lastWord = null) {
+    super(lastWord?.message ?? message);
+    this.retryAfterMs = lastWord?.retry_after_ms ?? 0;
   }
 }
 
@@ -44,7 +47,7 @@ export class Wire {
     const wire = new Wire(url);
     const greeting = new Promise((resolve, reject) => {
       wire.#greeted = resolve;
-      wire.ended.then(() => reject(new Disconnected("The server does not answer.")));
+      wire.ended.then(() => reject(new Disconnected("The server does not answer. Is it running?", wire.lastWord)));
       setTimeout(() => wire.hello ?? wire.close(), HELLO_TIMEOUT_MS);
     });
     await greeting;
@@ -58,7 +61,7 @@ export class Wire {
     const watch = setInterval(() => this.#checkSilence(), SILENCE_CHECK_MS);
     this.ended.then(() => {
       clearInterval(watch);
-      for (const { reject } of this.#open.values()) reject(new Disconnected());
+      for (const { reject } of this.#open.values()) reject(new Disconnected(LOST, this.lastWord));
       this.#open.clear();
     });
   }
@@ -67,7 +70,7 @@ export class Wire {
   ask(type, fields = {}) {
     return new Promise((resolve, reject) => {
       if (this.#socket.readyState !== WebSocket.OPEN) {
-        reject(new Disconnected());
+        reject(new Disconnected(LOST));
         return;
       }
       const id = this.#nextId++;
