@@ -40,8 +40,7 @@ async def measure(tries: int) -> dict[str, list[float]]:
     async with served(LOGIN_FAILURES_PER_MINUTE="1000000") as server:
         await server.stocktrack("users", "add", "ann", "--password-stdin", stdin="right password\n")
         for number in range(-5, tries):  # the first five warm up
-            for who in seconds:
-                name = "ann" if who == "known name" else "eva"
+            for name, times in zip(("ann", "eva"), seconds.values(), strict=True):
                 client = await RawClient.connect(server.port)
                 began = time.perf_counter()
                 reply = await client.ask(type="AUTH", username=name, password=f"wrong {number}")
@@ -50,7 +49,7 @@ async def measure(tries: int) -> dict[str, list[float]]:
                 if reply["reason"] != "bad_credentials":
                     raise RuntimeError(str(reply))
                 if number >= 0:
-                    seconds[who].append(took)
+                    times.append(took)
     return seconds
 
 

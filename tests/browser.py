@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, WebSocket, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, WebSocket, async_playwright, expect
 
-from live_server import PASSWORD
+from live_server import PASSWORD, PATIENCE_SECONDS
 from requirements import require
 from stocktrack.web.assets import Assets
 
@@ -38,6 +38,7 @@ async def chromium(*flags: str) -> AsyncIterator[Browser]:
     require(program is not None, "Chromium (Debian's package `chromium`)")
     missing = Assets().missing()
     require(missing is None, f"the page. {missing}")
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=[*QUIET_FLAGS, *sandbox, *flags])

@@ -287,7 +287,7 @@ class MemoryAccounts:
     """Users in memory; satisfies `session.Accounts`. With `is_broken` everything is a `StorageError`."""
 
     def __init__(self) -> None:
-        self.passwords = {USER: PASSWORD, "somebody": PASSWORD}
+        self.passwords: dict[str, str | None] = {USER: PASSWORD, "somebody": PASSWORD}  # None: needs none
         self.lists: dict[str, list[str]] = {}  # the main list of each user
         self.other_lists: dict[str, dict[str, list[str]]] = {}  # by the list's name
         self.admins: set[str] = set()

@@ -8,6 +8,7 @@ from live_server import PASSWORD
 from server_process import Finished, run_stocktrack, server_process
 
 PASSWORD_LINE = f"{PASSWORD}\n".encode()
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing listens there
 
 
 async def test_login_stores_a_token_that_the_commands_use_until_it_is_revoked(tmp_path: Path) -> None:
@@ -65,9 +66,8 @@ async def test_a_weak_secret_is_told_on_loopback_and_ends_the_command_on_a_netwo
     assert told.code == 0
     assert "can be read by others" in told.err
     assert len(told.out.splitlines()) == 1
-    network = {"STOCKTRACK_HOST": "0.0.0.0"}  # noqa: S104 - it never listens
     for command in (("users", "token", "ann"), ("serve", "--provider", "simulated")):
-        refused = await run_stocktrack(tmp_path, *command, **network)
+        refused = await run_stocktrack(tmp_path, *command, STOCKTRACK_HOST=EVERYWHERE)
         assert (refused.code, refused.out) == (1, ""), command
         assert "can be read by others" in refused.err
         assert secret.read_text().strip() not in refused.err
@@ -80,8 +80,12 @@ async def test_an_administrator_manages_sessions_and_others_are_refused(tmp_path
         ann = await server.log_in("ann")
 
         async def command(*arguments: str) -> Finished:
-            credentials = {"STOCKTRACK_USER": "root", "STOCKTRACK_PASSWORD": PASSWORD}
-            return await run_stocktrack(tmp_path, *arguments, "--port", str(server.port), **credentials)
+            return await run_stocktrack(
+                tmp_path,
+                *(*arguments, "--port", str(server.port)),
+                STOCKTRACK_USER="root",
+                STOCKTRACK_PASSWORD=PASSWORD,
+            )
 
         listed = await command("sessions", "--json")
         assert listed.code == 0, listed.err
@@ -110,10 +114,16 @@ async def test_an_administrator_manages_sessions_and_others_are_refused(tmp_path
 
 
 async def test_an_allowlist_on_a_network_is_a_setting_that_is_wrong_unless_forced(tmp_path: Path) -> None:
-    variables = {"STOCKTRACK_ALLOWLIST": "ann,bob", "STOCKTRACK_HOST": "0.0.0.0"}  # noqa: S104 - it never listens
+    check = ("config", "check")
     refused, forced = await asyncio.gather(
-        run_stocktrack(tmp_path, "config", "check", **variables),
-        run_stocktrack(tmp_path, "config", "check", **variables, STOCKTRACK_ALLOWLIST_FORCE="true"),
+        run_stocktrack(tmp_path, *check, STOCKTRACK_ALLOWLIST="ann", STOCKTRACK_HOST=EVERYWHERE),
+        run_stocktrack(
+            tmp_path,
+            *check,
+            STOCKTRACK_ALLOWLIST="ann",
+            STOCKTRACK_HOST=EVERYWHERE,
+            STOCKTRACK_ALLOWLIST_FORCE="true",
+        ),
     )
     assert refused.code == 1
     assert "allowlist_force = true" in refused.err
