@@ -40,7 +40,7 @@ async def _demo(folder: Path, seconds: float | None) -> int:
         host, port = app.server.addresses[0]
         caller = ClientSettings(host, port, USER, password)
         join = (
-            f"Join in a browser:  {app.web.address}  or from another terminal:  "
+            f"Join in a browser:  {app.web.address}#user={USER}&password={password}  or from another terminal:  "
             f"stocktrack client --port {port} --user {USER}   password: {password}"
         )
         if is_live_screen():

@@ -280,10 +280,12 @@ class WebSocket(asyncio.Protocol):
         if data := b"".join(pieces):
             self._transport.write(data)
         if b"" in pieces:  # websockets' sign that nothing more is to be sent
-            if self._transport.can_write_eof():
-                self._transport.write_eof()
-            else:
-                self._transport.close()
+            # The client may be gone since the last line was handed over (ENOTCONN): nothing is left to half-close.
+            with contextlib.suppress(OSError):
+                if self._transport.can_write_eof():
+                    self._transport.write_eof()
+                else:
+                    self._transport.close()
 
     async def _run(self) -> None:
         try:
