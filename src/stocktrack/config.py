@@ -31,6 +31,8 @@ from stocktrack.errors import ConfigError
 from stocktrack.messages import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS, Username
 
 ENV_PREFIX = "STOCKTRACK_"
+# What tells the project's own tests where things are; a server that they start has no business with it.
+TEST_PREFIX = "STOCKTRACK_TEST_"
 # What the clients read: known here, so that a shell that is set up for both gets no warning.
 CLIENT_VARIABLES = frozenset(
     {"STOCKTRACK_USER", "STOCKTRACK_PASSWORD", "STOCKTRACK_PASSWORD_FILE", "STOCKTRACK_TOKEN_FILE"}
@@ -310,7 +312,7 @@ def _unknown_variables(variables: Collection[str]) -> tuple[str, ...]:
     return tuple(
         f"{variable} is no setting and is ignored.{_suggestion(variable.removeprefix(ENV_PREFIX).lower())}"
         for variable in sorted(variables)
-        if variable.startswith(ENV_PREFIX) and variable not in known
+        if variable.startswith(ENV_PREFIX) and variable not in known and not variable.startswith(TEST_PREFIX)
     )
 
 

@@ -40,13 +40,13 @@ async def _demo(folder: Path, seconds: float | None) -> int:
         host, port = app.server.addresses[0]
         caller = ClientSettings(host, port, USER, password)
         join = (
-            f"Join in a browser:  {app.web.address}#user={USER}&password={password}  or from another terminal:  "
-            f"stocktrack client --port {port} --user {USER}   password: {password}"
+            f"Join in a browser:  {app.web.address}#user={USER}&password={password}\n"
+            f"or from a terminal:  stocktrack client --port {port} --user {USER}   password: {password}"
         )
         if is_live_screen():
             hint = f"A simulated market on {caller.address}.\n{join}"
             return await run_client(caller, begin_with=SYMBOLS, hint=hint, seconds=seconds, keeps_history=False)
-        print(f"stocktrack: a simulated market on {caller.address}. {join}", file=sys.stderr)  # noqa: T201 - for a person
+        print(f"stocktrack: a simulated market on {caller.address}.\n{join}", file=sys.stderr)  # noqa: T201 - for a person
         return await _watch(caller, seconds)
     finally:
         await app.close()
