@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 SOURCES := src tests bench tools hatch_build.py
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Where it is set every process that a test starts would compile all of its libraries again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint types unit faults system page format install clean
 
 demo: $(VENV)/.installed page
@@ -22,7 +25,7 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.installed-dev system page
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 # Some three minutes of killing a server in the middle of its work.
 faults: $(VENV)/.installed-dev
