@@ -515,7 +515,7 @@ async def test_a_bystander_that_is_found_right_too_late_is_let_in_at_the_next_tr
         with pytest.raises(CommandError):
             await late
         hasher.let_go()
-        await until(lambda: not accounts._hashing)
+        await until(lambda: not (accounts._hashing or accounts._tasks))
         await accounts.verify("ann", RIGHT, HERE)
 
 
