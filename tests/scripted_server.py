@@ -130,6 +130,11 @@ class ScriptedSession:
         """Send messages, and bytes as they are, in one write."""
         self._writer.write(b"".join(item if isinstance(item, bytes) else encode_line(item) for item in messages))
 
+    async def taken(self) -> None:
+        """Give way, and return when the client has taken enough for more to be sent; `ConnectionError` when it went."""
+        await asyncio.sleep(0)
+        await self._writer.drain()
+
     async def command(self) -> AnyCommand:
         """The next command."""
         try:
