@@ -29,8 +29,8 @@ unit: $(VENV)/.installed-dev system page
 
 # Some three minutes of killing a server in the middle of its work.
 faults: $(VENV)/.installed-dev
-	PYTHONPATH=tests $(BIN)/python tests/faults/kill_nine.py
-	PYTHONPATH=tests $(BIN)/python tests/faults/vanished_peer.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/kill_nine.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/vanished_peer.py
 
 # What the tests need besides Python, where it can be installed; a test whose program is missing says so itself.
 system:

@@ -31,7 +31,7 @@ from stocktrack.app import raise_descriptor_limit
 from terminal import Terminal
 
 MANY = 1_000
-HUNG_SERVER = Path(__file__).parents[1] / "hung_server.py"
+HUNG_SERVER = Path(__file__).parents[1] / "support" / "hung_server.py"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """A client whose machine vanishes without a word: the server must find out within 35 seconds, quiet or busy.
 
-    PYTHONPATH=tests python tests/faults/vanished_peer.py
+    PYTHONPATH=tests/support python tests/faults/vanished_peer.py
 
 Server and client run in two network namespaces of this machine; then the client's loses its address, so that nothing
 answers any more. It needs root and iproute2, takes some 40 seconds, and exits 1 where a session lives too long.

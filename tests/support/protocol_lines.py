@@ -6,6 +6,6 @@ The same lines stand in `docs/protocol.md`, and the first of each kind with its 
 
 from pathlib import Path
 
-_FOLDER = Path(__file__).parent / "lines"
+_FOLDER = Path(__file__).parents[1] / "lines"
 COMMAND_LINES: tuple[bytes, ...] = tuple((_FOLDER / "commands.jsonl").read_bytes().splitlines(keepends=True))
 SERVER_LINES: tuple[bytes, ...] = tuple((_FOLDER / "server.jsonl").read_bytes().splitlines(keepends=True))

@@ -26,7 +26,7 @@ USER = "ann"
 PASSWORD = "correct horse battery"
 # Nothing takes this long unless something is broken.
 PATIENCE_SECONDS = 20.0
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def program_environment(home: Path, port: int | None = None, **variables: str) -> dict[str, str]:
