@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import stocktrack.accounts
-import stocktrack.logs
+import stocktrack.system.logs
 from live_server import QuickHasher
 from server_process import environment
 from stocktrack import __version__
@@ -46,7 +46,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     # The logs of this process belong to the tests, and nobody attacks their passwords.
-    monkeypatch.setattr(stocktrack.logs, "configure_logs", lambda *_: None)
+    monkeypatch.setattr(stocktrack.system.logs, "configure_logs", lambda *_: None)
     monkeypatch.setattr(stocktrack.accounts, "Argon2Hasher", QuickHasher)
 
     def run(*arguments: str, stdin: bytes = b"") -> Finished:

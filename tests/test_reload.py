@@ -19,7 +19,7 @@ from stocktrack.client import StockTrackClient
 from stocktrack.clock import ManualClock
 from stocktrack.config import LoadedSettings, Settings
 from stocktrack.errors import ConfigError
-from stocktrack.logs import set_log_level
+from stocktrack.system.logs import set_log_level
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import structlog
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from pydantic import TypeAdapter, ValidationError
 
-from stocktrack.blocking import BlockingPool
+from stocktrack.system.blocking import BlockingPool
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.login_throttle import LoginThrottle

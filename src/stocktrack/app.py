@@ -18,10 +18,10 @@ from stocktrack.accounts import Accounts
 from stocktrack.board import Board
 from stocktrack.clock import Clock, RealClock
 from stocktrack.config import LoadedSettings, Settings
-from stocktrack.data_folder import DataFolder
+from stocktrack.system.data_folder import DataFolder
 from stocktrack.errors import ConfigError, Reason, SessionEnd
 from stocktrack.feed import Feed
-from stocktrack.logs import set_log_level
+from stocktrack.system.logs import set_log_level
 from stocktrack.providers.base import Provider
 from stocktrack.providers.registry import build_providers
 from stocktrack.server import TcpServer

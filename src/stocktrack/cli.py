@@ -80,7 +80,7 @@ def serve(
     """Run the server until SIGINT or SIGTERM."""
     from stocktrack.app import run
     from stocktrack.config import load_settings
-    from stocktrack.logs import configure_logs
+    from stocktrack.system.logs import configure_logs
 
     flags = {"host": host, "port": port, "web_port": "off" if no_web else web_port, "providers": provider}
 
@@ -146,8 +146,8 @@ def db_upgrade(config: ConfigFile = None) -> None:
     import asyncio
 
     from stocktrack.config import load_settings
-    from stocktrack.data_folder import DataFolder
-    from stocktrack.logs import configure_logs
+    from stocktrack.system.data_folder import DataFolder
+    from stocktrack.system.logs import configure_logs
     from stocktrack.schema import SCHEMA_REVISION
     from stocktrack.store import Store
 

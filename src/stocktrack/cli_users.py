@@ -142,8 +142,8 @@ def _with_accounts(
     from stocktrack.accounts import Accounts
     from stocktrack.clock import RealClock
     from stocktrack.config import load_settings
-    from stocktrack.data_folder import DataFolder
-    from stocktrack.logs import configure_logs
+    from stocktrack.system.data_folder import DataFolder
+    from stocktrack.system.logs import configure_logs
     from stocktrack.store import Store
 
     settings = load_settings(config_file=config).settings

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stocktrack.blocking import BlockingPool
+from stocktrack.system.blocking import BlockingPool
 from stocktrack.cli_run import say
 from stocktrack.client import PriceStream, State, StockTrackClient
 from stocktrack.client_settings import ClientSettings

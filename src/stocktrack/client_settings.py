@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stocktrack.client_tokens import stored_token, token_file
 from stocktrack.errors import ConfigError
-from stocktrack.private_file import read_private_file
+from stocktrack.system.files import read_private_file
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 65_432

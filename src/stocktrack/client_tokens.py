@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stocktrack.errors import ConfigError
-from stocktrack.private_file import read_private_file
+from stocktrack.system.files import read_private_file
 
 
 @dataclass(frozen=True, slots=True)

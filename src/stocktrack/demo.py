@@ -14,7 +14,7 @@ from stocktrack.cli_watch import Watch, is_live_screen, watch_prices
 from stocktrack.client_settings import ClientSettings
 from stocktrack.config import Settings
 from stocktrack.exit_codes import ExitCode
-from stocktrack.logs import configure_logs
+from stocktrack.system.logs import configure_logs
 
 SYMBOLS = ("AAPL", "MSFT", "TSLA", "NVDA", "BTC-USD", "EURUSD=X", "^GSPC", "OCDO.L")
 USER = "demo"

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from stocktrack.blocking import BlockingPool
+from stocktrack.system.blocking import BlockingPool
 from stocktrack.clock import Clock, backoff_seconds
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.rss_parse import FeedParser, ParsedFeed, UnreadableFeed

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent_encoded
 
-from stocktrack.blocking import BlockingPool
+from stocktrack.system.blocking import BlockingPool
 from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.base import QuoteAnswer

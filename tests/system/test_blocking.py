@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stocktrack.blocking import BlockingPool
+from stocktrack.system.blocking import BlockingPool
 from stocktrack.clock import settle
 
 # Nothing waits as long as this unless it hangs.
@@ -210,7 +210,7 @@ def test_a_call_that_returns_after_the_loop_has_gone_ends_quietly() -> None:
 
 HANGS_FOR_EVER = """
 import asyncio, threading
-from stocktrack.blocking import BlockingPool
+from stocktrack.system.blocking import BlockingPool
 
 async def main():
     pool, begun, loop = BlockingPool("hung", 1), asyncio.Event(), asyncio.get_running_loop()

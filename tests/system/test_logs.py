@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 import structlog
 
-from stocktrack.logs import configure_logs
+from stocktrack.system.logs import configure_logs
 
 LogFormat = Literal["console", "json"]
 FORMATS: tuple[LogFormat, ...] = ("console", "json")
