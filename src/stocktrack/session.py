@@ -13,7 +13,7 @@ import structlog
 
 from stocktrack.board import Board
 from stocktrack.clock import Clock
-from stocktrack.connection import Connection
+from stocktrack.wire.connection import Connection
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrackError
 from stocktrack.feed import Event, Feed, FeedEvent
 from stocktrack.messages import (

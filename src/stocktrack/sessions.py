@@ -14,7 +14,7 @@ import structlog
 
 from stocktrack.board import Board
 from stocktrack.clock import Clock
-from stocktrack.connection import Connection
+from stocktrack.wire.connection import Connection
 from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
 from stocktrack.feed import Feed, FeedEvent
 from stocktrack.session import Accounts, Services, Session, SessionRules, State

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from stocktrack.board import Basket, Board
 from stocktrack.clock import Clock
-from stocktrack.connection import Connection
+from stocktrack.wire.connection import Connection
 
 
 class Subscription:

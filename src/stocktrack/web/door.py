@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 from websockets.frames import CloseCode
 
-from stocktrack.connection import Connection
+from stocktrack.wire.connection import Connection
 from stocktrack.errors import CommandError, Reason, SessionEnd
 from stocktrack.messages import encode_line, failure
 from stocktrack.session import Session, farewell

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from stocktrack.connection import Connection
+from stocktrack.wire.connection import Connection
 from stocktrack.errors import CommandError, Reason
 from stocktrack.messages import BadLine, encode_line, failure, parse_object
 from stocktrack.quotes import shown
