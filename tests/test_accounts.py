@@ -25,7 +25,7 @@ from stocktrack.accounts import (
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.messages import Auth
-from stocktrack.store import Store
+from stocktrack.storage.store import Store
 from stocktrack.tokens import Tokens
 
 HERE = "127.0.0.1"

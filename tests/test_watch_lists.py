@@ -9,7 +9,7 @@ from fakes import POLL_SECONDS, USER, Client, House, ScriptedProvider, a_house
 from live_server import PASSWORD, live_server
 from stocktrack.client import StockTrackClient
 from stocktrack.clock import ManualClock
-from stocktrack.store import MAX_LISTS
+from stocktrack.storage.store import MAX_LISTS
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.login_throttle import LoginThrottle
 from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS, Username
-from stocktrack.store import Store, UserRow
+from stocktrack.storage.store import Store, UserRow
 
 if TYPE_CHECKING:
     # The JWT library is for those who use tokens.

@@ -27,7 +27,7 @@ from stocktrack.providers.registry import build_providers
 from stocktrack.server import TcpServer
 from stocktrack.session import SessionRules
 from stocktrack.sessions import SessionLimits, Sessions
-from stocktrack.store import Store
+from stocktrack.storage.store import Store
 from stocktrack.tls import server_context
 from stocktrack.tokens import open_tokens
 from stocktrack.web.door import MAX_REFUSED_LINGERING

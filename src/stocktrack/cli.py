@@ -148,8 +148,8 @@ def db_upgrade(config: ConfigFile = None) -> None:
     from stocktrack.config import load_settings
     from stocktrack.system.data_folder import DataFolder
     from stocktrack.system.logs import configure_logs
-    from stocktrack.schema import SCHEMA_REVISION
-    from stocktrack.store import Store
+    from stocktrack.storage.tables import SCHEMA_REVISION
+    from stocktrack.storage.store import Store
 
     settings = load_settings(config_file=config).settings
     configure_logs(settings.log_format, settings.log_level)
@@ -198,7 +198,7 @@ def config_check(config: ConfigFile = None) -> None:
     from stocktrack.clock import RealClock
     from stocktrack.config import load_settings
     from stocktrack.providers.registry import build_providers
-    from stocktrack.store import Store
+    from stocktrack.storage.store import Store
     from stocktrack.tls import server_context
 
     loaded = load_settings(config_file=config)

@@ -144,7 +144,7 @@ def _with_accounts(
     from stocktrack.config import load_settings
     from stocktrack.system.data_folder import DataFolder
     from stocktrack.system.logs import configure_logs
-    from stocktrack.store import Store
+    from stocktrack.storage.store import Store
 
     settings = load_settings(config_file=config).settings
     configure_logs(settings.log_format, settings.log_level)

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from stocktrack.store import Store
+from stocktrack.storage.store import Store
 
 
 async def change_without_end(url: str, first: int) -> None:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from stocktrack.store import Store
+from stocktrack.storage.store import Store
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA"
 ADDED_AT_MS = 1_712_331_900_000

@@ -6,7 +6,7 @@ import pytest
 
 from postgres_server import PostgresServer
 from stocktrack.errors import CommandError, ConfigError, Reason
-from stocktrack.store import MAX_LISTS, Store
+from stocktrack.storage.store import MAX_LISTS, Store
 from stores import HASH, add, opened
 
 

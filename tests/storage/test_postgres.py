@@ -10,7 +10,7 @@ import pytest
 
 from postgres_server import PASSWORD, PostgresServer
 from stocktrack.errors import ConfigError, Reason, StorageError
-from stocktrack.store import Store
+from stocktrack.storage.store import Store
 from stores import HASH, add, opened
 
 
@@ -143,7 +143,7 @@ def test_an_address_that_cannot_be_is_refused_without_showing_it(url: str, sente
 
 def test_without_the_driver_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
-    monkeypatch.delitem(sys.modules, "stocktrack.postgres_database", raising=False)
+    monkeypatch.delitem(sys.modules, "stocktrack.storage.postgres", raising=False)
     with pytest.raises(ConfigError, match=r"pip install 'stocktrack\[postgres\]'"):
         Store("postgresql://ann:secret@host/db")
 

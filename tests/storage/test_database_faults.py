@@ -17,7 +17,7 @@ from postgres_server import PostgresServer
 from server_process import run_stocktrack
 from stocktrack.clock import ManualClock
 from stocktrack.errors import StorageError
-from stocktrack.store import Store
+from stocktrack.storage.store import Store
 from stores import opened
 
 PATIENCE_SECONDS = 0.2

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from stocktrack.schema import REVISION_TABLE, metadata
+from stocktrack.storage.tables import REVISION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=metadata, version_table=REVISION_TABLE

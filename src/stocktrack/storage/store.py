@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Delete, Update, bindparam, delete, distinct, 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError
 
-from stocktrack.database import Database
+from stocktrack.storage.database import Database
 from stocktrack.errors import CommandError, ConfigError, Reason
 from stocktrack.messages import MAIN_LIST
-from stocktrack.schema import saved_symbols, users
-from stocktrack.sqlite_database import SqliteDatabase
+from stocktrack.storage.tables import saved_symbols, users
+from stocktrack.storage.sqlite import SqliteDatabase
 
 MAX_LISTS = 20  # of one user, the main list among them
 
@@ -225,7 +225,7 @@ def _database_at(text: str, busy_timeout_seconds: float) -> Database:
             return SqliteDatabase(url, busy_timeout_seconds=busy_timeout_seconds)
         case "postgresql" | "postgres":
             try:
-                from stocktrack.postgres_database import PostgresDatabase  # noqa: PLC0415 - an extra brings its driver
+                from stocktrack.storage.postgres import PostgresDatabase  # noqa: PLC0415 - an extra brings its driver
             except ImportError:
                 raise ConfigError(
                     "database_url names PostgreSQL, whose driver is not installed. "

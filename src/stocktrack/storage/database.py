@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocktrack.errors import StorageError
-from stocktrack.schema import REVISION_TABLE, SCHEMA_REVISION, metadata, revisions
+from stocktrack.storage.tables import REVISION_TABLE, SCHEMA_REVISION, metadata, revisions
 
 log = structlog.get_logger()
 
@@ -130,7 +130,7 @@ class Database(ABC):
             metadata.create_all(connection, checkfirst=False)
             connection.execute(insert(revisions), {"version_num": SCHEMA_REVISION})
         elif found != SCHEMA_REVISION:
-            from stocktrack.migrations.runner import upgrade  # noqa: PLC0415 - alembic would slow every start down
+            from stocktrack.storage.migrations.runner import upgrade  # noqa: PLC0415 - alembic would slow every start down
 
             upgrade(connection, found=found)
             log.info("the database's tables were upgraded", found=found, now=SCHEMA_REVISION)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 import saving_child
 from stocktrack.errors import Reason, StorageError
-from stocktrack.store import Store
+from stocktrack.storage.store import Store
 from stores import add, opened
 
 

@@ -16,9 +16,9 @@ from sqlalchemy import Connection, Engine, create_engine, inspect
 
 from postgres_server import PostgresServer
 from stocktrack.errors import StorageError
-from stocktrack.migrations.runner import upgrade
-from stocktrack.schema import REVISION_TABLE, SCHEMA_REVISION, metadata
-from stocktrack.store import Store
+from stocktrack.storage.migrations.runner import upgrade
+from stocktrack.storage.tables import REVISION_TABLE, SCHEMA_REVISION, metadata
+from stocktrack.storage.store import Store
 from stores import opened
 
 # What the first StockTrack wrote, before its tables told their revision by themselves.
@@ -194,7 +194,7 @@ def test_alembic_is_imported_only_where_there_is_something_to_upgrade(path: Path
         write_first_tables(path)
     program = (
         "import asyncio, sys\n"
-        "from stocktrack.store import Store\n"
+        "from stocktrack.storage.store import Store\n"
         "async def main():\n"
         f"    store = Store('sqlite:///{path}')\n"
         "    await store.open()\n"
