@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import stocktrack.accounts
+import stocktrack.accounts.accounts
 import stocktrack.system.logs
 from live_server import QuickHasher
 from server_process import environment
@@ -47,7 +47,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
     # The logs of this process belong to the tests, and nobody attacks their passwords.
     monkeypatch.setattr(stocktrack.system.logs, "configure_logs", lambda *_: None)
-    monkeypatch.setattr(stocktrack.accounts, "Argon2Hasher", QuickHasher)
+    monkeypatch.setattr(stocktrack.accounts.accounts, "Argon2Hasher", QuickHasher)
 
     def run(*arguments: str, stdin: bytes = b"") -> Finished:
         monkeypatch.setattr(sys, "argv", ["stocktrack", *arguments])
@@ -157,7 +157,7 @@ def test_a_password_on_standard_input_ends_at_its_line(run: Run, monkeypatch: py
     async def add(self: object, name: str, password: str, **_: object) -> None:
         heard.append(password)
 
-    monkeypatch.setattr("stocktrack.accounts.Accounts.add", add)
+    monkeypatch.setattr("stocktrack.accounts.accounts.Accounts.add", add)
     for given in (b"p\xc3\xa4ss word \n", b"p\xc3\xa4ss word \r\nmore\n", b"p\xc3\xa4ss word "):
         assert run("users", "add", "ann", "--password-stdin", stdin=given).code == 0
     assert heard == ["päss word "] * 3

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from stocktrack import __version__
-from stocktrack.accounts import Accounts
+from stocktrack.accounts.accounts import Accounts
 from stocktrack.board import Board
 from stocktrack.clock import Clock, RealClock
 from stocktrack.config import LoadedSettings, Settings
@@ -29,7 +29,7 @@ from stocktrack.session import SessionRules
 from stocktrack.sessions import SessionLimits, Sessions
 from stocktrack.storage.store import Store
 from stocktrack.tls import server_context
-from stocktrack.tokens import open_tokens
+from stocktrack.accounts.tokens import open_tokens
 from stocktrack.web.door import MAX_REFUSED_LINGERING
 from stocktrack.web.doors import WebDoors
 from stocktrack.web.server import MAX_HTTP_CONNECTIONS

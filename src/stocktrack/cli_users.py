@@ -13,7 +13,7 @@ import typer
 from stocktrack.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stocktrack.accounts import Accounts
+    from stocktrack.accounts.accounts import Accounts
     from stocktrack.clock import Clock
     from stocktrack.config import Settings
 
@@ -139,7 +139,7 @@ def _with_accounts(
     """Open the user accounts of the settings, do `work` with them, and close them again."""
     import asyncio
 
-    from stocktrack.accounts import Accounts
+    from stocktrack.accounts.accounts import Accounts
     from stocktrack.clock import RealClock
     from stocktrack.config import load_settings
     from stocktrack.system.data_folder import DataFolder
@@ -167,7 +167,7 @@ def _with_accounts(
 
 
 def _open_tokens(accounts: "Accounts", settings: "Settings", clock: "Clock") -> None:
-    from stocktrack.tokens import open_tokens
+    from stocktrack.accounts.tokens import open_tokens
 
     def warn(sentence: str) -> None:
         typer.echo(f"stocktrack: {sentence}", err=True)

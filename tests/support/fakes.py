@@ -22,7 +22,7 @@ from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
 from stocktrack.session import Session, SessionRules
 from stocktrack.sessions import SessionLimits, Sessions
-from stocktrack.tokens import Token
+from stocktrack.accounts.tokens import Token
 
 NOW_MS = 1_712_331_900_000
 USER, PASSWORD = "yosakorn", "correct horse"

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from functools import partial
 
-from stocktrack.accounts import Accounts
+from stocktrack.accounts.accounts import Accounts
 from stocktrack.board import Board
 from stocktrack.clock import Clock
 from stocktrack.config import Settings

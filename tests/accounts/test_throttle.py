@@ -3,7 +3,7 @@ from structlog.testing import capture_logs
 
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError
-from stocktrack.login_throttle import MAX_THROTTLED, LoginThrottle
+from stocktrack.accounts.throttle import MAX_THROTTLED, LoginThrottle
 
 HERE = "127.0.0.1"
 

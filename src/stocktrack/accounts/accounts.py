@@ -24,13 +24,13 @@ from pydantic import TypeAdapter, ValidationError
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, StorageError
-from stocktrack.login_throttle import LoginThrottle
+from stocktrack.accounts.throttle import LoginThrottle
 from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS, Username
 from stocktrack.storage.store import Store, UserRow
 
 if TYPE_CHECKING:
     # The JWT library is for those who use tokens.
-    from stocktrack.tokens import Token, Tokens
+    from stocktrack.accounts.tokens import Token, Tokens
 
 log = structlog.get_logger()
 

@@ -9,8 +9,8 @@ import argon2
 import pytest
 from structlog.testing import capture_logs
 
-from stocktrack import accounts as accounts_module
-from stocktrack.accounts import (
+from stocktrack.accounts import accounts as accounts_module
+from stocktrack.accounts.accounts import (
     AHEAD_SECONDS,
     BUSY_RETRY_MS,
     HASHES_AT_ONCE,
@@ -26,7 +26,7 @@ from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.messages import Auth
 from stocktrack.storage.store import Store
-from stocktrack.tokens import Tokens
+from stocktrack.accounts.tokens import Tokens
 
 HERE = "127.0.0.1"
 RIGHT = "correct horse"
