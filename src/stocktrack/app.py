@@ -15,12 +15,12 @@ import structlog
 
 from stocktrack import __version__
 from stocktrack.accounts.accounts import Accounts
-from stocktrack.board import Board
+from stocktrack.market.board import Board
 from stocktrack.clock import Clock, RealClock
 from stocktrack.config import LoadedSettings, Settings
 from stocktrack.system.data_folder import DataFolder
 from stocktrack.errors import ConfigError, Reason, SessionEnd
-from stocktrack.feed import Feed
+from stocktrack.market.feed import Feed
 from stocktrack.system.logs import set_log_level
 from stocktrack.providers.base import Provider
 from stocktrack.providers.registry import build_providers

@@ -11,11 +11,11 @@ from typing import Protocol, assert_never
 
 import structlog
 
-from stocktrack.board import Board
+from stocktrack.market.board import Board
 from stocktrack.clock import Clock
 from stocktrack.wire.connection import Connection
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrackError
-from stocktrack.feed import Event, Feed, FeedEvent
+from stocktrack.market.feed import Event, Feed, FeedEvent
 from stocktrack.messages import (
     MAIN_LIST,
     MAX_REPLY_BYTES,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from stocktrack.board import Board
+from stocktrack.market.board import Board
 from stocktrack.clock import Clock
 from stocktrack.wire.connection import Connection
 from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
-from stocktrack.feed import Feed, FeedEvent
+from stocktrack.market.feed import Feed, FeedEvent
 from stocktrack.session import Accounts, Services, Session, SessionRules, State
 from stocktrack.session_desk import SessionDesk
 

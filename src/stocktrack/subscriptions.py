@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 
-from stocktrack.board import Basket, Board
+from stocktrack.market.board import Basket, Board
 from stocktrack.clock import Clock
 from stocktrack.wire.connection import Connection
 

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeVar
 
-from stocktrack.board import Basket, Board
+from stocktrack.market.board import Basket, Board
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
-from stocktrack.feed import Feed, FeedEvent
+from stocktrack.market.feed import Feed, FeedEvent
 from stocktrack.messages import MAIN_LIST, decode_server_line
 from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote

@@ -5,10 +5,10 @@ import ssl
 from functools import partial
 
 from stocktrack.accounts.accounts import Accounts
-from stocktrack.board import Board
+from stocktrack.market.board import Board
 from stocktrack.clock import Clock
 from stocktrack.config import Settings
-from stocktrack.feed import Feed
+from stocktrack.market.feed import Feed
 from stocktrack.sessions import Sessions
 from stocktrack.web.assets import Assets
 from stocktrack.web.door import SocketDoor

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
 from stocktrack.errors import StockTrackError
-from stocktrack.feed import Feed
+from stocktrack.market.feed import Feed
 from stocktrack.providers.base import Capability, QuoteSource, StreamSource
 from stocktrack.sessions import Sessions
 from stocktrack.web.metrics import Metrics

@@ -18,10 +18,10 @@ from fakes import (
     a_watcher,
     soon,
 )
-from stocktrack import feed as feed_module
+from stocktrack.market import feed as feed_module
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason
-from stocktrack.feed import Event, FeedEvent
+from stocktrack.market.feed import Event, FeedEvent
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.base import Capability, Provider
 from stocktrack.quotes import Dividend

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import structlog
 
-from stocktrack.board import Board
+from stocktrack.market.board import Board
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
 from stocktrack.messages import BoardQuote
@@ -37,7 +37,7 @@ from stocktrack.providers.base import (
     capability_of,
 )
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote
-from stocktrack.upstream import Lookups, Upstream
+from stocktrack.market.upstream import Lookups, Upstream
 
 log = structlog.get_logger()
 

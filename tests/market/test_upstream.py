@@ -10,7 +10,7 @@ from fakes import ScriptedProvider, SteadyRandom, soon
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason
 from stocktrack.providers.base import Capability, QuoteAnswer
-from stocktrack.upstream import Lookups, Upstream
+from stocktrack.market.upstream import Lookups, Upstream
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from fakes import NOW_MS, CountingWatcher, a_quote, a_watcher
-from stocktrack.board import Basket, Board
+from stocktrack.market.board import Basket, Board
 from stocktrack.errors import Reason
 
 
