@@ -13,7 +13,7 @@ import pytest
 from fakes import ScriptedStream
 from live_server import PASSWORD, Line, LiveServer, RawClient, live_server, until
 from stocktrack.clock import ManualClock
-from stocktrack.session import MAX_BAD_LINES
+from stocktrack.sessions.session import MAX_BAD_LINES
 
 LIMIT = 3
 FLOOD = 100

@@ -25,8 +25,8 @@ from stocktrack.system.logs import set_log_level
 from stocktrack.providers.base import Provider
 from stocktrack.providers.registry import build_providers
 from stocktrack.server import TcpServer
-from stocktrack.session import SessionRules
-from stocktrack.sessions import SessionLimits, Sessions
+from stocktrack.sessions.session import SessionRules
+from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.storage.store import Store
 from stocktrack.tls import server_context
 from stocktrack.accounts.tokens import open_tokens

@@ -14,8 +14,8 @@ import structlog
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, ConfigError, Reason, SessionEnd
 from stocktrack.messages import encode_line, failure
-from stocktrack.session import Session, farewell
-from stocktrack.sessions import Sessions
+from stocktrack.sessions.session import Session, farewell
+from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.socket_options import bytes_in_kernel, real_socket, set_options
 from stocktrack.tls import TlsLayer
 

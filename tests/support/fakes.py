@@ -20,8 +20,8 @@ from stocktrack.market.feed import Feed, FeedEvent
 from stocktrack.messages import MAIN_LIST, decode_server_line
 from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
-from stocktrack.session import Session, SessionRules
-from stocktrack.sessions import SessionLimits, Sessions
+from stocktrack.sessions.session import Session, SessionRules
+from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.accounts.tokens import Token
 
 NOW_MS = 1_712_331_900_000

@@ -19,7 +19,7 @@ from stocktrack.clock import Clock
 from stocktrack.config import Settings
 from stocktrack.providers.base import Provider
 from stocktrack.server import TcpConnection
-from stocktrack.session import Session
+from stocktrack.sessions.session import Session
 
 Line = dict[str, Any]
 

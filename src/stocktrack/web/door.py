@@ -16,8 +16,8 @@ from websockets.frames import CloseCode
 from stocktrack.wire.connection import Connection
 from stocktrack.errors import CommandError, Reason, SessionEnd
 from stocktrack.messages import encode_line, failure
-from stocktrack.session import Session, farewell
-from stocktrack.sessions import Sessions
+from stocktrack.sessions.session import Session, farewell
+from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.web.origins import refusal
 from stocktrack.web.websocket import Input, WebSocket
 

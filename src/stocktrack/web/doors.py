@@ -9,7 +9,7 @@ from stocktrack.market.board import Board
 from stocktrack.clock import Clock
 from stocktrack.config import Settings
 from stocktrack.market.feed import Feed
-from stocktrack.sessions import Sessions
+from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.web.assets import Assets
 from stocktrack.web.door import SocketDoor
 from stocktrack.web.health import PATHS as OPERATOR_PATHS

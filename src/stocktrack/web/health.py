@@ -8,7 +8,7 @@ from http import HTTPStatus
 from stocktrack.errors import StockTrackError
 from stocktrack.market.feed import Feed
 from stocktrack.providers.base import Capability, QuoteSource, StreamSource
-from stocktrack.sessions import Sessions
+from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.web.metrics import Metrics
 from stocktrack.web.site import Receive, Scope, Send, respond
 

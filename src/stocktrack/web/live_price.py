@@ -18,7 +18,7 @@ from stocktrack.wire.connection import Connection
 from stocktrack.errors import CommandError, Reason
 from stocktrack.messages import BadLine, encode_line, failure, parse_object
 from stocktrack.quotes import shown
-from stocktrack.session import Session
+from stocktrack.sessions.session import Session
 from stocktrack.web.websocket import WebSocket
 
 LiveObject = dict[str, Any]

@@ -11,7 +11,7 @@ from stocktrack.market.board import Board
 from stocktrack.clock import Clock
 from stocktrack.market.feed import Feed
 from stocktrack.messages import COMMAND_TYPES
-from stocktrack.sessions import Sessions
+from stocktrack.sessions.open_sessions import Sessions
 
 _LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 DOORS = ("tcp", "web", "rest", "socketio")

@@ -17,8 +17,8 @@ from stocktrack.clock import Clock
 from stocktrack.wire.connection import Connection
 from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
 from stocktrack.market.feed import Feed, FeedEvent
-from stocktrack.session import Accounts, Services, Session, SessionRules, State
-from stocktrack.session_desk import SessionDesk
+from stocktrack.sessions.session import Accounts, Services, Session, SessionRules, State
+from stocktrack.sessions.desk import SessionDesk
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from fakes import LIMITS, PASSWORD, POLL_SECONDS, USER, Client, House, MemoryConnection, a_house, a_quote, soon
 from stocktrack.clock import settle
 from stocktrack.errors import Code, Reason, SessionEnd
-from stocktrack.session import State
+from stocktrack.sessions.session import State
 
 SHUTDOWN = SessionEnd(Reason.SHUTDOWN, "The server is stopping.", retry_after_ms=5_000)
 

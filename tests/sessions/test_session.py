@@ -23,13 +23,13 @@ from fakes import (
     read_lines,
     soon,
 )
-from stocktrack import session as session_module
-from stocktrack import session_desk
+from stocktrack.sessions.open_sessions import session as session_module
+from stocktrack.sessions.open_sessions import desk as session_desk
 from stocktrack.clock import settle
 from stocktrack.errors import Reason, SessionEnd
 from stocktrack.messages import COMMAND_TYPES, decode_line
 from stocktrack.quotes import Dividend
-from stocktrack.session import ALLOWED, MAX_BAD_LINES, State
+from stocktrack.sessions.session import ALLOWED, MAX_BAD_LINES, State
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "AUTH": {"username": USER, "password": PASSWORD},
