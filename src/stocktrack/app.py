@@ -28,7 +28,7 @@ from stocktrack.server import TcpServer
 from stocktrack.sessions.session import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.storage.store import Store
-from stocktrack.tls import server_context
+from stocktrack.doors.tls import server_context
 from stocktrack.accounts.tokens import open_tokens
 from stocktrack.web.door import MAX_REFUSED_LINGERING
 from stocktrack.web.doors import WebDoors

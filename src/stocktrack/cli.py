@@ -199,7 +199,7 @@ def config_check(config: ConfigFile = None) -> None:
     from stocktrack.config import load_settings
     from stocktrack.providers.registry import build_providers
     from stocktrack.storage.store import Store
-    from stocktrack.tls import server_context
+    from stocktrack.doors.tls import server_context
 
     loaded = load_settings(config_file=config)
     build_providers(loaded.settings, RealClock())

@@ -66,7 +66,7 @@ from stocktrack.messages import (
     decode_line,
     failure,
 )
-from stocktrack.tls import client_context
+from stocktrack.doors.tls import client_context
 
 __all__ = [
     "Answer",

@@ -16,8 +16,8 @@ from stocktrack.errors import CommandError, ConfigError, Reason, SessionEnd
 from stocktrack.messages import encode_line, failure
 from stocktrack.sessions.session import Session, farewell
 from stocktrack.sessions.open_sessions import Sessions
-from stocktrack.socket_options import bytes_in_kernel, real_socket, set_options
-from stocktrack.tls import TlsLayer
+from stocktrack.doors.socket_options import bytes_in_kernel, real_socket, set_options
+from stocktrack.doors.tls import TlsLayer
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from stocktrack.socket_options import set_options
+from stocktrack.doors.socket_options import set_options
 from stocktrack.web.tls import TlsTransport
 
 MAX_HEAD_BYTES = 65_536

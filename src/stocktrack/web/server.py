@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 
 from stocktrack.clock import Clock
 from stocktrack.errors import ConfigError
-from stocktrack.socket_options import real_socket
+from stocktrack.doors.socket_options import real_socket
 from stocktrack.web.http import HttpConnection
 from stocktrack.web.site import AsgiApp
 from stocktrack.web.websocket import Serve, WebSocket

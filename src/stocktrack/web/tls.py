@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterable
 from typing import Any
 
-from stocktrack.tls import TlsLayer
+from stocktrack.doors.tls import TlsLayer
 
 
 class TlsTransport(asyncio.Transport):

@@ -22,7 +22,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from stocktrack.clock import Clock
-from stocktrack.socket_options import bytes_in_kernel
+from stocktrack.doors.socket_options import bytes_in_kernel
 
 # How long the last messages may take to be delivered, and the client to close after them.
 LINGER_SECONDS = 3.0

@@ -1,0 +1,1 @@
+"""What the doors share: listening, TLS, and what they ask of the kernel."""
