@@ -11,7 +11,7 @@ from fakes import NOW_MS, ScriptedStream
 from live_server import LiveServer, live_server, until
 from node_clients import node_client
 from stocktrack.clock import ManualClock
-from stocktrack.web.live_price import LiveLines
+from stocktrack.web.dialects.live_price import LiveLines
 from web_clients import BareSocket, socket_client, websocket_url
 
 PATH = "/live-price"

@@ -1,0 +1,1 @@
+"""Protocols of others, spoken on the same sessions as our own."""
