@@ -9,7 +9,7 @@ import typer
 from stocktrack.cli_commands import Ca, Host, Port, Timeout, Tls, User
 
 if TYPE_CHECKING:
-    from stocktrack.client_settings import ClientSettings
+    from stocktrack.client.settings import ClientSettings
 
 
 def add_account_commands(app: typer.Typer) -> None:
@@ -35,7 +35,7 @@ def login(
     from dataclasses import replace
 
     from stocktrack.cli_run import run_to_exit
-    from stocktrack.client_settings import ask_for_password, load_client_settings
+    from stocktrack.client.settings import ask_for_password, load_client_settings
 
     def begin() -> Coroutine[Any, Any, int]:
         settings = load_client_settings(host=host, port=port, username=user, tls=tls, ca=ca)
@@ -49,8 +49,8 @@ def login(
 def logout(*, host: Host = None, port: Port = None) -> None:
     """Remove the stored token; it counts elsewhere until it expires or the operator revokes it."""
     from stocktrack.cli_run import say
-    from stocktrack.client_settings import load_client_settings
-    from stocktrack.client_tokens import forget_token, token_file
+    from stocktrack.client.settings import load_client_settings
+    from stocktrack.client.tokens import forget_token, token_file
 
     settings = load_client_settings(host=host, port=port)
     was_there = forget_token(token_file(settings.host, settings.port))
@@ -62,7 +62,7 @@ async def _login(settings: "ClientSettings", days: int, timeout_seconds: float) 
 
     from stocktrack.cli_run import say
     from stocktrack.client import StockTrackClient
-    from stocktrack.client_tokens import StoredToken, store_token, token_file
+    from stocktrack.client.tokens import StoredToken, store_token, token_file
     from stocktrack.exit_codes import ExitCode
 
     client = StockTrackClient(

@@ -109,7 +109,7 @@ async def _announce(client: "StockTrackClient", text: str) -> None:
 def _run(work: Callable[["StockTrackClient"], Awaitable[None]], timeout_seconds: float, **where: Any) -> None:
     """Log in, do `work`, and exit."""
     from stocktrack.cli_run import run_to_exit
-    from stocktrack.client_settings import ask_for_credentials, load_client_settings
+    from stocktrack.client.settings import ask_for_credentials, load_client_settings
 
     def begin() -> Coroutine[Any, Any, int]:
         from stocktrack.client import StockTrackClient

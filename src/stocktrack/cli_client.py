@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stocktrack.board_view import BoardView
 from stocktrack.cli_watch import is_live_screen
 from stocktrack.client import ClientError, NotFound, State, StateChange, StockTrackClient, TooManyRequests
-from stocktrack.client_settings import ClientSettings
+from stocktrack.client.settings import ClientSettings
 from stocktrack.connection_news import ConnectionNews, symbols_named
 from stocktrack.errors import Reason
 from stocktrack.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of

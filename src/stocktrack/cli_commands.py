@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from stocktrack.client_settings import ClientSettings
+    from stocktrack.client.settings import ClientSettings
     from stocktrack.messages import AnyCommand, Missing
     from stocktrack.render import Shown
 
@@ -175,7 +175,7 @@ def watch(
     """Show prices live: a board on a terminal, a line for each price in a pipe. Your saved stocks stay as they are."""
     from stocktrack.cli_run import run_to_exit
     from stocktrack.cli_watch import Watch, watch_prices
-    from stocktrack.client_settings import ask_for_credentials
+    from stocktrack.client.settings import ask_for_credentials
     from stocktrack.typed_commands import command_of, split_symbols
 
     # Told before the password is asked for: what is wrong here stays wrong.
@@ -191,7 +191,7 @@ def watch(
 
 
 def _server(host: str | None, port: int | None, user: str | None, tls: bool | None, ca: str | None) -> "ClientSettings":
-    from stocktrack.client_settings import load_client_settings
+    from stocktrack.client.settings import load_client_settings
 
     return load_client_settings(host=host, port=port, username=user, tls=tls, ca=ca)
 
@@ -209,7 +209,7 @@ def _ask(
     # A process that lives for a quarter of a second has no garbage worth looking for.
     gc.disable()
     from stocktrack.cli_run import run_to_exit
-    from stocktrack.client_settings import ask_for_credentials
+    from stocktrack.client.settings import ask_for_credentials
     from stocktrack.typed_commands import command_of
 
     def begin() -> Coroutine[Any, Any, int]:

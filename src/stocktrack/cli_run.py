@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
-from stocktrack.client_errors import ClientError
-from stocktrack.client_settings import CredentialsMissingError
+from stocktrack.client.errors import ClientError
+from stocktrack.client.settings import CredentialsMissingError
 from stocktrack.exit_codes import ExitCode, exit_code_of, sentence_of
 from stocktrack.messages import BadLine
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.cli_run import say
 from stocktrack.client import PriceStream, State, StockTrackClient
-from stocktrack.client_settings import ClientSettings
+from stocktrack.client.settings import ClientSettings
 from stocktrack.connection_news import ConnectionNews
 from stocktrack.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
 from stocktrack.messages import Price, encode_line

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import IntEnum
 
-from stocktrack.client_errors import (
+from stocktrack.client.errors import (
     BadRequest,
     ClientError,
     CommandFailed,

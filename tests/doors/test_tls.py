@@ -19,7 +19,8 @@ from stocktrack.client import NotStockTrack, StockTrackClient, Unavailable
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ConfigError
 from stocktrack.server import TcpConnection
-from stocktrack.doors.tls import client_context, server_context
+from stocktrack.client.tls import client_context
+from stocktrack.doors.tls import server_context
 
 
 @pytest.fixture(autouse=True)

@@ -23,8 +23,8 @@ from fakes import (
     read_lines,
     soon,
 )
-from stocktrack.sessions.open_sessions import session as session_module
-from stocktrack.sessions.open_sessions import desk as session_desk
+from stocktrack.sessions import session as session_module
+from stocktrack.sessions import desk as session_desk
 from stocktrack.clock import settle
 from stocktrack.errors import Reason, SessionEnd
 from stocktrack.messages import COMMAND_TYPES, decode_line

@@ -1,4 +1,4 @@
-"""TLS: the contexts of both sides, and the server's layer between a TCP transport and the protocol above it.
+"""TLS at the doors: the context that the settings make, and the layer between a TCP transport and the protocol above.
 
 The layer is `ssl.MemoryBIO` over the plain transport, because the TLS transports of asyncio and uvloop can't
 half-close, don't tell what waits in the transport under them, begin before a session is counted, and hold up to half a
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from stocktrack.errors import ConfigError
+from stocktrack.system.files import check_readable
 
 # More than the largest TLS record, so that a record is read in one piece.
 _READ_BYTES = 65_536
@@ -28,8 +29,8 @@ def server_context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None
     if cert is None or key is None:
         given, missing = ("tls_cert", "tls_key") if key is None else ("tls_key", "tls_cert")
         raise ConfigError(f"{given} is set and {missing} is not: TLS needs both, plain text none of them.")
-    _check_readable("tls_cert", cert)
-    _check_readable("tls_key", key)
+    check_readable("tls_cert", cert)
+    check_readable("tls_key", key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # A client that renegotiates again and again costs the server far more than itself.
@@ -51,41 +52,6 @@ def server_context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None
             why = f"they are no certificate and key in PEM format ({error.reason or 'nothing in them could be read'})"
         raise ConfigError(f"tls_cert = {str(cert)!r} with tls_key = {str(key)!r}: {why}.") from None
     return context
-
-
-def client_context(tls: "bool | ssl.SSLContext", ca: "str | Path | None") -> ssl.SSLContext | None:
-    """What a client connects with; None for plain text.
-
-    `ca` is a file of certificates that are trusted instead of the system's, and means TLS by itself. `ConfigError`
-    where it can't be used.
-    """
-    if isinstance(tls, ssl.SSLContext):
-        if ca is not None:
-            raise ConfigError(
-                "An SSLContext was given and a file of certificates, too: load the file into the context."
-            )
-        return tls
-    if ca is None:
-        return _modern(ssl.create_default_context()) if tls else None
-    _check_readable("The certificates to trust", Path(ca))
-    try:
-        return _modern(ssl.create_default_context(cafile=ca))
-    except ssl.SSLError:
-        raise ConfigError(f"The certificates to trust = {str(ca)!r} are none in PEM format.") from None
-
-
-def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _check_readable(name: str, path: Path) -> None:
-    """OpenSSL's own error does not say which file it is about."""
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        raise ConfigError(f"{name} = {str(path)!r} cannot be read: {error.strerror}.") from None
 
 
 class _State(Enum):

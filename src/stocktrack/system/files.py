@@ -24,3 +24,12 @@ def read_private_file(path: Path, named: str) -> str:
         return content.decode()
     except UnicodeDecodeError:
         raise ConfigError(f"{named} is not UTF-8 text.") from None
+
+
+def check_readable(name: str, path: Path) -> None:
+    """`ConfigError` that names the file where it cannot be read; OpenSSL's own error does not say which one it is."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise ConfigError(f"{name} = {str(path)!r} cannot be read: {error.strerror}.") from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from stocktrack.client_errors import NotStockTrack
+from stocktrack.client.errors import NotStockTrack
 from stocktrack.messages import PROTOCOL_VERSION, Heartbeat, Hello, Id, Notice, Price, Reply, decode_server_line
 from stocktrack.quotes import clean_text
 

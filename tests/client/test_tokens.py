@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from stocktrack.client_settings import ClientSettings, ask_for_credentials, load_client_settings
-from stocktrack.client_tokens import StoredToken, forget_token, store_token, stored_token, token_file
+from stocktrack.client.settings import ClientSettings, ask_for_credentials, load_client_settings
+from stocktrack.client.tokens import StoredToken, forget_token, store_token, stored_token, token_file
 from stocktrack.errors import ConfigError
 
 

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Self
 
-from stocktrack.client_errors import ClientError
+from stocktrack.client.errors import ClientError
 from stocktrack.messages import Price
 
 # A market's clock may run ahead of the server's by so much.

@@ -4,8 +4,8 @@ import gc
 import pytest
 
 from scripted_server import NOW_MS, a_price
-from stocktrack.client_errors import Unavailable
-from stocktrack.client_prices import PriceBook, PriceStream
+from stocktrack.client.errors import Unavailable
+from stocktrack.client.prices import PriceBook, PriceStream
 from stocktrack.clock import settle
 from stocktrack.messages import Price
 

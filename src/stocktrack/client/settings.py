@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stocktrack.client_tokens import stored_token, token_file
+from stocktrack.client.tokens import stored_token, token_file
 from stocktrack.errors import ConfigError
 from stocktrack.system.files import read_private_file
 

@@ -4,8 +4,8 @@ import logging
 import pytest
 
 from scripted_server import NOW_MS, a_hello, a_price
-from stocktrack.client_errors import NotStockTrack
-from stocktrack.client_wire import MAX_LINE_BYTES_BEFORE_HELLO, Answer, Incoming, ServerLines, UnreadableReply
+from stocktrack.client.errors import NotStockTrack
+from stocktrack.client.wire import MAX_LINE_BYTES_BEFORE_HELLO, Answer, Incoming, ServerLines, UnreadableReply
 from stocktrack.errors import Reason
 from stocktrack.messages import Hello, Notice, PingReply, Price, encode_line
 

@@ -5,8 +5,7 @@
         async for price in client.prices():
             print(price.symbol, price.price)
 
-Calls may run side by side. What can go wrong is the tree of `client_errors.py`. It imports nothing but pydantic and
-the standard library. `docs/clients.md` tells all of it with complete programs.
+Calls may run side by side. What can go wrong is the tree of `client/errors.py`.
 """
 
 import asyncio
@@ -21,8 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from stocktrack.client_connection import Connection, ended
-from stocktrack.client_errors import (
+from stocktrack.client.connection import Connection, ended
+from stocktrack.client.errors import (
     BadRequest,
     ClientError,
     CommandFailed,
@@ -35,8 +34,8 @@ from stocktrack.client_errors import (
     Unavailable,
     UnknownSymbol,
 )
-from stocktrack.client_prices import PriceBook, PriceStream
-from stocktrack.client_wire import Answer, Incoming
+from stocktrack.client.prices import PriceBook, PriceStream
+from stocktrack.client.wire import Answer, Incoming
 from stocktrack.clock import Clock, RealClock, backoff_seconds
 from stocktrack.errors import Code
 from stocktrack.messages import (
@@ -66,26 +65,7 @@ from stocktrack.messages import (
     decode_line,
     failure,
 )
-from stocktrack.doors.tls import client_context
-
-__all__ = [
-    "Answer",
-    "BadRequest",
-    "ClientError",
-    "CommandFailed",
-    "NotAuthorised",
-    "NotFound",
-    "NotStockTrack",
-    "PriceStream",
-    "ServerError",
-    "ServerShutdown",
-    "State",
-    "StateChange",
-    "StockTrackClient",
-    "TooManyRequests",
-    "Unavailable",
-    "UnknownSymbol",
-]
+from stocktrack.client.tls import client_context
 
 # Half a second lets a restart begin; ten is short enough for a person who waits.
 FIRST_RETRY_SECONDS = 0.5

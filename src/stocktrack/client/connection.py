@@ -8,8 +8,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
-from stocktrack.client_errors import BadRequest, ClientError, NotStockTrack, Unavailable, error_of
-from stocktrack.client_wire import Answer, Incoming, ServerLines, UnreadableReply
+from stocktrack.client.errors import BadRequest, ClientError, NotStockTrack, Unavailable, error_of
+from stocktrack.client.wire import Answer, Incoming, ServerLines, UnreadableReply
 from stocktrack.clock import Clock
 from stocktrack.errors import Reason
 from stocktrack.messages import BadLine, Command, Failure, Hello, LogoutReply, Notice, Price, encode_line, failure

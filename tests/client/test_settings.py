@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from stocktrack.client_settings import (
+from stocktrack.client.settings import (
     ClientSettings,
     CredentialsMissingError,
     ask_for_credentials,

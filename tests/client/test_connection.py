@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stocktrack.client_connection import within
+from stocktrack.client.connection import within
 from stocktrack.clock import ManualClock, settle
 
 

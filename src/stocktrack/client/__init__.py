@@ -1,0 +1,40 @@
+"""The client library: what a program imports to talk to a StockTrack server.
+
+It needs nothing but pydantic and the standard library. `docs/clients.md` tells all of it with complete programs.
+"""
+
+from stocktrack.client.client import State, StateChange, StockTrackClient
+from stocktrack.client.errors import (
+    BadRequest,
+    ClientError,
+    CommandFailed,
+    NotAuthorised,
+    NotFound,
+    NotStockTrack,
+    ServerError,
+    ServerShutdown,
+    TooManyRequests,
+    Unavailable,
+    UnknownSymbol,
+)
+from stocktrack.client.prices import PriceStream
+from stocktrack.client.wire import Answer
+
+__all__ = [
+    "Answer",
+    "BadRequest",
+    "ClientError",
+    "CommandFailed",
+    "NotAuthorised",
+    "NotFound",
+    "NotStockTrack",
+    "PriceStream",
+    "ServerError",
+    "ServerShutdown",
+    "State",
+    "StateChange",
+    "StockTrackClient",
+    "TooManyRequests",
+    "Unavailable",
+    "UnknownSymbol",
+]
