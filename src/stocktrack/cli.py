@@ -110,7 +110,7 @@ def demo(
 def client(*, host: Host = None, port: Port = None, user: User = None, tls: Tls = None, ca: Ca = None) -> None:
     """Talk to a server: a menu and commands on a terminal, or a command a line from a pipe."""
     from stocktrack.cli_client import run_client
-    from stocktrack.cli_run import run_to_exit
+    from stocktrack.terminal.run import run_to_exit
     from stocktrack.client.settings import ask_for_credentials, load_client_settings
 
     run_to_exit(

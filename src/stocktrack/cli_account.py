@@ -34,7 +34,7 @@ def login(
     """Log in once: stores a token that the other commands use when no password is given."""
     from dataclasses import replace
 
-    from stocktrack.cli_run import run_to_exit
+    from stocktrack.terminal.run import run_to_exit
     from stocktrack.client.settings import ask_for_password, load_client_settings
 
     def begin() -> Coroutine[Any, Any, int]:
@@ -48,7 +48,7 @@ def login(
 
 def logout(*, host: Host = None, port: Port = None) -> None:
     """Remove the stored token; it counts elsewhere until it expires or the operator revokes it."""
-    from stocktrack.cli_run import say
+    from stocktrack.terminal.run import say
     from stocktrack.client.settings import load_client_settings
     from stocktrack.client.tokens import forget_token, token_file
 
@@ -60,10 +60,10 @@ def logout(*, host: Host = None, port: Port = None) -> None:
 async def _login(settings: "ClientSettings", days: int, timeout_seconds: float) -> int:
     from datetime import UTC, datetime
 
-    from stocktrack.cli_run import say
+    from stocktrack.terminal.run import say
     from stocktrack.client import StockTrackClient
     from stocktrack.client.tokens import StoredToken, store_token, token_file
-    from stocktrack.exit_codes import ExitCode
+    from stocktrack.terminal.exit_codes import ExitCode
 
     client = StockTrackClient(
         settings.host,

@@ -65,7 +65,7 @@ def announce(
 
 
 async def _sessions(client: "StockTrackClient", *, as_json: bool) -> None:
-    from stocktrack.cli_run import say, write_line
+    from stocktrack.terminal.run import say, write_line
 
     listed = await client.sessions()
     if as_json:
@@ -80,7 +80,7 @@ async def _sessions(client: "StockTrackClient", *, as_json: bool) -> None:
 def _row(info: "SessionInfo") -> str:
     from datetime import UTC, datetime
 
-    from stocktrack.render import safe
+    from stocktrack.terminal.render import safe
 
     since = datetime.fromtimestamp(info.since / 1000, tz=UTC).astimezone()
     behind = f"{info.behind} bytes behind" if info.behind else "keeps up"
@@ -92,15 +92,15 @@ def _row(info: "SessionInfo") -> str:
 
 
 async def _kick(client: "StockTrackClient", session: str) -> None:
-    from stocktrack.cli_run import say
-    from stocktrack.render import safe
+    from stocktrack.terminal.run import say
+    from stocktrack.terminal.render import safe
 
     reply = await client.kick(session)
     say(f"Session {reply.session} of {safe(reply.username) or 'nobody'} was ended.")
 
 
 async def _announce(client: "StockTrackClient", text: str) -> None:
-    from stocktrack.cli_run import say
+    from stocktrack.terminal.run import say
 
     reply = await client.announce(text)
     say(f"{reply.recipients} sessions were told.")
@@ -108,7 +108,7 @@ async def _announce(client: "StockTrackClient", text: str) -> None:
 
 def _run(work: Callable[["StockTrackClient"], Awaitable[None]], timeout_seconds: float, **where: Any) -> None:
     """Log in, do `work`, and exit."""
-    from stocktrack.cli_run import run_to_exit
+    from stocktrack.terminal.run import run_to_exit
     from stocktrack.client.settings import ask_for_credentials, load_client_settings
 
     def begin() -> Coroutine[Any, Any, int]:

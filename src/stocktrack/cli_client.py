@@ -10,14 +10,14 @@ import signal
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stocktrack.board_view import BoardView
+from stocktrack.terminal.board_view import BoardView
 from stocktrack.cli_watch import is_live_screen
 from stocktrack.client import ClientError, NotFound, State, StateChange, StockTrackClient, TooManyRequests
 from stocktrack.client.settings import ClientSettings
-from stocktrack.connection_news import ConnectionNews, symbols_named
+from stocktrack.terminal.connection_news import ConnectionNews, symbols_named
 from stocktrack.errors import Reason
-from stocktrack.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
-from stocktrack.fronts import Front, LineCancelledError, PipeFront
+from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
+from stocktrack.terminal.fronts import Front, LineCancelledError, PipeFront
 from stocktrack.messages import (
     AnyCommand,
     BadLine,
@@ -34,8 +34,8 @@ from stocktrack.messages import (
     UnsubscribeReply,
 )
 from stocktrack.quotes import clean_text, shown
-from stocktrack.render import list_names, nothing_saved
-from stocktrack.typed_commands import (
+from stocktrack.terminal.render import list_names, nothing_saved
+from stocktrack.terminal.typed_commands import (
     MENU,
     WORDS,
     Typed,
@@ -49,7 +49,7 @@ from stocktrack.typed_commands import (
 )
 
 if TYPE_CHECKING:
-    from stocktrack.cli_prompt import TerminalFront
+    from stocktrack.terminal.prompt import TerminalFront
 
 PROMPT = "stocktrack> "
 # Prices above the prompt: as often as a person can read them.
@@ -81,7 +81,7 @@ async def run_client(
     if not is_terminal:
         return await InteractiveClient(settings, PipeFront()).run()
     # prompt_toolkit takes as long to import as everything else together.
-    from stocktrack.cli_prompt import TerminalFront
+    from stocktrack.terminal.prompt import TerminalFront
 
     async with TerminalFront(keeps_history=keeps_history) as front:
         client = InteractiveClient(settings, front, screen=front, hint=hint)
@@ -357,7 +357,7 @@ class InteractiveClient:
 
     async def _show_board(self) -> None:
         assert self._screen is not None  # noqa: S101 - its only caller has looked
-        from stocktrack.board_screen import Ending
+        from stocktrack.terminal.board_screen import Ending
 
         ending = await self._screen.show_board(self._view)
         if ending is Ending.LEAVE or (ending is Ending.INTERRUPTED and self._view.hint):

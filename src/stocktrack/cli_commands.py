@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from stocktrack.client.settings import ClientSettings
     from stocktrack.messages import AnyCommand, Missing
-    from stocktrack.render import Shown
+    from stocktrack.terminal.render import Shown
 
 Host = Annotated[str | None, typer.Option(help="the server; STOCKTRACK_HOST, else 127.0.0.1", show_default=False)]
 Port = Annotated[
@@ -54,7 +54,7 @@ def get(
     as_json: AsJson = False,
 ) -> None:
     """Print the latest prices of some symbols."""
-    from stocktrack.typed_commands import split_symbols
+    from stocktrack.terminal.typed_commands import split_symbols
 
     _ask("GET", _server(host, port, user, tls, ca), timeout, as_json=as_json, symbols=split_symbols(symbols))
 
@@ -77,7 +77,7 @@ def stocks(
     as_json: AsJson = False,
 ) -> None:
     """Print your saved stocks and their latest prices, or change the list first."""
-    from stocktrack.typed_commands import command_of, split_symbols
+    from stocktrack.terminal.typed_commands import command_of, split_symbols
 
     def changes() -> "list[AnyCommand]":
         wanted = (("SUBSCRIBE", split_symbols(add or ())), ("UNSUBSCRIBE", split_symbols(remove or ())))
@@ -173,10 +173,10 @@ def watch(
     as_jsonl: Annotated[bool, typer.Option("--jsonl", help="print the PRICE lines of the protocol")] = False,
 ) -> None:
     """Show prices live: a board on a terminal, a line for each price in a pipe. Your saved stocks stay as they are."""
-    from stocktrack.cli_run import run_to_exit
+    from stocktrack.terminal.run import run_to_exit
     from stocktrack.cli_watch import Watch, watch_prices
     from stocktrack.client.settings import ask_for_credentials
-    from stocktrack.typed_commands import command_of, split_symbols
+    from stocktrack.terminal.typed_commands import command_of, split_symbols
 
     # Told before the password is asked for: what is wrong here stays wrong.
     wanted = split_symbols(symbols or ())
@@ -208,9 +208,9 @@ def _ask(
     """Ask the server one thing, print the answer, and exit; what `changes()` names is done before."""
     # A process that lives for a quarter of a second has no garbage worth looking for.
     gc.disable()
-    from stocktrack.cli_run import run_to_exit
+    from stocktrack.terminal.run import run_to_exit
     from stocktrack.client.settings import ask_for_credentials
-    from stocktrack.typed_commands import command_of
+    from stocktrack.terminal.typed_commands import command_of
 
     def begin() -> Coroutine[Any, Any, int]:
         commands = [*changes(), command_of(command_type, **fields)]
@@ -224,9 +224,9 @@ async def _answer(
     settings: "ClientSettings", commands: "Sequence[AnyCommand]", *, timeout_seconds: float, as_json: bool
 ) -> int:
     """Send the commands one after the other, print the reply to the last one, and return the exit code."""
-    from stocktrack.cli_run import say, write_line
+    from stocktrack.terminal.run import say, write_line
     from stocktrack.client import CommandFailed, StockTrackClient
-    from stocktrack.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
+    from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
     from stocktrack.messages import (
         DividendsReply,
         GetReply,
@@ -235,7 +235,7 @@ async def _answer(
         NewsReply,
         SearchReply,
     )
-    from stocktrack.render import list_names, nothing_saved
+    from stocktrack.terminal.render import list_names, nothing_saved
 
     client = StockTrackClient(
         settings.host,
@@ -276,7 +276,7 @@ async def _answer(
 
 def _print(reply: "Shown") -> None:
     """A table for a person, rows for a program, nothing where there are none."""
-    from stocktrack.render import has_colour, is_screen, rows_of, tab_separated
+    from stocktrack.terminal.render import has_colour, is_screen, rows_of, tab_separated
 
     rows = list(rows_of(reply))
     if not is_screen(sys.stdout) or not rows:
@@ -285,7 +285,7 @@ def _print(reply: "Shown") -> None:
     import shutil
     import time
 
-    from stocktrack.render_tables import draw
+    from stocktrack.terminal.tables import draw
 
     width = shutil.get_terminal_size().columns
     sys.stdout.write(draw(reply, width=width, colour=has_colour(sys.stdout), now_ms=time.time_ns() // 1_000_000))

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stocktrack.system.blocking import BlockingPool
-from stocktrack.cli_run import say
+from stocktrack.terminal.run import say
 from stocktrack.client import PriceStream, State, StockTrackClient
 from stocktrack.client.settings import ClientSettings
-from stocktrack.connection_news import ConnectionNews
-from stocktrack.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
+from stocktrack.terminal.connection_news import ConnectionNews
+from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
 from stocktrack.messages import Price, encode_line
-from stocktrack.render import has_colour, is_screen, price_line, price_row, tab_separated
+from stocktrack.terminal.render import has_colour, is_screen, price_line, price_row, tab_separated
 
 if TYPE_CHECKING:
-    from stocktrack.board_view import BoardView
+    from stocktrack.terminal.board_view import BoardView
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,14 @@ async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool
 
 
 def _board_of(settings: ClientSettings) -> "BoardView":
-    from stocktrack.board_view import BoardView
+    from stocktrack.terminal.board_view import BoardView
 
     return BoardView(title=settings.who)
 
 
 async def _on_board(view: "BoardView", prices: PriceStream, watch: Watch) -> None:
     # prompt_toolkit takes as long to import as everything else together.
-    from stocktrack.board_screen import BoardScreen, Ending
+    from stocktrack.terminal.board_screen import BoardScreen, Ending
 
     screen = BoardScreen(view)
 

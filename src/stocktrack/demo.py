@@ -9,11 +9,11 @@ from pathlib import Path
 
 from stocktrack.app import App, raise_descriptor_limit
 from stocktrack.cli_client import run_client
-from stocktrack.cli_run import run_to_exit
+from stocktrack.terminal.run import run_to_exit
 from stocktrack.cli_watch import Watch, is_live_screen, watch_prices
 from stocktrack.client.settings import ClientSettings
 from stocktrack.config import Settings
-from stocktrack.exit_codes import ExitCode
+from stocktrack.terminal.exit_codes import ExitCode
 from stocktrack.system.logs import configure_logs
 
 SYMBOLS = ("AAPL", "MSFT", "TSLA", "NVDA", "BTC-USD", "EURUSD=X", "^GSPC", "OCDO.L")

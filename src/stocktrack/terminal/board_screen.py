@@ -10,7 +10,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 from prompt_toolkit.styles import Style
 
-from stocktrack.board_view import BoardView
+from stocktrack.terminal.board_view import BoardView
 from stocktrack.clock import Clock, RealClock
 
 REDRAW_SECONDS = 0.25

@@ -6,7 +6,7 @@ from scripted_server import NOW_MS, STOCKS, a_price, a_quote
 from stocktrack.errors import Reason
 from stocktrack.messages import GetReply, NewsReply, Price
 from stocktrack.quotes import Headline, MarketState
-from stocktrack.render import (
+from stocktrack.terminal.render import (
     age_text,
     change_text,
     iso_time,
@@ -21,7 +21,7 @@ from stocktrack.render import (
     tab_separated,
     tone_of,
 )
-from stocktrack.render_tables import draw
+from stocktrack.terminal.tables import draw
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;[^\x1b]*\x1b\\")
 

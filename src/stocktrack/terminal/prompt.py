@@ -23,14 +23,14 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
-from stocktrack.board_screen import BoardScreen, Ending
-from stocktrack.board_view import BoardView
-from stocktrack.fronts import LineCancelledError
+from stocktrack.terminal.board_screen import BoardScreen, Ending
+from stocktrack.terminal.board_view import BoardView
+from stocktrack.terminal.fronts import LineCancelledError
 from stocktrack.messages import Price
 from stocktrack.quotes import clean_text
-from stocktrack.render import Shown, has_colour, paint, price_line
-from stocktrack.render_tables import draw
-from stocktrack.typed_commands import WORDS
+from stocktrack.terminal.render import Shown, has_colour, paint, price_line
+from stocktrack.terminal.tables import draw
+from stocktrack.terminal.typed_commands import WORDS
 
 _MAX_SEEN = 2_000
 _STYLE = Style.from_dict({"prompt": "bold", "bottom-toolbar": "noreverse ansibrightblack", "lost": "ansiyellow"})

@@ -2,7 +2,7 @@ import pytest
 from rich.cells import cell_len
 
 from scripted_server import NOW_MS, a_price
-from stocktrack.board_view import BoardView, Line
+from stocktrack.terminal.board_view import BoardView, Line
 from stocktrack.errors import Reason
 from stocktrack.messages import Price
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from stocktrack.client import ServerShutdown, State, StateChange
 from stocktrack.errors import Code, Reason
-from stocktrack.exit_codes import missing_sentence, sentence_of
+from stocktrack.terminal.exit_codes import missing_sentence, sentence_of
 from stocktrack.messages import Missing, Notice
 from stocktrack.quotes import clean_text
 

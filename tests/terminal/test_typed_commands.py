@@ -1,7 +1,7 @@
 import pytest
 
 from stocktrack.messages import BadLine, News, Subscribe
-from stocktrack.typed_commands import (
+from stocktrack.terminal.typed_commands import (
     MENU,
     WORDS,
     Typed,

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from stocktrack.client.errors import ClientError
 from stocktrack.client.settings import CredentialsMissingError
-from stocktrack.exit_codes import ExitCode, exit_code_of, sentence_of
+from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, sentence_of
 from stocktrack.messages import BadLine
 
 
