@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from fakes import NOW_MS, MemoryConnection, Message, a_quote, read_lines
-from stocktrack.market.board import Board
 from stocktrack.clock import ManualClock, settle
+from stocktrack.market.board import Board
 from stocktrack.subscriptions import Subscription
 
 

@@ -15,21 +15,21 @@ import structlog
 
 from stocktrack import __version__
 from stocktrack.accounts.accounts import Accounts
-from stocktrack.market.board import Board
+from stocktrack.accounts.tokens import open_tokens
 from stocktrack.clock import Clock, RealClock
 from stocktrack.config import LoadedSettings, Settings
-from stocktrack.system.data_folder import DataFolder
+from stocktrack.doors.tls import server_context
 from stocktrack.errors import ConfigError, Reason, SessionEnd
+from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
-from stocktrack.system.logs import set_log_level
 from stocktrack.providers.base import Provider
 from stocktrack.providers.registry import build_providers
 from stocktrack.server import TcpServer
-from stocktrack.sessions.session import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
+from stocktrack.sessions.session import SessionRules
 from stocktrack.storage.store import Store
-from stocktrack.doors.tls import server_context
-from stocktrack.accounts.tokens import open_tokens
+from stocktrack.system.data_folder import DataFolder
+from stocktrack.system.logs import set_log_level
 from stocktrack.web.door import MAX_REFUSED_LINGERING
 from stocktrack.web.doors import WebDoors
 from stocktrack.web.server import MAX_HTTP_CONNECTIONS

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from stocktrack import __version__
-from stocktrack.cli_account import add_account_commands
-from stocktrack.cli_admin import add_admin_commands
-from stocktrack.cli_commands import Ca, Host, Port, Tls, User, add_commands
-from stocktrack.cli_users import ConfigFile, users_app
+from stocktrack.commands.account import add_account_commands
+from stocktrack.commands.admin import add_admin_commands
+from stocktrack.commands.one_shot import Ca, Host, Port, Tls, User, add_commands
 from stocktrack.errors import ConfigError, StockTrackError
+from stocktrack.operations.users import ConfigFile, users_app
 
 if TYPE_CHECKING:
     from stocktrack.config import LoadedSettings
@@ -101,7 +101,7 @@ def demo(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="end by itself after this long")] = None,
 ) -> None:
     """Show live prices of a simulated market: a private server, a demo user and a client in one go."""
-    from stocktrack.demo import run_demo
+    from stocktrack.operations.demo import run_demo
 
     run_demo(seconds)
 
@@ -110,8 +110,8 @@ def demo(
 def client(*, host: Host = None, port: Port = None, user: User = None, tls: Tls = None, ca: Ca = None) -> None:
     """Talk to a server: a menu and commands on a terminal, or a command a line from a pipe."""
     from stocktrack.cli_client import run_client
-    from stocktrack.terminal.run import run_to_exit
     from stocktrack.client.settings import ask_for_credentials, load_client_settings
+    from stocktrack.terminal.run import run_to_exit
 
     run_to_exit(
         lambda: run_client(
@@ -146,10 +146,10 @@ def db_upgrade(config: ConfigFile = None) -> None:
     import asyncio
 
     from stocktrack.config import load_settings
+    from stocktrack.storage.store import Store
+    from stocktrack.storage.tables import SCHEMA_REVISION
     from stocktrack.system.data_folder import DataFolder
     from stocktrack.system.logs import configure_logs
-    from stocktrack.storage.tables import SCHEMA_REVISION
-    from stocktrack.storage.store import Store
 
     settings = load_settings(config_file=config).settings
     configure_logs(settings.log_format, settings.log_level)
@@ -197,9 +197,9 @@ def config_check(config: ConfigFile = None) -> None:
     """Check the settings; exit 1 with a sentence where one is wrong."""
     from stocktrack.clock import RealClock
     from stocktrack.config import load_settings
+    from stocktrack.doors.tls import server_context
     from stocktrack.providers.registry import build_providers
     from stocktrack.storage.store import Store
-    from stocktrack.doors.tls import server_context
 
     loaded = load_settings(config_file=config)
     build_providers(loaded.settings, RealClock())

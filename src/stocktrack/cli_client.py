@@ -10,14 +10,9 @@ import signal
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stocktrack.terminal.board_view import BoardView
-from stocktrack.cli_watch import is_live_screen
 from stocktrack.client import ClientError, NotFound, State, StateChange, StockTrackClient, TooManyRequests
 from stocktrack.client.settings import ClientSettings
-from stocktrack.terminal.connection_news import ConnectionNews, symbols_named
 from stocktrack.errors import Reason
-from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
-from stocktrack.terminal.fronts import Front, LineCancelledError, PipeFront
 from stocktrack.messages import (
     AnyCommand,
     BadLine,
@@ -34,7 +29,12 @@ from stocktrack.messages import (
     UnsubscribeReply,
 )
 from stocktrack.quotes import clean_text, shown
+from stocktrack.terminal.board_view import BoardView
+from stocktrack.terminal.connection_news import ConnectionNews, symbols_named
+from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
+from stocktrack.terminal.fronts import Front, LineCancelledError, PipeFront
 from stocktrack.terminal.render import list_names, nothing_saved
+from stocktrack.terminal.run import is_live_screen
 from stocktrack.terminal.typed_commands import (
     MENU,
     WORDS,

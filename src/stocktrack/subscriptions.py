@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 
-from stocktrack.market.board import Basket, Board
 from stocktrack.clock import Clock
+from stocktrack.market.board import Basket, Board
 from stocktrack.wire.connection import Connection
 
 

@@ -22,11 +22,11 @@ from stocktrack.accounts.accounts import (
     Argon2Hasher,
     password_hint,
 )
+from stocktrack.accounts.tokens import Tokens
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.messages import Auth
 from stocktrack.storage.store import Store
-from stocktrack.accounts.tokens import Tokens
 
 HERE = "127.0.0.1"
 RIGHT = "correct horse"

@@ -1,9 +1,9 @@
 import pytest
 from structlog.testing import capture_logs
 
+from stocktrack.accounts.throttle import MAX_THROTTLED, LoginThrottle
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError
-from stocktrack.accounts.throttle import MAX_THROTTLED, LoginThrottle
 
 HERE = "127.0.0.1"
 

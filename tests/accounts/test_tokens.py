@@ -7,9 +7,9 @@ from typing import Any
 import jwt
 import pytest
 
+from stocktrack.accounts.tokens import DAY_SECONDS, SECRET_FILE, Claims, Token, Tokens, open_tokens
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ConfigError
-from stocktrack.accounts.tokens import DAY_SECONDS, SECRET_FILE, Claims, Token, Tokens, open_tokens
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 BORN = 1_700_000_000_123

@@ -16,11 +16,11 @@ from certificates import BareTlsClient, trusting, write_authority, write_certifi
 from fakes import ScriptedStream
 from live_server import PASSWORD, LiveServer, RawClient, live_server, until
 from stocktrack.client import NotStockTrack, StockTrackClient, Unavailable
+from stocktrack.client.tls import client_context
 from stocktrack.clock import ManualClock
+from stocktrack.doors.tls import server_context
 from stocktrack.errors import ConfigError
 from stocktrack.server import TcpConnection
-from stocktrack.client.tls import client_context
-from stocktrack.doors.tls import server_context
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from fakes import NOW_MS, CountingWatcher, a_quote, a_watcher
-from stocktrack.market.board import Basket, Board
 from stocktrack.errors import Reason
+from stocktrack.market.board import Basket, Board
 
 
 def seq(board: Board, symbol: str = "AAPL") -> int:

@@ -18,9 +18,9 @@ from fakes import (
     a_watcher,
     soon,
 )
-from stocktrack.market import feed as feed_module
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason
+from stocktrack.market import feed as feed_module
 from stocktrack.market.feed import Event, FeedEvent
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.base import Capability, Provider

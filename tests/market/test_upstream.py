@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 from fakes import ScriptedProvider, SteadyRandom, soon
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason
-from stocktrack.providers.base import Capability, QuoteAnswer
 from stocktrack.market.upstream import Lookups, Upstream
+from stocktrack.providers.base import Capability, QuoteAnswer
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ from fakes import (
     read_lines,
     soon,
 )
-from stocktrack.sessions import session as session_module
-from stocktrack.sessions import desk as session_desk
 from stocktrack.clock import settle
 from stocktrack.errors import Reason, SessionEnd
 from stocktrack.messages import COMMAND_TYPES, decode_line
 from stocktrack.quotes import Dividend
+from stocktrack.sessions import desk as session_desk
+from stocktrack.sessions import session as session_module
 from stocktrack.sessions.session import ALLOWED, MAX_BAD_LINES, State
 
 EXAMPLES: dict[str, dict[str, Any]] = {

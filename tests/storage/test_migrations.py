@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine, create_engine, inspect
 from postgres_server import PostgresServer
 from stocktrack.errors import StorageError
 from stocktrack.storage.migrations.runner import upgrade
-from stocktrack.storage.tables import REVISION_TABLE, SCHEMA_REVISION, metadata
 from stocktrack.storage.store import Store
+from stocktrack.storage.tables import REVISION_TABLE, SCHEMA_REVISION, metadata
 from stores import opened
 
 # What the first StockTrack wrote, before its tables told their revision by themselves.

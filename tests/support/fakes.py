@@ -13,16 +13,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeVar
 
-from stocktrack.market.board import Basket, Board
+from stocktrack.accounts.tokens import Token
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
+from stocktrack.market.board import Basket, Board
 from stocktrack.market.feed import Feed, FeedEvent
 from stocktrack.messages import MAIN_LIST, decode_server_line
 from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
-from stocktrack.sessions.session import Session, SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
-from stocktrack.accounts.tokens import Token
+from stocktrack.sessions.session import Session, SessionRules
 
 NOW_MS = 1_712_331_900_000
 USER, PASSWORD = "yosakorn", "correct horse"

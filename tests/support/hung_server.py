@@ -5,10 +5,10 @@ import socket
 from collections.abc import Sequence
 
 from stocktrack.app import App, raise_descriptor_limit, serve
-from stocktrack.system.blocking import BlockingPool
 from stocktrack.config import load_settings
-from stocktrack.system.logs import configure_logs
 from stocktrack.providers.base import QuoteAnswer
+from stocktrack.system.blocking import BlockingPool
+from stocktrack.system.logs import configure_logs
 
 
 class HungSource:

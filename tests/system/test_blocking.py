@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stocktrack.system.blocking import BlockingPool
 from stocktrack.clock import settle
+from stocktrack.system.blocking import BlockingPool
 
 # Nothing waits as long as this unless it hangs.
 PATIENCE_SECONDS = 20.0

@@ -6,9 +6,9 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from scripted_server import a_price
+from stocktrack.clock import ManualClock, settle
 from stocktrack.terminal.board_screen import BoardScreen, Ending
 from stocktrack.terminal.board_view import BoardView
-from stocktrack.clock import ManualClock, settle
 
 
 class CountingOutput(DummyOutput):

@@ -2,9 +2,9 @@ import pytest
 from rich.cells import cell_len
 
 from scripted_server import NOW_MS, a_price
-from stocktrack.terminal.board_view import BoardView, Line
 from stocktrack.errors import Reason
 from stocktrack.messages import Price
+from stocktrack.terminal.board_view import BoardView, Line
 
 
 def text_of(line: Line) -> str:

@@ -21,12 +21,12 @@ import structlog
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from pydantic import TypeAdapter, ValidationError
 
-from stocktrack.system.blocking import BlockingPool
+from stocktrack.accounts.throttle import LoginThrottle
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, StorageError
-from stocktrack.accounts.throttle import LoginThrottle
 from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS, Username
 from stocktrack.storage.store import Store, UserRow
+from stocktrack.system.blocking import BlockingPool
 
 if TYPE_CHECKING:
     # The JWT library is for those who use tokens.

@@ -24,17 +24,14 @@ from stocktrack.client.connection import Connection, ended
 from stocktrack.client.errors import (
     BadRequest,
     ClientError,
-    CommandFailed,
     NotAuthorised,
     NotFound,
     NotStockTrack,
-    ServerError,
-    ServerShutdown,
     TooManyRequests,
     Unavailable,
-    UnknownSymbol,
 )
 from stocktrack.client.prices import PriceBook, PriceStream
+from stocktrack.client.tls import client_context
 from stocktrack.client.wire import Answer, Incoming
 from stocktrack.clock import Clock, RealClock, backoff_seconds
 from stocktrack.errors import Code
@@ -65,7 +62,6 @@ from stocktrack.messages import (
     decode_line,
     failure,
 )
-from stocktrack.client.tls import client_context
 
 # Half a second lets a restart begin; ten is short enough for a person who waits.
 FIRST_RETRY_SECONDS = 0.5

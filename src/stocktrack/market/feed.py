@@ -20,9 +20,10 @@ from typing import TypeVar
 
 import structlog
 
-from stocktrack.market.board import Board
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
+from stocktrack.market.board import Board
+from stocktrack.market.upstream import Lookups, Upstream
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.base import (
     Capability,
@@ -37,7 +38,6 @@ from stocktrack.providers.base import (
     capability_of,
 )
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote
-from stocktrack.market.upstream import Lookups, Upstream
 
 log = structlog.get_logger()
 

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from stocktrack.system.blocking import BlockingPool
 from stocktrack.clock import Clock, backoff_seconds
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.rss_parse import FeedParser, ParsedFeed, UnreadableFeed
 from stocktrack.quotes import Headline, clean_link, clean_text
+from stocktrack.system.blocking import BlockingPool
 
 if TYPE_CHECKING:
     from stocktrack.providers.rss_fetch import Document, Fetcher, Version

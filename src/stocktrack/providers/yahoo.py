@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent_encoded
 
-from stocktrack.system.blocking import BlockingPool
 from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.base import QuoteAnswer
@@ -32,6 +31,7 @@ from stocktrack.providers.yahoo_answers import (
 )
 from stocktrack.providers.yahoo_session import CrumbRefused, YahooSession, open_session
 from stocktrack.quotes import CompanyInfo, Dividend, Match, Quote
+from stocktrack.system.blocking import BlockingPool
 
 SYMBOLS_A_REQUEST = 50
 # Charts cost one request a symbol: enough for what people watch, and no way to make this server flood Yahoo.

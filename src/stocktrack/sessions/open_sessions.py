@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from stocktrack.market.board import Board
 from stocktrack.clock import Clock
-from stocktrack.wire.connection import Connection
 from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
+from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed, FeedEvent
-from stocktrack.sessions.session import Accounts, Services, Session, SessionRules, State
 from stocktrack.sessions.desk import SessionDesk
+from stocktrack.sessions.session import Accounts, Services, Session, SessionRules, State
+from stocktrack.wire.connection import Connection
 
 log = structlog.get_logger()
 

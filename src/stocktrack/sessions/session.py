@@ -11,10 +11,9 @@ from typing import Protocol, assert_never
 
 import structlog
 
-from stocktrack.market.board import Board
 from stocktrack.clock import Clock
-from stocktrack.wire.connection import Connection
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrackError
+from stocktrack.market.board import Board
 from stocktrack.market.feed import Event, Feed, FeedEvent
 from stocktrack.messages import (
     MAIN_LIST,
@@ -63,6 +62,7 @@ from stocktrack.messages import (
     failure,
 )
 from stocktrack.subscriptions import Subscription
+from stocktrack.wire.connection import Connection
 
 log = structlog.get_logger()
 

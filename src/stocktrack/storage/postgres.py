@@ -8,8 +8,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from stocktrack.storage.database import TURN_SECONDS, Database
 from stocktrack.errors import ConfigError
+from stocktrack.storage.database import TURN_SECONDS, Database
 
 _CONNECTIONS = 4  # for reading, and as many for changing: the calls are short
 _OPTIONS = frozenset({"host", "port", "ssl"})

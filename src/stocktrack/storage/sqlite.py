@@ -14,8 +14,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from stocktrack.storage.database import TURN_SECONDS, Database
 from stocktrack.errors import ConfigError, StorageError
+from stocktrack.storage.database import TURN_SECONDS, Database
 
 _BUSY_POLL_SECONDS = 0.1  # how long SQLite waits for a lock by itself, in a way that nothing can end
 # Before the revision had a table of its own, it was kept in the file's `PRAGMA user_version`.

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Delete, Update, bindparam, delete, distinct, 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError
 
-from stocktrack.storage.database import Database
 from stocktrack.errors import CommandError, ConfigError, Reason
 from stocktrack.messages import MAIN_LIST
-from stocktrack.storage.tables import saved_symbols, users
+from stocktrack.storage.database import Database
 from stocktrack.storage.sqlite import SqliteDatabase
+from stocktrack.storage.tables import saved_symbols, users
 
 MAX_LISTS = 20  # of one user, the main list among them
 

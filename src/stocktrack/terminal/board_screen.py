@@ -10,8 +10,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 from prompt_toolkit.styles import Style
 
-from stocktrack.terminal.board_view import BoardView
 from stocktrack.clock import Clock, RealClock
+from stocktrack.terminal.board_view import BoardView
 
 REDRAW_SECONDS = 0.25
 # Without any price the ages still grow.

@@ -9,7 +9,16 @@ from rich.cells import cell_len, set_cell_size
 
 from stocktrack.messages import Price
 from stocktrack.quotes import clean_text
-from stocktrack.terminal.render import age_text, change_text, percent_text, price_text, safe, sparkline, state_text, tone_of
+from stocktrack.terminal.render import (
+    age_text,
+    change_text,
+    percent_text,
+    price_text,
+    safe,
+    sparkline,
+    state_text,
+    tone_of,
+)
 
 Fragment = tuple[str, str]  # a style class and its text, as prompt_toolkit takes them
 Line = list[Fragment]

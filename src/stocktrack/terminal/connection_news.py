@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from stocktrack.client import ServerShutdown, State, StateChange
 from stocktrack.errors import Code, Reason
-from stocktrack.terminal.exit_codes import missing_sentence, sentence_of
 from stocktrack.messages import Missing, Notice
 from stocktrack.quotes import clean_text
+from stocktrack.terminal.exit_codes import missing_sentence, sentence_of
 
 _MAX_SYMBOLS_NAMED = 6
 

@@ -6,9 +6,9 @@ import sys
 import threading
 from typing import Protocol
 
-from stocktrack.terminal.run import say, write_line
 from stocktrack.messages import Price
 from stocktrack.terminal.render import Shown, has_colour, price_row, rows_of, tab_separated
+from stocktrack.terminal.run import say, write_line
 
 _READ_BYTES = 65_536
 _MAX_LINE_BYTES = 1_048_576

@@ -23,11 +23,11 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
+from stocktrack.messages import Price
+from stocktrack.quotes import clean_text
 from stocktrack.terminal.board_screen import BoardScreen, Ending
 from stocktrack.terminal.board_view import BoardView
 from stocktrack.terminal.fronts import LineCancelledError
-from stocktrack.messages import Price
-from stocktrack.quotes import clean_text
 from stocktrack.terminal.render import Shown, has_colour, paint, price_line
 from stocktrack.terminal.tables import draw
 from stocktrack.terminal.typed_commands import WORDS

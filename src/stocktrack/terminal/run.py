@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 from stocktrack.client.errors import ClientError
 from stocktrack.client.settings import CredentialsMissingError
-from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, sentence_of
 from stocktrack.messages import BadLine
+from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, sentence_of
 
 
 def run_to_exit(begin: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
@@ -21,6 +21,11 @@ def run_to_exit(begin: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
     Questions are asked in `begin`: in an event loop Ctrl-C would wait for the answer.
     """
     sys.exit(_run(begin))
+
+
+def is_live_screen() -> bool:
+    """Whether there is a terminal to type on and one that can be drawn on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def say(text: str) -> None:

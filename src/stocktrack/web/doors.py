@@ -5,22 +5,22 @@ import ssl
 from functools import partial
 
 from stocktrack.accounts.accounts import Accounts
-from stocktrack.market.board import Board
 from stocktrack.clock import Clock
 from stocktrack.config import Settings
+from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.web.assets import Assets
+from stocktrack.web.dialects.live_price import LiveTalk
+from stocktrack.web.dialects.socketio import SocketIo
 from stocktrack.web.door import SocketDoor
 from stocktrack.web.health import PATHS as OPERATOR_PATHS
 from stocktrack.web.health import Health
-from stocktrack.web.dialects.live_price import LiveTalk
 from stocktrack.web.metrics import Metrics
 from stocktrack.web.rest import rest_app
 from stocktrack.web.rest_sessions import RestSessions
 from stocktrack.web.server import WebServer
 from stocktrack.web.site import AsgiApp, Site
-from stocktrack.web.dialects.socketio import SocketIo
 
 
 class WebDoors:

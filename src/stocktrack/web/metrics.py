@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry, Histogram, exposition
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from stocktrack.market.board import Board
 from stocktrack.clock import Clock
+from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
 from stocktrack.messages import COMMAND_TYPES
 from stocktrack.sessions.open_sessions import Sessions

@@ -15,8 +15,8 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from stocktrack.clock import Clock
-from stocktrack.errors import ConfigError
 from stocktrack.doors.socket_options import real_socket
+from stocktrack.errors import ConfigError
 from stocktrack.web.http import HttpConnection
 from stocktrack.web.site import AsgiApp
 from stocktrack.web.websocket import Serve, WebSocket

@@ -18,8 +18,8 @@ from websockets.datastructures import Headers
 
 from stocktrack.clock import Clock
 from stocktrack.errors import SessionEnd
-from stocktrack.sessions.session import Session
 from stocktrack.sessions.open_sessions import Sessions
+from stocktrack.sessions.session import Session
 from stocktrack.web.dialects.live_price import LiveLines, answer_action
 from stocktrack.web.origins import refusal
 from stocktrack.web.site import AsgiApp, Receive, Scope, Send, respond

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stocktrack.cli_commands import Ca, Host, Port, Timeout, Tls, User
+from stocktrack.commands.one_shot import Ca, Host, Port, Timeout, Tls, User
 
 if TYPE_CHECKING:
     from stocktrack.client.settings import ClientSettings
@@ -34,8 +34,8 @@ def login(
     """Log in once: stores a token that the other commands use when no password is given."""
     from dataclasses import replace
 
-    from stocktrack.terminal.run import run_to_exit
     from stocktrack.client.settings import ask_for_password, load_client_settings
+    from stocktrack.terminal.run import run_to_exit
 
     def begin() -> Coroutine[Any, Any, int]:
         settings = load_client_settings(host=host, port=port, username=user, tls=tls, ca=ca)
@@ -48,9 +48,9 @@ def login(
 
 def logout(*, host: Host = None, port: Port = None) -> None:
     """Remove the stored token; it counts elsewhere until it expires or the operator revokes it."""
-    from stocktrack.terminal.run import say
     from stocktrack.client.settings import load_client_settings
     from stocktrack.client.tokens import forget_token, token_file
+    from stocktrack.terminal.run import say
 
     settings = load_client_settings(host=host, port=port)
     was_there = forget_token(token_file(settings.host, settings.port))
@@ -60,10 +60,10 @@ def logout(*, host: Host = None, port: Port = None) -> None:
 async def _login(settings: "ClientSettings", days: int, timeout_seconds: float) -> int:
     from datetime import UTC, datetime
 
-    from stocktrack.terminal.run import say
     from stocktrack.client import StockTrackClient
     from stocktrack.client.tokens import StoredToken, store_token, token_file
     from stocktrack.terminal.exit_codes import ExitCode
+    from stocktrack.terminal.run import say
 
     client = StockTrackClient(
         settings.host,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from stocktrack.app import App, raise_descriptor_limit
 from stocktrack.cli_client import run_client
-from stocktrack.terminal.run import run_to_exit
-from stocktrack.cli_watch import Watch, is_live_screen, watch_prices
 from stocktrack.client.settings import ClientSettings
+from stocktrack.commands.watch import Watch, watch_prices
 from stocktrack.config import Settings
-from stocktrack.terminal.exit_codes import ExitCode
 from stocktrack.system.logs import configure_logs
+from stocktrack.terminal.exit_codes import ExitCode
+from stocktrack.terminal.run import is_live_screen, run_to_exit
 
 SYMBOLS = ("AAPL", "MSFT", "TSLA", "NVDA", "BTC-USD", "EURUSD=X", "^GSPC", "OCDO.L")
 USER = "demo"

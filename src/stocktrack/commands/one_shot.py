@@ -173,9 +173,9 @@ def watch(
     as_jsonl: Annotated[bool, typer.Option("--jsonl", help="print the PRICE lines of the protocol")] = False,
 ) -> None:
     """Show prices live: a board on a terminal, a line for each price in a pipe. Your saved stocks stay as they are."""
-    from stocktrack.terminal.run import run_to_exit
-    from stocktrack.cli_watch import Watch, watch_prices
     from stocktrack.client.settings import ask_for_credentials
+    from stocktrack.commands.watch import Watch, watch_prices
+    from stocktrack.terminal.run import run_to_exit
     from stocktrack.terminal.typed_commands import command_of, split_symbols
 
     # Told before the password is asked for: what is wrong here stays wrong.
@@ -208,8 +208,8 @@ def _ask(
     """Ask the server one thing, print the answer, and exit; what `changes()` names is done before."""
     # A process that lives for a quarter of a second has no garbage worth looking for.
     gc.disable()
-    from stocktrack.terminal.run import run_to_exit
     from stocktrack.client.settings import ask_for_credentials
+    from stocktrack.terminal.run import run_to_exit
     from stocktrack.terminal.typed_commands import command_of
 
     def begin() -> Coroutine[Any, Any, int]:
@@ -224,9 +224,7 @@ async def _answer(
     settings: "ClientSettings", commands: "Sequence[AnyCommand]", *, timeout_seconds: float, as_json: bool
 ) -> int:
     """Send the commands one after the other, print the reply to the last one, and return the exit code."""
-    from stocktrack.terminal.run import say, write_line
     from stocktrack.client import CommandFailed, StockTrackClient
-    from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
     from stocktrack.messages import (
         DividendsReply,
         GetReply,
@@ -235,7 +233,9 @@ async def _answer(
         NewsReply,
         SearchReply,
     )
+    from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
     from stocktrack.terminal.render import list_names, nothing_saved
+    from stocktrack.terminal.run import say, write_line
 
     client = StockTrackClient(
         settings.host,

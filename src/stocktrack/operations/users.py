@@ -142,9 +142,9 @@ def _with_accounts(
     from stocktrack.accounts.accounts import Accounts
     from stocktrack.clock import RealClock
     from stocktrack.config import load_settings
+    from stocktrack.storage.store import Store
     from stocktrack.system.data_folder import DataFolder
     from stocktrack.system.logs import configure_logs
-    from stocktrack.storage.store import Store
 
     settings = load_settings(config_file=config).settings
     configure_logs(settings.log_format, settings.log_level)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stocktrack.system.blocking import BlockingPool
-from stocktrack.terminal.run import say
 from stocktrack.client import PriceStream, State, StockTrackClient
 from stocktrack.client.settings import ClientSettings
+from stocktrack.messages import Price, encode_line
+from stocktrack.system.blocking import BlockingPool
 from stocktrack.terminal.connection_news import ConnectionNews
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
-from stocktrack.messages import Price, encode_line
 from stocktrack.terminal.render import has_colour, is_screen, price_line, price_row, tab_separated
+from stocktrack.terminal.run import is_live_screen, say
 
 if TYPE_CHECKING:
     from stocktrack.terminal.board_view import BoardView
@@ -29,11 +29,6 @@ class Watch:
     seconds: float | None = None
     count: int | None = None
     timeout_seconds: float = 10.0
-
-
-def is_live_screen() -> bool:
-    """Whether there is a terminal to type on and one that can be drawn on."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool = False) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stocktrack.cli_commands import Ca, Host, Port, Timeout, Tls, User
+from stocktrack.commands.one_shot import Ca, Host, Port, Timeout, Tls, User
 
 if TYPE_CHECKING:
     from stocktrack.client import StockTrackClient
@@ -92,8 +92,8 @@ def _row(info: "SessionInfo") -> str:
 
 
 async def _kick(client: "StockTrackClient", session: str) -> None:
-    from stocktrack.terminal.run import say
     from stocktrack.terminal.render import safe
+    from stocktrack.terminal.run import say
 
     reply = await client.kick(session)
     say(f"Session {reply.session} of {safe(reply.username) or 'nobody'} was ended.")
@@ -108,8 +108,8 @@ async def _announce(client: "StockTrackClient", text: str) -> None:
 
 def _run(work: Callable[["StockTrackClient"], Awaitable[None]], timeout_seconds: float, **where: Any) -> None:
     """Log in, do `work`, and exit."""
-    from stocktrack.terminal.run import run_to_exit
     from stocktrack.client.settings import ask_for_credentials, load_client_settings
+    from stocktrack.terminal.run import run_to_exit
 
     def begin() -> Coroutine[Any, Any, int]:
         from stocktrack.client import StockTrackClient

@@ -1,0 +1,1 @@
+"""The commands of whoever runs a server: users, settings, the database, a demo."""
