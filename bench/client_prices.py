@@ -18,8 +18,9 @@ import sys
 import time
 
 from stocktrack.client import ClientError, StockTrackClient
-from stocktrack.messages import Hello, Limits, Price, SubscribeReply, decode_line, encode_line
+from stocktrack.messages import Hello, Limits, Price, SubscribeReply
 from stocktrack.quotes import MarketState
+from stocktrack.wire.lines import decode_line, encode_line
 
 
 def main() -> int:

@@ -27,8 +27,8 @@ from stocktrack.messages import (
     Subscribe,
     Unsubscribe,
     UnsubscribeReply,
-    failure,
 )
+from stocktrack.wire.lines import failure
 from terminal import PATIENCE_SECONDS
 
 

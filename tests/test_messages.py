@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from protocol_lines import COMMAND_LINES, SERVER_LINES
 from stocktrack import messages as m
 from stocktrack.errors import Code, CommandError, Reason, StockTrackError
-from stocktrack.messages import BadLine, decode_line, decode_server_line, encode_line, failure, parse_object
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match
+from stocktrack.wire.lines import BadLine, decode_line, decode_server_line, encode_line, failure, parse_object
 
 # The machine that tests may be busy: an example that takes long is no failure.
 careful = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])

@@ -15,8 +15,9 @@ from protocol_lines import COMMAND_LINES, SERVER_LINES
 from stocktrack import messages as m
 from stocktrack.config import Settings
 from stocktrack.errors import Code, Reason
-from stocktrack.messages import decode_line, decode_server_line, encode_line, protocol_schema
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match
+from stocktrack.wire.lines import BadLine, decode_line, decode_server_line, encode_line, parse_object
+from stocktrack.wire.schema import protocol_schema
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "protocol.md").read_text(encoding="utf-8")
@@ -58,7 +59,7 @@ def test_the_page_shows_the_real_lines_each_of_them_once_and_no_others() -> None
 def test_a_command_line_is_parsed_and_means_the_same_when_written_again(line: bytes) -> None:
     command = decode_line(line)
     again = json.loads(encode_line(command))
-    sent = m.parse_object(line)
+    sent = parse_object(line)
     if "symbol" in sent and "symbols" in again:
         sent["symbols"] = [sent.pop("symbol")]
     defaults = {"save": True, "limit": type(command).model_fields["limit"].default if "limit" in again else None}
@@ -240,7 +241,7 @@ def test_a_real_line_fits_the_schema_of_its_direction_and_not_the_other(line: by
 )
 def test_a_bad_command_fits_neither_the_schema_nor_the_parser(value: dict[str, Any]) -> None:
     assert not LINE_VALIDATOR.is_valid(value)
-    with pytest.raises(m.BadLine):
+    with pytest.raises(BadLine):
         decode_line(json.dumps(value).encode())
 
 

@@ -1,7 +1,12 @@
-"""Imports run one way, like stairs: a file of `src/stocktrack` imports only from lower steps."""
+"""Imports run one way, like stairs: a folder imports only from lower steps, a file only from those before it.
+
+The client's wing imports nothing of the server's side, and the server's side nothing of the client's.
+"""
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -10,80 +15,97 @@ import stocktrack
 
 ROOT = Path(stocktrack.__file__).parent
 
-# One row a file, by its name as a module; `room.*` holds for every file of a folder that has no row of its own. The
-# files of web/ and cli/ are one room each and may import each other; everywhere else a step imports only from below.
-STEPS: dict[str, int] = {
-    "": 0,  # stocktrack/__init__.py: the version
-    "errors": 0,
-    "quotes": 0,
-    "clock": 0,
-    "blocking": 0,
-    "connection": 0,
-    "socket_options": 0,
-    "messages": 1,
-    "logs": 1,
-    "tls": 1,
-    "data_folder": 1,
-    "private_file": 1,
-    "client_tokens": 2,
-    "config": 2,
-    "client_settings": 3,
-    "render": 2,
-    "typed_commands": 2,
-    "client_errors": 2,
-    "providers": 0,  # providers/__init__.py: a docstring
-    "providers.base": 2,
-    "providers.rss_fetch": 2,
-    "providers.rss_parse": 2,
-    "providers.yahoo_answers": 2,
-    "providers.yahoo_session": 2,
-    "providers.*": 3,
-    "board": 3,
-    "upstream": 3,
-    "schema": 0,
-    "migrations": 0,
-    "migrations.*": 1,
-    "database": 2,
-    "sqlite_database": 3,
-    "postgres_database": 3,
-    "store": 4,
-    "client_wire": 3,
-    "exit_codes": 3,
-    "render_tables": 3,
-    "board_view": 3,
-    "client_prices": 3,
-    "client_connection": 4,
-    "board_screen": 4,
-    "cli_run": 4,
-    "providers.registry": 4,
-    "feed": 4,
-    "login_throttle": 4,
-    "tokens": 4,
-    "accounts": 5,
-    "subscriptions": 4,
-    "session": 5,
-    "client": 5,
-    "session_desk": 6,
-    "sessions": 7,
-    "connection_news": 6,
-    "fronts": 5,
-    "cli_prompt": 6,
-    "cli_watch": 7,
-    "cli_client": 8,
-    "cli_commands": 8,
-    "server": 8,
-    "web": 8,
-    "web.*": 8,
-    "app": 9,
-    "cli_account": 9,
-    "cli_admin": 9,
-    "cli_users": 9,
-    "demo": 10,
-    "cli": 11,
-    "cli.*": 11,
-    "__main__": 12,
+
+class Side(Enum):
+    """Who uses a row of the house."""
+
+    SHARED = "shared"
+    SERVER = "server"
+    CLIENT = "client"
+    BOTH = "both"  # it may use everything
+
+
+MAY_USE = {
+    Side.SHARED: {Side.SHARED},
+    Side.SERVER: {Side.SHARED, Side.SERVER},
+    Side.CLIENT: {Side.SHARED, Side.CLIENT},
+    Side.BOTH: set(Side),
 }
-ROOMS = ("web", "cli")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A step, a folder on it, and what the folder holds in reading order: a file imports only from those before it.
+
+    The root's own files stand on several steps. A folder within a folder has a place in its list and a row of its own,
+    and the `__init__.py` of a folder stands above everything in it.
+    """
+
+    step: int
+    side: Side
+    folder: str
+    holds: tuple[str, ...]
+
+
+HOUSE = (
+    Row(0, Side.SHARED, "", ("__init__", "errors", "quotes", "clock")),
+    Row(1, Side.SHARED, "system", ("files", "data_folder", "blocking", "logs")),
+    Row(2, Side.SHARED, "", ("messages",)),
+    Row(3, Side.SHARED, "wire", ("connection", "lines", "schema")),
+    Row(3, Side.SERVER, "", ("config",)),
+    Row(3, Side.SERVER, "storage", ("tables", "migrations", "database", "sqlite", "postgres", "store")),
+    Row(3, Side.SERVER, "storage.migrations", ("env", "runner", "versions")),
+    Row(3, Side.SERVER, "storage.migrations.versions", ("0001_first", "0002_admins_and_tokens")),
+    Row(
+        4,
+        Side.SERVER,
+        "providers",
+        (
+            *("base", "rss_fetch", "rss_parse", "rss", "yahoo_answers", "yahoo_session", "yahoo", "simulated"),
+            "registry",
+        ),
+    ),
+    Row(4, Side.SERVER, "accounts", ("throttle", "tokens", "accounts")),
+    Row(5, Side.SERVER, "market", ("board", "upstream", "feed")),
+    Row(6, Side.SERVER, "", ("subscriptions",)),
+    Row(7, Side.SERVER, "sessions", ("session", "desk", "open_sessions")),
+    Row(8, Side.SERVER, "doors", ("socket_options", "tls")),
+    Row(9, Side.SERVER, "", ("server",)),
+    Row(
+        9,
+        Side.SERVER,
+        "web",
+        (
+            *("origins", "assets", "site", "tls", "http", "websocket", "server", "door", "rest_sessions", "rest"),
+            *("dialects", "metrics", "health", "doors"),
+        ),
+    ),
+    Row(9, Side.SERVER, "web.dialects", ("live_price", "socketio")),
+    Row(10, Side.SERVER, "", ("app",)),
+    Row(4, Side.CLIENT, "client", ("tokens", "settings", "errors", "wire", "prices", "tls", "connection", "client")),
+    Row(
+        5,
+        Side.CLIENT,
+        "terminal",
+        (
+            *("exit_codes", "connection_news", "run", "render", "tables", "typed_commands", "board_view"),
+            *("board_screen", "fronts", "prompt"),
+        ),
+    ),
+    Row(6, Side.CLIENT, "", ("cli_client",)),
+    Row(7, Side.CLIENT, "commands", ("watch", "one_shot", "account", "admin")),
+    Row(11, Side.BOTH, "operations", ("users", "demo")),
+    Row(12, Side.BOTH, "", ("cli", "__main__")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a module stands: its step and side, and from the root down its place in the list of each folder."""
+
+    step: int
+    side: Side
+    path: tuple[tuple[str, int], ...]
 
 
 def module_name(path: Path, root: Path = ROOT) -> str:
@@ -93,12 +115,28 @@ def module_name(path: Path, root: Path = ROOT) -> str:
 
 
 MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+FOLDERS = {row.folder: row for row in HOUSE if row.folder}
 
 
-def step_of(module: str) -> int | None:
-    """The step of a module; None where the table does not say."""
-    room = f"{module.partition('.')[0]}.*" if "." in module else None
-    return STEPS.get(module, STEPS.get(room) if room else None)
+def place_of(module: str) -> Place | None:
+    """The place of a module; None where the table has none for it."""
+    parts = module.split(".") if module else ["__init__"]
+    top = FOLDERS.get(parts[0]) or next((row for row in HOUSE if not row.folder and parts[0] in row.holds), None)
+    if top is None:
+        return None
+    if not top.folder:
+        return Place(top.step, top.side, (("", top.holds.index(parts[0])),)) if len(parts) == 1 else None
+    path = []
+    for depth in range(1, len(parts) + 1):
+        folder = FOLDERS.get(".".join(parts[:depth]))
+        if folder is None:
+            break
+        # The folder's own `__init__.py` comes after everything in it.
+        inside = parts[depth] if depth < len(parts) else None
+        if inside is not None and inside not in folder.holds:
+            return None
+        path.append((folder.folder, len(folder.holds) if inside is None else folder.holds.index(inside)))
+    return Place(top.step, top.side, tuple(path)) if len(path) >= len(parts) - 1 else None
 
 
 def imports_of(source: str, module: str, *, is_package: bool, modules: frozenset[str]) -> Iterator[str]:
@@ -123,22 +161,34 @@ def imports_of(source: str, module: str, *, is_package: bool, modules: frozenset
 
 
 def is_allowed(importer: str, imported: str) -> bool:
-    """Whether `importer` stands above `imported`, or in the same room."""
-    upper, lower = step_of(importer), step_of(imported)
-    room = importer.partition(".")[0]
-    return upper is None or lower is None or lower < upper or (room in ROOMS and room == imported.partition(".")[0])
+    """Whether `importer` may import `imported`; what has no place is told by another test."""
+    upper, lower = place_of(importer), place_of(imported)
+    if upper is None or lower is None:
+        return True
+    if lower.side not in MAY_USE[upper.side]:
+        return False
+    if upper.path[0][0] != lower.path[0][0] or (not upper.path[0][0] and upper.step != lower.step):
+        return lower.step < upper.step
+    # Both are files of the root's row, or stand in one folder: what differs first in their paths decides.
+    return next((low[1] < up[1] for up, low in zip(upper.path, lower.path, strict=False) if up != low), False)
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_file_has_a_step(module: str) -> None:
-    assert step_of(module) is not None, (
-        f"{MODULES[module].name} has no step: give {module!r} a row in STEPS of tests/test_stairs.py, one above the "
-        "highest step that it imports from."
+def test_every_file_has_a_place(module: str) -> None:
+    assert place_of(module) is not None, (
+        f"{MODULES[module].name} has no place: name {module!r} in its folder's row in HOUSE of tests/test_stairs.py, "
+        "after everything of the folder that it imports."
     )
 
 
+def test_every_place_is_taken() -> None:
+    named = [".".join(filter(None, (row.folder, name))) for row in HOUSE for name in row.holds if name != "__init__"]
+
+    assert sorted(name for name in named if name not in MODULES and name not in FOLDERS) == []
+
+
 @pytest.mark.parametrize("module", MODULES)
-def test_every_file_imports_only_from_lower_steps(module: str) -> None:
+def test_every_file_imports_only_from_below(module: str) -> None:
     path = MODULES[module]
 
     imported = set(
@@ -151,7 +201,7 @@ def test_every_file_imports_only_from_lower_steps(module: str) -> None:
     )
 
     upwards = sorted(target for target in imported if not is_allowed(module, target))
-    assert upwards == [], f"{module!r} stands on step {step_of(module)} and imports from its own or higher steps."
+    assert upwards == [], f"{module!r} stands at {place_of(module)} and imports what does not stand below it."
 
 
 @pytest.mark.parametrize(
@@ -183,17 +233,36 @@ def test_an_import_is_seen_however_it_is_written(
 @pytest.mark.parametrize(
     ("importer", "imported", "allowed"),
     [
-        ("feed", "board", True),
-        ("board", "feed", False),
-        ("feed", "accounts", False),
-        ("providers.rss", "providers.yahoo", False),
-        ("providers.rss", "providers.base", True),
-        ("web.page", "web.socket", True),
-        ("web.page", "server", False),
-        ("quotes", "", False),
+        ("market.feed", "market.board", True),
+        ("market.board", "market.feed", False),
+        ("market.feed", "providers.base", True),
+        ("providers.base", "market.board", False),
+        ("market.feed", "sessions.session", False),
+        ("accounts.accounts", "providers.base", False),
+        ("quotes", "errors", True),
+        ("errors", "quotes", False),
+        ("quotes", "", True),
+        ("app", "server", True),
+        ("web.server", "server", False),
+        ("web.dialects.socketio", "web.dialects.live_price", True),
+        ("web.dialects.live_price", "web.dialects.socketio", False),
+        ("web.dialects.live_price", "web.websocket", True),
+        ("web.websocket", "web.dialects.live_price", False),
+        ("storage.database", "storage.migrations.runner", True),
+        ("storage.migrations.env", "storage.tables", True),
+        ("storage.migrations.env", "storage.database", False),
+        ("client", "client.client", True),
+        ("client.client", "client", False),
+        ("terminal.run", "client", True),
+        ("commands.watch", "config", False),
+        ("commands.watch", "wire.lines", True),
+        ("cli_client", "sessions.session", False),
+        ("market.feed", "client.errors", False),
+        ("operations.demo", "app", True),
+        ("operations.demo", "cli_client", True),
     ],
 )
-def test_only_what_stands_lower_or_in_the_same_room_may_be_imported(
+def test_only_what_stands_below_and_on_the_same_side_may_be_imported(
     importer: str, imported: str, allowed: bool
 ) -> None:
     assert is_allowed(importer, imported) is allowed

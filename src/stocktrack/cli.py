@@ -130,7 +130,8 @@ def protocol(
     schema: Annotated[bool, typer.Option("--schema", help="print the JSON Schema of all messages")] = False,
 ) -> None:
     """Print the protocol: a line of each message, or with --schema its JSON Schema."""
-    from stocktrack.messages import COMMAND_TYPES, PROTOCOL_VERSION, protocol_schema
+    from stocktrack.messages import COMMAND_TYPES, PROTOCOL_VERSION
+    from stocktrack.wire.schema import protocol_schema
 
     if schema:
         typer.echo(json.dumps(protocol_schema(), indent=2))

@@ -15,7 +15,6 @@ from stocktrack.client.settings import ClientSettings
 from stocktrack.errors import Reason
 from stocktrack.messages import (
     AnyCommand,
-    BadLine,
     DividendsReply,
     GetReply,
     InfoReply,
@@ -47,6 +46,7 @@ from stocktrack.terminal.typed_commands import (
     split_list,
     split_symbols,
 )
+from stocktrack.wire.lines import BadLine
 
 if TYPE_CHECKING:
     from stocktrack.terminal.prompt import TerminalFront

@@ -1,10 +1,13 @@
-"""Time as an argument: the real clock, a manual one for tests, and the back-off as a pure function."""
+"""Time as an argument: the real clock, a manual one for tests, a time limit, and the back-off as a pure function."""
 
 import asyncio
 import heapq
 import itertools
 import time
-from typing import Protocol
+from collections.abc import Awaitable
+from typing import Any, Protocol, TypeVar
+
+Result = TypeVar("Result")
 
 
 class Clock(Protocol):
@@ -92,3 +95,30 @@ def backoff_seconds(attempt: int, *, first: float, longest: float, jitter: float
     """
     plain = min(longest, first * 2.0 ** min(attempt - 1, 60))
     return plain * (0.8 + 0.4 * jitter)
+
+
+async def within(clock: Clock, seconds: float, work: Awaitable[Result]) -> Result:
+    """The result of `work`; `TimeoutError` after `seconds` of `clock`. However it ends, no task is left."""
+    task = asyncio.ensure_future(work)
+    alarm = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait((task, alarm), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise TimeoutError
+    finally:
+        task.cancel()  # one that failed just now is only marked as seen by it
+        alarm.cancel()
+        await ended(task, alarm)
+
+
+async def ended(*futures: asyncio.Future[Any]) -> None:
+    """Wait for what ends within a few turns of the loop; being cancelled meanwhile waits for that as well."""
+    cancelled: asyncio.CancelledError | None = None
+    while not all(future.done() for future in futures):
+        try:
+            await asyncio.wait(futures)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled

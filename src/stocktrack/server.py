@@ -15,9 +15,9 @@ from stocktrack.clock import Clock
 from stocktrack.doors.socket_options import bytes_in_kernel, real_socket, set_options
 from stocktrack.doors.tls import TlsLayer
 from stocktrack.errors import CommandError, ConfigError, Reason, SessionEnd
-from stocktrack.messages import encode_line, failure
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session, farewell
+from stocktrack.wire.lines import encode_line, failure
 
 log = structlog.get_logger()
 

@@ -57,9 +57,8 @@ from stocktrack.messages import (
     Subscribe,
     Unsubscribe,
     UnsubscribeReply,
-    encode_line,
-    failure,
 )
+from stocktrack.wire.lines import encode_line, failure
 
 CLIENTS_PAGE = Path(__file__).parents[1] / "docs" / "clients.md"
 SHUTDOWN = Notice(

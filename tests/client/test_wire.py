@@ -7,7 +7,8 @@ from scripted_server import NOW_MS, a_hello, a_price
 from stocktrack.client.errors import NotStockTrack
 from stocktrack.client.wire import MAX_LINE_BYTES_BEFORE_HELLO, Answer, Incoming, ServerLines, UnreadableReply
 from stocktrack.errors import Reason
-from stocktrack.messages import Hello, Notice, PingReply, Price, encode_line
+from stocktrack.messages import Hello, Notice, PingReply, Price
+from stocktrack.wire.lines import encode_line
 
 HELLO = encode_line(a_hello())
 PING = PingReply(id=1, timestamp=NOW_MS)

@@ -25,11 +25,12 @@ from fakes import (
 )
 from stocktrack.clock import settle
 from stocktrack.errors import Reason, SessionEnd
-from stocktrack.messages import COMMAND_TYPES, decode_line
+from stocktrack.messages import COMMAND_TYPES
 from stocktrack.quotes import Dividend
 from stocktrack.sessions import desk as session_desk
 from stocktrack.sessions import session as session_module
 from stocktrack.sessions.session import ALLOWED, MAX_BAD_LINES, State
+from stocktrack.wire.lines import decode_line
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "AUTH": {"username": USER, "password": PASSWORD},

@@ -18,11 +18,12 @@ from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
 from stocktrack.market.board import Basket, Board
 from stocktrack.market.feed import Feed, FeedEvent
-from stocktrack.messages import MAIN_LIST, decode_server_line
+from stocktrack.messages import MAIN_LIST
 from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.sessions.session import Session, SessionRules
+from stocktrack.wire.lines import decode_server_line
 
 NOW_MS = 1_712_331_900_000
 USER, PASSWORD = "yosakorn", "correct horse"

@@ -43,11 +43,9 @@ from stocktrack.messages import (
     SubscribeReply,
     Unsubscribe,
     UnsubscribeReply,
-    decode_line,
-    encode_line,
-    failure,
 )
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match
+from stocktrack.wire.lines import decode_line, encode_line, failure
 
 NOW_MS = 1_712_331_900_000
 STOCKS = {"AAPL": ("Apple Inc.", 189.45), "MSFT": ("Microsoft Corporation", 425.52), "TSLA": ("Tesla, Inc.", 171.05)}

@@ -1,6 +1,6 @@
 import pytest
 
-from stocktrack.messages import BadLine, News, Subscribe
+from stocktrack.messages import News, Subscribe
 from stocktrack.terminal.typed_commands import (
     MENU,
     WORDS,
@@ -13,6 +13,7 @@ from stocktrack.terminal.typed_commands import (
     split_list,
     split_symbols,
 )
+from stocktrack.wire.lines import BadLine
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from stocktrack.client.connection import Connection, ended
+from stocktrack.client.connection import Connection
 from stocktrack.client.errors import (
     BadRequest,
     ClientError,
@@ -33,13 +33,12 @@ from stocktrack.client.errors import (
 from stocktrack.client.prices import PriceBook, PriceStream
 from stocktrack.client.tls import client_context
 from stocktrack.client.wire import Answer, Incoming
-from stocktrack.clock import Clock, RealClock, backoff_seconds
+from stocktrack.clock import Clock, RealClock, backoff_seconds, ended
 from stocktrack.errors import Code
 from stocktrack.messages import (
     AnnounceReply,
     AnyCommand,
     AuthReply,
-    BadLine,
     Command,
     DividendsReply,
     GetReply,
@@ -59,9 +58,8 @@ from stocktrack.messages import (
     SubscribeReply,
     TokenReply,
     UnsubscribeReply,
-    decode_line,
-    failure,
 )
+from stocktrack.wire.lines import BadLine, decode_line, failure
 
 # Half a second lets a restart begin; ten is short enough for a person who waits.
 FIRST_RETRY_SECONDS = 0.5

@@ -5,15 +5,16 @@ import contextlib
 import copy
 import itertools
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from stocktrack.client.errors import BadRequest, ClientError, NotStockTrack, Unavailable, error_of
 from stocktrack.client.wire import Answer, Incoming, ServerLines, UnreadableReply
-from stocktrack.clock import Clock
+from stocktrack.clock import Clock, ended, within
 from stocktrack.errors import Reason
-from stocktrack.messages import BadLine, Command, Failure, Hello, LogoutReply, Notice, Price, encode_line, failure
+from stocktrack.messages import Command, Failure, Hello, LogoutReply, Notice, Price
 from stocktrack.quotes import clean_text
+from stocktrack.wire.lines import BadLine, encode_line, failure
 
 # A server that promises fewer heartbeats than one a day is not believed.
 _MAX_HEARTBEAT_SECONDS = 86_400.0
@@ -28,8 +29,6 @@ _LAST_WORDS = frozenset(
         Reason.TOO_MANY_ERRORS,
     }
 )
-
-Result = TypeVar("Result")
 
 
 class Connection(asyncio.Protocol):
@@ -221,33 +220,6 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         if self._transport is not None:
             self._transport.abort()
-
-
-async def within(clock: Clock, seconds: float, work: Awaitable[Result]) -> Result:
-    """The result of `work`; `TimeoutError` after `seconds` of `clock`. However it ends, no task is left."""
-    task = asyncio.ensure_future(work)
-    alarm = asyncio.ensure_future(clock.sleep(seconds))
-    try:
-        await asyncio.wait((task, alarm), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        raise TimeoutError
-    finally:
-        task.cancel()  # one that failed just now is only marked as seen by it
-        alarm.cancel()
-        await ended(task, alarm)
-
-
-async def ended(*futures: asyncio.Future[Any]) -> None:
-    """Wait for what ends within a few turns of the loop; being cancelled meanwhile waits for that as well."""
-    cancelled: asyncio.CancelledError | None = None
-    while not all(future.done() for future in futures):
-        try:
-            await asyncio.wait(futures)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:

@@ -16,8 +16,9 @@ ClientError                 has a sentence, and says when to try again where tha
 # ruff: noqa: N818 - these are the names that the protocol page and the users' programs know them by
 
 from stocktrack.errors import Code, Reason
-from stocktrack.messages import Failure, Missing, Notice, encode_line
+from stocktrack.messages import Failure, Missing, Notice
 from stocktrack.quotes import clean_text
+from stocktrack.wire.lines import encode_line
 
 _MAX_MESSAGE_CHARS = 500
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from stocktrack.client.errors import NotStockTrack
-from stocktrack.messages import PROTOCOL_VERSION, Heartbeat, Hello, Id, Notice, Price, Reply, decode_server_line
+from stocktrack.messages import PROTOCOL_VERSION, Heartbeat, Hello, Id, Notice, Price, Reply
 from stocktrack.quotes import clean_text
+from stocktrack.wire.lines import decode_server_line
 
 MAX_LINE_BYTES_BEFORE_HELLO = 1_048_576
 # A server may promise longer replies than this, but a client keeps no more of one line in memory.

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from stocktrack.client import PriceStream, State, StockTrackClient
 from stocktrack.client.settings import ClientSettings
-from stocktrack.messages import Price, encode_line
+from stocktrack.messages import Price
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.terminal.connection_news import ConnectionNews
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
 from stocktrack.terminal.render import has_colour, is_screen, price_line, price_row, tab_separated
 from stocktrack.terminal.run import is_live_screen, say
+from stocktrack.wire.lines import encode_line
 
 if TYPE_CHECKING:
     from stocktrack.terminal.board_view import BoardView

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from stocktrack.errors import Reason
-from stocktrack.messages import BoardQuote, Price, encode_line
+from stocktrack.messages import BoardQuote, Price
 from stocktrack.quotes import Quote
+from stocktrack.wire.lines import encode_line
 
 # Joined pushes kept for the other sessions of the same basket until the next change of the board.
 _MAX_JOINED = 64

@@ -7,8 +7,9 @@ import structlog
 
 from stocktrack.clock import Clock
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd
-from stocktrack.messages import MAX_REPLY_BYTES, Notice, SessionInfo, encode_line
+from stocktrack.messages import MAX_REPLY_BYTES, Notice, SessionInfo
 from stocktrack.sessions.session import Session, SessionPage, State
+from stocktrack.wire.lines import encode_line
 
 log = structlog.get_logger()
 

@@ -23,7 +23,6 @@ from stocktrack.messages import (
     AnyCommand,
     Auth,
     AuthReply,
-    BadLine,
     Dividends,
     DividendsReply,
     Get,
@@ -57,12 +56,10 @@ from stocktrack.messages import (
     TokenReply,
     Unsubscribe,
     UnsubscribeReply,
-    decode_line,
-    encode_line,
-    failure,
 )
 from stocktrack.subscriptions import Subscription
 from stocktrack.wire.connection import Connection
+from stocktrack.wire.lines import BadLine, decode_line, encode_line, failure
 
 log = structlog.get_logger()
 

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 from stocktrack.client.errors import ClientError
 from stocktrack.client.settings import CredentialsMissingError
-from stocktrack.messages import BadLine
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, sentence_of
+from stocktrack.wire.lines import BadLine
 
 
 def run_to_exit(begin: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:

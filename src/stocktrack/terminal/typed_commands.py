@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from stocktrack.messages import AnyCommand, decode_line
+from stocktrack.messages import AnyCommand
 from stocktrack.quotes import shown
+from stocktrack.wire.lines import decode_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from urllib.parse import parse_qs
 from websockets.frames import CloseCode
 
 from stocktrack.errors import CommandError, Reason, SessionEnd
-from stocktrack.messages import encode_line, failure
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session, farewell
 from stocktrack.web.origins import refusal
 from stocktrack.web.websocket import Input, WebSocket
 from stocktrack.wire.connection import Connection
+from stocktrack.wire.lines import encode_line, failure
 
 # A client that pipelines without end gives way to the others after this many messages.
 MESSAGES_IN_A_ROW = 8

@@ -20,17 +20,9 @@ from starlette.exceptions import HTTPException
 
 from stocktrack import __version__
 from stocktrack.errors import Code, StockTrackError
-from stocktrack.messages import (
-    DividendsReply,
-    GetReply,
-    InfoReply,
-    Missing,
-    MyStocksReply,
-    NewsReply,
-    SearchReply,
-    failure,
-)
+from stocktrack.messages import DividendsReply, GetReply, InfoReply, Missing, MyStocksReply, NewsReply, SearchReply
 from stocktrack.web.rest_sessions import RefusedError, Reply, RestSession, RestSessions
+from stocktrack.wire.lines import failure
 
 # Where HTTP means something else by the number of the protocol.
 _STATUS = {"shutdown": 503, "not_permitted": 403, "line_too_long": 413, "session_limit": 503, "storage_error": 503}

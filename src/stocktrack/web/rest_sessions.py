@@ -11,9 +11,9 @@ from typing import Any
 
 from stocktrack.clock import Clock
 from stocktrack.errors import SessionEnd
-from stocktrack.messages import failure
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Accounts, Session
+from stocktrack.wire.lines import failure
 
 IDLE_SECONDS = 60.0
 

@@ -15,11 +15,11 @@ from functools import lru_cache
 from typing import Any
 
 from stocktrack.errors import CommandError, Reason
-from stocktrack.messages import BadLine, encode_line, failure, parse_object
 from stocktrack.quotes import shown
 from stocktrack.sessions.session import Session
 from stocktrack.web.websocket import WebSocket
 from stocktrack.wire.connection import Connection
+from stocktrack.wire.lines import BadLine, encode_line, failure, parse_object
 
 LiveObject = dict[str, Any]
 

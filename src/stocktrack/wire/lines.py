@@ -1,0 +1,228 @@
+"""Lines to commands and back: what arrives is refused where JSON's own rules or common sense forbid it."""
+
+import json
+import math
+from typing import Any, NoReturn, get_args
+
+from pydantic import ValidationError
+
+from stocktrack.errors import CommandError, Reason, StockTrackError
+from stocktrack.messages import (
+    COMMAND_TYPES,
+    COMMANDS,
+    MAX_ID_CHARS,
+    MAX_ID_NUMBER,
+    MAX_LIST_LIMIT,
+    MAX_TOKEN_DAYS,
+    SERVER_MESSAGES,
+    AnyCommand,
+    AnyServerMessage,
+    Command,
+    Failure,
+    Id,
+    Missing,
+    ServerMessage,
+    WithSymbols,
+)
+from stocktrack.quotes import shown
+
+_MAX_FIELDS_NAMED = 5
+_MAX_INT_CHARS = 20  # no field takes as many; turning thousands of digits into a number takes long
+
+
+class BadLine(CommandError):  # noqa: N818 - it is the line that is bad
+    """A line that is no command: what could be read of its type and id is kept for the reply."""
+
+    def __init__(self, reason: Reason, message: str, *, command_type: str = "ERROR", id: Id | None = None) -> None:  # noqa: A002 - the wire's word
+        super().__init__(reason, message)
+        self.command_type = command_type
+        self.id = id
+
+
+def encode_line(message: ServerMessage | Command) -> bytes:
+    r"""The message as one line of JSON with its ``\n``; fields that are None are left out."""
+    return message.__pydantic_serializer__.to_json(message, exclude_none=True) + b"\n"
+
+
+def decode_line(line: bytes) -> AnyCommand:
+    """The command on a line; `BadLine` with the reason, a sentence, and the type and id where they could be read."""
+    fields = parse_object(line)
+    kind, id_ = fields.get("type"), _readable_id(fields.get("id"))
+    if not isinstance(kind, str):
+        raise BadLine(Reason.INVALID_COMMAND, 'A command needs a "type", such as {"type":"PING"}.', id=id_)
+    if kind not in COMMAND_TYPES:
+        message = f"There is no command {shown(kind)}; there are {', '.join(COMMAND_TYPES)}."
+        raise BadLine(Reason.UNKNOWN_COMMAND, message, id=id_)
+    for field, what in (("symbols", "a list of symbols"), ("list", "the name of a list")):
+        if fields.get(field, ()) is None and field in _FIELDS[kind]:
+            # Left out it can mean "all of them"; a null is more likely a script's empty variable.
+            message = f"{kind}: the field {field!r} is null: send {what}, or leave the field out."
+            raise BadLine(Reason.INVALID_COMMAND, message, command_type=kind, id=id_)
+    try:
+        return COMMANDS.validate_python(fields)
+    except ValidationError as error:
+        message = f"{kind}: {_complaint(error, kind, fields)}"
+        raise BadLine(Reason.INVALID_COMMAND, message, command_type=kind, id=id_) from None
+
+
+def decode_server_line(line: bytes) -> AnyServerMessage | None:
+    """The server message on a line, None for a type this version does not know; `ValueError` for anything else."""
+    try:
+        fields = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("a line nested too deeply") from error
+    if not isinstance(fields, dict) or not isinstance(fields.get("type"), str):
+        raise ValueError("not a line of the StockTrack protocol")  # noqa: TRY004 - the bytes are wrong, not their type
+    if fields["type"] not in _SERVER_TYPES:
+        return None
+    # Values such as a quote forbid unknown fields, which finds mistakes of ours; a newer server's are no mistakes.
+    return SERVER_MESSAGES.validate_python(fields, extra="ignore")
+
+
+def failure(
+    error: StockTrackError, command: Command | None = None, missing: tuple[Missing, ...] | None = None
+) -> Failure:
+    """The reply that tells `error` to the sender of `command`, or of a line that was none."""
+    kind, id_ = (command.type, command.id) if command is not None else ("ERROR", None)
+    if isinstance(error, BadLine):
+        kind, id_ = error.command_type, error.id
+    return Failure(
+        type=kind,
+        id=id_,
+        code=error.code,
+        reason=error.reason,
+        message=error.message,
+        retryable=error.reason.retryable,
+        retry_after_ms=error.retry_after_ms,
+        missing=missing,
+    )
+
+
+def parse_object(line: bytes) -> dict[str, Any]:
+    """The JSON object on a line, by strict rules; `BadLine` (`malformed_json`) says what is wrong with it."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        _malformed(f"The line is not UTF-8: byte {error.start + 1} cannot be read.")
+    if text.startswith("\ufeff"):
+        _malformed("The line begins with a byte order mark; send UTF-8 without one.")
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_object_of_pairs, parse_constant=_no_constant, parse_float=_finite, parse_int=_int
+        )
+        if "\\u" in text:
+            # An escaped half of a surrogate pair parses, but no line of UTF-8 can ever repeat it.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except BadLine:
+        raise
+    except UnicodeEncodeError:
+        _malformed("The line holds half of a surrogate pair (\\ud800 to \\udfff), which is no character.")
+    except RecursionError:
+        _malformed("The line is nested too deeply.")
+    except json.JSONDecodeError as error:
+        # Some of the library's texts end in "at" or a colon themselves.
+        what = error.msg.rstrip(": ").removesuffix(" at")
+        _malformed(f"The line is not JSON: {what} at character {error.pos + 1}.")
+    if not isinstance(value, dict):
+        raise BadLine(Reason.INVALID_COMMAND, 'A command is a JSON object, such as {"type":"PING"}.')
+    return value
+
+
+def _malformed(message: str) -> NoReturn:
+    raise BadLine(Reason.MALFORMED_JSON, message) from None
+
+
+def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                _malformed(f"The field {shown(key)} stands twice in one object.")
+            seen.add(key)
+    return fields
+
+
+def _no_constant(name: str) -> NoReturn:
+    _malformed(f"{name} is not JSON.")
+
+
+# A number that is refused is not repeated: it may be a password without its quotes.
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        _malformed("A number is too large: at most 1.8e308 is taken.")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > _MAX_INT_CHARS:
+        _malformed(f"A number is too long: at most {_MAX_INT_CHARS} digits are taken.")
+    return int(text)
+
+
+def _readable_id(value: Any) -> Id | None:
+    if isinstance(value, str) and len(value) <= MAX_ID_CHARS:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_ID_NUMBER:
+        return value
+    return None
+
+
+def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
+    """What is wrong with a command, as the end of a sentence that names the field and never tells its value."""
+    complaints = error.errors(include_url=False, include_input=False)
+    # A misspelt field comes first: what is missing then is often only a consequence of it.
+    unknown = [shown(str(complaint["loc"][1])) for complaint in complaints if complaint["type"] == "extra_forbidden"]
+    if unknown:
+        named = ", ".join(unknown[:_MAX_FIELDS_NAMED]) + (", …" if len(unknown) > _MAX_FIELDS_NAMED else "")
+        return f"there is no field {named}; there are {', '.join(_FIELDS[kind])}."
+    complaint = complaints[0]
+    # The location begins with the union's tag; behind the field may stand an index or a member of a union.
+    _, *location = complaint["loc"]
+    if not location:  # a rule of the whole command
+        return f"{complaint['ctx']['error']}."
+    field = str(location[0])
+    if field == "symbols" and "symbol" in sent:
+        field, location = "symbol", location[:1]
+    if field == "id":
+        return f"the field 'id' must be a string of at most {MAX_ID_CHARS} characters or a whole number below 2^53."
+    is_entry = field == "symbols" and len(location) > 1
+    what = f"an entry of the field {field!r}" if is_entry else f"the field {field!r}"
+    limits = complaint.get("ctx", {})
+    match complaint["type"]:
+        case "missing":
+            return f"{what} is missing."
+        case "value_error":
+            reason = str(limits["error"])
+            return f"{what} {reason}." if reason.startswith("must ") else f"{what}: {reason}."
+        case "string_type":
+            return f"{what} must be a string."
+        case "string_too_short":
+            return f"{what} must not be empty."
+        case "string_too_long":
+            return f"{what} must have at most {limits['max_length']} characters."
+        case "bool_type":
+            return f"{what} must be true or false."
+        case "float_type":
+            return f"{what} must be a number."
+        case "int_type" | "greater_than_equal" | "less_than_equal":
+            most = MAX_TOKEN_DAYS if field == "days" else MAX_LIST_LIMIT
+            return f"{what} must be a whole number from 1 to {most}."
+        case "too_short" | "tuple_type":
+            return f"{what} must be a list with at least one entry."
+        case _:
+            return f"{what} is not of the right kind."
+
+
+_FIELDS: dict[str, tuple[str, ...]] = {
+    str(model.model_fields["type"].default): tuple(
+        field
+        for name in model.model_fields
+        for field in ((name, "symbol") if issubclass(model, WithSymbols) and name == "symbols" else (name,))
+    )
+    for model in get_args(get_args(AnyCommand)[0])
+}
+_SERVER_TYPES = frozenset((*COMMAND_TYPES, "ERROR", "HELLO", "PRICE", "HEARTBEAT", "NOTICE"))
