@@ -88,7 +88,7 @@ def shape_of(connection: Connection) -> dict[str, Any]:
 
 def test_the_newest_migration_is_the_schema_that_the_program_knows() -> None:
     config = Config()
-    config.set_main_option("script_location", "stocktrack:migrations")
+    config.set_main_option("script_location", "stocktrack.storage:migrations")
     revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert revisions[0] == SCHEMA_REVISION
     # A later revision has to be the greater string.
