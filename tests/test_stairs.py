@@ -68,7 +68,12 @@ HOUSE = (
     Row(4, Side.SERVER, "accounts", ("throttle", "tokens", "accounts")),
     Row(5, Side.SERVER, "market", ("board", "upstream", "feed")),
     Row(6, Side.SERVER, "", ("subscriptions",)),
-    Row(7, Side.SERVER, "sessions", ("session", "desk", "open_sessions")),
+    Row(
+        7,
+        Side.SERVER,
+        "sessions",
+        ("life", "contracts", "bucket", "answers", "session", "administration", "open_sessions"),
+    ),
     Row(8, Side.SERVER, "doors", ("socket_options", "tls")),
     Row(9, Side.SERVER, "", ("server",)),
     Row(

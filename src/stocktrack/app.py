@@ -25,8 +25,8 @@ from stocktrack.market.feed import Feed
 from stocktrack.providers.base import Provider
 from stocktrack.providers.registry import build_providers
 from stocktrack.server import TcpServer
+from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
-from stocktrack.sessions.session import SessionRules
 from stocktrack.storage.store import Store
 from stocktrack.system.data_folder import DataFolder
 from stocktrack.system.logs import set_log_level
@@ -96,11 +96,13 @@ class App:
         self.sessions = Sessions(
             _rules(settings, self._instance),
             _limits(settings),
-            accounts=self.accounts,
+            authenticator=self.accounts,
+            lists=self._store,
             feed=self.feed,
             board=self.board,
             clock=clock,
         )
+        self.feed.on_event = self.sessions.tell
         self.server = TcpServer(
             self.sessions,
             clock,
@@ -112,6 +114,7 @@ class App:
             settings,
             sessions=self.sessions,
             accounts=self.accounts,
+            lists=self._store,
             feed=self.feed,
             board=self.board,
             clock=clock,

@@ -14,7 +14,7 @@ from stocktrack.client import ClientError, NotFound, State, StateChange, StockTr
 from stocktrack.client.settings import ClientSettings
 from stocktrack.errors import Reason
 from stocktrack.messages import (
-    AnyCommand,
+    Command,
     DividendsReply,
     GetReply,
     InfoReply,
@@ -246,7 +246,7 @@ class InteractiveClient:
 
     # --- what the commands do ---------------------------------------------------------------------------------------
 
-    async def _ask(self, command: AnyCommand) -> Reply:
+    async def _ask(self, command: Command) -> Reply:
         reply = await self._reply_to(command)
         missing: tuple[Missing, ...] = ()
         if isinstance(reply, GetReply | MyStocksReply | SubscribeReply | UnsubscribeReply):
@@ -260,7 +260,7 @@ class InteractiveClient:
             self._fail(missing_sentence(each), exit_code_of_missing(missing))
         return reply
 
-    async def _reply_to(self, command: AnyCommand) -> Reply:
+    async def _reply_to(self, command: Command) -> Reply:
         """The reply; where the server asks for a slower pace, as it does after a long paste, it is given that."""
         while True:
             try:
@@ -271,7 +271,7 @@ class InteractiveClient:
                     raise
                 await asyncio.sleep(wait_ms / 1000)
 
-    async def _ask_and_show(self, command: AnyCommand) -> Reply:
+    async def _ask_and_show(self, command: Command) -> Reply:
         reply = await self._ask(command)
         if isinstance(reply, MyStocksReply) and not reply.symbols:
             self._front.warn(f"{nothing_saved(reply)}; `subscribe AAPL` saves one.")

@@ -27,9 +27,10 @@ from stocktrack.clock import settle
 from stocktrack.errors import Reason, SessionEnd
 from stocktrack.messages import COMMAND_TYPES
 from stocktrack.quotes import Dividend
-from stocktrack.sessions import desk as session_desk
+from stocktrack.sessions import administration
 from stocktrack.sessions import session as session_module
-from stocktrack.sessions.session import ALLOWED, MAX_BAD_LINES, State
+from stocktrack.sessions.life import PERMISSIONS, SessionState
+from stocktrack.sessions.session import MAX_BAD_LINES
 from stocktrack.wire.lines import decode_line
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -89,7 +90,7 @@ def missing(reply: dict[str, Any]) -> dict[str, tuple[int, str]]:
 
 def test_there_is_an_example_of_every_command_and_a_row_for_every_state() -> None:
     assert set(EXAMPLES) == set(COMMAND_TYPES)
-    assert set(ALLOWED) == set(State)
+    assert set(PERMISSIONS) == set(SessionState)
 
 
 @pytest.mark.parametrize("kind", COMMAND_TYPES)
@@ -327,7 +328,7 @@ async def test_sessions_that_do_not_fit_on_a_line_follow_page_by_page(
     house: House, admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = [house.client() for _ in range(9)]
-    monkeypatch.setattr(session_desk, "_PAGE_BYTES", 400)
+    monkeypatch.setattr(administration, "_PAGE_BYTES", 400)
     names: list[str] = []
     pages = 0
     reply = await admin.command("SESSIONS")

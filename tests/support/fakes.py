@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeVar
 
-from stocktrack.accounts.tokens import Token
+from stocktrack.accounts.tokens import IssuedToken
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
 from stocktrack.market.board import Basket, Board
@@ -21,8 +21,9 @@ from stocktrack.market.feed import Feed, FeedEvent
 from stocktrack.messages import MAIN_LIST
 from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
+from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
-from stocktrack.sessions.session import Session, SessionRules
+from stocktrack.sessions.session import Session
 from stocktrack.wire.lines import decode_server_line
 
 NOW_MS = 1_712_331_900_000
@@ -309,9 +310,9 @@ class MemoryAccounts:
             raise CommandError(Reason.BAD_CREDENTIALS, "The token is wrong.")
         return token.removeprefix("token of ")
 
-    async def make_token(self, name: str, days: int) -> Token:
+    async def make_token(self, name: str, days: int) -> IssuedToken:
         await self._disk()
-        return Token(f"token of {name}", NOW_MS + days * 86_400_000)
+        return IssuedToken(f"token of {name}", NOW_MS + days * 86_400_000)
 
     async def is_admin(self, name: str) -> bool:
         await self._disk()
@@ -462,15 +463,14 @@ async def a_house(
         timeout_seconds=TIMEOUT_SECONDS,
         rng=SteadyRandom(),
     )
-    sessions = Sessions(rules, limits, accounts=accounts, feed=feed, board=board, clock=clock)
+    sessions = Sessions(rules, limits, authenticator=accounts, lists=accounts, feed=feed, board=board, clock=clock)
     first = providers[0]
     assert isinstance(first, ScriptedQuotes)
     house = House(clock, board, feed, accounts, sessions, first)
-    tell = feed.on_event
 
     def note_and_tell(event: FeedEvent) -> None:
         house.events.append(event)
-        tell(event)
+        sessions.tell(event)
 
     feed.on_event = note_and_tell
     await feed.start()

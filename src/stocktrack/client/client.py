@@ -37,7 +37,6 @@ from stocktrack.clock import Clock, RealClock, backoff_seconds, ended
 from stocktrack.errors import Code
 from stocktrack.messages import (
     AnnounceReply,
-    AnyCommand,
     AuthReply,
     Command,
     DividendsReply,
@@ -447,7 +446,7 @@ def _listed(symbols: str | Iterable[str] | None) -> list[str] | None:
     return [symbols] if isinstance(symbols, str) else list(symbols)
 
 
-def _command(command_type: str, **fields: Any) -> AnyCommand:
+def _command(command_type: str, **fields: Any) -> Command:
     """The command, checked by the rules and with the sentences of the server; `BadRequest` where it would refuse."""
     given = {name: value for name, value in fields.items() if value is not None}
     try:

@@ -125,7 +125,9 @@ class ServerLines:
         except ValueError:
             shown = clean_text(line[:200].decode("utf-8", "replace"), 60)
             raise NotStockTrack(f"{self._address} sent a line that is not of the protocol: {shown!r}.") from None
-        return Answer(message, line) if isinstance(message, Reply) else message
+        if isinstance(message, Reply):
+            return Answer(message, line)
+        return message if isinstance(message, Hello | Price | Notice | Heartbeat) else None
 
     def _unreadable(self, line: bytes, error: ValidationError) -> UnreadableReply | None:
         """A known type in a shape that is not: like an unknown type it costs nobody else, but a caller may wait."""

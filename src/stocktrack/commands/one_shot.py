@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from stocktrack.client.settings import ClientSettings
-    from stocktrack.messages import AnyCommand, Missing
+    from stocktrack.messages import Command, Missing
     from stocktrack.terminal.render import Shown
 
 Host = Annotated[str | None, typer.Option(help="the server; STOCKTRACK_HOST, else 127.0.0.1", show_default=False)]
@@ -79,7 +79,7 @@ def stocks(
     """Print your saved stocks and their latest prices, or change the list first."""
     from stocktrack.terminal.typed_commands import command_of, split_symbols
 
-    def changes() -> "list[AnyCommand]":
+    def changes() -> "list[Command]":
         wanted = (("SUBSCRIBE", split_symbols(add or ())), ("UNSUBSCRIBE", split_symbols(remove or ())))
         return [command_of(kind, symbols=symbols, list=of_list) for kind, symbols in wanted if symbols]
 
@@ -202,7 +202,7 @@ def _ask(
     timeout: float,
     *,
     as_json: bool,
-    changes: "Callable[[], Sequence[AnyCommand]]" = tuple,
+    changes: "Callable[[], Sequence[Command]]" = tuple,
     **fields: Any,
 ) -> None:
     """Ask the server one thing, print the answer, and exit; what `changes()` names is done before."""
@@ -221,7 +221,7 @@ def _ask(
 
 
 async def _answer(
-    settings: "ClientSettings", commands: "Sequence[AnyCommand]", *, timeout_seconds: float, as_json: bool
+    settings: "ClientSettings", commands: "Sequence[Command]", *, timeout_seconds: float, as_json: bool
 ) -> int:
     """Send the commands one after the other, print the reply to the last one, and return the exit code."""
     from stocktrack.client import CommandFailed, StockTrackClient

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from stocktrack.messages import AnyCommand
+from stocktrack.messages import Command
 from stocktrack.quotes import shown
 from stocktrack.wire.lines import decode_line
 
@@ -133,7 +133,7 @@ def count_of(text: str) -> int | None:
     return int(text[:9])
 
 
-def command_of(command_type: str, **fields: Any) -> AnyCommand:
+def command_of(command_type: str, **fields: Any) -> Command:
     """The protocol command, None left out; `BadLine` with the server's own sentence where it would be refused."""
     given = {name: value for name, value in fields.items() if value is not None}
     return decode_line(json.dumps({"type": command_type, **given}).encode())
