@@ -490,3 +490,33 @@ async def soon(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
     task = asyncio.create_task(work)
     await settle()
     return task
+
+
+def code_and_reason(reply: Message) -> tuple[int, str | None]:
+    """The two that say how a command went; a success has no reason."""
+    return reply["code"], reply.get("reason")
+
+
+def missing(reply: Message) -> dict[str, tuple[int, str]]:
+    """The code and the reason of each symbol that could not be served."""
+    return {each["symbol"]: (each["code"], each["reason"]) for each in reply["missing"]}
+
+
+# The fields of a good command of each type.
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "AUTH": {"username": USER, "password": PASSWORD},
+    "GET": {"symbols": ["AAPL"]},
+    "SUBSCRIBE": {"symbols": ["AAPL"]},
+    "UNSUBSCRIBE": {},
+    "MY_STOCKS": {},
+    "NEWS": {},
+    "INFO": {"symbol": "AAPL"},
+    "DIVIDENDS": {"symbol": "AAPL"},
+    "SEARCH": {"query": "apple"},
+    "PING": {},
+    "LOGOUT": {},
+    "TOKEN": {},
+    "SESSIONS": {},
+    "KICK": {"session": "s2"},
+    "ANNOUNCE": {"text": "Hello."},
+}
