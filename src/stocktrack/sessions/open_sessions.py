@@ -83,12 +83,12 @@ class Sessions:
 
     @property
     def is_closing(self) -> bool:
-        """Whether all sessions were ended, and none begins any more."""
+        """Whether all sessions were ended and new ones are refused."""
         return self._closing is not None
 
     @property
     def is_full(self) -> bool:
-        """Whether the server takes no more sessions at this moment."""
+        """Whether the server has no room for another session at this moment."""
         return len(self._open) >= self._limits.max_sessions
 
     def observe_commands(self, observe: Callable[[str, float], None]) -> None:
@@ -145,7 +145,7 @@ class Sessions:
             _count_down(self._by_user, session.username)
 
     def end_all(self, why: SessionEnd) -> None:
-        """End every session with a NOTICE that says why, and let none begin any more."""
+        """End every session with a NOTICE that says why, and refuse new ones."""
         self._closing = why
         for session in tuple(self._open):
             session.end(why)
