@@ -66,7 +66,7 @@ HOUSE = (
         ),
     ),
     Row(4, Side.SERVER, "accounts", ("throttle", "tokens", "accounts")),
-    Row(5, Side.SERVER, "market", ("board", "upstream", "feed")),
+    Row(5, Side.SERVER, "market", ("board", "upstream", "answer_cache", "feed")),
     Row(6, Side.SERVER, "", ("subscriptions",)),
     Row(7, Side.SERVER, "sessions", ("session", "desk", "open_sessions")),
     Row(8, Side.SERVER, "doors", ("socket_options", "tls")),

@@ -22,8 +22,9 @@ import structlog
 
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
+from stocktrack.market.answer_cache import AnswerCache
 from stocktrack.market.board import Board
-from stocktrack.market.upstream import Lookups, Upstream
+from stocktrack.market.upstream import Upstream
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.base import (
     Capability,
@@ -76,7 +77,7 @@ class FeedEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class FoundQuotes:
     """What is known of the symbols asked for: each stands in `quotes` or in `missing`, with the reason why."""
 
     quotes: Mapping[str, BoardQuote]
@@ -104,10 +105,10 @@ class Feed:
         self.upstreams = tuple(
             Upstream(provider, clock, timeout_seconds=timeout_seconds, rng=rng) for provider in providers
         )
-        self._news: Lookups[str, Sequence[Headline]] = Lookups(clock, seconds=NEWS_SECONDS)
-        self._companies: Lookups[str, CompanyInfo | None] = Lookups(clock, seconds=COMPANY_SECONDS)
-        self._dividends: Lookups[str, Sequence[Dividend] | None] = Lookups(clock, seconds=DIVIDENDS_SECONDS)
-        self._searches: Lookups[tuple[str, int], Sequence[Match]] = Lookups(clock, seconds=SEARCH_SECONDS)
+        self._news: AnswerCache[str, Sequence[Headline]] = AnswerCache(clock, seconds=NEWS_SECONDS)
+        self._companies: AnswerCache[str, CompanyInfo | None] = AnswerCache(clock, seconds=COMPANY_SECONDS)
+        self._dividends: AnswerCache[str, Sequence[Dividend] | None] = AnswerCache(clock, seconds=DIVIDENDS_SECONDS)
+        self._searches: AnswerCache[tuple[str, int], Sequence[Match]] = AnswerCache(clock, seconds=SEARCH_SECONDS)
         # Symbols asked for but not yet in a call, and the answer that those who asked wait for.
         self._asked: dict[str, asyncio.Future[StockTrackError | None]] = {}
         self._in_flight: dict[str, asyncio.Future[StockTrackError | None]] = {}
@@ -142,8 +143,8 @@ class Feed:
         # A task that was cancelled before it began has told nobody.
         _let_go(self._asked)
         _let_go(self._in_flight)
-        for lookups in (self._news, self._companies, self._dividends, self._searches):
-            await lookups.close()
+        for cache in (self._news, self._companies, self._dividends, self._searches):
+            await cache.close()
         for upstream in self.upstreams:
             await upstream.provider.close()
 
@@ -154,7 +155,7 @@ class Feed:
 
     # --- what sessions ask ---------------------------------------------------------------------------------------
 
-    async def quotes(self, symbols: Sequence[str]) -> Lookup:
+    async def quotes(self, symbols: Sequence[str]) -> FoundQuotes:
         """The newest quotes, from the board while they are fresh or kept fresh anyway, else from a source."""
         errors = await self._refresh([symbol for symbol in symbols if not self._is_served_by_board(symbol)])
         quotes, missing = {}, {}
@@ -165,7 +166,7 @@ class Feed:
                 quotes[symbol] = quote
             else:
                 missing[symbol] = error or ProviderError(Reason.PROVIDER_ERROR, f"No source has given {symbol} yet.")
-        return Lookup(quotes, missing)
+        return FoundQuotes(quotes, missing)
 
     async def known(self, symbols: Sequence[str]) -> Mapping[str, StockTrackError]:
         """Have a quote of each symbol, fresh where that is possible; why not, for those that have none at all."""
