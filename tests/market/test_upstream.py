@@ -40,7 +40,7 @@ async def fail(upstream: Upstream, provider: ScriptedProvider) -> ProviderError:
 
 async def test_an_answer_is_passed_on(upstream: Upstream, provider: ScriptedProvider) -> None:
     assert (await ask(upstream, provider)).quotes["AAPL"].price == 100.0
-    assert (upstream.name, upstream.requests) == ("yahoo", 1)
+    assert (upstream.name, provider.requests.total()) == ("yahoo", 1)
 
 
 async def test_failures_say_when_to_come_back_from_2_seconds_doubling_to_60(
@@ -75,17 +75,17 @@ async def test_a_failure_of_one_capability_does_not_count_for_another(
 async def test_a_provider_rests_after_a_failure_until_its_back_off_ends_or_it_answers(
     upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
 ) -> None:
-    assert not upstream.is_resting(Capability.QUOTES)
+    assert not upstream.is_backing_off(Capability.QUOTES)
     provider.script = "fail"
     await fail(upstream, provider)
-    assert upstream.is_resting(Capability.QUOTES)
-    assert not upstream.is_resting(Capability.NEWS)
+    assert upstream.is_backing_off(Capability.QUOTES)
+    assert not upstream.is_backing_off(Capability.NEWS)
     await clock.advance(2)
-    assert not upstream.is_resting(Capability.QUOTES)
+    assert not upstream.is_backing_off(Capability.QUOTES)
     await fail(upstream, provider)
     provider.script = "good"
     await ask(upstream, provider)
-    assert not upstream.is_resting(Capability.QUOTES)
+    assert not upstream.is_backing_off(Capability.QUOTES)
 
 
 # --- blocked ---
@@ -112,7 +112,7 @@ async def test_after_a_429_nothing_at_all_is_asked_until_the_back_off_ends(
         assert caught.value.retry_after_ms == pytest.approx(100, abs=1)
     with pytest.raises(ProviderError):
         await upstream.stream(asyncio.Event().wait)  # type: ignore[arg-type] # what it would wait for is never run
-    assert provider.requests.total() == upstream.requests == 1
+    assert provider.requests.total() == 1
     await clock.advance(0.1)
     assert (await ask(upstream, provider)).quotes
 
@@ -224,6 +224,21 @@ async def test_a_call_that_its_provider_cancels_is_a_failure_and_not_the_end_of_
 ) -> None:
     provider.script = "gives up"
     assert (await fail(upstream, provider)).reason is Reason.PROVIDER_ERROR
+
+
+async def test_a_time_out_that_the_provider_lets_out_is_a_mistake_of_its_own_and_not_our_deadline(
+    upstream: Upstream, provider: ScriptedProvider
+) -> None:
+    async def lets_a_time_out_out() -> QuoteAnswer:
+        raise TimeoutError
+
+    with pytest.raises(ProviderError) as caught, capture_logs() as logs:
+        await upstream.call(Capability.QUOTES, lets_a_time_out_out)
+    assert (caught.value.reason, caught.value.message) == (
+        Reason.PROVIDER_ERROR,
+        "yahoo failed in an unexpected way.",
+    )
+    assert logs[0]["exc_info"] is True
 
 
 # --- what is logged ---

@@ -100,10 +100,13 @@ class Basket:
 
 
 class Board:
-    """The newest quotes. `on_demand(symbol, wanted)` is told when a symbol's first watcher comes or its last goes."""
+    """The newest quotes. `on_demand(symbol, is_wanted)` is called when a symbol's first watcher comes or its last goes.
+
+    Whoever renews the quotes listens to it; it is set once, before anybody watches.
+    """
 
     def __init__(self) -> None:
-        self.on_demand: Callable[[str, bool], None] | None = None
+        self.on_demand: Callable[[str, bool], None] = lambda _symbol, _is_wanted: None
         self.revision = 0
         self._entries: dict[str, Entry] = {}
         self._baskets: dict[tuple[str, ...], Basket] = {}
@@ -134,6 +137,11 @@ class Board:
         entry = self._entries.get(symbol)
         return entry is not None and bool(entry.baskets)
 
+    def not_renewed(self, symbols: Iterable[str], since: float) -> list[str]:
+        """Those of `symbols` that no source has confirmed after monotonic time `since`; the unknown ones are such."""
+        entries = ((symbol, self._entries.get(symbol)) for symbol in symbols)
+        return [symbol for symbol, entry in entries if entry is None or entry.refreshed_at <= since]
+
     def put(self, quotes: Iterable[Quote], at: float) -> None:
         """Take a batch of quotes that a source gave at monotonic time `at`; they are stale no longer."""
         updates = []
@@ -157,7 +165,7 @@ class Board:
             for entry in entries:
                 is_first = not entry.baskets
                 entry.baskets.add(basket)
-                if is_first and self.on_demand is not None:
+                if is_first:
                     self.on_demand(entry.symbol, True)
         basket.add(watcher, eager=eager)
         return basket
@@ -170,7 +178,7 @@ class Board:
         del self._baskets[basket.symbols]
         for entry in basket.entries:
             entry.baskets.discard(basket)
-            if not entry.baskets and self.on_demand is not None:
+            if not entry.baskets:
                 self.on_demand(entry.symbol, False)
 
     def join(self, basket: Basket, since: int) -> tuple[bytes, int]:

@@ -36,7 +36,7 @@ class Upstream:
         self._blocked_until = 0.0
         self._blocks = 0
         self._failing: dict[Capability, int] = {}
-        self._rests_until: dict[Capability, float] = {}
+        self._backs_off_until: dict[Capability, float] = {}
         self.requests = 0
         # How the requests ended, by what was asked and "ok" or the reason of the failure.
         self.results: Counter[tuple[Capability, str]] = Counter()
@@ -67,9 +67,9 @@ class Upstream:
         """Whether the provider has asked to be left alone."""
         return self._blocked_until > self._clock.monotonic()
 
-    def is_resting(self, capability: Capability) -> bool:
+    def is_backing_off(self, capability: Capability) -> bool:
         """Whether the provider failed at this a moment ago, so that one that does not should be asked instead."""
-        return self._rests_until.get(capability, 0.0) > self._clock.monotonic()
+        return self._backs_off_until.get(capability, 0.0) > self._clock.monotonic()
 
     async def call(self, capability: Capability, make: Callable[[], Awaitable[Result]]) -> Result:
         """The provider's answer, within the deadline; what goes wrong says when the provider is asked again."""
@@ -87,7 +87,7 @@ class Upstream:
         if self._blocked_until <= self._clock.monotonic():
             # The answer to a call that was under way when the 429 came says nothing of it.
             self._blocks = 0
-        self._rests_until.pop(capability, None)
+        self._backs_off_until.pop(capability, None)
         if self._failing.pop(capability, 0):
             log.info("source is back", provider=self.name, asked=capability)
 
@@ -140,7 +140,7 @@ class Upstream:
             wait = backoff_seconds(
                 failures, first=FAILURE_FIRST_SECONDS, longest=FAILURE_LONGEST_SECONDS, jitter=self._rng.random()
             )
-        self._rests_until[capability] = now + wait
+        self._backs_off_until[capability] = now + wait
         if failures == 1:
             log.warning(
                 "source went away", provider=self.name, asked=capability, reason=error.reason, why=error.message

@@ -14,7 +14,8 @@ import structlog
 from stocktrack.clock import Clock
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrackError
 from stocktrack.market.board import Board
-from stocktrack.market.feed import Event, Feed, FeedEvent
+from stocktrack.market.events import Event, FeedEvent
+from stocktrack.market.feed import Feed
 from stocktrack.messages import (
     MAIN_LIST,
     MAX_REPLY_BYTES,
@@ -393,14 +394,16 @@ class Session:
             case MyStocks():
                 return await self._my_stocks(command), b""
             case News():
-                articles = await self._services.feed.news(command.limit)
+                articles = await self._services.feed.questions.news(command.limit)
                 return NewsReply(id=command.id, articles=tuple(articles)), b""
             case Info():
-                return InfoReply(id=command.id, company=await self._services.feed.company(command.symbol)), b""
+                return InfoReply(
+                    id=command.id, company=await self._services.feed.questions.company(command.symbol)
+                ), b""
             case Dividends():
                 return await self._dividends(command), b""
             case Search():
-                matches = await self._services.feed.search(command.query, command.limit)
+                matches = await self._services.feed.questions.search(command.query, command.limit)
                 return SearchReply(id=command.id, matches=tuple(matches)), b""
             case Ping():
                 return PingReply(id=command.id, timestamp=self._services.clock.now_ms()), b""
@@ -498,7 +501,7 @@ class Session:
         )
 
     async def _dividends(self, command: Dividends) -> DividendsReply:
-        dividends = await self._services.feed.dividends(command.symbol, command.limit)
+        dividends = await self._services.feed.questions.dividends(command.symbol, command.limit)
         quote = self._services.board.quote(command.symbol)
         currency = quote.currency if quote is not None else None
         return DividendsReply(id=command.id, symbol=command.symbol, currency=currency, dividends=tuple(dividends))
