@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import structlog
 
-from stocktrack.clock import Clock, backoff_seconds
+from stocktrack.clock import Clock, backoff_seconds, within
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.base import Capability, Provider
 
@@ -37,7 +37,6 @@ class Upstream:
         self._blocks = 0
         self._failing: dict[Capability, int] = {}
         self._backs_off_until: dict[Capability, float] = {}
-        self.requests = 0
         # How the requests ended, by what was asked and "ok" or the reason of the failure.
         self.results: Counter[tuple[Capability, str]] = Counter()
 
@@ -93,7 +92,6 @@ class Upstream:
 
     async def _translated(self, capability: Capability, make: Callable[[], Awaitable[Result]]) -> Result:
         self.check_blocked()
-        self.requests += 1
         try:
             return await make()
         except ProviderError as error:
@@ -107,20 +105,19 @@ class Upstream:
     async def _within_deadline(self, make: Callable[[], Awaitable[Result]]) -> Result:
         # The provider keeps its own time-outs; this is for the one that hangs all the same.
         call = asyncio.ensure_future(make())
-        deadline = asyncio.ensure_future(self._clock.sleep(self._timeout_seconds + 1))
         try:
-            await asyncio.wait({call, deadline}, return_when=asyncio.FIRST_COMPLETED)
-            if call.cancelled():
-                # Not by us: were it passed on, whoever waits here would take it for the end of its own task.
-                raise ProviderError(Reason.PROVIDER_ERROR, f"{self.name} gave up the call.")
-            if call.done():
-                return call.result()
+            # What the call raises stays in the call: a `TimeoutError` of its own is no sign that our time is over.
+            await within(self._clock, self._timeout_seconds + 1, asyncio.wait((call,)))
+        except TimeoutError:
             raise ProviderError(
                 Reason.PROVIDER_TIMEOUT, f"{self.name} did not answer within {self._timeout_seconds:g} s."
-            )
+            ) from None
         finally:
             call.cancel()
-            deadline.cancel()
+        if call.cancelled():
+            # Not by us: were it passed on, whoever waits here would take it for the end of its own task.
+            raise ProviderError(Reason.PROVIDER_ERROR, f"{self.name} gave up the call.")
+        return call.result()
 
     def _failed(self, capability: Capability, error: ProviderError) -> ProviderError:
         """Count the failure; the error with the time of the next try."""
