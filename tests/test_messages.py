@@ -268,14 +268,14 @@ def test_a_limit_within_its_bounds_is_taken(limit: int) -> None:
         "\N{LATIN SMALL LETTER LONG S}",  # its upper case is an S
         "\N{FULLWIDTH LATIN CAPITAL LETTER A}APL",
         "A,B",
-        "A" * 33,
+        "A" * 49,
         "A" * 5_000,
         "\u202eA",
     ],
 )
 def test_one_bad_symbol_refuses_the_whole_command_and_is_shown_with_what_is_allowed(symbol: str) -> None:
     shown = repr(symbol if len(symbol) <= 40 else symbol[:39] + "…")
-    ending = f"{shown} is not a symbol: 1 to 32 characters of A-Z 0-9 . ^ = - _ : / &."
+    ending = f"{shown} is not a symbol: 1 to 48 characters of A-Z 0-9 . ^ = - _ : / &."
     error = refused(command_of("GET", symbols=["AAPL", symbol, "MSFT"]))
     assert error.message == f"GET: an entry of the field 'symbols': {ending}"
     assert refused(command_of("GET", symbol=symbol)).message == f"GET: the field 'symbol': {ending}"
@@ -307,7 +307,7 @@ def test_symbols_are_raised_and_doubles_folded_in_the_order_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "symbol", ["AAPL", "BRK-B", "^GSPC", "EURUSD=X", "RELIANCE.NS", "BINANCE:BTCUSDT", "M&M.NS", "A_B/C", "7" * 32]
+    "symbol", ["AAPL", "BRK-B", "^GSPC", "EURUSD=X", "RELIANCE.NS", "BINANCE:BTCUSDT", "M&M.NS", "A_B/C", "7" * 48]
 )
 def test_the_symbols_of_all_markets_are_taken(symbol: str) -> None:
     assert decode_line(command_of("INFO", symbol=symbol)) == m.Info(symbol=symbol)
@@ -501,7 +501,7 @@ def test_any_line_of_a_server_is_a_message_or_unknown_or_a_value_error(line: byt
 # --- there and back ----------------------------------------------------------------------------------------------
 
 TEXT = st.text(max_size=40)  # line separators, quotes and control characters included
-SYMBOL = st.from_regex(r"[A-Z0-9.^=\-_:/&]{1,32}", fullmatch=True)
+SYMBOL = st.from_regex(r"[A-Z0-9.^=\-_:/&]{1,48}", fullmatch=True)
 SYMBOLS = st.lists(SYMBOL, max_size=4, unique=True).map(tuple)
 SOME_SYMBOLS = st.lists(SYMBOL, min_size=1, max_size=4, unique=True).map(tuple)
 VISIBLE = TEXT.filter(lambda text: bool(text) and text.isprintable() and text == text.strip())

@@ -22,7 +22,17 @@ from pydantic import (
 )
 
 from stocktrack.errors import Code, Reason
-from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote, Symbol
+from stocktrack.quotes import (
+    MAX_SYMBOL_LENGTH,
+    SYMBOL_CHARACTERS,
+    CompanyInfo,
+    Dividend,
+    Headline,
+    MarketState,
+    Match,
+    Quote,
+    Symbol,
+)
 
 PROTOCOL_VERSION = 1
 MAIN_LIST = "main"
@@ -39,7 +49,7 @@ Id = (
     | Annotated[int, Strict(), Field(ge=-MAX_ID_NUMBER, le=MAX_ID_NUMBER)]
 )
 # The schema cannot say that lower case is raised, so it takes both.
-_SYMBOL_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z0-9.^=\-_:/&]{1,32}$"}
+_SYMBOL_SCHEMA = {"type": "string", "pattern": rf"^[a-z{SYMBOL_CHARACTERS}]{{1,{MAX_SYMBOL_LENGTH}}}$"}
 StrictSymbol = Annotated[Symbol, Strict(), WithJsonSchema(_SYMBOL_SCHEMA)]
 
 
