@@ -55,7 +55,7 @@ HOUSE = (
     Row(3, Side.SERVER, "", ("config",)),
     Row(3, Side.SERVER, "storage", ("tables", "migrations", "database", "sqlite", "postgres", "store")),
     Row(3, Side.SERVER, "storage.migrations", ("env", "runner", "versions")),
-    Row(3, Side.SERVER, "storage.migrations.versions", ("0001_first", "0002_admins_and_tokens")),
+    Row(3, Side.SERVER, "storage.migrations.versions", ("0001_first", "0002_admins_and_tokens", "0003_longer_symbols")),
     Row(
         4,
         Side.SERVER,
