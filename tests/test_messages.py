@@ -629,6 +629,22 @@ def test_a_price_is_flat_and_tells_what_its_quote_tells(quote: m.BoardQuote) -> 
     }
 
 
+@careful
+@given(QUOTE, maybe(REASON), maybe(COUNT), COUNT)
+def test_what_is_made_of_a_valid_quote_without_validation_is_what_validation_makes(
+    quote: m.BoardQuote, reason: Reason | None, retry_at: int | None, seq: int
+) -> None:
+    held = m.BoardQuote.of(quote, seq=seq, stale_reason=reason, retry_at=retry_at)
+    fields = {**quote.model_dump(), "stale": reason is not None, "stale_reason": reason}
+    assert held == m.BoardQuote.model_validate({**fields, "retry_at": retry_at, "seq": seq}, strict=True)
+    assert list(held.__dict__) == list(m.BoardQuote.model_fields)
+    price = m.Price.of(held)
+    told = {name: getattr(held, name) for name in m.Price.model_fields if name not in m.ServerMessage.model_fields}
+    validated = m.Price.model_validate(told, strict=True)
+    assert price == validated
+    assert encode_line(price) == encode_line(validated)
+
+
 def test_a_line_separator_in_a_text_stays_on_one_line() -> None:
     line = encode_line(m.Ping(id="a\u2028b\u0085c\r\nd"))
     assert line == '{"type":"PING","id":"a\u2028b\u0085c\\r\\nd"}\n'.encode()
