@@ -9,6 +9,7 @@ quote only, and a session that comes late asks for what has changed since it las
 
 import math
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Protocol
 
 from stocktrack.errors import Reason
@@ -215,8 +216,7 @@ class Board:
         touched: set[Basket] = set()
         for entry, quote, reason, retry_at_ms in updates:
             is_changed = not _is_same(entry.quote, quote, reason, retry_at_ms)
-            known = {**quote.__dict__, "stale": reason is not None, "stale_reason": reason, "retry_at": retry_at_ms}
-            entry.hold(BoardQuote(**{**known, "seq": entry.seq + is_changed}))
+            entry.hold(BoardQuote.of(quote, seq=entry.seq + is_changed, stale_reason=reason, retry_at=retry_at_ms))
             if is_changed:
                 is_any_changed = True
                 entry.revision = revision
@@ -235,8 +235,7 @@ def _is_same(held: BoardQuote | None, quote: Quote, reason: Reason | None, retry
     """Whether nothing but `received_at` differs."""
     if held is None or held.stale_reason is not reason or held.retry_at != retry_at_ms:
         return False
-    old, new = held.__dict__, quote.__dict__
-    return all(old[name] == new[name] for name in _COMPARED)
+    return bool(_compared(held.__dict__) == _compared(quote.__dict__))
 
 
-_COMPARED = tuple(name for name in Quote.model_fields if name != "received_at")
+_compared = itemgetter(*(name for name in Quote.model_fields if name != "received_at"))
