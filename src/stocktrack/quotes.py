@@ -1,4 +1,4 @@
-"""The values that flow through the house: quotes, headlines, companies, dividends, bars, and what a symbol is.
+"""The values that flow through the house: quotes, headlines, companies, dividends, and what a symbol is.
 
 Every number says its unit in its name or here: prices are in `currency` as the source writes it (GBp is pence),
 times are milliseconds since the epoch, percentages are percent (0.64 is 0.64 %).
@@ -145,14 +145,3 @@ class Match(Value):
     symbol: Symbol
     name: str | None = None
     exchange: str | None = None
-
-
-class Bar(Value):
-    """One period of history: prices in the currency of the quote, `time` is its start in epoch milliseconds."""
-
-    time: int
-    open: FiniteFloat
-    high: FiniteFloat
-    low: FiniteFloat
-    close: FiniteFloat
-    volume: int | None = None
