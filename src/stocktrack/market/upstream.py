@@ -46,7 +46,7 @@ class Upstream:
         return self.provider.name
 
     def check_blocked(self) -> None:
-        """`ProviderError` while the provider has asked to be left alone."""
+        """`ProviderError` while the provider refuses requests (429)."""
         left = self._blocked_until - self._clock.monotonic()
         if left > 0:
             raise ProviderError(
@@ -63,7 +63,7 @@ class Upstream:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the provider has asked to be left alone."""
+        """Whether the provider refuses requests (429)."""
         return self._blocked_until > self._clock.monotonic()
 
     def is_backing_off(self, capability: Capability) -> bool:
