@@ -2,11 +2,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from fakes import POLL_SECONDS, ScriptedNews, ScriptedProvider, ScriptedQuotes, a_house
+from fakes import POLL_SECONDS, ScriptedNews, ScriptedProvider, ScriptedQuotes, ScriptedStream, a_house
 from market_house import on_board, quote, told, watch, why_missing
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, Reason
 from stocktrack.market.events import Event
+from stocktrack.market.routes import Routes
 from stocktrack.providers.base import Provider
 
 
@@ -85,3 +86,20 @@ async def test_quotes_that_no_source_offers_are_missing_and_not_pending() -> Non
         reply = await user.command("SUBSCRIBE", symbols=["AAPL"])
         assert (reply["code"], reply["reason"], user.pushed()) == (404, "not_offered", set())
         assert (await house.feed.questions.news(10))[0].title == "Only news"
+
+
+@pytest.mark.parametrize("first_streams", [True, False])
+async def test_only_the_first_source_of_prices_may_stream(first_streams: bool) -> None:
+    clock = ManualClock()
+    streaming, polled, news = ScriptedStream(clock), ScriptedQuotes(clock), ScriptedNews(clock)
+    order = (news, streaming, polled) if first_streams else (news, polled, streaming)
+
+    streams = Routes(order, clock, timeout_seconds=10.0).stream()
+
+    assert (streams[1] if streams else None) is (streaming if first_streams else None)
+
+
+async def test_without_any_source_of_prices_nothing_streams() -> None:
+    clock = ManualClock()
+
+    assert Routes((ScriptedNews(clock),), clock, timeout_seconds=10.0).stream() is None
