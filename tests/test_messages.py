@@ -268,14 +268,14 @@ def test_a_limit_within_its_bounds_is_taken(limit: int) -> None:
         "\N{LATIN SMALL LETTER LONG S}",  # its upper case is an S
         "\N{FULLWIDTH LATIN CAPITAL LETTER A}APL",
         "A,B",
-        "A" * 33,
+        "A" * 49,
         "A" * 5_000,
         "\u202eA",
     ],
 )
 def test_one_bad_symbol_refuses_the_whole_command_and_is_shown_with_what_is_allowed(symbol: str) -> None:
     shown = repr(symbol if len(symbol) <= 40 else symbol[:39] + "…")
-    ending = f"{shown} is not a symbol: 1 to 32 characters of A-Z 0-9 . ^ = - _ : / &."
+    ending = f"{shown} is not a symbol: 1 to 48 characters of A-Z 0-9 . ^ = - _ : / &."
     error = refused(command_of("GET", symbols=["AAPL", symbol, "MSFT"]))
     assert error.message == f"GET: an entry of the field 'symbols': {ending}"
     assert refused(command_of("GET", symbol=symbol)).message == f"GET: the field 'symbol': {ending}"
@@ -307,7 +307,7 @@ def test_symbols_are_raised_and_doubles_folded_in_the_order_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "symbol", ["AAPL", "BRK-B", "^GSPC", "EURUSD=X", "RELIANCE.NS", "BINANCE:BTCUSDT", "M&M.NS", "A_B/C", "7" * 32]
+    "symbol", ["AAPL", "BRK-B", "^GSPC", "EURUSD=X", "RELIANCE.NS", "BINANCE:BTCUSDT", "M&M.NS", "A_B/C", "7" * 48]
 )
 def test_the_symbols_of_all_markets_are_taken(symbol: str) -> None:
     assert decode_line(command_of("INFO", symbol=symbol)) == m.Info(symbol=symbol)
@@ -501,7 +501,7 @@ def test_any_line_of_a_server_is_a_message_or_unknown_or_a_value_error(line: byt
 # --- there and back ----------------------------------------------------------------------------------------------
 
 TEXT = st.text(max_size=40)  # line separators, quotes and control characters included
-SYMBOL = st.from_regex(r"[A-Z0-9.^=\-_:/&]{1,32}", fullmatch=True)
+SYMBOL = st.from_regex(r"[A-Z0-9.^=\-_:/&]{1,48}", fullmatch=True)
 SYMBOLS = st.lists(SYMBOL, max_size=4, unique=True).map(tuple)
 SOME_SYMBOLS = st.lists(SYMBOL, min_size=1, max_size=4, unique=True).map(tuple)
 VISIBLE = TEXT.filter(lambda text: bool(text) and text.isprintable() and text == text.strip())
@@ -627,6 +627,22 @@ def test_a_price_is_flat_and_tells_what_its_quote_tells(quote: m.BoardQuote) -> 
     assert {key: value for key, value in told.items() if key not in {"type", "code", "status"}} == {
         key: value for key, value in whole.items() if key not in only_in_quotes
     }
+
+
+@careful
+@given(QUOTE, maybe(REASON), maybe(COUNT), COUNT)
+def test_what_is_made_of_a_valid_quote_without_validation_is_what_validation_makes(
+    quote: m.BoardQuote, reason: Reason | None, retry_at: int | None, seq: int
+) -> None:
+    held = m.BoardQuote.of(quote, seq=seq, stale_reason=reason, retry_at=retry_at)
+    fields = {**quote.model_dump(), "stale": reason is not None, "stale_reason": reason}
+    assert held == m.BoardQuote.model_validate({**fields, "retry_at": retry_at, "seq": seq}, strict=True)
+    assert list(held.__dict__) == list(m.BoardQuote.model_fields)
+    price = m.Price.of(held)
+    told = {name: getattr(held, name) for name in m.Price.model_fields if name not in m.ServerMessage.model_fields}
+    validated = m.Price.model_validate(told, strict=True)
+    assert price == validated
+    assert encode_line(price) == encode_line(validated)
 
 
 def test_a_line_separator_in_a_text_stays_on_one_line() -> None:

@@ -224,7 +224,7 @@ def test_a_real_line_fits_the_schema_of_its_direction_and_not_the_other(line: by
         {"type": "GET", "symbols": None},
         {"type": "GET", "symbols": ["AA PL"]},
         {"type": "GET", "symbol": ""},
-        {"type": "GET", "symbol": "A" * 33},
+        {"type": "GET", "symbol": "A" * 49},
         {"type": "GET", "symbol": "AAPL", "symbols": ["AAPL"]},
         {"type": "SUBSCRIBE", "symbols": None},
         {"type": "SUBSCRIBE", "symbol": "AAPL", "symbols": ["AAPL"]},

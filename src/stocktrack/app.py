@@ -92,6 +92,7 @@ class App:
             poll_interval_seconds=settings.poll_interval_seconds,
             timeout_seconds=settings.provider_timeout_seconds,
         )
+        self.board.on_demand = self.feed.demand_changed
         self._instance = secrets.token_hex(2)
         self.sessions = Sessions(
             _rules(settings, self._instance),

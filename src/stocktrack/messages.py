@@ -5,7 +5,7 @@ lines are in `docs/protocol.md` and in `tests/lines`, and a test holds the three
 """
 
 from enum import Enum
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,17 @@ from pydantic import (
 )
 
 from stocktrack.errors import Code, Reason
-from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote, Symbol
+from stocktrack.quotes import (
+    MAX_SYMBOL_LENGTH,
+    SYMBOL_CHARACTERS,
+    CompanyInfo,
+    Dividend,
+    Headline,
+    MarketState,
+    Match,
+    Quote,
+    Symbol,
+)
 
 PROTOCOL_VERSION = 1
 MAIN_LIST = "main"
@@ -37,7 +47,7 @@ Id = (
     | Annotated[int, Strict(), Field(ge=-MAX_ID_NUMBER, le=MAX_ID_NUMBER)]
 )
 # The schema cannot say that lower case is raised, so it takes both.
-_SYMBOL_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z0-9.^=\-_:/&]{1,32}$"}
+_SYMBOL_SCHEMA = {"type": "string", "pattern": rf"^[a-z{SYMBOL_CHARACTERS}]{{1,{MAX_SYMBOL_LENGTH}}}$"}
 StrictSymbol = Annotated[Symbol, Strict(), WithJsonSchema(_SYMBOL_SCHEMA)]
 
 
@@ -299,6 +309,16 @@ class BoardQuote(Quote):
     retry_at: int | None = Field(default=None, description="when the source is asked again, epoch milliseconds")
     seq: int = Field(description="counts the symbol's updates on this instance of the server")
 
+    @classmethod
+    def of(cls, quote: Quote, *, seq: int, stale_reason: Reason | None, retry_at: int | None) -> "BoardQuote":
+        """What the board holds of `quote`, whose values were validated when its source gave it and are not again."""
+        freshness = {"stale": stale_reason is not None, "stale_reason": stale_reason, "retry_at": retry_at}
+        return _A_BOARD_QUOTE.model_copy(update={**quote.__dict__, **freshness, "seq": seq})
+
+
+# Copying a model is several times as fast as making one, which `model_construct` is not.
+_A_BOARD_QUOTE = BoardQuote(symbol="A", price=0.0, received_at=0, provider="", seq=0)
+
 
 class Limits(BaseModel):
     """What a client has to keep to."""
@@ -523,16 +543,18 @@ class Price(ServerMessage):
     stale_reason: Reason | None = None
     seq: int
 
-    FROM_QUOTE: ClassVar[tuple[str, ...]] = (
-        *("symbol", "price", "currency", "change", "change_percent", "volume", "bid", "ask", "market_state"),
-        *("timestamp", "received_at", "provider", "stale", "stale_reason", "seq"),
-    )
-
     @classmethod
     def of(cls, quote: BoardQuote) -> "Price":
-        """The push that tells `quote`."""
+        """The push that tells `quote`, which is valid already."""
         fields = quote.__dict__
-        return cls(**{name: fields[name] for name in cls.FROM_QUOTE})
+        return _A_PRICE.model_copy(update={name: fields[name] for name in _FROM_QUOTE})
+
+
+_A_PRICE = Price(
+    symbol="A", price=0.0, market_state=MarketState.UNKNOWN, received_at=0, provider="", stale=False, seq=0
+)
+# Every field of its own: one that no quote has is a KeyError at the first price.
+_FROM_QUOTE = tuple(name for name in Price.model_fields if name not in ServerMessage.model_fields)
 
 
 # {"type":"HEARTBEAT","code":100,"status":"CONTINUE","timestamp":1712331930000}

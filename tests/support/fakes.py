@@ -17,7 +17,8 @@ from stocktrack.accounts.tokens import IssuedToken
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
 from stocktrack.market.board import Basket, Board
-from stocktrack.market.feed import Feed, FeedEvent
+from stocktrack.market.events import FeedEvent
+from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST
 from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
@@ -463,6 +464,7 @@ async def a_house(
         timeout_seconds=TIMEOUT_SECONDS,
         rng=SteadyRandom(),
     )
+    board.on_demand = feed.demand_changed
     sessions = Sessions(rules, limits, authenticator=accounts, lists=accounts, feed=feed, board=board, clock=clock)
     first = providers[0]
     assert isinstance(first, ScriptedQuotes)

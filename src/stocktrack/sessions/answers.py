@@ -231,19 +231,19 @@ async def my_stocks(session: Asker, command: MyStocks) -> MyStocksReply:
 @answers(News)
 async def news(session: Asker, command: News) -> NewsReply:
     """Headlines."""
-    return NewsReply(id=command.id, articles=tuple(await session.services.feed.news(command.limit)))
+    return NewsReply(id=command.id, articles=tuple(await session.services.feed.questions.news(command.limit)))
 
 
 @answers(Info)
 async def info(session: Asker, command: Info) -> InfoReply:
     """The company behind a symbol."""
-    return InfoReply(id=command.id, company=await session.services.feed.company(command.symbol))
+    return InfoReply(id=command.id, company=await session.services.feed.questions.company(command.symbol))
 
 
 @answers(Dividends)
 async def dividends(session: Asker, command: Dividends) -> DividendsReply:
     """What a symbol has paid."""
-    paid = await session.services.feed.dividends(command.symbol, command.limit)
+    paid = await session.services.feed.questions.dividends(command.symbol, command.limit)
     quote = session.services.board.quote(command.symbol)
     currency = quote.currency if quote is not None else None
     return DividendsReply(id=command.id, symbol=command.symbol, currency=currency, dividends=tuple(paid))
@@ -252,7 +252,9 @@ async def dividends(session: Asker, command: Dividends) -> DividendsReply:
 @answers(Search)
 async def search(session: Asker, command: Search) -> SearchReply:
     """Symbols by name."""
-    return SearchReply(id=command.id, matches=tuple(await session.services.feed.search(command.query, command.limit)))
+    return SearchReply(
+        id=command.id, matches=tuple(await session.services.feed.questions.search(command.query, command.limit))
+    )
 
 
 # --- for administrators -------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ import structlog
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
 from stocktrack.market.board import Board
-from stocktrack.market.feed import Feed, FeedEvent
+from stocktrack.market.events import FeedEvent
+from stocktrack.market.feed import Feed
 from stocktrack.sessions.administration import SessionAdministration
 from stocktrack.sessions.contracts import Asker, Authenticator, Services, SessionRules, WatchLists
 from stocktrack.sessions.life import SessionState

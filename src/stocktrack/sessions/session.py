@@ -9,7 +9,7 @@ from typing import assert_never
 import structlog
 
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrackError
-from stocktrack.market.feed import Event, FeedEvent
+from stocktrack.market.events import Event, FeedEvent
 from stocktrack.messages import COMMANDS, MAX_REPLY_BYTES, Command, Heartbeat, Hello, Limits, Notice, Reply, Who
 from stocktrack.sessions.answers import ANSWERS, AllMissingError
 from stocktrack.sessions.bucket import Bucket

@@ -109,5 +109,5 @@ export function safeLink(address) {
 /** What a person typed, as symbols: "aapl, msft tsla". Empty where one of them cannot be a symbol. */
 export function symbolsIn(text) {
   const words = text.toUpperCase().split(/[\s,;]+/).filter(Boolean);
-  return words.every((word) => /^[A-Z0-9.^=\-_:/&]{1,32}$/.test(word)) ? [...new Set(words)] : [];
+  return words.every((word) => /^[A-Z0-9.^=\-_:/&]{1,48}$/.test(word)) ? [...new Set(words)] : [];
 }
