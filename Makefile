@@ -10,16 +10,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Where it is set every process that a test starts would compile all of its libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types unit faults system page format install clean
+.PHONY: demo test lint types unit faults system page page-tools format install clean
 
 demo: $(VENV)/.installed page
 	@$(BIN)/stocktrack demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: lint types unit
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev page page-tools
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/python tools/lint_page.py
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
@@ -40,6 +41,10 @@ system:
 # since; where there is no npm this says so and goes on.
 page: $(VENV)/.installed
 	@$(BIN)/python tools/vendor_page.py
+
+# What lints the page's JavaScript, which npm brings as well.
+page-tools: $(VENV)/.installed system
+	@$(BIN)/python tools/lint_page.py --install
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(SOURCES)
