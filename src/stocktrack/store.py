@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError
 
 from stocktrack.database import Database
-from stocktrack.errors import CommandError, ConfigError, Reason
+from stocktrack.errors import CommandError, ConfigError, Reason, extra_hint
 from stocktrack.messages import MAIN_LIST
 from stocktrack.schema import saved_symbols, users
 from stocktrack.sqlite_database import SqliteDatabase
@@ -228,8 +228,7 @@ def _database_at(text: str, busy_timeout_seconds: float) -> Database:
                 from stocktrack.postgres_database import PostgresDatabase  # noqa: PLC0415 - an extra brings its driver
             except ImportError:
                 raise ConfigError(
-                    "database_url names PostgreSQL, whose driver is not installed. "
-                    "Install the extra: pip install 'stocktrack[postgres]'"
+                    f"database_url names PostgreSQL, whose driver is not installed. {extra_hint('postgres')}."
                 ) from None
             return PostgresDatabase(url, busy_timeout_seconds=busy_timeout_seconds)
         case other:

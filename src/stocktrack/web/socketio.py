@@ -17,7 +17,7 @@ import structlog
 from websockets.datastructures import Headers
 
 from stocktrack.clock import Clock
-from stocktrack.errors import SessionEnd
+from stocktrack.errors import SessionEnd, extra_hint
 from stocktrack.session import Session
 from stocktrack.sessions import Sessions
 from stocktrack.web.live_price import LiveLines, answer_action
@@ -123,7 +123,7 @@ class SocketIo:
         self._clock = clock
         self._clients: dict[str, tuple[Session, SocketIoConnection, LiveLines]] = {}
         if importlib.util.find_spec("socketio") is None:
-            log.info("Socket.IO is not offered", hint="pip install 'stocktrack[socketio]'")
+            log.info("Socket.IO is not offered", hint=extra_hint("socketio"))
             return
         import socketio  # noqa: PLC0415 - an extra
 
