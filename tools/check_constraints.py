@@ -71,8 +71,8 @@ def installed(name: str) -> Metadata | None:
         found = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-    takes = found.metadata["Requires-Python"] if "Requires-Python" in found.metadata else ""
-    return Metadata(found.version, takes, tuple(found.requires or ()))
+    takes = found.metadata.json.get("requires_python", "")
+    return Metadata(found.version, str(takes), tuple(found.requires or ()))
 
 
 def needed(needs: Needs, python: str, look_up: Callable[[str], Metadata | None]) -> Iterator[tuple[Requirement, str]]:
