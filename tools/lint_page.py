@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vendor_page import npm_command
+from npm import npm_command
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "tools" / "page_lint"

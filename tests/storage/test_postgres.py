@@ -144,7 +144,7 @@ def test_an_address_that_cannot_be_is_refused_without_showing_it(url: str, sente
 def test_without_the_driver_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     monkeypatch.delitem(sys.modules, "stocktrack.storage.postgres", raising=False)
-    with pytest.raises(ConfigError, match=r"pip install 'stocktrack\[postgres\]'"):
+    with pytest.raises(ConfigError, match=r"pip install '\.\[postgres\]' in the folder"):
         Store("postgresql://ann:secret@host/db")
 
 

@@ -17,7 +17,7 @@ import structlog
 from websockets.datastructures import Headers
 
 from stocktrack.clock import Clock
-from stocktrack.errors import SessionEnd
+from stocktrack.errors import SessionEnd, extra_hint
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.web.dialects.live_price import LiveObjects, answer_action
@@ -126,7 +126,7 @@ class SocketIo:
         self._clock = clock
         self._clients: dict[str, tuple[Session, SocketIoConnection, LiveObjects]] = {}
         if importlib.util.find_spec("socketio") is None:
-            log.info("Socket.IO is not offered", hint="pip install 'stocktrack[socketio]'")
+            log.info("Socket.IO is not offered", hint=extra_hint("socketio"))
             return
         import socketio  # noqa: PLC0415 - an extra
 

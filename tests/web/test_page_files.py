@@ -11,7 +11,7 @@ from requirements import require, require_program
 from vendor_page import STAMP, VENDOR
 
 PAGE = VENDOR.parent
-UNIT_TESTS = Path(__file__).parent / "web" / "page"
+UNIT_TESTS = Path(__file__).parent / "page"
 NODE_SECONDS = 60
 # How numbers and times look depends on both; neither may decide whether a test passes.
 PLACE = {"LC_ALL": "en_GB.UTF-8", "TZ": "America/New_York"}
