@@ -60,7 +60,7 @@ from stocktrack.messages import (
 )
 from stocktrack.wire.lines import encode_line, failure
 
-CLIENTS_PAGE = Path(__file__).parents[1] / "docs" / "clients.md"
+CLIENTS_PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 SHUTDOWN = Notice(
     code=Code.SERVER_SHUTDOWN, reason=Reason.SHUTDOWN, message="The server is shutting down.", retry_after_ms=None
 )
