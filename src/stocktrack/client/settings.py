@@ -13,6 +13,7 @@ from pathlib import Path
 from stocktrack.client.tokens import stored_token, token_file
 from stocktrack.errors import ConfigError
 from stocktrack.system.files import read_private_file
+from stocktrack.system.setting_sources import ClientVariable
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 65_432
@@ -61,14 +62,14 @@ def load_client_settings(
     """The settings of flags (None where not given) and environment; `ConfigError` where one is wrong."""
     host = host or environment.get("STOCKTRACK_HOST") or DEFAULT_HOST
     is_tls, trusted = _tls(tls, ca, environment)
-    password = environment.get("STOCKTRACK_PASSWORD") or _line_of_file(environment, "STOCKTRACK_PASSWORD_FILE")
+    password = environment.get(ClientVariable.PASSWORD) or _line_of_file(environment, ClientVariable.PASSWORD_FILE)
     return ClientSettings(
         host=_CALLED_INSTEAD.get(host, host),
         port=_port(environment.get("STOCKTRACK_PORT")) if port is None else port,
-        username=username or environment.get("STOCKTRACK_USER") or None,
+        username=username or environment.get(ClientVariable.USER) or None,
         password=password,
         # A password was meant where there is one: both would be a contradiction.
-        token=_line_of_file(environment, "STOCKTRACK_TOKEN_FILE") if password is None else None,
+        token=_line_of_file(environment, ClientVariable.TOKEN_FILE) if password is None else None,
         tls=is_tls,
         ca=trusted,
     )
@@ -117,12 +118,12 @@ def _ask_for_name(address: str) -> str:
 
 def _tls(flag: bool | None, ca: str | None, environment: Mapping[str, str]) -> tuple[bool, str | None]:
     """Whether to use TLS, and whom to trust; a file of certificates means TLS unless that is switched off."""
-    text = environment.get("STOCKTRACK_TLS", "").lower()
+    text = environment.get(ClientVariable.TLS, "").lower()
     if text not in {"", *_ON, *_OFF}:
         raise ConfigError(f"STOCKTRACK_TLS = {text!r}: it is true or false.")
     if flag is None and ca is None and text:
         flag = text in _ON
-    trusted = ca or environment.get("STOCKTRACK_CA") or None
+    trusted = ca or environment.get(ClientVariable.CA) or None
     is_on = trusted is not None if flag is None else flag
     return is_on, trusted if is_on else None
 

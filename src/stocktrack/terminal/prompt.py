@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import platformdirs
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -23,8 +22,10 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
+from stocktrack.errors import ConfigError
 from stocktrack.messages import Price
 from stocktrack.quotes import clean_text
+from stocktrack.system.data_folder import find_data_folder
 from stocktrack.terminal.board_screen import BoardScreen, Ending
 from stocktrack.terminal.board_view import BoardView
 from stocktrack.terminal.fronts import LineCancelledError
@@ -253,20 +254,20 @@ class _QuietHistory(FileHistory):
 
 def history_file() -> Path:
     """Where the prompt's history is kept: in the data folder, like everything that StockTrack keeps."""
-    folder = os.environ.get("STOCKTRACK_DATA_DIR")
-    return (Path(folder) if folder else platformdirs.user_data_path("stocktrack")) / "client_history"
+    return find_data_folder() / "client_history"
 
 
 def _history() -> History:
-    path = history_file()
     try:
+        path = history_file()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
         finally:
             os.close(descriptor)
-    except OSError:
+    except (OSError, ConfigError):
+        # Nobody is kept from the prompt by where its history would be.
         return InMemoryHistory()
     return _QuietHistory(path)
 
