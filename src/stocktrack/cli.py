@@ -12,6 +12,7 @@ from stocktrack.commands.admin import add_admin_commands
 from stocktrack.commands.one_shot import Ca, Host, Port, Tls, User, add_commands
 from stocktrack.errors import ConfigError, StockTrackError
 from stocktrack.operations.users import ConfigFile, users_app
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT
 
 if TYPE_CHECKING:
     from stocktrack.config import LoadedSettings
@@ -69,8 +70,8 @@ def _root(
 def serve(
     *,
     config: ConfigFile = None,
-    host: Annotated[str | None, typer.Option(help="address to listen on; 127.0.0.1 by default")] = None,
-    port: Annotated[int | None, typer.Option(help="TCP port; 65432 by default")] = None,
+    host: Annotated[str | None, typer.Option(help=f"address to listen on; {DEFAULT_HOST} by default")] = None,
+    port: Annotated[int | None, typer.Option(help=f"TCP port; {DEFAULT_PORT} by default")] = None,
     provider: Annotated[
         str | None, typer.Option(metavar="A,B", help="market sources: yahoo, rss, simulated; yahoo,rss by default")
     ] = None,

@@ -27,6 +27,7 @@ from pydantic import (
 
 from stocktrack.errors import ConfigError
 from stocktrack.messages import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS, Username
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT
 from stocktrack.system.data_folder import as_folder, default_data_folder
 from stocktrack.system.setting_sources import ENV_FILE, ENV_PREFIX, ClientVariable, setting_sources
 
@@ -74,7 +75,7 @@ def _is_origin(origin: str) -> str:
 
 _USERNAME: TypeAdapter[str] = TypeAdapter(Username)
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_is_origin)], ...], BeforeValidator(_split)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
+Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
 PortOrOff = Annotated[Port | None, BeforeValidator(_switched_off)]
 
 
@@ -83,8 +84,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 is every network")
-    port: Port = Field(default=65_432, description="TCP port of the JSON-lines door; 0 takes a free one")
+    host: str = Field(default=DEFAULT_HOST, min_length=1, description="address to listen on; 0.0.0.0 is every network")
+    port: Port = Field(default=DEFAULT_PORT, description="TCP port of the JSON-lines door; 0 takes a free one")
     tls_cert: Path | None = Field(
         default=None, description="PEM file of the TLS certificate and its chain; with tls_key it switches TLS on"
     )
@@ -195,7 +196,7 @@ class Settings(BaseModel):
         if self.allowlist and not (self.is_loopback or self.allowlist_force):
             raise ValueError(
                 f"allowlist lets in whoever knows a name, and host = {self.host!r} is open to a network; "
-                "listen on 127.0.0.1, or set allowlist_force = true if that is what you want"
+                f"listen on {DEFAULT_HOST}, or set allowlist_force = true if that is what you want"
             )
         return self
 

@@ -1,6 +1,6 @@
 """The client library: an async connection to a StockTrack server that keeps itself alive.
 
-    async with StockTrackClient("127.0.0.1", 65432, "demo", password) as client:
+    async with StockTrackClient(username="demo", password=password) as client:
         await client.subscribe(["AAPL", "MSFT"], interval=0)
         async for price in client.prices():
             print(price.symbol, price.price)
@@ -59,6 +59,7 @@ from stocktrack.messages import (
     TokenReply,
     UnsubscribeReply,
 )
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, address_text
 from stocktrack.wire.lines import BadLine, decode_line, failure
 
 # Half a second lets a restart begin; ten is short enough for a person who waits.
@@ -107,8 +108,8 @@ class StockTrackClient:
 
     def __init__(
         self,
-        host: str = "127.0.0.1",
-        port: int = 65_432,
+        host: str = DEFAULT_HOST,
+        port: int = DEFAULT_PORT,
         username: str | None = None,
         password: str | None = None,
         *,
@@ -195,7 +196,7 @@ class StockTrackClient:
     @property
     def address(self) -> str:
         """The server's host and port, as error texts name it."""
-        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+        return address_text(self._host, self._port)
 
     @property
     def state(self) -> State:

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from stocktrack.client.tokens import stored_token, token_file
 from stocktrack.errors import ConfigError
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT, address_text
 from stocktrack.system.files import read_private_file
 from stocktrack.system.setting_sources import ClientVariable
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 65_432
 # `serve` binds these to listen on every network; whoever calls calls this machine.
 _CALLED_INSTEAD = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}  # noqa: S104 - nothing is bound here
 _ON = frozenset({"1", "true", "yes", "on"})
@@ -47,7 +46,7 @@ class ClientSettings:
     @property
     def address(self) -> str:
         """The server as a person would write it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return address_text(self.host, self.port)
 
 
 def load_client_settings(
@@ -132,8 +131,8 @@ def _port(text: str | None) -> int:
     if not text:
         return DEFAULT_PORT
     # Digits of other scripts are digits to str.isdigit and int, but no port that anybody means.
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
-        raise ConfigError(f"STOCKTRACK_PORT = {text!r}: a port is a number from 1 to 65535.")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PORT):
+        raise ConfigError(f"STOCKTRACK_PORT = {text!r}: a port is a number from 1 to {MAX_PORT}.")
     return int(text)
 
 

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT
+
 if TYPE_CHECKING:
     from stocktrack.client.settings import ClientSettings
     from stocktrack.messages import AnyCommand, Missing
     from stocktrack.terminal.render import Shown
 
-Host = Annotated[str | None, typer.Option(help="the server; STOCKTRACK_HOST, else 127.0.0.1", show_default=False)]
+Host = Annotated[str | None, typer.Option(help=f"the server; STOCKTRACK_HOST, else {DEFAULT_HOST}", show_default=False)]
 Port = Annotated[
-    int | None, typer.Option(min=1, max=65_535, help="its port; STOCKTRACK_PORT, else 65432", show_default=False)
+    int | None,
+    typer.Option(min=1, max=MAX_PORT, help=f"its port; STOCKTRACK_PORT, else {DEFAULT_PORT}", show_default=False),
 ]
 User = Annotated[str | None, typer.Option(help="the user; STOCKTRACK_USER, else asked for", show_default=False)]
 Tls = Annotated[
