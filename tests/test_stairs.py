@@ -82,7 +82,12 @@ HOUSE = (
     ),
     Row(9, Side.SERVER, "web.dialects", ("live_price", "socketio")),
     Row(10, Side.SERVER, "", ("app",)),
-    Row(4, Side.CLIENT, "client", ("tokens", "settings", "errors", "wire", "prices", "tls", "connection", "client")),
+    Row(
+        4,
+        Side.CLIENT,
+        "client",
+        ("tokens", "settings", "errors", "wire", "prices", "tls", "server_connection", "client"),
+    ),
     Row(
         5,
         Side.CLIENT,

@@ -20,7 +20,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from stocktrack.client.connection import Connection
 from stocktrack.client.errors import (
     BadRequest,
     ClientError,
@@ -31,6 +30,7 @@ from stocktrack.client.errors import (
     Unavailable,
 )
 from stocktrack.client.prices import PriceBook, PriceStream
+from stocktrack.client.server_connection import ServerConnection
 from stocktrack.client.tls import client_context
 from stocktrack.client.wire import Answer, Incoming
 from stocktrack.clock import Clock, RealClock, backoff_seconds, ended
@@ -144,7 +144,7 @@ class StockTrackClient:
         self._state = State.NEW
         self._cause: ClientError | None = None
         self._state_changed = asyncio.Event()
-        self._connection: Connection | None = None
+        self._connection: ServerConnection | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._failures = 0  # in a row, counting connections that broke soon
         self._book = PriceBook()
@@ -319,10 +319,10 @@ class StockTrackClient:
 
     # --- behind the calls -----------------------------------------------------------------------------------------
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> ServerConnection:
         """Connect, log in and restore the subscriptions."""
         deadline = self._clock.monotonic() + self._timeout_seconds
-        connection = self._connection = Connection(self.address, self._clock, self._book.put, self._take)
+        connection = self._connection = ServerConnection(self.address, self._clock, self._book.put, self._take)
 
         def seconds_left() -> float:
             return deadline - self._clock.monotonic()
@@ -340,7 +340,7 @@ class StockTrackClient:
             raise
         return connection
 
-    async def _restore(self, connection: Connection, seconds: float) -> None:
+    async def _restore(self, connection: ServerConnection, seconds: float) -> None:
         if not self._book.symbols:
             self._arrive(connection)
             return
@@ -352,13 +352,13 @@ class StockTrackClient:
             self._book.subscribe(())
             self._arrive(connection, error.missing)
 
-    def _arrive(self, connection: Connection, missing: tuple[Missing, ...] = ()) -> None:
+    def _arrive(self, connection: ServerConnection, missing: tuple[Missing, ...] = ()) -> None:
         if self._state is State.CLOSED:
             raise self._absence()  # it was closed by somebody else in the very last moment
         connection.is_established = True
         self._change(StateChange(State.CONNECTED, missing=missing))
 
-    async def _keep(self, connection: Connection) -> None:
+    async def _keep(self, connection: ServerConnection) -> None:
         """The client's one task: stay connected until it is logged out, closed, or must not come back."""
         cause: ClientError | None = None
         try:
@@ -379,7 +379,7 @@ class StockTrackClient:
         finally:
             self._end(cause)
 
-    async def _come_back(self, cause: ClientError) -> Connection:
+    async def _come_back(self, cause: ClientError) -> ServerConnection:
         """A new connection, after as many tries as it takes; raises only what no further try can heal."""
         while True:
             self._failures += 1
