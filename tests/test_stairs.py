@@ -86,7 +86,10 @@ HOUSE = (
         4,
         Side.CLIENT,
         "client",
-        ("tokens", "settings", "errors", "wire", "prices", "tls", "server_connection", "client"),
+        (
+            *("errors", "state", "wire", "prices", "server_connection", "reconnecting", "tls", "client"),
+            *("tokens", "settings"),
+        ),
     ),
     Row(
         5,

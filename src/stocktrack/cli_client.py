@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stocktrack.client import ClientError, NotFound, State, StateChange, StockTrackClient, TooManyRequests
 from stocktrack.client.settings import ClientSettings
+from stocktrack.client.wire import command_of
 from stocktrack.errors import Reason
 from stocktrack.messages import (
     AnyCommand,
@@ -39,14 +40,12 @@ from stocktrack.terminal.typed_commands import (
     WORDS,
     Typed,
     UsageError,
-    command_of,
     count_of,
     parse,
     split_interval,
     split_list,
     split_symbols,
 )
-from stocktrack.wire.lines import BadLine
 
 if TYPE_CHECKING:
     from stocktrack.terminal.prompt import TerminalFront
@@ -199,8 +198,6 @@ class InteractiveClient:
                 self._screen.forget_pasted()
         except UsageError as error:
             self._fail(str(error), ExitCode.USAGE)
-        except BadLine as error:
-            self._fail(error.message, ExitCode.USAGE)
         except ClientError as error:
             self._fail(sentence_of(error), exit_code_of(error))
 

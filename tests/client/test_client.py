@@ -1038,9 +1038,9 @@ async def test_commands_wait_for_a_server_that_does_not_read_and_time_out_instea
         # In all this is far more than the buffers of two sockets hold.
         calls = [asyncio.create_task(client.request(command)) for _ in range(1_000)]
         await settle(200)
-        assert client._connection is not None
-        assert client._connection._transport is not None
-        assert 0 < client._connection._transport.get_write_buffer_size() < 200_000
+        assert client._connection._connection is not None
+        assert client._connection._connection._transport is not None
+        assert 0 < client._connection._connection._transport.get_write_buffer_size() < 200_000
         await clock.advance(10)
         results = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(result) for result in results} == {Unavailable}

@@ -4,13 +4,14 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from stocktrack.client.errors import NotStockTrack
-from stocktrack.messages import PROTOCOL_VERSION, Heartbeat, Hello, Id, Notice, Price, Reply
+from stocktrack.client.errors import BadRequest, NotStockTrack
+from stocktrack.messages import PROTOCOL_VERSION, AnyCommand, Heartbeat, Hello, Id, Notice, Price, Reply
 from stocktrack.quotes import clean_text
-from stocktrack.wire.lines import decode_server_line
+from stocktrack.wire.lines import BadLine, decode_line, decode_server_line, failure
 
 MAX_LINE_BYTES_BEFORE_HELLO = 1_048_576
 # A server may promise longer replies than this, but a client keeps no more of one line in memory.
@@ -38,6 +39,7 @@ class UnreadableReply:
     id: Id
 
 
+ReplyType = TypeVar("ReplyType", bound=Reply)
 Incoming = Hello | Price | Notice | Heartbeat | Answer | UnreadableReply
 
 
@@ -138,3 +140,19 @@ class ServerLines:
             )
         id_ = json.loads(line).get("id")
         return UnreadableReply(id_) if isinstance(id_, int | str) else None
+
+
+def command_of(command_type: str, **fields: Any) -> AnyCommand:
+    """The command with the fields that are not None; `BadRequest`, in the server's words, where it would refuse it."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    try:
+        return decode_line(json.dumps({"type": command_type, **given}).encode())
+    except BadLine as error:
+        raise BadRequest(failure(error)) from None
+
+
+def expect(reply_type: type[ReplyType], answer: Answer, address: str) -> ReplyType:
+    """The reply of an answer, which must be of this type; `NotStockTrack` names the server at `address` otherwise."""
+    if isinstance(answer.reply, reply_type):
+        return answer.reply
+    raise NotStockTrack(f"{address} answered with {answer.reply.type} where {reply_type.__name__} was due.")

@@ -80,7 +80,8 @@ def stocks(
     as_json: AsJson = False,
 ) -> None:
     """Print your saved stocks and their latest prices, or change the list first."""
-    from stocktrack.terminal.typed_commands import command_of, split_symbols
+    from stocktrack.client.wire import command_of
+    from stocktrack.terminal.typed_commands import split_symbols
 
     def changes() -> "list[AnyCommand]":
         wanted = (("SUBSCRIBE", split_symbols(add or ())), ("UNSUBSCRIBE", split_symbols(remove or ())))
@@ -177,9 +178,10 @@ def watch(
 ) -> None:
     """Show prices live: a board on a terminal, a line for each price in a pipe. Your saved stocks stay as they are."""
     from stocktrack.client.settings import ask_for_credentials
+    from stocktrack.client.wire import command_of
     from stocktrack.commands.watch import Watch, watch_prices
     from stocktrack.terminal.run import run_to_exit
-    from stocktrack.terminal.typed_commands import command_of, split_symbols
+    from stocktrack.terminal.typed_commands import split_symbols
 
     # Told before the password is asked for: what is wrong here stays wrong.
     wanted = split_symbols(symbols or ())
@@ -212,8 +214,8 @@ def _ask(
     # A process that lives for a quarter of a second has no garbage worth looking for.
     gc.disable()
     from stocktrack.client.settings import ask_for_credentials
+    from stocktrack.client.wire import command_of
     from stocktrack.terminal.run import run_to_exit
-    from stocktrack.terminal.typed_commands import command_of
 
     def begin() -> Coroutine[Any, Any, int]:
         commands = [*changes(), command_of(command_type, **fields)]
