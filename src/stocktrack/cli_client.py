@@ -10,7 +10,7 @@ import signal
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stocktrack.client import ClientError, NotFound, State, StateChange, StockTrackClient, TooManyRequests
+from stocktrack.client import ClientError, NotFound, State, StateChange, TooManyRequests
 from stocktrack.client.settings import ClientSettings
 from stocktrack.client.wire import command_of
 from stocktrack.errors import Reason
@@ -126,17 +126,7 @@ class InteractiveClient:
         self._front = front
         self._screen = screen
         self._news = ConnectionNews(front.warn)
-        self._client = StockTrackClient(
-            settings.host,
-            settings.port,
-            settings.username,
-            settings.password,
-            token=settings.token,
-            tls=settings.tls,
-            ca=settings.ca,
-            on_notice=self._news.notice,
-            on_state=self._state_changed,
-        )
+        self._client = settings.client(on_notice=self._news.notice, on_state=self._state_changed)
         self._news.subscribed = lambda: self._client.subscribed
         self._news.on_drop = lambda: self._view.forget(each.symbol for each in self._news.dropped)
         self._view = BoardView(title=settings.who, hint=hint)

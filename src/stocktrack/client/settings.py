@@ -1,17 +1,17 @@
-"""Where the clients call and as whom: flags, then `STOCKTRACK_*` variables, then the person at the terminal.
-
-It is read at the start of every command, so it imports nothing that is slow.
-"""
+"""Where the clients call and as whom: flags, then `STOCKTRACK_*` variables, then the person at the terminal."""
 
 import getpass
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from stocktrack.client.client import StockTrackClient
+from stocktrack.client.state import StateChange
 from stocktrack.client.tokens import stored_token, token_file
 from stocktrack.errors import ConfigError
+from stocktrack.messages import Notice
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT, address_text
 from stocktrack.system.files import read_private_file
 from stocktrack.system.setting_sources import ClientVariable
@@ -47,6 +47,29 @@ class ClientSettings:
     def address(self) -> str:
         """The server as a person would write it."""
         return address_text(self.host, self.port)
+
+    def client(
+        self,
+        *,
+        timeout_seconds: float = 10.0,
+        reconnect: bool = True,
+        on_notice: Callable[[Notice], object] | None = None,
+        on_state: Callable[[StateChange], object] | None = None,
+    ) -> StockTrackClient:
+        """A client of this server for this user, to be used by `async with`."""
+        return StockTrackClient(
+            self.host,
+            self.port,
+            self.username,
+            self.password,
+            token=self.token,
+            tls=self.tls,
+            ca=self.ca,
+            timeout_seconds=timeout_seconds,
+            reconnect=reconnect,
+            on_notice=on_notice,
+            on_state=on_state,
+        )
 
 
 def load_client_settings(
@@ -88,7 +111,8 @@ def ask_for_credentials(settings: ClientSettings) -> ClientSettings:
 
 
 def ask_for_password(settings: ClientSettings) -> ClientSettings:
-    """As `ask_for_credentials`, but a token is not enough."""
+    """As `ask_for_credentials`, but a token is not enough, and left out."""
+    settings = replace(settings, token=None)
     if settings.username is not None and settings.password is not None:
         return settings
     if not (sys.stdin.isatty() and sys.stderr.isatty()):

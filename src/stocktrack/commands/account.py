@@ -60,22 +60,11 @@ def logout(*, host: Host = None, port: Port = None) -> None:
 async def _login(settings: "ClientSettings", days: int, timeout_seconds: float) -> int:
     from datetime import UTC, datetime
 
-    from stocktrack.client import StockTrackClient
     from stocktrack.client.tokens import StoredToken, store_token, token_file
     from stocktrack.terminal.exit_codes import ExitCode
     from stocktrack.terminal.run import say
 
-    client = StockTrackClient(
-        settings.host,
-        settings.port,
-        settings.username,
-        settings.password,
-        tls=settings.tls,
-        ca=settings.ca,
-        timeout_seconds=timeout_seconds,
-        reconnect=False,
-    )
-    async with client:
+    async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
         reply = await client.make_token(days)
     path = token_file(settings.host, settings.port)
     store_token(path, StoredToken(reply.username, reply.token, reply.expires_at))

@@ -112,23 +112,10 @@ def _run(work: Callable[["StockTrackClient"], Awaitable[None]], timeout_seconds:
     from stocktrack.terminal.run import run_to_exit
 
     def begin() -> Coroutine[Any, Any, int]:
-        from stocktrack.client import StockTrackClient
-
         settings = ask_for_credentials(load_client_settings(**where))
 
         async def at_server() -> int:
-            client = StockTrackClient(
-                settings.host,
-                settings.port,
-                settings.username,
-                settings.password,
-                token=settings.token,
-                tls=settings.tls,
-                ca=settings.ca,
-                timeout_seconds=timeout_seconds,
-                reconnect=False,
-            )
-            async with client:
+            async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
                 await work(client)
             return 0
 

@@ -229,7 +229,7 @@ async def _answer(
     settings: "ClientSettings", commands: "Sequence[AnyCommand]", *, timeout_seconds: float, as_json: bool
 ) -> int:
     """Send the commands one after the other, print the reply to the last one, and return the exit code."""
-    from stocktrack.client import CommandFailed, StockTrackClient
+    from stocktrack.client import CommandFailed
     from stocktrack.messages import (
         DividendsReply,
         GetReply,
@@ -242,18 +242,7 @@ async def _answer(
     from stocktrack.terminal.render import list_names, nothing_saved
     from stocktrack.terminal.run import say, write_line
 
-    client = StockTrackClient(
-        settings.host,
-        settings.port,
-        settings.username,
-        settings.password,
-        token=settings.token,
-        tls=settings.tls,
-        ca=settings.ca,
-        timeout_seconds=timeout_seconds,
-        reconnect=False,
-    )
-    async with client:
+    async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
         try:
             answers = [await client.request(command) for command in commands]
         except CommandFailed as error:

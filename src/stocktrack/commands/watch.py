@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stocktrack.client import PriceStream, State, StockTrackClient
+from stocktrack.client import PriceStream, State
 from stocktrack.client.settings import ClientSettings
 from stocktrack.messages import Price
 from stocktrack.system.blocking import BlockingPool
@@ -36,14 +36,7 @@ async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool
     """Watch until the watch ends, and return the exit code."""
     view = _board_of(settings) if is_live_screen() and not as_jsonl else None
     news = ConnectionNews(say if view is None else view.say)
-    client = StockTrackClient(
-        settings.host,
-        settings.port,
-        settings.username,
-        settings.password,
-        token=settings.token,
-        tls=settings.tls,
-        ca=settings.ca,
+    client = settings.client(
         timeout_seconds=watch.timeout_seconds,
         on_notice=news.notice,
         on_state=news.state,
