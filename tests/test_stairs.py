@@ -96,7 +96,7 @@ HOUSE = (
         Side.CLIENT,
         "terminal",
         (
-            *("exit_codes", "connection_news", "run", "render", "tables", "typed_commands", "board_view"),
+            *("exit_codes", "connection_report", "run", "render", "tables", "typed_commands", "board_view"),
             *("board_screen", "fronts", "prompt"),
         ),
     ),

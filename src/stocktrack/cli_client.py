@@ -22,6 +22,7 @@ from stocktrack.messages import (
     Missing,
     MyStocksReply,
     NewsReply,
+    Notice,
     Price,
     Reply,
     SearchReply,
@@ -30,9 +31,9 @@ from stocktrack.messages import (
 )
 from stocktrack.quotes import clean_text, shown
 from stocktrack.terminal.board_view import BoardView
-from stocktrack.terminal.connection_news import ConnectionNews, symbols_named
+from stocktrack.terminal.connection_report import ConnectionReport, symbols_named
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
-from stocktrack.terminal.fronts import Front, LineCancelledError, PipeFront
+from stocktrack.terminal.fronts import Front, LineCancelledError, PipeFront, Status
 from stocktrack.terminal.render import list_names, nothing_saved
 from stocktrack.terminal.run import is_live_screen
 from stocktrack.terminal.typed_commands import (
@@ -84,7 +85,6 @@ async def run_client(
 
     async with TerminalFront(keeps_history=keeps_history) as front:
         client = InteractiveClient(settings, front, screen=front, hint=hint)
-        front.status = client.status
         return await _until_ended(client, front, begin_with, seconds)
 
 
@@ -125,23 +125,13 @@ class InteractiveClient:
         self._settings = settings
         self._front = front
         self._screen = screen
-        self._news = ConnectionNews(front.warn)
-        self._client = settings.client(on_notice=self._news.notice, on_state=self._state_changed)
-        self._news.subscribed = lambda: self._client.subscribed
-        self._news.on_drop = lambda: self._view.forget(each.symbol for each in self._news.dropped)
         self._view = BoardView(title=settings.who, hint=hint)
+        self._report = ConnectionReport(front.warn)
+        self._client = settings.client(on_notice=self._take_notice, on_state=self._take_state)
         self._is_board_open = False
         self._interval: float | None = None
         self._is_lost = False
         self._exit_code: int = ExitCode.DONE
-
-    def status(self) -> tuple[str, bool]:
-        """The line below the prompt, and whether all is well."""
-        who = self._settings.who
-        if self._is_lost:
-            return f"{who}  not connected, trying again", False
-        pushed = len(self._client.subscribed)
-        return f"{who}  connected" + (f"  {pushed} live" if pushed else ""), True
 
     async def run(self, begin_with: tuple[str, ...] = ()) -> int:
         """Connect, run lines until the end, say goodbye, and return the exit code."""
@@ -169,7 +159,7 @@ class InteractiveClient:
     async def _run_lines(self) -> None:
         while True:
             try:
-                typed = parse(await self._front.read_line(PROMPT))
+                typed = parse(await self._front.read_line(PROMPT, self._status))
             except LineCancelledError:
                 self._front.confirm("Ctrl-D or `exit` leaves.")
             except UsageError as error:
@@ -391,9 +381,22 @@ class InteractiveClient:
         ]
         self._front.say("\n".join(lines))
 
-    def _state_changed(self, change: StateChange) -> None:
+    # --- what the connection tells ----------------------------------------------------------------------------------
+
+    def _status(self) -> Status:
+        who = self._settings.who
+        if self._is_lost:
+            return Status(f"{who}  not connected, trying again", is_well=False)
+        pushed = len(self._client.subscribed)
+        return Status(f"{who}  connected" + (f"  {pushed} live" if pushed else ""), is_well=True)
+
+    def _take_notice(self, notice: Notice) -> None:
+        if dropped := self._report.notice(notice):
+            self._view.forget(each.symbol for each in dropped)
+
+    def _take_state(self, change: StateChange) -> None:
         self._is_lost = change.state is State.RECONNECTING
-        self._news.state(change)
+        self._report.state(change)
         if change.state is State.CLOSED and change.cause is not None:
             self._exit_code = exit_code_of(change.cause)
             self._front.end_input()
@@ -404,7 +407,7 @@ class InteractiveClient:
         wake = asyncio.Event()
 
         async def take() -> None:
-            with contextlib.suppress(ClientError):  # told by `_state_changed`
+            with contextlib.suppress(ClientError):  # `_take_state` tells why
                 async for price in self._client.prices():
                     self._view.put(price)
                     if self._screen is None:
