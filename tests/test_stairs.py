@@ -97,7 +97,7 @@ HOUSE = (
         "terminal",
         (
             *("exit_codes", "connection_report", "run", "render", "tables", "typed_commands", "board_view"),
-            *("board_screen", "fronts", "prompt"),
+            *("board_screen", "fronts", "prompt", "dialogue"),
         ),
     ),
     Row(6, Side.CLIENT, "", ("cli_client",)),
