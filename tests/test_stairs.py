@@ -101,8 +101,13 @@ HOUSE = (
         ),
     ),
     Row(6, Side.CLIENT, "", ("cli_client",)),
-    Row(7, Side.CLIENT, "commands", ("watch", "one_shot", "account", "admin")),
-    Row(11, Side.BOTH, "operations", ("users", "demo")),
+    Row(
+        7,
+        Side.CLIENT,
+        "commands",
+        ("options", "watch", "one_shot", "account", "admin", "interactive", "protocol"),
+    ),
+    Row(11, Side.BOTH, "operations", ("options", "users", "demo", "serve", "settings", "database")),
     Row(12, Side.BOTH, "", ("cli", "__main__")),
 )
 
