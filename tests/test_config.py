@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from stocktrack.config import CLIENT_VARIABLES, LoadedSettings, Settings, load_settings, user_config_file
+from stocktrack.config import LoadedSettings, Settings, load_settings
 from stocktrack.errors import ConfigError
+from stocktrack.system.setting_sources import ClientVariable, user_config_file
 
 
 @pytest.fixture(autouse=True)
@@ -275,7 +276,7 @@ def test_a_warning_does_not_repeat_the_value(monkeypatch: pytest.MonkeyPatch) ->
     assert "correct horse" not in warning
 
 
-@pytest.mark.parametrize("variable", sorted(CLIENT_VARIABLES))
+@pytest.mark.parametrize("variable", sorted(ClientVariable))
 def test_what_the_clients_read_is_no_warning(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "x")
 

@@ -49,7 +49,7 @@ class Row:
 
 HOUSE = (
     Row(0, Side.SHARED, "", ("__init__", "errors", "quotes", "clock")),
-    Row(1, Side.SHARED, "system", ("files", "data_folder", "blocking", "logs")),
+    Row(1, Side.SHARED, "system", ("addresses", "files", "setting_sources", "data_folder", "blocking", "logs")),
     Row(2, Side.SHARED, "", ("messages",)),
     Row(3, Side.SHARED, "wire", ("connection", "lines", "schema")),
     Row(3, Side.SERVER, "", ("config",)),
@@ -104,19 +104,32 @@ HOUSE = (
     ),
     Row(9, Side.SERVER, "web.dialects", ("live_price", "socketio")),
     Row(10, Side.SERVER, "", ("app",)),
-    Row(4, Side.CLIENT, "client", ("tokens", "settings", "errors", "wire", "prices", "tls", "connection", "client")),
+    Row(
+        4,
+        Side.CLIENT,
+        "client",
+        (
+            *("errors", "state", "wire", "prices", "server_connection", "reconnecting", "tls", "client"),
+            *("tokens", "settings"),
+        ),
+    ),
     Row(
         5,
         Side.CLIENT,
         "terminal",
         (
-            *("exit_codes", "connection_news", "run", "render", "tables", "typed_commands", "board_view"),
-            *("board_screen", "fronts", "prompt"),
+            *("exit_codes", "connection_report", "run", "render", "tables", "typed_commands", "board_view"),
+            *("board_screen", "fronts", "prompt", "dialogue"),
         ),
     ),
     Row(6, Side.CLIENT, "", ("cli_client",)),
-    Row(7, Side.CLIENT, "commands", ("watch", "one_shot", "account", "admin")),
-    Row(11, Side.BOTH, "operations", ("users", "demo")),
+    Row(
+        7,
+        Side.CLIENT,
+        "commands",
+        ("options", "watch", "one_shot", "account", "admin", "interactive", "protocol"),
+    ),
+    Row(11, Side.BOTH, "operations", ("options", "users", "demo", "serve", "settings", "database")),
     Row(12, Side.BOTH, "", ("cli", "__main__")),
 )
 

@@ -5,57 +5,40 @@ On a terminal it has a prompt, on a pipe it runs the commands of standard input 
 
 import asyncio
 import contextlib
-import shutil
 import signal
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stocktrack.client import ClientError, NotFound, State, StateChange, StockTrackClient, TooManyRequests
+from stocktrack.client import ClientError, NotFound, State, StateChange, TooManyRequests
 from stocktrack.client.settings import ClientSettings
+from stocktrack.client.wire import command_of
 from stocktrack.errors import Reason
-from stocktrack.messages import (
-    Command,
-    DividendsReply,
-    GetReply,
-    InfoReply,
-    Missing,
-    MyStocksReply,
-    NewsReply,
-    Price,
-    Reply,
-    SearchReply,
-    SubscribeReply,
-    UnsubscribeReply,
-)
-from stocktrack.quotes import clean_text, shown
+from stocktrack.messages import Command, MyStocksReply, Notice, Price, Reply, SubscribeReply
+from stocktrack.quotes import shown
 from stocktrack.terminal.board_view import BoardView
-from stocktrack.terminal.connection_news import ConnectionNews, symbols_named
-from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
-from stocktrack.terminal.fronts import Front, LineCancelledError, PipeFront
-from stocktrack.terminal.render import list_names, nothing_saved
+from stocktrack.terminal.connection_report import ConnectionReport
+from stocktrack.terminal.dialogue import Dialogue
+from stocktrack.terminal.exit_codes import ExitCode, exit_code_of
+from stocktrack.terminal.fronts import Front, LineCancelledError, PipeFront, Status
 from stocktrack.terminal.run import is_live_screen
 from stocktrack.terminal.typed_commands import (
-    MENU,
-    WORDS,
     Typed,
     UsageError,
-    command_of,
     count_of,
     parse,
     split_interval,
     split_list,
     split_symbols,
 )
-from stocktrack.wire.lines import BadLine
 
 if TYPE_CHECKING:
     from stocktrack.terminal.prompt import TerminalFront
 
 PROMPT = "stocktrack> "
+SYMBOL, SYMBOLS = "Symbol: ", "Symbols: "
 # Prices above the prompt: as often as a person can read them.
 PRINT_SECONDS = 0.25
-MAX_HELP_CELLS = 50
-# A server that wants a longer pause than this says so to the person.
+# Where the server wants a longer pause than this, the person is told.
 MAX_PACE_MS = 5_000
 
 Result = TypeVar("Result")
@@ -85,7 +68,6 @@ async def run_client(
 
     async with TerminalFront(keeps_history=keeps_history) as front:
         client = InteractiveClient(settings, front, screen=front, hint=hint)
-        front.status = client.status
         return await _until_ended(client, front, begin_with, seconds)
 
 
@@ -126,46 +108,25 @@ class InteractiveClient:
         self._settings = settings
         self._front = front
         self._screen = screen
-        self._news = ConnectionNews(front.warn)
-        self._client = StockTrackClient(
-            settings.host,
-            settings.port,
-            settings.username,
-            settings.password,
-            token=settings.token,
-            tls=settings.tls,
-            ca=settings.ca,
-            on_notice=self._news.notice,
-            on_state=self._state_changed,
-        )
-        self._news.subscribed = lambda: self._client.subscribed
-        self._news.on_drop = lambda: self._view.forget(each.symbol for each in self._news.dropped)
+        self._dialogue = Dialogue(front, screen)
         self._view = BoardView(title=settings.who, hint=hint)
+        self._report = ConnectionReport(front.warn)
+        self._client = settings.client(on_notice=self._take_notice, on_state=self._take_state)
         self._is_board_open = False
         self._interval: float | None = None
         self._is_lost = False
-        self._exit_code: int = ExitCode.DONE
-
-    def status(self) -> tuple[str, bool]:
-        """The line below the prompt, and whether all is well."""
-        who = self._settings.who
-        if self._is_lost:
-            return f"{who}  not connected, trying again", False
-        pushed = len(self._client.subscribed)
-        return f"{who}  connected" + (f"  {pushed} live" if pushed else ""), True
+        self._lost_for_good: ClientError | None = None
 
     async def run(self, begin_with: tuple[str, ...] = ()) -> int:
         """Connect, run lines until the end, say goodbye, and return the exit code."""
         async with self._client:
-            welcome = self._client.welcome
-            if welcome is not None:
-                self._front.confirm(clean_text(welcome.message, 500))
-                self._front.learn(welcome.symbols)
+            if self._client.welcome is not None:
+                self._dialogue.greet(self._client.welcome)
             printing = asyncio.create_task(self._print_prices(), name="client: print prices")
             try:
                 if begin_with:
                     await self._attempt(self._watch(list(begin_with)))
-                self._show_menu()
+                self._dialogue.show_menu()
                 await self._run_lines()
             except (LeaveError, EOFError):
                 pass
@@ -175,51 +136,43 @@ class InteractiveClient:
                     await printing
             with contextlib.suppress(ClientError):
                 await self._client.logout()
-        return self._exit_code
+        if self._lost_for_good is not None:
+            return exit_code_of(self._lost_for_good)
+        return self._dialogue.exit_code
 
     async def _run_lines(self) -> None:
         while True:
             try:
-                typed = parse(await self._front.read_line(PROMPT))
+                typed = parse(await self._front.read_line(PROMPT, self._status))
             except LineCancelledError:
-                self._front.confirm("Ctrl-D or `exit` leaves.")
+                self._dialogue.confirm("Ctrl-D or `exit` leaves.")
             except UsageError as error:
-                self._fail(str(error), ExitCode.USAGE)
+                self._dialogue.fail(error)
             else:
                 if typed is not None:
                     await self._attempt(self._run(typed))
 
     async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a command; what goes wrong with it is told, and the next one can come."""
+        """Run a command; if it fails, say so, and the next one can come."""
         try:
             # A script's Ctrl-C ends the script.
             await (work if self._screen is None else _interruptible(work))
         except LineCancelledError:
             if self._screen is not None:
                 self._screen.forget_pasted()
-        except UsageError as error:
-            self._fail(str(error), ExitCode.USAGE)
-        except BadLine as error:
-            self._fail(error.message, ExitCode.USAGE)
-        except ClientError as error:
-            self._fail(sentence_of(error), exit_code_of(error))
-
-    def _fail(self, sentence: str, code: int) -> None:
-        self._front.warn(sentence)
-        if not self._front.is_terminal:
-            # A script learns of the last failure by the exit code; a person has read it.
-            self._exit_code = code
+        except (UsageError, ClientError) as error:
+            self._dialogue.fail(error)
 
     async def _run(self, typed: Typed) -> None:
-        word, arguments = typed.word, typed.arguments
-        match word:
+        arguments, argument = typed.arguments, self._dialogue.argument
+        match typed.word:
             case "get":
-                await self._ask_and_show(command_of("GET", symbols=await self._symbols(arguments)))
+                await self._show("GET", symbols=split_symbols(await argument(arguments, SYMBOLS)))
             case "watch":
                 named, list_name = split_list(arguments)
                 await self._watch(split_symbols(named), list_name=list_name, asks=typed.from_menu)
             case "subscribe":
-                await self._subscribe(await self._argument(arguments, "Symbols: ") if typed.from_menu else arguments)
+                await self._subscribe(await argument(arguments, SYMBOLS) if typed.from_menu else arguments)
             case "unsubscribe":
                 await self._unsubscribe(arguments)
             case "stop":
@@ -227,41 +180,35 @@ class InteractiveClient:
             case "stocks":
                 await self._stocks(arguments)
             case "news":
-                await self._ask_and_show(command_of("NEWS", limit=count_of(arguments)))
+                await self._show("NEWS", limit=count_of(arguments))
             case "info":
-                symbol = await self._argument(arguments, "Symbol: ")
-                await self._ask_and_show(command_of("INFO", symbol=symbol))
+                await self._show("INFO", symbol=await argument(arguments, SYMBOL))
             case "dividends":
-                symbol, _, count = (await self._argument(arguments, "Symbol: ")).partition(" ")
-                await self._ask_and_show(command_of("DIVIDENDS", symbol=symbol, limit=count_of(count.strip())))
+                symbol, _, count = (await argument(arguments, SYMBOL)).partition(" ")
+                await self._show("DIVIDENDS", symbol=symbol, limit=count_of(count.strip()))
             case "search":
-                text = await self._argument(arguments, "Part of a name: ")
-                await self._ask_and_show(command_of("SEARCH", query=text))
+                await self._show("SEARCH", query=await argument(arguments, "Part of a name: "))
             case "back":
-                self._show_menu()
+                self._dialogue.show_menu()
             case "help":
-                self._show_help()
+                self._dialogue.show_help()
             case _:
                 raise LeaveError
 
     # --- what the commands do ---------------------------------------------------------------------------------------
 
-    async def _ask(self, command: Command) -> Reply:
-        reply = await self._reply_to(command)
-        missing: tuple[Missing, ...] = ()
-        if isinstance(reply, GetReply | MyStocksReply | SubscribeReply | UnsubscribeReply):
-            missing = reply.missing
-            self._front.learn(tuple(quote.symbol for quote in getattr(reply, "quotes", ())))
-        if isinstance(reply, SubscribeReply):
-            self._front.learn(reply.symbols)
-        if isinstance(reply, SearchReply):
-            self._front.learn(tuple(match.symbol for match in reply.matches))
-        for each in missing:
-            self._fail(missing_sentence(each), exit_code_of_missing(missing))
+    async def _ask(self, command_type: str, **fields: Any) -> Reply:
+        reply = await self._reply_to(command_of(command_type, **fields))
+        self._dialogue.note(reply)
+        return reply
+
+    async def _show(self, command_type: str, **fields: Any) -> Reply:
+        reply = await self._ask(command_type, **fields)
+        self._dialogue.show(reply)
         return reply
 
     async def _reply_to(self, command: Command) -> Reply:
-        """The reply; where the server asks for a slower pace, as it does after a long paste, it is given that."""
+        """The reply; where the server asks for a slower pace, as it does after a long paste, the client waits."""
         while True:
             try:
                 return (await self._client.request(command)).reply
@@ -271,95 +218,71 @@ class InteractiveClient:
                     raise
                 await asyncio.sleep(wait_ms / 1000)
 
-    async def _ask_and_show(self, command: Command) -> Reply:
-        reply = await self._ask(command)
-        if isinstance(reply, MyStocksReply) and not reply.symbols:
-            self._front.warn(f"{nothing_saved(reply)}; `subscribe AAPL` saves one.")
-        elif isinstance(reply, SearchReply) and not reply.matches:
-            self._fail("Nothing was found.", ExitCode.NOT_FOUND)
-        elif isinstance(reply, GetReply | MyStocksReply):
-            if reply.quotes:
-                self._front.show(reply)
-        elif isinstance(reply, NewsReply | InfoReply | DividendsReply | SearchReply):
-            self._front.show(reply)
-        return reply
-
     async def _stocks(self, arguments: str) -> None:
         rest, list_name = split_list(arguments)
         if rest:
             raise UsageError(f"`stocks` takes no {shown(rest)}; a list is named as in `stocks --list tech`.")
-        reply = await self._ask_and_show(command_of("MY_STOCKS", list=list_name))
-        if isinstance(reply, MyStocksReply) and len(reply.lists) > 1:
-            self._front.confirm(f"Your lists: {list_names(reply)}.")
+        await self._show("MY_STOCKS", list=list_name)
 
     async def _subscribe(self, arguments: str) -> None:
         named, list_name = split_list(arguments)
         symbols, interval = split_interval(named)
-        reply = await self._ask(command_of("SUBSCRIBE", symbols=symbols or None, interval=interval, list=list_name))
-        if not isinstance(reply, SubscribeReply):
-            return
-        self._interval = reply.interval
-        pace = "as they change" if reply.interval == 0 else f"every {reply.interval:g} s"
-        parts = [
-            (reply.subscribed, f"Prices come {pace}: {{}}."),
-            (reply.already, "Pushed already: {}."),
-            (reply.pending, "Not checked yet, the source does not answer: {}."),
-        ]
-        self._front.confirm(" ".join(text.format(symbols_named(names)) for names, text in parts if names))
+        reply = await self._show("SUBSCRIBE", symbols=symbols or None, interval=interval, list=list_name)
+        if isinstance(reply, SubscribeReply):
+            self._interval = reply.interval
 
     async def _unsubscribe(self, arguments: str) -> None:
         named, list_name = split_list(arguments)
         symbols = split_symbols(named)
-        if not symbols and self._screen is not None:
-            which = "your list" if list_name is None else f"your list {list_name}"
-            answer = await self._screen.ask(f"Take all stocks off {which}? [y/N] ")
-            if answer.lower() not in {"y", "yes"}:
-                return
-        reply = await self._ask(command_of("UNSUBSCRIBE", symbols=symbols or None, list=list_name))
-        if isinstance(reply, UnsubscribeReply):
-            self._front.confirm(f"Taken off: {symbols_named(reply.removed)}." if reply.removed else "Nothing was left.")
+        which = "your list" if list_name is None else f"your list {list_name}"
+        if symbols or await self._dialogue.is_sure(f"Take all stocks off {which}?"):
+            await self._show("UNSUBSCRIBE", symbols=symbols or None, list=list_name)
 
     async def _stop(self) -> None:
         if not self._client.subscribed:
-            self._front.confirm("No prices are being pushed.")
+            self._dialogue.confirm("No prices are being pushed.")
             return
         with contextlib.suppress(NotFound):  # they ended meanwhile
-            await self._ask(command_of("UNSUBSCRIBE", save=False))
-        self._front.confirm("Stopped; your list is kept.")
+            await self._ask("UNSUBSCRIBE", save=False)
+        self._dialogue.confirm("Stopped; your list is kept.")
 
     async def _watch(self, symbols: list[str], *, list_name: str | None = None, asks: bool = False) -> None:
         """The board over `symbols`, or over what is pushed, or over the saved list; then all is pushed as before."""
         before, interval = self._client.subscribed, self._interval
-        if list_name is not None:
-            of_list = await self._ask(command_of("MY_STOCKS", list=list_name))
-            symbols = [*symbols, *(of_list.symbols if isinstance(of_list, MyStocksReply) else ())]
-            if not symbols:
-                raise UsageError(f"The list {list_name} is empty; `subscribe AAPL --list {list_name}` begins it.")
-        wanted = [symbol.upper() for symbol in symbols or before]
-        if not wanted:
-            # The saved list, or else what was watched before.
-            wanted = list((await self._client.my_stocks()).symbols or self._view.symbols)
-        if not wanted and asks:
-            wanted = [symbol.upper() for symbol in await self._symbols("")]
-        if not wanted:
-            raise UsageError("You have no saved stocks yet; name some, as in `watch AAPL,TSLA`.")
+        wanted = await self._wanted(symbols, list_name, asks=asks)
         self._is_board_open = self._screen is not None
         try:
-            reply = await self._ask(command_of("SUBSCRIBE", symbols=wanted, interval=0.0, save=False))
+            reply = await self._ask("SUBSCRIBE", symbols=wanted, interval=0.0, save=False)
             if self._screen is None or not isinstance(reply, SubscribeReply):
                 return
             self._view.show(symbol for symbol in wanted if symbol in {*reply.symbols, *reply.pending})
-            await self._show_board()
+            await self._show_board(self._screen)
         finally:
             self._is_board_open = False
             if self._screen is not None:
                 await self._push_as_before(before, interval)
 
-    async def _show_board(self) -> None:
-        assert self._screen is not None  # noqa: S101 - its only caller has looked
+    async def _wanted(self, symbols: list[str], list_name: str | None, *, asks: bool) -> list[str]:
+        """What to watch; `asks` where the person may be asked for it."""
+        if list_name is not None:
+            of_list = await self._ask("MY_STOCKS", list=list_name)
+            symbols = [*symbols, *(of_list.symbols if isinstance(of_list, MyStocksReply) else ())]
+            if not symbols:
+                raise UsageError(f"The list {list_name} is empty; `subscribe AAPL --list {list_name}` begins it.")
+        wanted = [symbol.upper() for symbol in symbols or self._client.subscribed]
+        if not wanted:
+            # The saved list, or else what was watched before.
+            wanted = list((await self._client.my_stocks()).symbols or self._view.symbols)
+        if not wanted and asks:
+            wanted = [symbol.upper() for symbol in split_symbols(await self._dialogue.argument("", SYMBOLS))]
+        if not wanted:
+            raise UsageError("You have no saved stocks yet; name some, as in `watch AAPL,TSLA`.")
+        return wanted
+
+    async def _show_board(self, screen: "TerminalFront") -> None:
         from stocktrack.terminal.board_screen import Ending
 
-        ending = await self._screen.show_board(self._view)
+        ending = await screen.show_board(self._view)
         if ending is Ending.LEAVE or (ending is Ending.INTERRUPTED and self._view.hint):
             # A board that was there from the start is all that is wanted.
             raise LeaveError
@@ -374,41 +297,24 @@ class InteractiveClient:
             if before and interval is not None:
                 await self._client.subscribe(before, interval=interval, save=False)
 
-    # --- what is asked and said -------------------------------------------------------------------------------------
+    # --- what the connection tells ----------------------------------------------------------------------------------
 
-    async def _argument(self, arguments: str, question: str) -> str:
-        """What was typed, or on a terminal the answer to a question."""
-        if not arguments and self._screen is not None:
-            arguments = await self._screen.ask(question)
-        if not arguments:
-            raise UsageError("Nothing was given; `help` shows what each command takes.")
-        return arguments
+    def _status(self) -> Status:
+        who = self._settings.who
+        if self._is_lost:
+            return Status(f"{who}  not connected, trying again", is_well=False)
+        pushed = len(self._client.subscribed)
+        return Status(f"{who}  connected" + (f"  {pushed} live" if pushed else ""), is_well=True)
 
-    async def _symbols(self, arguments: str) -> list[str]:
-        return split_symbols(await self._argument(arguments, "Symbols: "))
+    def _take_notice(self, notice: Notice) -> None:
+        if dropped := self._report.notice(notice):
+            self._view.forget(each.symbol for each in dropped)
 
-    def _show_menu(self) -> None:
-        if not self._front.is_terminal:
-            return
-        lines = [f"  {number}  {label}" for number, label, _ in MENU]
-        self._front.say("\n".join(["", *lines, ""]))
-        self._front.confirm("A number, or a command such as `get AAPL`; `help` lists them.")
-
-    def _show_help(self) -> None:
-        usages = [f"{word.name} {word.usage}" for word in WORDS.values()]
-        width = max(map(len, usages))
-        is_narrow = shutil.get_terminal_size().columns < width + MAX_HELP_CELLS
-        lines = [
-            f"  {usage}\n      {word.help}" if is_narrow else f"  {usage:<{width}}  {word.help}"
-            for usage, word in zip(usages, WORDS.values(), strict=True)
-        ]
-        self._front.say("\n".join(lines))
-
-    def _state_changed(self, change: StateChange) -> None:
+    def _take_state(self, change: StateChange) -> None:
         self._is_lost = change.state is State.RECONNECTING
-        self._news.state(change)
+        self._report.state(change)
         if change.state is State.CLOSED and change.cause is not None:
-            self._exit_code = exit_code_of(change.cause)
+            self._lost_for_good = change.cause
             self._front.end_input()
 
     async def _print_prices(self) -> None:
@@ -417,7 +323,7 @@ class InteractiveClient:
         wake = asyncio.Event()
 
         async def take() -> None:
-            with contextlib.suppress(ClientError):  # told by `_state_changed`
+            with contextlib.suppress(ClientError):  # `_take_state` tells why
                 async for price in self._client.prices():
                     self._view.put(price)
                     if self._screen is None:

@@ -7,47 +7,37 @@ lists them, and a test holds the two together.
 
 import difflib
 import ipaddress
-import os
 import re
-import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-import platformdirs
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
 )
 
 from stocktrack.errors import ConfigError
 from stocktrack.messages import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS, Username
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT
+from stocktrack.system.data_folder import as_folder, default_data_folder
+from stocktrack.system.setting_sources import ENV_FILE, ENV_PREFIX, ClientVariable, setting_sources
 
-ENV_PREFIX = "STOCKTRACK_"
 # What tells the project's own tests where things are; a server that they start has no business with it.
 TEST_PREFIX = "STOCKTRACK_TEST_"
-# What the clients read: known here, so that a shell that is set up for both gets no warning.
-CLIENT_VARIABLES = frozenset(
-    {"STOCKTRACK_USER", "STOCKTRACK_PASSWORD", "STOCKTRACK_PASSWORD_FILE", "STOCKTRACK_TOKEN_FILE"}
-    | {"STOCKTRACK_TLS", "STOCKTRACK_CA"}
-)
 DEFAULT_NEWS_FEEDS = (
     "https://feeds.content.dowjones.io/public/rss/mw_topstories",
     "https://www.cnbc.com/id/100003114/device/rss/rss.html",
     "https://feeds.content.dowjones.io/public/rss/RSSMarketsMain",
 )
-
-
-def user_config_file() -> Path:
-    """Where the user's own TOML file is looked for, on every platform in its usual folder."""
-    return platformdirs.user_config_path("stocktrack") / "config.toml"
 
 
 def _split(value: Any) -> Any:
@@ -68,8 +58,8 @@ def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_without_doubles)]
-Addresses = Annotated[tuple[Annotated[str, AfterValidator(_is_web_address)], ...], NoDecode, BeforeValidator(_split)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_without_doubles)]
+Addresses = Annotated[tuple[Annotated[str, AfterValidator(_is_web_address)], ...], BeforeValidator(_split)]
 
 
 def _switched_off(value: Any) -> Any:
@@ -84,18 +74,18 @@ def _is_origin(origin: str) -> str:
 
 
 _USERNAME: TypeAdapter[str] = TypeAdapter(Username)
-Origins = Annotated[tuple[Annotated[str, AfterValidator(_is_origin)], ...], NoDecode, BeforeValidator(_split)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_is_origin)], ...], BeforeValidator(_split)]
+Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
 PortOrOff = Annotated[Port | None, BeforeValidator(_switched_off)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything that can be set."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 is every network")
-    port: Port = Field(default=65_432, description="TCP port of the JSON-lines door; 0 takes a free one")
+    host: str = Field(default=DEFAULT_HOST, min_length=1, description="address to listen on; 0.0.0.0 is every network")
+    port: Port = Field(default=DEFAULT_PORT, description="TCP port of the JSON-lines door; 0 takes a free one")
     tls_cert: Path | None = Field(
         default=None, description="PEM file of the TLS certificate and its chain; with tls_key it switches TLS on"
     )
@@ -123,8 +113,8 @@ class Settings(BaseSettings):
     providers: Names = Field(
         default=("yahoo", "rss"), min_length=1, description="market sources; the first that offers a thing serves it"
     )
-    data_dir: Path = Field(
-        default_factory=lambda: platformdirs.user_data_path("stocktrack"),
+    data_dir: Annotated[Path, BeforeValidator(as_folder)] = Field(
+        default_factory=default_data_folder,
         description="folder of the database, the caches and the prompt's history; made with mode 0700",
     )
     database_url: str | None = Field(
@@ -206,7 +196,7 @@ class Settings(BaseSettings):
         if self.allowlist and not (self.is_loopback or self.allowlist_force):
             raise ValueError(
                 f"allowlist lets in whoever knows a name, and host = {self.host!r} is open to a network; "
-                "listen on 127.0.0.1, or set allowlist_force = true if that is what you want"
+                f"listen on {DEFAULT_HOST}, or set allowlist_force = true if that is what you want"
             )
         return self
 
@@ -214,18 +204,6 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The SQLAlchemy address of the database."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'stocktrack.db'}"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing is read behind the back of `load_settings`, which has merged all sources already."""
-        return (init_settings,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +219,7 @@ def load_settings(
     flags: Mapping[str, Any] | None = None,
     *,
     config_file: Path | None = None,
-    env_file: Path = Path(".env"),
+    env_file: Path = ENV_FILE,
     user_file: Path | None = None,
 ) -> LoadedSettings:
     """The settings from all sources; `ConfigError` names the setting, the value and what would be right.
@@ -251,55 +229,22 @@ def load_settings(
     """
     if config_file is not None and not config_file.is_file():
         raise ConfigError(f"--config {config_file}: there is no such file.")
-    own_file = user_file if user_file is not None else user_config_file()
-    environment = dict(EnvSettingsSource(Settings)())
-    dotenv, dotenv_variables = _dotenv(env_file)
-    layers: list[tuple[str, Mapping[str, Any]]] = [
-        ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
-        ("environment", environment),
-        (str(env_file), dotenv),
-        (str(config_file), _toml(config_file) if config_file else {}),
-        (str(own_file), _toml(own_file) if own_file.is_file() else {}),
-    ]
-    merged: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    for origin, values in layers:
-        for name, value in values.items():
-            if name not in merged:
-                merged[name], origins[name] = value, origin
+    merged = {name: value for name, value in (flags or {}).items() if value is not None}
+    origins = dict.fromkeys(merged, "flag")
+    unknown: set[str] = set()
+    for source in setting_sources(env_file=env_file, config_file=config_file, user_file=user_file):
+        for name, value in source.values.items():
+            if name not in Settings.model_fields:
+                if source.is_ours:
+                    raise ConfigError(f"{source.origin}: there is no setting {name!r}.{_suggestion(name)}")
+                unknown.add(f"{ENV_PREFIX}{name}".upper())
+            elif name not in merged:
+                merged[name], origins[name] = value, source.origin
     try:
         settings = Settings(**merged)
     except ValidationError as error:
         raise ConfigError(_complaint(error, origins)) from None
-    return LoadedSettings(settings, origins, _unknown_variables({*os.environ, *dotenv_variables}))
-
-
-def _dotenv(path: Path) -> tuple[dict[str, Any], frozenset[str]]:
-    """The settings in a `.env` file, and the names of all its variables: other programs have theirs there too."""
-    if not path.is_file():
-        return {}, frozenset()
-    try:
-        source = DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8")
-        found = source()
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
-    values = {name: value for name, value in found.items() if name in Settings.model_fields}
-    return values, frozenset(variable.upper() for variable in source.env_vars)
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}.") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
-    for name in values:
-        if name not in Settings.model_fields:
-            raise ConfigError(f"{path}: there is no setting {name!r}.{_suggestion(name)}")
-    return values
+    return LoadedSettings(settings, origins, _warnings(unknown))
 
 
 def _suggestion(name: str) -> str:
@@ -307,12 +252,12 @@ def _suggestion(name: str) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def _unknown_variables(variables: Collection[str]) -> tuple[str, ...]:
-    known = {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields} | CLIENT_VARIABLES
+def _warnings(unknown: set[str]) -> tuple[str, ...]:
+    """A sentence for each variable that is no setting, unless the clients or the tests read it."""
     return tuple(
         f"{variable} is no setting and is ignored.{_suggestion(variable.removeprefix(ENV_PREFIX).lower())}"
-        for variable in sorted(variables)
-        if variable.startswith(ENV_PREFIX) and variable not in known and not variable.startswith(TEST_PREFIX)
+        for variable in sorted(unknown.difference(ClientVariable))
+        if not variable.startswith(TEST_PREFIX)
     )
 
 

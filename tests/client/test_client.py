@@ -60,7 +60,7 @@ from stocktrack.messages import (
 )
 from stocktrack.wire.lines import encode_line, failure
 
-CLIENTS_PAGE = Path(__file__).parents[1] / "docs" / "clients.md"
+CLIENTS_PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 SHUTDOWN = Notice(
     code=Code.SERVER_SHUTDOWN, reason=Reason.SHUTDOWN, message="The server is shutting down.", retry_after_ms=None
 )
@@ -1038,9 +1038,9 @@ async def test_commands_wait_for_a_server_that_does_not_read_and_time_out_instea
         # In all this is far more than the buffers of two sockets hold.
         calls = [asyncio.create_task(client.request(command)) for _ in range(1_000)]
         await settle(200)
-        assert client._connection is not None
-        assert client._connection._transport is not None
-        assert 0 < client._connection._transport.get_write_buffer_size() < 200_000
+        assert client._connection._connection is not None
+        assert client._connection._connection._transport is not None
+        assert 0 < client._connection._connection._transport.get_write_buffer_size() < 200_000
         await clock.advance(10)
         results = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(result) for result in results} == {Unavailable}
@@ -1082,7 +1082,7 @@ def test_the_library_runs_on_uvloop_too() -> None:
 
 
 def test_importing_the_library_imports_none_of_the_heavy_ones() -> None:
-    heavy = {"pandas", "numpy", "yfinance", "sqlalchemy", "fastapi", "prompt_toolkit", "structlog", "pydantic_settings"}
+    heavy = {"pandas", "numpy", "yfinance", "sqlalchemy", "fastapi", "prompt_toolkit", "structlog", "dotenv"}
     program = "import sys, stocktrack.client; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
     imported = set(done.stdout.split())

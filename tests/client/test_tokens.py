@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stocktrack.client.settings import ClientSettings, ask_for_credentials, load_client_settings
+from stocktrack.client.settings import ClientSettings, ask_for_credentials, ask_for_password, load_client_settings
 from stocktrack.client.tokens import StoredToken, forget_token, store_token, stored_token, token_file
 from stocktrack.errors import ConfigError
 
@@ -86,6 +86,12 @@ def test_a_stored_token_is_used_where_no_password_is_given(stored: ClientSetting
 def test_a_password_is_stronger_than_a_stored_token(stored: ClientSettings) -> None:
     settings = ask_for_credentials(ClientSettings("there", 7, "ann", "secret"))
     assert (settings.password, settings.token) == ("secret", None)
+
+
+def test_a_password_that_is_wanted_leaves_no_token_beside_it() -> None:
+    settings = ask_for_password(ClientSettings("there", 7, "ann", "secret", "abc"))
+    assert (settings.username, settings.password, settings.token) == ("ann", "secret", None)
+    assert settings.client().address == "there:7"
 
 
 def test_a_token_file_of_the_environment_needs_no_name(tmp_path: Path) -> None:

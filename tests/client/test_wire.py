@@ -4,10 +4,17 @@ import logging
 import pytest
 
 from scripted_server import NOW_MS, a_hello, a_price
-from stocktrack.client.errors import NotStockTrack
-from stocktrack.client.wire import MAX_LINE_BYTES_BEFORE_HELLO, Answer, Incoming, ServerLines, UnreadableReply
+from stocktrack.client.errors import BadRequest, NotStockTrack
+from stocktrack.client.wire import (
+    MAX_LINE_BYTES_BEFORE_HELLO,
+    Answer,
+    Incoming,
+    ServerLines,
+    UnreadableReply,
+    command_of,
+)
 from stocktrack.errors import Reason
-from stocktrack.messages import Hello, Notice, PingReply, Price
+from stocktrack.messages import Hello, News, Notice, PingReply, Price, Subscribe
 from stocktrack.wire.lines import encode_line
 
 HELLO = encode_line(a_hello())
@@ -135,3 +142,10 @@ def test_a_server_that_promises_endless_lines_is_not_believed() -> None:
         assert list(lines.receive(b"x" * 1_000_000)) == []
     with pytest.raises(NotStockTrack, match="line of more than 16777216 bytes"):
         list(lines.receive(b"x" * 1_000_000))
+
+
+def test_a_command_is_checked_before_it_is_sent() -> None:
+    assert command_of("NEWS", limit=3) == News(limit=3)
+    assert command_of("SUBSCRIBE", symbols=None, interval=0.0) == Subscribe(interval=0.0)
+    with pytest.raises(BadRequest, match="not a symbol"):
+        command_of("GET", symbols=["A$B"])

@@ -27,7 +27,7 @@ NOT_FOR_CLIENTS = {
         "fastapi",
         "prompt_toolkit",
         "structlog",
-        "pydantic_settings",
+        "dotenv",
         "rich",
     ),
 }

@@ -1,19 +1,16 @@
 import pytest
 
-from stocktrack.messages import News, Subscribe
 from stocktrack.terminal.typed_commands import (
     MENU,
     WORDS,
     Typed,
     UsageError,
-    command_of,
     count_of,
     parse,
     split_interval,
     split_list,
     split_symbols,
 )
-from stocktrack.wire.lines import BadLine
 
 
 @pytest.mark.parametrize(
@@ -79,13 +76,6 @@ def test_a_count_is_a_whole_number_or_nothing() -> None:
     assert count_of("12") == 12
     with pytest.raises(UsageError, match="not a count"):
         count_of("-1")
-
-
-def test_a_command_is_checked_before_it_is_sent() -> None:
-    assert command_of("NEWS", limit=3) == News(limit=3)
-    assert command_of("SUBSCRIBE", symbols=None, interval=0.0) == Subscribe(interval=0.0)
-    with pytest.raises(BadLine, match="not a symbol"):
-        command_of("GET", symbols=["A$B"])
 
 
 @pytest.mark.parametrize(

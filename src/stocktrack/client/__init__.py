@@ -3,7 +3,7 @@
 It needs nothing but pydantic and the standard library. `docs/clients.md` tells all of it with complete programs.
 """
 
-from stocktrack.client.client import State, StateChange, StockTrackClient
+from stocktrack.client.client import StockTrackClient
 from stocktrack.client.errors import (
     BadRequest,
     ClientError,
@@ -18,6 +18,7 @@ from stocktrack.client.errors import (
     UnknownSymbol,
 )
 from stocktrack.client.prices import PriceStream
+from stocktrack.client.state import State, StateChange
 from stocktrack.client.wire import Answer
 
 __all__ = [

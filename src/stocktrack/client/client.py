@@ -1,6 +1,6 @@
 """The client library: an async connection to a StockTrack server that keeps itself alive.
 
-    async with StockTrackClient("127.0.0.1", 65432, "demo", password) as client:
+    async with StockTrackClient(username="demo", password=password) as client:
         await client.subscribe(["AAPL", "MSFT"], interval=0)
         async for price in client.prices():
             print(price.symbol, price.price)
@@ -8,33 +8,19 @@
 Calls may run side by side. What can go wrong is the tree of `client/errors.py`.
 """
 
-import asyncio
-import copy
-import json
 import random as random_numbers
 import ssl
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from stocktrack.client.connection import Connection
-from stocktrack.client.errors import (
-    BadRequest,
-    ClientError,
-    NotAuthorised,
-    NotFound,
-    NotStockTrack,
-    TooManyRequests,
-    Unavailable,
-)
-from stocktrack.client.prices import PriceBook, PriceStream
+from stocktrack.client.prices import PriceStream
+from stocktrack.client.reconnecting import ReconnectingConnection
+from stocktrack.client.state import State, StateChange
 from stocktrack.client.tls import client_context
-from stocktrack.client.wire import Answer, Incoming
-from stocktrack.clock import Clock, RealClock, backoff_seconds, ended
-from stocktrack.errors import Code
+from stocktrack.client.wire import Answer, command_of, expect
+from stocktrack.clock import Clock, RealClock
 from stocktrack.messages import (
     AnnounceReply,
     AuthReply,
@@ -45,7 +31,6 @@ from stocktrack.messages import (
     InfoReply,
     KickReply,
     LogoutReply,
-    Missing,
     MyStocksReply,
     NewsReply,
     Notice,
@@ -58,40 +43,11 @@ from stocktrack.messages import (
     TokenReply,
     UnsubscribeReply,
 )
-from stocktrack.wire.lines import BadLine, decode_line, failure
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT
 
-# Half a second lets a restart begin; ten is short enough for a person who waits.
-FIRST_RETRY_SECONDS = 0.5
-LONGEST_RETRY_SECONDS = 10.0
-# A connection that breaks sooner counts as one more failure, or a server that crashes at once would be stormed.
-STEADY_SECONDS = 1.0
 _REAL_CLOCK = RealClock()
 
 ReplyType = TypeVar("ReplyType", bound=Reply)
-
-
-class State(StrEnum):
-    """Where a client is in its life."""
-
-    NEW = "new"
-    CONNECTED = "connected"
-    RECONNECTING = "reconnecting"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class StateChange:
-    """What a client tells its `on_state` callback.
-
-    RECONNECTING comes before every try, with the `cause`, the number of the try, and the seconds until it. CONNECTED
-    names in `missing` what of the subscriptions could not be restored. CLOSED has a `cause` unless it was wanted.
-    """
-
-    state: State
-    cause: ClientError | None = None
-    attempt: int = 0
-    retry_seconds: float | None = None
-    missing: tuple[Missing, ...] = ()
 
 
 class StockTrackClient:
@@ -106,8 +62,8 @@ class StockTrackClient:
 
     def __init__(
         self,
-        host: str = "127.0.0.1",
-        port: int = 65_432,
+        host: str = DEFAULT_HOST,
+        port: int = DEFAULT_PORT,
         username: str | None = None,
         password: str | None = None,
         *,
@@ -125,43 +81,29 @@ class StockTrackClient:
             raise ValueError("a token stands for the password: give one of them")
         if token is None and (username is None) != (password is None):
             raise ValueError("username and password go together: give both or none")
-        self._host = host
-        self._port = port
-        self._tls = client_context(tls, ca)
-        self._login: dict[str, str | None] | None = None
+        login: dict[str, str | None] | None = None
         if token is not None:
-            self._login = {"token": token}
+            login = {"token": token}
         elif username is not None:
-            self._login = {"username": username, "password": password or None}
-        self._timeout_seconds = timeout_seconds
-        self._reconnect = reconnect
-        self._on_notice = on_notice
-        self._on_state = on_state
-        self._clock = clock
-        self._random = random
-        self._state = State.NEW
-        self._cause: ClientError | None = None
-        self._state_changed = asyncio.Event()
-        self._connection: Connection | None = None
-        self._keeper: asyncio.Task[None] | None = None
-        self._failures = 0  # in a row, counting connections that broke soon
-        self._book = PriceBook()
-        self._interval: float | None = None
-        self._hello: Hello | None = None
-        self._welcome: AuthReply | None = None
+            login = {"username": username, "password": password or None}
+        self._connection = ReconnectingConnection(
+            host,
+            port,
+            login,
+            tls=client_context(tls, ca),
+            timeout_seconds=timeout_seconds,
+            reconnect=reconnect,
+            on_notice=on_notice,
+            on_state=on_state,
+            clock=clock,
+            random=random,
+        )
 
     # --- life -----------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         """Connect and log in."""
-        if self._state is not State.NEW:
-            raise RuntimeError("a StockTrackClient is used once: make a new one")
-        try:
-            connection = await self._connect()
-        except BaseException as error:
-            self._end(error if isinstance(error, ClientError) else None)
-            raise
-        self._keeper = asyncio.create_task(self._keep(connection), name=f"stocktrack client of {self.address}")
+        await self._connection.open()
         return self
 
     async def __aexit__(
@@ -171,50 +113,36 @@ class StockTrackClient:
 
     async def close(self) -> None:
         """Leave the server at once; calls that wait raise `Unavailable`, and iterations over prices end."""
-        self._end(None)
-        if self._keeper is not None:
-            self._keeper.cancel()
-        try:
-            if self._connection is not None:
-                await self._connection.close(Unavailable("The client was closed."))
-        finally:
-            if self._keeper is not None:
-                await ended(self._keeper)
-        if self._keeper is not None and not self._keeper.cancelled():
-            self._keeper.result()
+        await self._connection.close()
 
     async def wait_connected(self) -> None:
         """Return as soon as the client is connected; raise what ended it where it will never be again."""
-        while self._state is not State.CONNECTED:
-            if self._state is State.CLOSED:
-                raise self._absence()
-            self._state_changed.clear()
-            await self._state_changed.wait()
+        await self._connection.wait_connected()
 
     @property
     def address(self) -> str:
         """The server's host and port, as error texts name it."""
-        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+        return self._connection.address
 
     @property
     def state(self) -> State:
         """Whether the client is connected now."""
-        return self._state
+        return self._connection.state
 
     @property
     def hello(self) -> Hello | None:
-        """The greeting of the present, or else of the last connection: server, instance, limits."""
-        return self._hello
+        """The greeting of the present connection, or else of the last one: server, instance, limits."""
+        return self._connection.hello
 
     @property
     def welcome(self) -> AuthReply | None:
         """The reply to the last login: its message and the user's saved list."""
-        return self._welcome
+        return self._connection.welcome
 
     @property
     def subscribed(self) -> tuple[str, ...]:
         """The symbols whose prices come, or will come again after a reconnect."""
-        return self._book.symbols
+        return self._connection.book.symbols
 
     # --- calls ----------------------------------------------------------------------------------------------------
 
@@ -303,140 +231,15 @@ class StockTrackClient:
 
     async def request(self, command: Command) -> Answer:
         """The reply to any command, with the line it stood on. The command's `id` is the client's to choose."""
-        if self._connection is None or self._state is not State.CONNECTED:
-            raise self._absence()
-        return await self._connection.ask(command, self._timeout_seconds)
+        return await self._connection.ask(command)
 
     def prices(self) -> PriceStream:
         """An iteration over prices, to begin with the newest known ones; there may be several at a time."""
-        return self._book.stream()
+        return self._connection.book.stream()
 
     async def _call(self, reply_type: type[ReplyType], command_type: str, **fields: Any) -> ReplyType:
-        answer = await self.request(_command(command_type, **fields))
-        return _expect(reply_type, answer, self.address)
-
-    # --- behind the calls -----------------------------------------------------------------------------------------
-
-    async def _connect(self) -> Connection:
-        """Connect, log in and restore the subscriptions."""
-        deadline = self._clock.monotonic() + self._timeout_seconds
-        connection = self._connection = Connection(self.address, self._clock, self._book.put, self._take)
-
-        def seconds_left() -> float:
-            return deadline - self._clock.monotonic()
-
-        try:
-            await connection.open(self._host, self._port, seconds_left(), self._tls)
-            self._hello = await connection.greeting(seconds_left())
-            self._book.begin(self._hello.instance)
-            if self._login is not None:
-                auth = _command("AUTH", **self._login)
-                self._welcome = _expect(AuthReply, await connection.ask(auth, seconds_left()), self.address)
-            await self._restore(connection, seconds_left())
-        except BaseException as error:
-            await connection.close(Unavailable(f"No session with {self.address} came about: {error}"))
-            raise
-        return connection
-
-    async def _restore(self, connection: Connection, seconds: float) -> None:
-        if not self._book.symbols:
-            self._arrive(connection)
-            return
-        command = _command("SUBSCRIBE", symbols=list(self._book.symbols), interval=self._interval, save=False)
-        try:
-            # The client arrives with the reply, in `_take`: the prices that follow it shall not come before.
-            _expect(SubscribeReply, await connection.ask(command, seconds), self.address)
-        except NotFound as error:
-            self._book.subscribe(())
-            self._arrive(connection, error.missing)
-
-    def _arrive(self, connection: Connection, missing: tuple[Missing, ...] = ()) -> None:
-        if self._state is State.CLOSED:
-            raise self._absence()  # it was closed by somebody else in the very last moment
-        connection.is_established = True
-        self._change(StateChange(State.CONNECTED, missing=missing))
-
-    async def _keep(self, connection: Connection) -> None:
-        """The client's one task: stay connected until it is logged out, closed, or must not come back."""
-        cause: ClientError | None = None
-        try:
-            while True:
-                began = self._clock.monotonic()
-                cause = await connection.wait_lost(self._timeout_seconds)
-                await connection.close(cause)
-                if connection.is_logged_out:
-                    cause = None
-                    return
-                if not self._reconnect or isinstance(cause, NotAuthorised):
-                    return  # an administrator ended the session: coming back is for the person to decide
-                if self._clock.monotonic() - began >= STEADY_SECONDS:
-                    self._failures = 0
-                connection = await self._come_back(cause)
-        except ClientError as error:
-            cause = error
-        finally:
-            self._end(cause)
-
-    async def _come_back(self, cause: ClientError) -> Connection:
-        """A new connection, after as many tries as it takes; raises only what no further try can heal."""
-        while True:
-            self._failures += 1
-            jitter = self._random()
-            seconds = backoff_seconds(
-                self._failures, first=FIRST_RETRY_SECONDS, longest=LONGEST_RETRY_SECONDS, jitter=jitter
-            )
-            if isinstance(cause, TooManyRequests) and cause.retry_after_ms is not None:
-                # Whoever comes sooner is refused again. After a shutdown it is only a guess of the server's, and a
-                # restart takes less.
-                asked = min(cause.retry_after_ms / 1000, LONGEST_RETRY_SECONDS)
-                seconds = max(seconds, asked * (1 + 0.2 * jitter))
-            self._change(StateChange(State.RECONNECTING, cause, self._failures, seconds))
-            await self._clock.sleep(seconds)
-            try:
-                return await self._connect()
-            except ClientError as error:
-                if isinstance(error, NotAuthorised) and not error.retryable:
-                    raise
-                cause = error
-
-    def _take(self, message: Incoming) -> None:
-        """Whatever a connection hears that is no price."""
-        match message:
-            case Answer(reply=SubscribeReply() as reply):
-                # Also where the caller has given up waiting: the server pushes them now.
-                self._book.subscribe((*reply.symbols, *reply.pending))
-                self._interval = reply.interval
-                if self._state is State.RECONNECTING and self._connection is not None:
-                    self._arrive(self._connection, reply.missing)
-            case Answer(reply=UnsubscribeReply() as reply):
-                self._book.subscribe(reply.symbols)
-            case Notice():
-                if message.code is Code.NOT_FOUND and message.symbols:
-                    self._book.subscribe([symbol for symbol in self._book.symbols if symbol not in message.symbols])
-                if self._on_notice is not None:
-                    asyncio.get_running_loop().call_soon(self._on_notice, message)
-            case _:
-                pass
-
-    def _change(self, change: StateChange) -> None:
-        self._state, self._cause = change.state, change.cause
-        self._state_changed.set()
-        if self._on_state is not None:
-            # By the loop, so that an error in the callback is reported there and breaks nothing here.
-            asyncio.get_running_loop().call_soon(self._on_state, change)
-
-    def _end(self, cause: ClientError | None) -> None:
-        if self._state is not State.CLOSED:
-            self._change(StateChange(State.CLOSED, cause))
-            self._book.end(cause)
-
-    def _absence(self) -> ClientError:
-        """Why there is no connection to ask."""
-        if self._state is State.NEW:
-            return Unavailable("The client is not connected yet: use it by `async with`.")
-        if self._state is State.CLOSED:
-            return Unavailable("The client is closed.") if self._cause is None else copy.copy(self._cause)
-        return Unavailable(f"The connection to {self.address} is being restored. {self._cause}")
+        answer = await self.request(command_of(command_type, **fields))
+        return expect(reply_type, answer, self.address)
 
 
 def _listed(symbols: str | Iterable[str] | None) -> list[str] | None:
@@ -444,18 +247,3 @@ def _listed(symbols: str | Iterable[str] | None) -> list[str] | None:
     if symbols is None:
         return None
     return [symbols] if isinstance(symbols, str) else list(symbols)
-
-
-def _command(command_type: str, **fields: Any) -> Command:
-    """The command, checked by the rules and with the sentences of the server; `BadRequest` where it would refuse."""
-    given = {name: value for name, value in fields.items() if value is not None}
-    try:
-        return decode_line(json.dumps({"type": command_type, **given}).encode())
-    except BadLine as error:
-        raise BadRequest(failure(error)) from None
-
-
-def _expect(reply_type: type[ReplyType], answer: Answer, address: str) -> ReplyType:
-    if isinstance(answer.reply, reply_type):
-        return answer.reply
-    raise NotStockTrack(f"{address} answered with {answer.reply.type} where {reply_type.__name__} was due.")

@@ -1,21 +1,21 @@
-"""Where the clients call and as whom: flags, then `STOCKTRACK_*` variables, then the person at the terminal.
-
-It is read at the start of every command, so it imports nothing that is slow.
-"""
+"""Where the clients call and as whom: flags, then `STOCKTRACK_*` variables, then the person at the terminal."""
 
 import getpass
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from stocktrack.client.client import StockTrackClient
+from stocktrack.client.state import StateChange
 from stocktrack.client.tokens import stored_token, token_file
 from stocktrack.errors import ConfigError
+from stocktrack.messages import Notice
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT, address_text
 from stocktrack.system.files import read_private_file
+from stocktrack.system.setting_sources import ClientVariable
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 65_432
 # `serve` binds these to listen on every network; whoever calls calls this machine.
 _CALLED_INSTEAD = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}  # noqa: S104 - nothing is bound here
 _ON = frozenset({"1", "true", "yes", "on"})
@@ -46,7 +46,30 @@ class ClientSettings:
     @property
     def address(self) -> str:
         """The server as a person would write it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return address_text(self.host, self.port)
+
+    def client(
+        self,
+        *,
+        timeout_seconds: float = 10.0,
+        reconnect: bool = True,
+        on_notice: Callable[[Notice], object] | None = None,
+        on_state: Callable[[StateChange], object] | None = None,
+    ) -> StockTrackClient:
+        """A client of this server for this user, to be used by `async with`."""
+        return StockTrackClient(
+            self.host,
+            self.port,
+            self.username,
+            self.password,
+            token=self.token,
+            tls=self.tls,
+            ca=self.ca,
+            timeout_seconds=timeout_seconds,
+            reconnect=reconnect,
+            on_notice=on_notice,
+            on_state=on_state,
+        )
 
 
 def load_client_settings(
@@ -61,14 +84,14 @@ def load_client_settings(
     """The settings of flags (None where not given) and environment; `ConfigError` where one is wrong."""
     host = host or environment.get("STOCKTRACK_HOST") or DEFAULT_HOST
     is_tls, trusted = _tls(tls, ca, environment)
-    password = environment.get("STOCKTRACK_PASSWORD") or _line_of_file(environment, "STOCKTRACK_PASSWORD_FILE")
+    password = environment.get(ClientVariable.PASSWORD) or _line_of_file(environment, ClientVariable.PASSWORD_FILE)
     return ClientSettings(
         host=_CALLED_INSTEAD.get(host, host),
         port=_port(environment.get("STOCKTRACK_PORT")) if port is None else port,
-        username=username or environment.get("STOCKTRACK_USER") or None,
+        username=username or environment.get(ClientVariable.USER) or None,
         password=password,
         # A password was meant where there is one: both would be a contradiction.
-        token=_line_of_file(environment, "STOCKTRACK_TOKEN_FILE") if password is None else None,
+        token=_line_of_file(environment, ClientVariable.TOKEN_FILE) if password is None else None,
         tls=is_tls,
         ca=trusted,
     )
@@ -88,7 +111,8 @@ def ask_for_credentials(settings: ClientSettings) -> ClientSettings:
 
 
 def ask_for_password(settings: ClientSettings) -> ClientSettings:
-    """As `ask_for_credentials`, but a token is not enough."""
+    """As `ask_for_credentials`, but a token is not enough, and left out."""
+    settings = replace(settings, token=None)
     if settings.username is not None and settings.password is not None:
         return settings
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -117,12 +141,12 @@ def _ask_for_name(address: str) -> str:
 
 def _tls(flag: bool | None, ca: str | None, environment: Mapping[str, str]) -> tuple[bool, str | None]:
     """Whether to use TLS, and whom to trust; a file of certificates means TLS unless that is switched off."""
-    text = environment.get("STOCKTRACK_TLS", "").lower()
+    text = environment.get(ClientVariable.TLS, "").lower()
     if text not in {"", *_ON, *_OFF}:
         raise ConfigError(f"STOCKTRACK_TLS = {text!r}: it is true or false.")
     if flag is None and ca is None and text:
         flag = text in _ON
-    trusted = ca or environment.get("STOCKTRACK_CA") or None
+    trusted = ca or environment.get(ClientVariable.CA) or None
     is_on = trusted is not None if flag is None else flag
     return is_on, trusted if is_on else None
 
@@ -131,8 +155,8 @@ def _port(text: str | None) -> int:
     if not text:
         return DEFAULT_PORT
     # Digits of other scripts are digits to str.isdigit and int, but no port that anybody means.
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
-        raise ConfigError(f"STOCKTRACK_PORT = {text!r}: a port is a number from 1 to 65535.")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PORT):
+        raise ConfigError(f"STOCKTRACK_PORT = {text!r}: a port is a number from 1 to {MAX_PORT}.")
     return int(text)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stocktrack.errors import ConfigError
+from stocktrack.system.data_folder import find_data_folder
 from stocktrack.system.files import read_private_file
 
 
@@ -24,12 +25,7 @@ class StoredToken:
 
 def token_file(host: str, port: int, environment: Mapping[str, str] = os.environ) -> Path:
     """Where the token for a server is kept: in the data folder, like everything that StockTrack keeps."""
-    folder = environment.get("STOCKTRACK_DATA_DIR")
-    if not folder:
-        import platformdirs
-
-        folder = str(platformdirs.user_data_path("stocktrack"))
-    return Path(folder) / "tokens" / f"{quote(host.lower(), safe=':')}-{port}.json"
+    return find_data_folder(environment) / "tokens" / f"{quote(host.lower(), safe=':')}-{port}.json"
 
 
 def store_token(path: Path, token: StoredToken) -> None:

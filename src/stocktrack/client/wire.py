@@ -4,12 +4,14 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from stocktrack.client.errors import NotStockTrack
-from stocktrack.messages import PROTOCOL_VERSION, Heartbeat, Hello, Id, Notice, Price, Reply
+from stocktrack.client.errors import BadRequest, NotStockTrack
+from stocktrack.messages import PROTOCOL_VERSION, Command, Heartbeat, Hello, Id, Notice, Price, Reply
 from stocktrack.quotes import clean_text
+from stocktrack.wire import lines
 from stocktrack.wire.lines import decode_server_line
 
 MAX_LINE_BYTES_BEFORE_HELLO = 1_048_576
@@ -38,6 +40,7 @@ class UnreadableReply:
     id: Id
 
 
+ReplyType = TypeVar("ReplyType", bound=Reply)
 Incoming = Hello | Price | Notice | Heartbeat | Answer | UnreadableReply
 
 
@@ -140,3 +143,18 @@ class ServerLines:
             )
         id_ = json.loads(line).get("id")
         return UnreadableReply(id_) if isinstance(id_, int | str) else None
+
+
+def command_of(command_type: str, **fields: Any) -> Command:
+    """The command with the fields that are not None; `BadRequest`, in the server's words, where it would refuse it."""
+    try:
+        return lines.command_of(command_type, **fields)
+    except lines.BadLine as error:
+        raise BadRequest(lines.failure(error)) from None
+
+
+def expect(reply_type: type[ReplyType], answer: Answer, address: str) -> ReplyType:
+    """The reply of an answer, which must be of this type; `NotStockTrack` names the server at `address` otherwise."""
+    if isinstance(answer.reply, reply_type):
+        return answer.reply
+    raise NotStockTrack(f"{address} answered with {answer.reply.type} where {reply_type.__name__} was due.")

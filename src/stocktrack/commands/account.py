@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stocktrack.commands.one_shot import Ca, Host, Port, Timeout, Tls, User
+from stocktrack.commands.options import ServerAddress, ServerCall, spread
 
 if TYPE_CHECKING:
     from stocktrack.client.settings import ClientSettings
 
 
-def add_account_commands(app: typer.Typer) -> None:
+def add_to(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    app.command()(login)
-    app.command()(logout)
+    app.command()(spread(login))
+    app.command()(spread(logout))
 
 
 def login(
@@ -24,35 +24,29 @@ def login(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="read the password from standard input")
     ] = False,
-    host: Host = None,
-    port: Port = None,
-    user: User = None,
-    tls: Tls = None,
-    ca: Ca = None,
-    timeout: Timeout = 10.0,
+    call: ServerCall,
 ) -> None:
     """Log in once: stores a token that the other commands use when no password is given."""
     from dataclasses import replace
 
-    from stocktrack.client.settings import ask_for_password, load_client_settings
+    from stocktrack.client.settings import ask_for_password
     from stocktrack.terminal.run import run_to_exit
 
     def begin() -> Coroutine[Any, Any, int]:
-        settings = load_client_settings(host=host, port=port, username=user, tls=tls, ca=ca)
+        settings = call.settings()
         if password_stdin:
             settings = replace(settings, password=sys.stdin.readline().rstrip("\r\n"))
-        return _login(ask_for_password(settings), days, timeout)
+        return _login(ask_for_password(settings), days, call.timeout)
 
     run_to_exit(begin)
 
 
-def logout(*, host: Host = None, port: Port = None) -> None:
+def logout(*, server: ServerAddress) -> None:
     """Remove the stored token; it counts elsewhere until it expires or the operator revokes it."""
-    from stocktrack.client.settings import load_client_settings
     from stocktrack.client.tokens import forget_token, token_file
     from stocktrack.terminal.run import say
 
-    settings = load_client_settings(host=host, port=port)
+    settings = server.settings()
     was_there = forget_token(token_file(settings.host, settings.port))
     say(f"The token for {settings.address} was removed." if was_there else f"There is no token for {settings.address}.")
 
@@ -60,22 +54,11 @@ def logout(*, host: Host = None, port: Port = None) -> None:
 async def _login(settings: "ClientSettings", days: int, timeout_seconds: float) -> int:
     from datetime import UTC, datetime
 
-    from stocktrack.client import StockTrackClient
     from stocktrack.client.tokens import StoredToken, store_token, token_file
     from stocktrack.terminal.exit_codes import ExitCode
     from stocktrack.terminal.run import say
 
-    client = StockTrackClient(
-        settings.host,
-        settings.port,
-        settings.username,
-        settings.password,
-        tls=settings.tls,
-        ca=settings.ca,
-        timeout_seconds=timeout_seconds,
-        reconnect=False,
-    )
-    async with client:
+    async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
         reply = await client.make_token(days)
     path = token_file(settings.host, settings.port)
     store_token(path, StoredToken(reply.username, reply.token, reply.expires_at))

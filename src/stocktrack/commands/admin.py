@@ -7,61 +7,44 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stocktrack.commands.one_shot import Ca, Host, Port, Timeout, Tls, User
+from stocktrack.commands.options import ServerCall, spread
 
 if TYPE_CHECKING:
     from stocktrack.client import StockTrackClient
     from stocktrack.messages import SessionInfo
 
 
-def add_admin_commands(app: typer.Typer) -> None:
+def add_to(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     for command in (sessions, kick, announce):
-        app.command()(command)
+        app.command()(spread(command))
 
 
 def sessions(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
-    host: Host = None,
-    port: Port = None,
-    user: User = None,
-    tls: Tls = None,
-    ca: Ca = None,
-    timeout: Timeout = 10.0,
+    call: ServerCall,
 ) -> None:
     """List who is connected; for administrators."""
-    _run(
-        lambda client: _sessions(client, as_json=as_json), timeout, host=host, port=port, username=user, tls=tls, ca=ca
-    )
+    _run(lambda client: _sessions(client, as_json=as_json), call)
 
 
 def kick(
     session: Annotated[str, typer.Argument(metavar="SESSION", help="as `stocktrack sessions` names it, such as s7")],
     *,
-    host: Host = None,
-    port: Port = None,
-    user: User = None,
-    tls: Tls = None,
-    ca: Ca = None,
-    timeout: Timeout = 10.0,
+    call: ServerCall,
 ) -> None:
     """End a session; for administrators."""
-    _run(lambda client: _kick(client, session), timeout, host=host, port=port, username=user, tls=tls, ca=ca)
+    _run(lambda client: _kick(client, session), call)
 
 
 def announce(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="1 to 500 printable characters")],
     *,
-    host: Host = None,
-    port: Port = None,
-    user: User = None,
-    tls: Tls = None,
-    ca: Ca = None,
-    timeout: Timeout = 10.0,
+    call: ServerCall,
 ) -> None:
     """Tell everybody who is logged in something; for administrators."""
-    _run(lambda client: _announce(client, text), timeout, host=host, port=port, username=user, tls=tls, ca=ca)
+    _run(lambda client: _announce(client, text), call)
 
 
 async def _sessions(client: "StockTrackClient", *, as_json: bool) -> None:
@@ -106,29 +89,16 @@ async def _announce(client: "StockTrackClient", text: str) -> None:
     say(f"{reply.recipients} sessions were told.")
 
 
-def _run(work: Callable[["StockTrackClient"], Awaitable[None]], timeout_seconds: float, **where: Any) -> None:
+def _run(work: Callable[["StockTrackClient"], Awaitable[None]], call: ServerCall) -> None:
     """Log in, do `work`, and exit."""
-    from stocktrack.client.settings import ask_for_credentials, load_client_settings
+    from stocktrack.client.settings import ask_for_credentials
     from stocktrack.terminal.run import run_to_exit
 
     def begin() -> Coroutine[Any, Any, int]:
-        from stocktrack.client import StockTrackClient
-
-        settings = ask_for_credentials(load_client_settings(**where))
+        settings = ask_for_credentials(call.settings())
 
         async def at_server() -> int:
-            client = StockTrackClient(
-                settings.host,
-                settings.port,
-                settings.username,
-                settings.password,
-                token=settings.token,
-                tls=settings.tls,
-                ca=settings.ca,
-                timeout_seconds=timeout_seconds,
-                reconnect=False,
-            )
-            async with client:
+            async with settings.client(timeout_seconds=call.timeout, reconnect=False) as client:
                 await work(client)
             return 0
 

@@ -1,4 +1,4 @@
-"""The one-shot commands: `stocktrack get|watch|news|info|dividends|search|stocks`, for people and for scripts.
+"""`stocktrack get|watch|stocks|news|info|dividends|search`: what the market says, for people and for scripts.
 
 Data goes to standard output: a table on a terminal, tab-separated rows in a pipe, with `--json` the wire's reply.
 What is slow to import is imported when a command runs, so that `--help` and `get` start fast.
@@ -11,52 +11,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stocktrack.commands.options import AsJson, ServerCall, spread
+
 if TYPE_CHECKING:
     from stocktrack.client.settings import ClientSettings
     from stocktrack.messages import Command, Missing
     from stocktrack.terminal.render import Shown
 
-Host = Annotated[str | None, typer.Option(help="the server; STOCKTRACK_HOST, else 127.0.0.1", show_default=False)]
-Port = Annotated[
-    int | None, typer.Option(min=1, max=65_535, help="its port; STOCKTRACK_PORT, else 65432", show_default=False)
-]
-User = Annotated[str | None, typer.Option(help="the user; STOCKTRACK_USER, else asked for", show_default=False)]
-Tls = Annotated[
-    bool | None, typer.Option("--tls/--no-tls", help="encrypt, and check who the server is; STOCKTRACK_TLS")
-]
-Ca = Annotated[
-    str | None, typer.Option(metavar="FILE", help="trust only these certificates; means --tls; STOCKTRACK_CA")
-]
-Timeout = Annotated[float, typer.Option("--timeout", min=0.1, max=3_600, help="seconds to wait for the server")]
-AsJson = Annotated[bool, typer.Option("--json", help="print the server's reply, one JSON document")]
-Symbols = Annotated[list[str], typer.Argument(metavar="SYMBOL", help="AAPL MSFT, or AAPL,MSFT")]
-SomeSymbols = Annotated[
+SymbolArguments = Annotated[list[str], typer.Argument(metavar="SYMBOL", help="AAPL MSFT, or AAPL,MSFT")]
+OptionalSymbolArguments = Annotated[
     list[str] | None, typer.Argument(metavar="SYMBOL", help="AAPL MSFT, or AAPL,MSFT; none is your saved stocks")
 ]
-OneSymbol = Annotated[str, typer.Argument(metavar="SYMBOL")]
+SymbolArgument = Annotated[str, typer.Argument(metavar="SYMBOL")]
 
 
-def add_commands(app: typer.Typer) -> None:
-    """Add the commands to `app`, in the order in which `--help` shall list them."""
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to `app`, in the order in which `--help` lists them."""
     for command in (get, watch, stocks, news, info, dividends, search):
-        app.command()(command)
+        app.command()(spread(command))
 
 
 def get(
-    symbols: Symbols,
+    symbols: SymbolArguments,
     *,
-    host: Host = None,
-    port: Port = None,
-    user: User = None,
-    tls: Tls = None,
-    ca: Ca = None,
-    timeout: Timeout = 10.0,
+    call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
     """Print the latest prices of some symbols."""
     from stocktrack.terminal.typed_commands import split_symbols
 
-    _ask("GET", _server(host, port, user, tls, ca), timeout, as_json=as_json, symbols=split_symbols(symbols))
+    _ask("GET", call, as_json=as_json, symbols=split_symbols(symbols))
 
 
 def stocks(
@@ -68,138 +52,95 @@ def stocks(
     remove: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="take these off first", show_default=False)
     ] = None,
-    host: Host = None,
-    port: Port = None,
-    user: User = None,
-    tls: Tls = None,
-    ca: Ca = None,
-    timeout: Timeout = 10.0,
+    call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
     """Print your saved stocks and their latest prices, or change the list first."""
-    from stocktrack.terminal.typed_commands import command_of, split_symbols
+    from stocktrack.client.wire import command_of
+    from stocktrack.terminal.typed_commands import split_symbols
 
     def changes() -> "list[Command]":
         wanted = (("SUBSCRIBE", split_symbols(add or ())), ("UNSUBSCRIBE", split_symbols(remove or ())))
         return [command_of(kind, symbols=symbols, list=of_list) for kind, symbols in wanted if symbols]
 
-    server = _server(host, port, user, tls, ca)
-    _ask("MY_STOCKS", server, timeout, as_json=as_json, changes=changes, list=of_list)
+    _ask("MY_STOCKS", call, as_json=as_json, changes=changes, list=of_list)
 
 
 def news(
     *,
     limit: Annotated[int, typer.Option(min=1, max=100, help="how many headlines")] = 10,
-    host: Host = None,
-    port: Port = None,
-    user: User = None,
-    tls: Tls = None,
-    ca: Ca = None,
-    timeout: Timeout = 10.0,
+    call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
     """Print the latest headlines."""
-    _ask("NEWS", _server(host, port, user, tls, ca), timeout, as_json=as_json, limit=limit)
+    _ask("NEWS", call, as_json=as_json, limit=limit)
 
 
 def info(
-    symbol: OneSymbol,
+    symbol: SymbolArgument,
     *,
-    host: Host = None,
-    port: Port = None,
-    user: User = None,
-    tls: Tls = None,
-    ca: Ca = None,
-    timeout: Timeout = 10.0,
+    call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
     """Print what is known of the company behind a symbol."""
-    _ask("INFO", _server(host, port, user, tls, ca), timeout, as_json=as_json, symbol=symbol)
+    _ask("INFO", call, as_json=as_json, symbol=symbol)
 
 
 def dividends(
-    symbol: OneSymbol,
+    symbol: SymbolArgument,
     *,
     limit: Annotated[int, typer.Option(min=1, max=100, help="how many payments")] = 5,
-    host: Host = None,
-    port: Port = None,
-    user: User = None,
-    tls: Tls = None,
-    ca: Ca = None,
-    timeout: Timeout = 10.0,
+    call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
     """Print the dividends of a symbol, newest first."""
-    _ask("DIVIDENDS", _server(host, port, user, tls, ca), timeout, as_json=as_json, symbol=symbol, limit=limit)
+    _ask("DIVIDENDS", call, as_json=as_json, symbol=symbol, limit=limit)
 
 
 def search(
     text: Annotated[list[str], typer.Argument(metavar="TEXT", help="part of a symbol or of a name")],
     *,
     limit: Annotated[int, typer.Option(min=1, max=100, help="how many matches")] = 10,
-    host: Host = None,
-    port: Port = None,
-    user: User = None,
-    tls: Tls = None,
-    ca: Ca = None,
-    timeout: Timeout = 10.0,
+    call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
     """Find symbols by name."""
-    _ask(
-        "SEARCH",
-        _server(host, port, user, tls, ca),
-        timeout,
-        as_json=as_json,
-        query=" ".join(text).strip(),
-        limit=limit,
-    )
+    _ask("SEARCH", call, as_json=as_json, query=" ".join(text).strip(), limit=limit)
 
 
 def watch(
-    symbols: SomeSymbols = None,
+    symbols: OptionalSymbolArguments = None,
     *,
     interval: Annotated[
         float, typer.Option(min=0, max=3_600, help="seconds between prices; 0 is as they change")
     ] = 0.0,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="end after this long", show_default=False)] = None,
     count: Annotated[int | None, typer.Option(min=1, help="end after so many prices", show_default=False)] = None,
-    host: Host = None,
-    port: Port = None,
-    user: User = None,
-    tls: Tls = None,
-    ca: Ca = None,
-    timeout: Timeout = 10.0,
+    call: ServerCall,
     as_jsonl: Annotated[bool, typer.Option("--jsonl", help="print the PRICE lines of the protocol")] = False,
 ) -> None:
     """Show prices live: a board on a terminal, a line for each price in a pipe. Your saved stocks stay as they are."""
     from stocktrack.client.settings import ask_for_credentials
+    from stocktrack.client.wire import command_of
     from stocktrack.commands.watch import Watch, watch_prices
     from stocktrack.terminal.run import run_to_exit
-    from stocktrack.terminal.typed_commands import command_of, split_symbols
+    from stocktrack.terminal.typed_commands import split_symbols
 
     # Told before the password is asked for: what is wrong here stays wrong.
     wanted = split_symbols(symbols or ())
 
     def begin() -> Coroutine[Any, Any, int]:
         command_of("SUBSCRIBE", symbols=wanted or None, interval=interval)
-        settings = ask_for_credentials(_server(host, port, user, tls, ca))
-        wish = Watch(wanted, interval=interval, seconds=seconds, count=count, timeout_seconds=timeout)
+        settings = ask_for_credentials(call.settings())
+        wish = Watch(wanted, interval=interval, seconds=seconds, count=count, timeout_seconds=call.timeout)
         return watch_prices(settings, wish, as_jsonl=as_jsonl)
 
     run_to_exit(begin)
 
 
-def _server(host: str | None, port: int | None, user: str | None, tls: bool | None, ca: str | None) -> "ClientSettings":
-    from stocktrack.client.settings import load_client_settings
-
-    return load_client_settings(host=host, port=port, username=user, tls=tls, ca=ca)
-
-
 def _ask(
     command_type: str,
-    server: "ClientSettings",
-    timeout: float,
+    call: ServerCall,
     *,
     as_json: bool,
     changes: "Callable[[], Sequence[Command]]" = tuple,
@@ -209,13 +150,15 @@ def _ask(
     # A process that lives for a quarter of a second has no garbage worth looking for.
     gc.disable()
     from stocktrack.client.settings import ask_for_credentials
+    from stocktrack.client.wire import command_of
     from stocktrack.terminal.run import run_to_exit
-    from stocktrack.terminal.typed_commands import command_of
+
+    server = call.settings()
 
     def begin() -> Coroutine[Any, Any, int]:
         commands = [*changes(), command_of(command_type, **fields)]
         settings = ask_for_credentials(server)
-        return _answer(settings, commands, timeout_seconds=timeout, as_json=as_json)
+        return _answer(settings, commands, timeout_seconds=call.timeout, as_json=as_json)
 
     run_to_exit(begin)
 
@@ -224,7 +167,7 @@ async def _answer(
     settings: "ClientSettings", commands: "Sequence[Command]", *, timeout_seconds: float, as_json: bool
 ) -> int:
     """Send the commands one after the other, print the reply to the last one, and return the exit code."""
-    from stocktrack.client import CommandFailed, StockTrackClient
+    from stocktrack.client import CommandFailed
     from stocktrack.messages import (
         DividendsReply,
         GetReply,
@@ -237,18 +180,7 @@ async def _answer(
     from stocktrack.terminal.render import list_names, nothing_saved
     from stocktrack.terminal.run import say, write_line
 
-    client = StockTrackClient(
-        settings.host,
-        settings.port,
-        settings.username,
-        settings.password,
-        token=settings.token,
-        tls=settings.tls,
-        ca=settings.ca,
-        timeout_seconds=timeout_seconds,
-        reconnect=False,
-    )
-    async with client:
+    async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
         try:
             answers = [await client.request(command) for command in commands]
         except CommandFailed as error:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stocktrack.client import PriceStream, State, StockTrackClient
+from stocktrack.client import PriceStream, State
 from stocktrack.client.settings import ClientSettings
-from stocktrack.messages import Price
+from stocktrack.messages import Notice, Price
 from stocktrack.system.blocking import BlockingPool
-from stocktrack.terminal.connection_news import ConnectionNews
+from stocktrack.terminal.connection_report import ConnectionReport
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
 from stocktrack.terminal.render import has_colour, is_screen, price_line, price_row, tab_separated
 from stocktrack.terminal.run import is_live_screen, say
@@ -35,28 +35,15 @@ class Watch:
 async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool = False) -> int:
     """Watch until the watch ends, and return the exit code."""
     view = _board_of(settings) if is_live_screen() and not as_jsonl else None
-    news = ConnectionNews(say if view is None else view.say)
-    client = StockTrackClient(
-        settings.host,
-        settings.port,
-        settings.username,
-        settings.password,
-        token=settings.token,
-        tls=settings.tls,
-        ca=settings.ca,
-        timeout_seconds=watch.timeout_seconds,
-        on_notice=news.notice,
-        on_state=news.state,
-    )
-    news.subscribed = lambda: client.subscribed
+    report = ConnectionReport(say if view is None else view.say)
+
+    def take_notice(notice: Notice) -> None:
+        if report.notice(notice) and not client.subscribed:
+            prices.end(None)  # no price can come any more
+
+    client = settings.client(timeout_seconds=watch.timeout_seconds, on_notice=take_notice, on_state=report.state)
+    prices = client.prices()
     async with client:
-        prices = client.prices()
-
-        def end_where_nothing_is_left() -> None:
-            if not client.subscribed:
-                prices.end(None)
-
-        news.on_drop = end_where_nothing_is_left
         reply = await client.subscribe(watch.symbols or None, interval=watch.interval, save=False)
         if not (reply.symbols or reply.pending):
             say("You have no saved stocks yet; name some, as in `stocktrack watch AAPL`.")
@@ -70,7 +57,7 @@ async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool
             is_in_time = await _as_lines(prices, watch, as_jsonl=as_jsonl)
             if not is_in_time and client.state is not State.CONNECTED:
                 return ExitCode.UNAVAILABLE
-    return exit_code_of_missing((*reply.missing, *news.dropped))
+    return exit_code_of_missing((*reply.missing, *report.dropped))
 
 
 def _board_of(settings: ClientSettings) -> "BoardView":

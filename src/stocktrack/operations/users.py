@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from stocktrack.errors import ConfigError
+from stocktrack.operations.options import ConfigFile
 
 if TYPE_CHECKING:
     from stocktrack.accounts.accounts import Accounts
@@ -21,7 +22,6 @@ Result = TypeVar("Result")
 
 users_app = typer.Typer(help="Add, list and remove the users of this server.", no_args_is_help=True)
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="a TOML file with settings")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="read the password from standard input")]
 
 

@@ -1,10 +1,45 @@
-"""The server's data folder: made for its owner alone, and used by one server at a time."""
+"""The data folder: where it is, for the server and the clients alike; the server makes it and claims it for itself."""
 
 import fcntl
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from stocktrack.errors import ConfigError
+from stocktrack.system.setting_sources import ENV_FILE, setting_sources
+
+
+def find_data_folder(
+    environment: Mapping[str, str] = os.environ, *, env_file: Path = ENV_FILE, user_file: Path | None = None
+) -> Path:
+    """The folder of the setting `data_dir`, as a program without flags and `--config` finds it.
+
+    The environment, `.env` and the user's own TOML file may name it, the strongest first; else it is the platform's.
+    `ConfigError` where a file or the value in it is wrong.
+    """
+    for source in setting_sources(environment, env_file=env_file, user_file=user_file):
+        if "data_dir" in source.values:
+            value = source.values["data_dir"]
+            try:
+                return as_folder(value)
+            except ValueError as error:
+                raise ConfigError(f"data_dir = {value!r} (from {source.origin}): {error}.") from None
+    return default_data_folder()
+
+
+def default_data_folder() -> Path:
+    """The platform's folder for a user's data."""
+    import platformdirs
+
+    return platformdirs.user_data_path("stocktrack")
+
+
+def as_folder(value: Any) -> Path:
+    """The folder that a value of `data_dir` names; an empty one would be whatever folder the program is started in."""
+    if isinstance(value, Path) or (isinstance(value, str) and value):
+        return Path(value)
+    raise ValueError("must be the path of a folder")
 
 
 class DataFolder:

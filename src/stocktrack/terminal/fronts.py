@@ -4,7 +4,8 @@ import asyncio
 import os
 import sys
 import threading
-from typing import Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 from stocktrack.messages import Price
 from stocktrack.terminal.render import Shown, has_colour, price_row, rows_of, tab_separated
@@ -15,31 +16,35 @@ _MAX_LINE_BYTES = 1_048_576
 
 
 class LineCancelledError(Exception):
-    """The person took back the line, the answer or the command: Ctrl-C."""
+    """The person cancelled the line, the answer or the command by Ctrl-C."""
+
+
+class Status(NamedTuple):
+    """How the client is, in a few words, and whether that is as it should be."""
+
+    text: str
+    is_well: bool
 
 
 class Front(Protocol):
-    """Where lines come from and answers go: a terminal with a prompt, or a pair of pipes.
-
-    `read_line` raises `EOFError` at the end and `LineCancelledError` for Ctrl-C.
-    """
+    """Where lines come from and answers go: a terminal with a prompt, or a pair of pipes."""
 
     is_terminal: bool
 
-    async def read_line(self, prompt: str) -> str:
-        """The next line."""
+    async def read_line(self, prompt: str, status: Callable[[], Status]) -> str:
+        """The next line, `status` shown meanwhile; `EOFError` at the end, `LineCancelledError` for Ctrl-C."""
         ...
 
     def say(self, text: str) -> None:
-        """Tell something that was asked for."""
+        """Show text that was asked for."""
         ...
 
     def confirm(self, text: str) -> None:
-        """Tell that something was done."""
+        """Say that something was done."""
         ...
 
     def warn(self, text: str) -> None:
-        """Tell of trouble."""
+        """Say that something is wrong."""
         ...
 
     def show(self, reply: Shown) -> None:
@@ -51,11 +56,11 @@ class Front(Protocol):
         ...
 
     def learn(self, symbols: tuple[str, ...]) -> None:
-        """Symbols that were seen: they can be completed from now on."""
+        """Remember symbols that were seen, for completion."""
         ...
 
     def end_input(self) -> None:
-        """Let whoever reads a line see the end of the input."""
+        """Make the waiting or the next `read_line` see the end of the input."""
         ...
 
 
@@ -69,7 +74,7 @@ class PipeFront:
         self._lines: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1_000)
         self._reading: threading.Thread | None = None
 
-    async def read_line(self, prompt: str) -> str:
+    async def read_line(self, prompt: str, status: Callable[[], Status]) -> str:
         """The next line of standard input."""
         if self._reading is None:
             loop = asyncio.get_running_loop()
@@ -123,7 +128,7 @@ class PipeFront:
                 self._hand_over(loop, tail.decode(errors="replace"))
             self._hand_over(loop, None)
         except (OSError, RuntimeError):
-            # The loop has gone, or the terminal has.
+            # The loop has ended, or the terminal was closed.
             return
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop, line: str | None) -> None:

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import platformdirs
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -23,11 +22,13 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
+from stocktrack.errors import ConfigError
 from stocktrack.messages import Price
 from stocktrack.quotes import clean_text
+from stocktrack.system.data_folder import find_data_folder
 from stocktrack.terminal.board_screen import BoardScreen, Ending
 from stocktrack.terminal.board_view import BoardView
-from stocktrack.terminal.fronts import LineCancelledError
+from stocktrack.terminal.fronts import LineCancelledError, Status
 from stocktrack.terminal.render import Shown, has_colour, paint, price_line
 from stocktrack.terminal.tables import draw
 from stocktrack.terminal.typed_commands import WORDS
@@ -37,16 +38,13 @@ _STYLE = Style.from_dict({"prompt": "bold", "bottom-toolbar": "noreverse ansibri
 
 
 class TerminalFront:
-    """A terminal with a person at it. Use it by `async with`; what is said meanwhile appears above the prompt.
-
-    `status` is shown below the prompt; it says whether all is well, too.
-    """
+    """A terminal with a person at it. Use it by `async with`; what is said meanwhile appears above the prompt."""
 
     is_terminal = True
 
     def __init__(self, *, keeps_history: bool = True) -> None:
         self._colour = has_colour(sys.stdout)
-        self.status: Callable[[], tuple[str, bool]] = lambda: ("", True)
+        self._status: Callable[[], Status] = lambda: Status("", True)
         self._completer = _Completer()
         self._session: PromptSession[str] = PromptSession(
             history=_history() if keeps_history else InMemoryHistory(),
@@ -72,8 +70,12 @@ class TerminalFront:
         self._board_view: BoardView | None = None
         self._is_ended = False
 
-    async def read_line(self, prompt: str) -> str:
-        """The next line that was typed or pasted; several pasted ones come one after the other."""
+    async def read_line(self, prompt: str, status: Callable[[], Status]) -> str:
+        """The next line that was typed or pasted; several pasted ones come one after the other.
+
+        `status` is shown below the prompt, and asked again whenever that is drawn.
+        """
+        self._status = status
         if self._is_ended:
             raise EOFError
         if self._pasted:
@@ -84,12 +86,12 @@ class TerminalFront:
         return await self._session.prompt_async([("class:prompt", prompt)], default=default)
 
     async def ask(self, question: str) -> str:
-        """The answer to a question; a pasted line answers it, too."""
+        """The answer to a question; a pasted line answers it too."""
         if self._is_ended:
             raise EOFError
         if self._pasted:
             return self._pasted.popleft()
-        # The one who runs the command that asks has its own handler for Ctrl-C from outside.
+        # The caller handles SIGINT itself while a command runs.
         return (await self._question.prompt_async([("class:prompt", question)], handle_sigint=False)).strip()
 
     def say(self, text: str) -> None:
@@ -123,11 +125,11 @@ class TerminalFront:
         self._completer.learn(symbols)
 
     def forget_pasted(self) -> None:
-        """What was pasted and did not run yet shall not run."""
+        """Drop the pasted lines that have not run yet."""
         self._pasted.clear()
 
     def end_input(self) -> None:
-        """Let whoever reads a line see the end of the input."""
+        """Make the waiting or the next `read_line` see the end of the input."""
         self._is_ended = True
         if self._board is not None:
             self._board.end()
@@ -136,7 +138,7 @@ class TerminalFront:
                 session.app.exit(exception=EOFError)
 
     async def show_board(self, view: BoardView) -> Ending:
-        """Show the board until it is ended, and say how it was."""
+        """Show the board until it is ended, and return how it ended."""
         self._board, self._board_view = BoardScreen(view), view
         try:
             return await self._board.run()
@@ -160,7 +162,7 @@ class TerminalFront:
     def _write(self, text: str) -> None:
         self._unwritten.append(text)
         if self._board is not None:
-            return  # written when the board has gone
+            return  # written when the board is closed
         if not (self._session.app.is_running or self._question.app.is_running):
             self._flush()
         elif self._writing is None or self._writing.done():
@@ -179,8 +181,8 @@ class TerminalFront:
         sys.stdout.flush()
 
     def _toolbar(self) -> FormattedText:
-        text, is_well = self.status()
-        return FormattedText([("" if is_well else "class:lost", f" {text}")])
+        status = self._status()
+        return FormattedText([("" if status.is_well else "class:lost", f" {status.text}")])
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
@@ -238,7 +240,7 @@ class _Completer(Completer):
 
 
 class _QuietHistory(FileHistory):
-    """A history file whose trouble costs nobody a command."""
+    """A history file; that it can't be read or written stops no command."""
 
     def store_string(self, string: str) -> None:
         with contextlib.suppress(OSError):
@@ -253,20 +255,20 @@ class _QuietHistory(FileHistory):
 
 def history_file() -> Path:
     """Where the prompt's history is kept: in the data folder, like everything that StockTrack keeps."""
-    folder = os.environ.get("STOCKTRACK_DATA_DIR")
-    return (Path(folder) if folder else platformdirs.user_data_path("stocktrack")) / "client_history"
+    return find_data_folder() / "client_history"
 
 
 def _history() -> History:
-    path = history_file()
     try:
+        path = history_file()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
         finally:
             os.close(descriptor)
-    except OSError:
+    except (OSError, ConfigError):
+        # The prompt works without a history too.
         return InMemoryHistory()
     return _QuietHistory(path)
 

@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 from stocktrack.client.errors import ClientError
 from stocktrack.client.settings import CredentialsMissingError
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, sentence_of
-from stocktrack.wire.lines import BadLine
 
 
 def run_to_exit(begin: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
@@ -52,9 +51,6 @@ def _run(begin: Callable[[], Coroutine[Any, Any, int]]) -> int:
     except ClientError as error:
         say(sentence_of(error))
         return exit_code_of(error)
-    except BadLine as error:
-        say(error.message)
-        return ExitCode.USAGE
     except CredentialsMissingError as error:
         say(str(error))
         return ExitCode.NOT_AUTHORISED

@@ -1,15 +1,11 @@
-"""What a person types: the words of the interactive client, lists of symbols, and the protocol commands they make."""
+"""What a person types: the words of the interactive client, and what may follow them: symbols, lists, counts."""
 
 import difflib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from stocktrack.messages import Command
 from stocktrack.quotes import shown
-from stocktrack.wire.lines import decode_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +127,3 @@ def count_of(text: str) -> int | None:
     if not (text.isascii() and text.isdigit()):
         raise UsageError(f"{shown(text)} is not a count.")
     return int(text[:9])
-
-
-def command_of(command_type: str, **fields: Any) -> Command:
-    """The protocol command, None left out; `BadLine` with the server's own sentence where it would be refused."""
-    given = {name: value for name, value in fields.items() if value is not None}
-    return decode_line(json.dumps({"type": command_type, **given}).encode())

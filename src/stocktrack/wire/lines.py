@@ -232,8 +232,12 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
             return f"{what} must have at most {limits['max_length']} characters."
         case "bool_type":
             return f"{what} must be true or false."
-        case "float_type" | "finite_number":
+        case "float_type":
             return f"{what} must be a number."
+        case "finite_number":
+            return f"{what} must be a number, and neither NaN nor infinite."
+        case "string_unicode":
+            return f"{what} holds half of a surrogate pair, which is no character."
         case "int_type" | "greater_than_equal" | "less_than_equal":
             least, most = _range_of(kind, field)
             return f"{what} must be a whole number from {least} to {most}."

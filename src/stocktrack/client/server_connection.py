@@ -31,7 +31,7 @@ _LAST_WORDS = frozenset(
 )
 
 
-class Connection(asyncio.Protocol):
+class ServerConnection(asyncio.Protocol):
     """A connection that is used once. Prices go to `put`, everything that is heard besides to `take`."""
 
     def __init__(

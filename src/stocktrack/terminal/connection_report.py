@@ -11,57 +11,54 @@ from stocktrack.terminal.exit_codes import missing_sentence, sentence_of
 _MAX_SYMBOLS_NAMED = 6
 
 
-class ConnectionNews:
-    """Turns the callbacks of a `StockTrackClient` into sentences for `tell`; each failed try is not a sentence.
+class ConnectionReport:
+    """Sentences for `tell` about what a `StockTrackClient` tells its callbacks; of many failed tries only the first.
 
-    `subscribed` says what the client is pushed now; `on_drop` is called when a symbol turned out to be unknown.
+    `dropped` are the symbols that turned out to be unknown after they were subscribed.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
-        self.tell = tell
+        self._tell = tell
         self._is_lost = False
-        self._was_there = False
+        self._was_connected = False
         self.dropped: list[Missing] = []
-        self.subscribed: Callable[[], tuple[str, ...]] = tuple
-        self.on_drop: Callable[[], None] = lambda: None
 
-    def notice(self, notice: Notice) -> None:
-        """For `on_notice`."""
+    def notice(self, notice: Notice) -> tuple[Missing, ...]:
+        """Report what the server announces, and return the symbols that it drops."""
         if notice.code is Code.SERVER_SHUTDOWN or notice.reason is Reason.NOT_PERMITTED:
-            return  # told with the loss of the connection that follows
-        if notice.code is Code.NOT_FOUND:
-            self.dropped += [
-                Missing(symbol=symbol, code=notice.code, reason=notice.reason) for symbol in notice.symbols or ()
-            ]
-        self.tell(clean_text(notice.message, 500))
-        if notice.code is Code.NOT_FOUND:
-            self.on_drop()
+            return ()  # reported with the loss of the connection that follows
+        self._tell(clean_text(notice.message, 500))
+        if notice.code is not Code.NOT_FOUND:
+            return ()
+        dropped = tuple(
+            Missing(symbol=symbol, code=notice.code, reason=notice.reason) for symbol in notice.symbols or ()
+        )
+        self.dropped += dropped
+        return dropped
 
     def state(self, change: StateChange) -> None:
-        """For `on_state`."""
+        """Report that the connection was lost, is back, or will not come back."""
         match change.state:
             case State.RECONNECTING if change.attempt == 1:
                 self._is_lost = True
                 cause = sentence_of(change.cause) if change.cause is not None else "The connection was lost."
                 code = " (501)" if isinstance(change.cause, ServerShutdown) else ""
-                self.tell(f"{cause}{code} Trying to connect again.")
+                self._tell(f"{cause}{code} Trying to connect again.")
             case State.CONNECTED if self._is_lost:
                 self._is_lost = False
-                self.tell(self._welcome_back())
+                self._tell(_welcome_back(change.subscribed))
                 for each in change.missing:
-                    self.tell(missing_sentence(each))
+                    self._tell(missing_sentence(each))
             case State.CONNECTED:
-                self._was_there = True
-            case State.CLOSED if change.cause is not None and self._was_there:
-                self.tell(f"{sentence_of(change.cause)} The connection is closed for good.")
+                self._was_connected = True
+            case State.CLOSED if change.cause is not None and self._was_connected:
+                self._tell(f"{sentence_of(change.cause)} The connection is closed for good.")
             case _:
                 pass
 
-    def _welcome_back(self) -> str:
-        symbols = self.subscribed()
-        if not symbols:
-            return "Connected again."
-        return f"Connected again; restored: {symbols_named(symbols)}."
+
+def _welcome_back(subscribed: tuple[str, ...]) -> str:
+    return f"Connected again; restored: {symbols_named(subscribed)}." if subscribed else "Connected again."
 
 
 def symbols_named(symbols: tuple[str, ...]) -> str:

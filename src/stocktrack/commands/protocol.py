@@ -1,0 +1,26 @@
+"""`stocktrack protocol`: what this version speaks, for whoever writes a client; it calls no server."""
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(protocol)
+
+
+def protocol(
+    schema: Annotated[bool, typer.Option("--schema", help="print the JSON Schema of all messages")] = False,
+) -> None:
+    """Print the protocol: a line of each message, or with --schema its JSON Schema."""
+    from stocktrack.messages import COMMAND_TYPES, PROTOCOL_VERSION
+    from stocktrack.wire.schema import protocol_schema
+
+    if schema:
+        typer.echo(json.dumps(protocol_schema(), indent=2))
+        return
+    typer.echo(f"StockTrack protocol {PROTOCOL_VERSION}: one JSON object a line, in UTF-8.")
+    typer.echo(f"Commands: {', '.join(COMMAND_TYPES)}.")
+    typer.echo("docs/protocol.md shows a line of each message; --schema prints the JSON Schema.")

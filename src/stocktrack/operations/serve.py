@@ -1,0 +1,56 @@
+"""`stocktrack serve` and `stocktrack demo`: a server that runs."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stocktrack.operations.options import ConfigFile
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT
+
+if TYPE_CHECKING:
+    from stocktrack.config import LoadedSettings
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command()(serve)
+    app.command()(demo)
+
+
+def serve(
+    *,
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help=f"address to listen on; {DEFAULT_HOST} by default")] = None,
+    port: Annotated[int | None, typer.Option(help=f"TCP port; {DEFAULT_PORT} by default")] = None,
+    provider: Annotated[
+        str | None, typer.Option(metavar="A,B", help="market sources: yahoo, rss, simulated; yahoo,rss by default")
+    ] = None,
+    web_port: Annotated[int | None, typer.Option(help="port of the page, WebSocket and REST; 8080 by default")] = None,
+    no_web: Annotated[bool, typer.Option("--no-web", help="no web door")] = False,
+) -> None:
+    """Run the server until SIGINT or SIGTERM."""
+    from stocktrack.app import run
+    from stocktrack.config import load_settings
+    from stocktrack.system.logs import configure_logs
+
+    flags = {"host": host, "port": port, "web_port": "off" if no_web else web_port, "providers": provider}
+
+    def load() -> "LoadedSettings":
+        return load_settings(flags, config_file=config)
+
+    loaded = load()
+    configure_logs(loaded.settings.log_format, loaded.settings.log_level)
+    import structlog
+
+    for warning in loaded.warnings:
+        structlog.get_logger().warning(warning)
+    run(loaded.settings, load)
+
+
+def demo(
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="end by itself after this long")] = None,
+) -> None:
+    """Show live prices of a simulated market: a private server, a demo user and a client in one go."""
+    from stocktrack.operations.demo import run_demo
+
+    run_demo(seconds)

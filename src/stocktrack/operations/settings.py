@@ -1,0 +1,65 @@
+"""`stocktrack config …`: what the settings are, and whether they are right."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from stocktrack.operations.options import ConfigFile
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group `config` to `app`."""
+    group = typer.Typer(help="Show or check the settings.", no_args_is_help=True)
+    group.command("show")(show)
+    group.command("check")(check)
+    app.add_typer(group, name="config")
+
+
+def show(
+    config: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
+) -> None:
+    """Show every setting, its value, and where the value comes from."""
+    from stocktrack.config import load_settings
+
+    loaded = load_settings(config_file=config)
+    values: dict[str, Any] = loaded.settings.model_dump(mode="json")
+    if values["database_url"]:
+        values["database_url"] = _without_password(values["database_url"])
+    if as_json:
+        typer.echo(json.dumps(values, indent=2))
+        return
+    width = max(map(len, values))
+    for name, value in values.items():
+        origin = loaded.origins.get(name, "default")
+        typer.echo(f"{name:<{width}}  {json.dumps(value)}  ({origin})")
+    for warning in loaded.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+
+
+def check(config: ConfigFile = None) -> None:
+    """Check the settings; exit 1 with a sentence where one is wrong."""
+    from stocktrack.clock import RealClock
+    from stocktrack.config import load_settings
+    from stocktrack.doors.tls import server_context
+    from stocktrack.providers.registry import build_providers
+    from stocktrack.storage.store import Store
+
+    loaded = load_settings(config_file=config)
+    build_providers(loaded.settings, RealClock())
+    Store(loaded.settings.database)
+    server_context(loaded.settings.tls_cert, loaded.settings.tls_key)
+    for warning in loaded.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    typer.echo("The settings are right.")
+
+
+def _without_password(url: str) -> str:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "***"  # it is no address, and so nobody can say what in it is a password

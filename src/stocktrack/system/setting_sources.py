@@ -1,0 +1,98 @@
+"""Where settings are written: the environment, `.env`, and TOML files. The server and the clients read them here.
+
+A source is read when its turn comes, and what reads a file is imported where there is one: how fast a client starts
+is a promise.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from stocktrack.errors import ConfigError
+
+ENV_PREFIX = "STOCKTRACK_"
+ENV_FILE = Path(".env")
+
+
+class ClientVariable(StrEnum):
+    """What the clients alone read from the environment. The server knows the names, and takes them for no mistake."""
+
+    USER = "STOCKTRACK_USER"
+    PASSWORD = "STOCKTRACK_PASSWORD"  # noqa: S105 - a variable's name
+    PASSWORD_FILE = "STOCKTRACK_PASSWORD_FILE"  # noqa: S105
+    TOKEN_FILE = "STOCKTRACK_TOKEN_FILE"  # noqa: S105
+    TLS = "STOCKTRACK_TLS"
+    CA = "STOCKTRACK_CA"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place with settings: what an error calls it, and each value under the setting's name.
+
+    `is_ours` where it holds nothing but settings, so that an unknown name is a mistake.
+    """
+
+    origin: str
+    values: Mapping[str, Any]
+    is_ours: bool = False
+
+
+def user_config_file() -> Path:
+    """Where the user's own TOML file is looked for, on every platform in its usual folder."""
+    import platformdirs
+
+    return platformdirs.user_config_path("stocktrack") / "config.toml"
+
+
+def setting_sources(
+    environment: Mapping[str, str] = os.environ,
+    *,
+    env_file: Path = ENV_FILE,
+    config_file: Path | None = None,
+    user_file: Path | None = None,
+) -> Iterator[Source]:
+    """The sources that there are, the strongest first; `ConfigError` names a file that cannot be read.
+
+    `config_file` must exist. `user_file` is the user's own file where it is not `user_config_file()`.
+    """
+    yield Source("environment", _of_variables(environment))
+    if env_file.is_file():
+        yield Source(str(env_file), _of_variables(_read_env(env_file)))
+    if config_file is not None:
+        yield Source(str(config_file), _read_toml(config_file), is_ours=True)
+    own_file = user_file or user_config_file()
+    if own_file.is_file():
+        yield Source(str(own_file), _read_toml(own_file), is_ours=True)
+
+
+def _of_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """`{"port": "7000"}` of `STOCKTRACK_PORT=7000`, in either case; the variables of others are left out."""
+    prefix = ENV_PREFIX.lower()
+    lowered = ((variable.lower(), value) for variable, value in variables.items())
+    return {variable.removeprefix(prefix): value for variable, value in lowered if variable.startswith(prefix)}
+
+
+def _read_env(path: Path) -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path, encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+    return {variable: value for variable, value in values.items() if value is not None}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None

@@ -1,0 +1,151 @@
+"""What the interactive client says and asks: the menu, the sentences about replies and errors, and the questions."""
+
+import shutil
+from typing import TYPE_CHECKING
+
+from stocktrack.client import ClientError
+from stocktrack.messages import (
+    AuthReply,
+    DividendsReply,
+    GetReply,
+    InfoReply,
+    Missing,
+    MyStocksReply,
+    NewsReply,
+    Reply,
+    SearchReply,
+    SubscribeReply,
+    UnsubscribeReply,
+)
+from stocktrack.quotes import clean_text
+from stocktrack.terminal.connection_report import symbols_named
+from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
+from stocktrack.terminal.fronts import Front
+from stocktrack.terminal.render import list_names, nothing_saved
+from stocktrack.terminal.typed_commands import MENU, WORDS, UsageError
+
+if TYPE_CHECKING:
+    from stocktrack.terminal.prompt import TerminalFront
+
+MAX_HELP_CELLS = 50
+
+
+class Dialogue:
+    """Talks to the person, or to the script, behind `front`; `screen` is the same front where it can ask questions.
+
+    `exit_code` is what a script learns of its last failure; a person has read the sentence.
+    """
+
+    def __init__(self, front: Front, screen: "TerminalFront | None") -> None:
+        self._front = front
+        self._screen = screen
+        self.exit_code: int = ExitCode.DONE
+
+    # --- what is said -----------------------------------------------------------------------------------------------
+
+    def greet(self, welcome: AuthReply) -> None:
+        """Say what the server said at the login."""
+        self._front.confirm(clean_text(welcome.message, 500))
+        self._front.learn(welcome.symbols)
+
+    def show_menu(self) -> None:
+        """The menu, on a terminal."""
+        if not self._front.is_terminal:
+            return
+        lines = [f"  {number}  {label}" for number, label, _ in MENU]
+        self._front.say("\n".join(["", *lines, ""]))
+        self._front.confirm("A number, or a command such as `get AAPL`; `help` lists them.")
+
+    def show_help(self) -> None:
+        """Every command word with what it takes and does."""
+        usages = [f"{word.name} {word.usage}" for word in WORDS.values()]
+        width = max(map(len, usages))
+        is_narrow = shutil.get_terminal_size().columns < width + MAX_HELP_CELLS
+        lines = [
+            f"  {usage}\n      {word.help}" if is_narrow else f"  {usage:<{width}}  {word.help}"
+            for usage, word in zip(usages, WORDS.values(), strict=True)
+        ]
+        self._front.say("\n".join(lines))
+
+    def confirm(self, sentence: str) -> None:
+        """Say that something was done."""
+        self._front.confirm(sentence)
+
+    def fail(self, error: UsageError | ClientError) -> None:
+        """Say what is wrong with a command, or what went wrong."""
+        if isinstance(error, ClientError):
+            self._fail(sentence_of(error), exit_code_of(error))
+        else:
+            self._fail(str(error), ExitCode.USAGE)
+
+    def note(self, reply: Reply) -> None:
+        """Take note of a reply before it is shown: name the symbols it leaves out, remember those it has."""
+        missing: tuple[Missing, ...] = ()
+        match reply:
+            case GetReply() | MyStocksReply():
+                missing = reply.missing
+                self._front.learn(tuple(quote.symbol for quote in reply.quotes))
+            case SubscribeReply():
+                missing = reply.missing
+                self._front.learn(reply.symbols)
+            case UnsubscribeReply():
+                missing = reply.missing
+            case SearchReply():
+                self._front.learn(tuple(match.symbol for match in reply.matches))
+            case _:
+                pass
+        for each in missing:
+            self._fail(missing_sentence(each), exit_code_of_missing(missing))
+
+    def show(self, reply: Reply) -> None:
+        """Show a reply, or say that there is nothing in it."""
+        match reply:
+            case MyStocksReply(symbols=()):
+                self._front.warn(f"{nothing_saved(reply)}; `subscribe AAPL` saves one.")
+            case SearchReply(matches=()):
+                self._fail("Nothing was found.", ExitCode.NOT_FOUND)
+            case GetReply(quotes=()) | MyStocksReply(quotes=()):
+                pass  # `note` has named what is missing
+            case GetReply() | MyStocksReply() | NewsReply() | InfoReply() | DividendsReply() | SearchReply():
+                self._front.show(reply)
+            case SubscribeReply():
+                self._front.confirm(_subscribed(reply))
+            case UnsubscribeReply():
+                removed = symbols_named(reply.removed)
+                self._front.confirm(f"Taken off: {removed}." if removed else "Nothing was left.")
+            case _:
+                pass
+        if isinstance(reply, MyStocksReply) and len(reply.lists) > 1:
+            self._front.confirm(f"Your lists: {list_names(reply)}.")
+
+    def _fail(self, sentence: str, code: ExitCode) -> None:
+        self._front.warn(sentence)
+        if not self._front.is_terminal:
+            self.exit_code = code
+
+    # --- what is asked ----------------------------------------------------------------------------------------------
+
+    async def argument(self, arguments: str, question: str) -> str:
+        """What was typed, or on a terminal the answer to a question; `UsageError` where there is neither."""
+        if not arguments and self._screen is not None:
+            arguments = await self._screen.ask(question)
+        if not arguments:
+            raise UsageError("Nothing was given; `help` shows what each command takes.")
+        return arguments
+
+    async def is_sure(self, question: str) -> bool:
+        """Whether the person says yes; a script means what it says."""
+        if self._screen is None:
+            return True
+        answer = await self._screen.ask(f"{question} [y/N] ")
+        return answer.lower() in {"y", "yes"}
+
+
+def _subscribed(reply: SubscribeReply) -> str:
+    pace = "as they change" if reply.interval == 0 else f"every {reply.interval:g} s"
+    parts = [
+        (reply.subscribed, f"Prices come {pace}: {{}}."),
+        (reply.already, "Pushed already: {}."),
+        (reply.pending, "Not checked yet, the source does not answer: {}."),
+    ]
+    return " ".join(text.format(symbols_named(names)) for names, text in parts if names)
