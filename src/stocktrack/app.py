@@ -15,7 +15,7 @@ import structlog
 
 from stocktrack import __version__
 from stocktrack.accounts.accounts import Accounts
-from stocktrack.accounts.tokens import open_tokens
+from stocktrack.accounts.tokens import open_signer
 from stocktrack.clock import Clock, RealClock
 from stocktrack.config import LoadedSettings, Settings
 from stocktrack.doors.tls import server_context
@@ -77,10 +77,12 @@ class App:
         clock = clock or RealClock()
         self._folder = DataFolder(settings.data_dir)
         self._store = Store(settings.database)
-        self._clock = clock
         self.accounts = Accounts(
             self._store,
             clock,
+            open_signer=lambda: open_signer(
+                self._folder.path, clock, is_loopback=settings.is_loopback, warn=log.warning
+            ),
             login_failures_per_minute=settings.login_failures_per_minute,
             allowlist=settings.allowlist,
         )
@@ -126,11 +128,8 @@ class App:
         """Start everything, the door last; on an error what was started is closed again."""
         try:
             self._folder.lock()
-            self.accounts.tokens = open_tokens(
-                self._folder.path, self._clock, is_loopback=self.settings.is_loopback, warn=log.warning
-            )
+            await self.accounts.start()  # first: with a weak secret the server changes no database
             await self._store.open()
-            await self.accounts.start()
             await self.feed.start()
             self.sessions.start()
             await self.server.start(self.settings.host, self.settings.port)

@@ -22,7 +22,7 @@ from stocktrack.accounts.accounts import (
     Argon2Hasher,
     password_hint,
 )
-from stocktrack.accounts.tokens import Tokens
+from stocktrack.accounts.tokens import TokenSigner
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.messages import Auth
@@ -30,6 +30,7 @@ from stocktrack.storage.store import Store
 
 HERE = "127.0.0.1"
 RIGHT = "correct horse"
+SECRET = b"s" * 32
 
 
 class ScriptedHasher:
@@ -113,6 +114,7 @@ async def started(
     accounts = Accounts(
         store,
         clock,
+        open_signer=lambda: TokenSigner(SECRET, clock),
         login_failures_per_minute=failures,
         allowlist=allowlist,
         hasher=hasher,
@@ -124,6 +126,11 @@ async def started(
     finally:
         hasher.let_go()
         await accounts.close()
+
+
+def unstarted(store: Store, clock: ManualClock, *, failures: int) -> Accounts:
+    """Accounts with the real hasher."""
+    return Accounts(store, clock, open_signer=lambda: TokenSigner(SECRET, clock), login_failures_per_minute=failures)
 
 
 @pytest.fixture
@@ -159,7 +166,7 @@ def login(accounts: Accounts, name: str, password: str, address: str = HERE) -> 
 async def test_with_real_argon2_the_right_password_is_let_in_and_a_wrong_one_is_not(
     store: Store, clock: ManualClock
 ) -> None:
-    accounts = Accounts(store, clock, login_failures_per_minute=30)
+    accounts = unstarted(store, clock, failures=30)
     await accounts.start()
     try:
         await accounts.add("ann", "pässwörd 🐎")
@@ -581,61 +588,51 @@ async def test_a_wrong_password_in_a_crowd_is_counted_once_and_answered_in_its_t
 # --- tokens --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def signed(accounts: Accounts, clock: ManualClock) -> Accounts:
-    """`accounts` with a secret for tokens."""
-    accounts.tokens = Tokens(b"s" * 32, clock)
-    return accounts
-
-
-async def test_a_token_lets_its_user_in_without_a_hash(signed: Accounts, hasher: ScriptedHasher) -> None:
-    token = await signed.make_token("ann", 30)
-    assert await signed.verify_token(token.text, HERE) == "ann"
+async def test_a_token_lets_its_user_in_without_a_hash(accounts: Accounts, hasher: ScriptedHasher) -> None:
+    token = await accounts.make_token("ann", 30)
+    assert await accounts.verify_token(token.text, HERE) == "ann"
     assert hasher.compared == []
 
 
-async def test_a_token_ends_with_its_days(signed: Accounts, clock: ManualClock) -> None:
-    token = await signed.make_token("ann", 1)
+async def test_a_token_ends_with_its_days(accounts: Accounts, clock: ManualClock) -> None:
+    token = await accounts.make_token("ann", 1)
     await clock.advance(86_400)
-    await token_failure(signed, token.text)
+    await token_failure(accounts, token.text)
 
 
 async def test_revoking_removing_and_a_new_user_of_the_same_name_end_tokens_also_from_another_process(
-    signed: Accounts, url: str, clock: ManualClock
+    accounts: Accounts, url: str, clock: ManualClock
 ) -> None:
-    first = await signed.make_token("ann", 30)
+    first = await accounts.make_token("ann", 30)
     async with opened(url) as other_store, started(other_store, clock, ScriptedHasher()) as command_line:
         await command_line.revoke_tokens("ann")
-        await token_failure(signed, first.text)
-        second = await signed.make_token("ann", 30)
-        assert await signed.verify_token(second.text, HERE) == "ann"
+        await token_failure(accounts, first.text)
+        second = await accounts.make_token("ann", 30)
+        assert await accounts.verify_token(second.text, HERE) == "ann"
         await command_line.change_password("ann", "new one")
-        assert await signed.verify_token(second.text, HERE) == "ann"
+        assert await accounts.verify_token(second.text, HERE) == "ann"
         await command_line.remove("ann")
-        await token_failure(signed, second.text)
+        await token_failure(accounts, second.text)
         await clock.advance(0.001)
         await command_line.add("ann", RIGHT)
         for old in (first, second):
-            await token_failure(signed, old.text)
+            await token_failure(accounts, old.text)
 
 
-async def test_every_bad_token_gets_the_same_answer(signed: Accounts, clock: ManualClock) -> None:
-    unsigned = Tokens(b"t" * 32, clock).make("ann", 0, 0, days=1).text
-    stranger = signed.tokens.make("nobody", 0, 0, days=1).text if signed.tokens else ""
-    answers = {(await token_failure(signed, text)).message for text in ("x", unsigned, stranger)}
+async def test_every_bad_token_gets_the_same_answer(accounts: Accounts, clock: ManualClock) -> None:
+    forged = TokenSigner(b"t" * 32, clock).make("ann", 0, 0, days=1).text
+    stranger = TokenSigner(SECRET, clock).make("nobody", 0, 0, days=1).text
+    answers = {(await token_failure(accounts, text)).message for text in ("x", forged, stranger)}
     assert len(answers) == 1
-    signed.tokens = None
-    assert (await token_failure(signed, unsigned)).message in answers
 
 
 async def test_bad_tokens_throttle_passwords_from_their_address_and_no_name_and_no_token(
     store: Store, clock: ManualClock, hasher: ScriptedHasher
 ) -> None:
     async with started(store, clock, hasher, failures=3) as accounts:
-        accounts.tokens = Tokens(b"s" * 32, clock)
         await accounts.add("ann", RIGHT)
         token = await accounts.make_token("ann", 30)
-        forged = Tokens(b"t" * 32, clock).make("ann", 0, 0, days=1).text
+        forged = TokenSigner(b"t" * 32, clock).make("ann", 0, 0, days=1).text
         for _ in range(5):
             await token_failure(accounts, forged)
         wrong = login(accounts, "eve", "wrong")
@@ -646,12 +643,12 @@ async def test_bad_tokens_throttle_passwords_from_their_address_and_no_name_and_
         await accounts.verify("ann", RIGHT, "192.0.2.1")
 
 
-async def test_a_token_is_for_a_user_and_for_days_that_can_be(signed: Accounts) -> None:
+async def test_a_token_is_for_a_user_and_for_days_that_can_be(accounts: Accounts) -> None:
     for name, days, sentence in (("bob", 30, "no user 'bob'"), ("ann", 0, "1 to 365"), ("ann", 366, "1 to 365")):
         with pytest.raises(CommandError, match=sentence):
-            await signed.make_token(name, days)
+            await accounts.make_token(name, days)
     with pytest.raises(CommandError, match="no user 'bob'"):
-        await signed.revoke_tokens("bob")
+        await accounts.revoke_tokens("bob")
 
 
 async def token_failure(accounts: Accounts, token: str) -> CommandError:
@@ -686,7 +683,6 @@ async def test_a_role_counts_at_once_also_where_another_process_gives_and_takes_
 @pytest.fixture
 async def classroom(store: Store, clock: ManualClock, hasher: ScriptedHasher) -> AsyncIterator[Accounts]:
     async with started(store, clock, hasher, allowlist=("pupil", "ann")) as accounts:
-        accounts.tokens = Tokens(b"s" * 32, clock)
         await accounts.add("ann", RIGHT)
         await accounts.add("bob", RIGHT)
         yield accounts
@@ -820,7 +816,7 @@ async def test_a_hash_that_cannot_be_compared_lets_nobody_in_and_tells_the_opera
 
 async def test_a_login_before_the_start_is_a_mistake_of_the_caller(store: Store, clock: ManualClock) -> None:
     with pytest.raises(RuntimeError, match="was not awaited"):
-        await Accounts(store, clock, login_failures_per_minute=30).verify("ann", RIGHT, HERE)
+        await unstarted(store, clock, failures=30).verify("ann", RIGHT, HERE)
 
 
 async def test_closing_ends_logins_that_wait_for_a_hash(
@@ -920,7 +916,7 @@ async def test_no_password_and_no_hash_appears_in_logs_reprs_and_errors(
     for name in ("aiosqlite", "sqlalchemy"):  # at DEBUG these log each statement's values: `logs.py` keeps them quiet
         caplog.set_level(logging.WARNING, name)
     asyncio.get_running_loop().set_debug(True)
-    accounts = Accounts(store, clock, login_failures_per_minute=1)
+    accounts = unstarted(store, clock, failures=1)
     await accounts.start()
     with capture_logs() as logs:
         await accounts.add("ann", "plain-secret-1")

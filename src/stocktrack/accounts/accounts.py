@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -30,7 +30,7 @@ from stocktrack.system.blocking import BlockingPool
 
 if TYPE_CHECKING:
     # The JWT library is for those who use tokens.
-    from stocktrack.accounts.tokens import IssuedToken, Tokens
+    from stocktrack.accounts.tokens import IssuedToken, TokenSigner
 
 log = structlog.get_logger()
 
@@ -103,22 +103,26 @@ class _Login:
 
 
 class Accounts:
-    """The users of `store`. `start`, then `verify`, then `close`; managing users needs no `start`."""
+    """The users of `store`. `start`, then `verify`, then `close`; managing users needs no `start`.
+
+    `open_signer` is called once: by `start`, or where a token is made without it.
+    """
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
         *,
+        open_signer: "Callable[[], TokenSigner]",
         login_failures_per_minute: int,
-        tokens: "Tokens | None" = None,
         allowlist: Collection[str] = (),
         hasher: PasswordHasher | None = None,
         max_waiting_logins: int = MAX_WAITING_LOGINS,
     ) -> None:
         self._store = store
         self._clock = clock
-        self.tokens = tokens
+        self._open_signer = open_signer
+        self._signer: TokenSigner | None = None
         self._allowlist = frozenset(allowlist)
         self._hasher: PasswordHasher = hasher or Argon2Hasher()
         self._pool = BlockingPool("password", HASHES_AT_ONCE, niceness=HASHING_NICENESS)
@@ -136,7 +140,8 @@ class Accounts:
         self._decoy_hash: str | None = None
 
     async def start(self) -> None:
-        """Get ready for logins: make the hash that is compared where there is no such user."""
+        """Get ready for logins: open the signer of tokens, and make the hash that stands in for unknown users."""
+        self._opened_signer()
         self._decoy_hash = await self._pool.run(self._hasher.hash, secrets.token_bytes(16))
 
     async def close(self) -> None:
@@ -178,7 +183,7 @@ class Accounts:
 
         It costs no password hash. A wrong one counts against the address alone: the name in it is anybody's claim.
         """
-        claims = self.tokens.read(token) if self.tokens is not None else None
+        claims = self._opened_signer().read(token)
         user = await self._store.user(claims.name) if claims is not None else None
         if user is None or claims != (user.name, user.created_at_ms, user.token_epoch):
             self._throttle.count_address(address)
@@ -191,17 +196,15 @@ class Accounts:
 
     async def make_token(self, name: str, days: int) -> "IssuedToken":
         """A token for a user, good for 1 to 365 days; `CommandError` where there is no such user, or no password."""
-        if self.tokens is None:
-            raise RuntimeError("these Accounts have no Tokens")
         if not 1 <= days <= MAX_TOKEN_DAYS:
-            raise CommandError(Reason.INVALID_COMMAND, f"A token counts for 1 to {MAX_TOKEN_DAYS} days.")
+            raise CommandError(Reason.INVALID_COMMAND, f"A token is valid for 1 to {MAX_TOKEN_DAYS} days.")
         user = await self._store.user(_checked_name(name))
         if user is None:
             raise _no_user(name)
         if user.password_hash == NO_PASSWORD:
-            # The token would count on when the allowlist is gone.
+            # The token would outlive the allowlist.
             raise CommandError(Reason.NOT_PERMITTED, f"{name!r} has no password, and so gets no token.")
-        return self.tokens.make(user.name, user.created_at_ms, user.token_epoch, days=days)
+        return self._opened_signer().make(user.name, user.created_at_ms, user.token_epoch, days=days)
 
     async def revoke_tokens(self, name: str) -> None:
         """End all tokens of a user, here and in every other process; sessions that are open stay."""
@@ -259,6 +262,11 @@ class Accounts:
     async def forget(self, name: str, symbols: Sequence[str]) -> None:
         """Take symbols out of all saved lists of a user."""
         await self._store.forget(name, symbols)
+
+    def _opened_signer(self) -> "TokenSigner":
+        if self._signer is None:
+            self._signer = self._open_signer()
+        return self._signer
 
     async def _verify_in_turn(self, login: _Login) -> None:
         self._throttle.check(login.name, login.address)
