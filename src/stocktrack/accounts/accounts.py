@@ -24,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from stocktrack.accounts.throttle import LoginThrottle
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, StorageError
-from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS, Username
+from stocktrack.messages import MAX_TOKEN_DAYS, Username
 from stocktrack.storage.store import Store, UserRow
 from stocktrack.system.blocking import BlockingPool
 
@@ -242,26 +242,6 @@ class Accounts:
         """Remove a user with the saved stocks."""
         if not await self._store.remove_user(_checked_name(name)):
             raise _no_user(name)
-
-    async def list_names(self, name: str) -> tuple[str, ...]:
-        """The names of the user's saved lists, the main list first."""
-        return await self._store.list_names(name)
-
-    async def saved(self, name: str, list_name: str = MAIN_LIST) -> tuple[str, ...]:
-        """A saved list of a user, in the order it was saved."""
-        return await self._store.saved(name, list_name)
-
-    async def save(self, name: str, symbols: Sequence[str], limit: int, list_name: str = MAIN_LIST) -> None:
-        """Add to a saved list, of at most `limit` symbols; it is on disk when this returns."""
-        await self._store.save(name, symbols, limit, list_name)
-
-    async def unsave(self, name: str, symbols: Sequence[str] | None, list_name: str = MAIN_LIST) -> tuple[str, ...]:
-        """Take symbols (None: all) out of a saved list; returns those that were in it."""
-        return await self._store.unsave(name, symbols, list_name)
-
-    async def forget(self, name: str, symbols: Sequence[str]) -> None:
-        """Take symbols out of all saved lists of a user."""
-        await self._store.forget(name, symbols)
 
     def _opened_signer(self) -> "TokenSigner":
         if self._signer is None:
