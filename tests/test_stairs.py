@@ -65,7 +65,7 @@ HOUSE = (
             "registry",
         ),
     ),
-    Row(4, Side.SERVER, "accounts", ("throttle", "tokens", "accounts")),
+    Row(4, Side.SERVER, "accounts", ("passwords", "remembered", "throttle", "line", "logins", "tokens", "accounts")),
     Row(
         5,
         Side.SERVER,

@@ -15,6 +15,7 @@ import structlog
 
 from stocktrack import __version__
 from stocktrack.accounts.accounts import Accounts
+from stocktrack.accounts.passwords import PasswordHasher
 from stocktrack.accounts.tokens import open_signer
 from stocktrack.clock import Clock, RealClock
 from stocktrack.config import LoadedSettings, Settings
@@ -68,10 +69,18 @@ RETRY_AFTER_SHUTDOWN_MS = 1_000
 
 
 class App:
-    """One running server. `start`, then use, then `close`; `providers` replaces the configured ones in tests."""
+    """One running server. `start`, then use, then `close`.
+
+    `providers` replaces the configured ones in tests, and `hasher` the real one, which takes its time.
+    """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, providers: Sequence[Provider] | None = None
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        providers: Sequence[Provider] | None = None,
+        hasher: PasswordHasher | None = None,
     ) -> None:
         self.settings = settings
         clock = clock or RealClock()
@@ -85,6 +94,7 @@ class App:
             ),
             login_failures_per_minute=settings.login_failures_per_minute,
             allowlist=settings.allowlist,
+            hasher=hasher,
         )
         self.board = Board()
         self.feed = Feed(

@@ -9,19 +9,11 @@ import argon2
 import pytest
 from structlog.testing import capture_logs
 
-from stocktrack.accounts import accounts as accounts_module
-from stocktrack.accounts.accounts import (
-    AHEAD_SECONDS,
-    BUSY_RETRY_MS,
-    HASHES_AT_ONCE,
-    MAX_PASSWORD_CHARS,
-    MAX_REMEMBERED,
-    NO_PASSWORD,
-    REMEMBER_SECONDS,
-    Accounts,
-    Argon2Hasher,
-    password_hint,
-)
+from stocktrack.accounts.accounts import NO_PASSWORD, Accounts
+from stocktrack.accounts.line import BUSY_RETRY_MS, HashLine
+from stocktrack.accounts.logins import LOOK_SECONDS, Login
+from stocktrack.accounts.passwords import HASHES_AT_ONCE, MAX_PASSWORD_CHARS, Argon2Hasher, password_hint
+from stocktrack.accounts.remembered import MAX_REMEMBERED, REMEMBER_SECONDS, RememberedPasswords
 from stocktrack.accounts.tokens import TokenSigner
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason, StorageError
@@ -156,6 +148,10 @@ async def outcomes(*logins: asyncio.Task[None]) -> list[Reason | None]:
     return reasons
 
 
+def line_of(accounts: Accounts) -> HashLine:
+    return accounts._logins._line
+
+
 def login(accounts: Accounts, name: str, password: str, address: str = HERE) -> asyncio.Task[None]:
     return asyncio.create_task(accounts.verify(name, password, address))
 
@@ -207,7 +203,7 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer_at_the_s
 async def test_the_hash_that_stands_in_for_unknown_names_lets_nobody_in(
     accounts: Accounts, hasher: ScriptedHasher
 ) -> None:
-    accounts._decoy_hash = hasher.hash(RIGHT.encode())
+    accounts._logins._decoy_hash = hasher.hash(RIGHT.encode())
     assert (await failure(accounts, "nobody", RIGHT)).reason is Reason.BAD_CREDENTIALS
 
 
@@ -218,8 +214,8 @@ async def test_names_are_told_apart_by_case(accounts: Accounts) -> None:
 async def test_a_password_with_half_a_surrogate_pair_is_only_wrong(accounts: Accounts) -> None:
     hasher = Argon2Hasher()
     assert not hasher.matches(hasher.hash(b"x"), "\ud800".encode("utf-8", "surrogatepass"))
-    accounts._hasher = hasher
-    accounts._decoy_hash = hasher.hash(b"x")
+    accounts._pool._hasher = hasher
+    accounts._logins._decoy_hash = hasher.hash(b"x")
     assert (await failure(accounts, "nobody", "\ud800")).reason is Reason.BAD_CREDENTIALS
 
 
@@ -272,17 +268,17 @@ async def test_a_password_changed_by_another_process_counts_at_once(
         assert (await failure(accounts, "ann", "new one")).reason is Reason.BAD_CREDENTIALS
 
 
-async def test_the_memory_of_passwords_is_bounded_and_forgets_the_longest_unused(
-    accounts: Accounts, clock: ManualClock
-) -> None:
+async def test_the_memory_of_passwords_is_bounded_and_forgets_the_longest_unused(clock: ManualClock) -> None:
+    remembered = RememberedPasswords(clock)
     for number in range(MAX_REMEMBERED + 5):
-        accounts._remember(number.to_bytes(4))
-    assert len(accounts._remembered) == MAX_REMEMBERED
-    assert not accounts._is_remembered((4).to_bytes(4))
-    assert accounts._is_remembered((5).to_bytes(4))
+        remembered.add(number.to_bytes(4))
+    assert len(remembered) == MAX_REMEMBERED
+    assert not remembered.has((4).to_bytes(4))
+    assert remembered.has((5).to_bytes(4))
     await clock.advance(REMEMBER_SECONDS)
-    accounts._remember(b"fresh")
-    assert list(accounts._remembered) == [b"fresh"]
+    remembered.add(b"fresh")
+    assert len(remembered) == 1
+    assert remembered.has(b"fresh")
 
 
 # --- many at once --------------------------------------------------------------------------------------------------
@@ -343,7 +339,7 @@ async def test_different_wrong_logins_at_once_are_stopped_where_one_by_one_would
         hasher.hold()
         logins = [login(accounts, "ann", f"guess {number}") for number in range(40)]
         await all_looked_up(store)
-        assert accounts._waiting == 40 - HASHES_AT_ONCE
+        assert line_of(accounts).waiting == 40 - HASHES_AT_ONCE
         hasher.let_go()
         reasons = await outcomes(*logins)
     # Those that are hashed at the same time cannot know of each other.
@@ -361,7 +357,7 @@ async def test_wrong_logins_whose_clients_go_while_they_are_hashed_are_counted(
             await hasher.begun()
             gone.cancel()
             hasher.let_go()
-            await asyncio.gather(gone, *accounts._hashing, return_exceptions=True)
+            await asyncio.gather(gone, *line_of(accounts)._running, return_exceptions=True)
             assert gone.cancelled()
         assert (await failure(accounts, "ann", "guess 2")).reason is Reason.LOGIN_THROTTLED
 
@@ -377,8 +373,8 @@ async def test_clients_that_go_while_they_are_hashed_start_no_more_hashes_than_t
         with suppress(asyncio.CancelledError):
             await gone
     waiting = login(accounts, "ann", RIGHT)
-    await until(lambda: accounts._waiting == 1)
-    assert len(accounts._hashing) == HASHES_AT_ONCE
+    await until(lambda: line_of(accounts).waiting == 1)
+    assert line_of(accounts).running == HASHES_AT_ONCE
     hasher.let_go()
     await waiting
 
@@ -393,17 +389,17 @@ async def test_at_most_so_many_logins_wait_and_one_more_is_told_to_come_back(
         logins = []
         for number in range(4):
             logins.append(login(accounts, f"user{number}", RIGHT))
-            await until(lambda: len(accounts._hashing) + accounts._waiting == len(logins))
+            await until(lambda: line_of(accounts).running + line_of(accounts).waiting == len(logins))
         error = await failure(accounts, "user4", RIGHT)
         assert (error.reason, error.retry_after_ms) == (Reason.LOGIN_THROTTLED, BUSY_RETRY_MS)
         logins[3].cancel()  # a client that goes while it waits makes room
-        await until(lambda: accounts._waiting == 1)
+        await until(lambda: line_of(accounts).waiting == 1)
         next_one = login(accounts, "user5", RIGHT)
-        await until(lambda: accounts._waiting == 2)
+        await until(lambda: line_of(accounts).waiting == 2)
         hasher.let_go()
         assert await outcomes(*logins[:3], next_one) == [None] * 4
         # A hash that somebody was let in without ends all the same, and gives its turn back then.
-        await until(lambda: not list(accounts._turns))
+        await until(lambda: not accounts._logins._answers)
 
 
 async def until(is_so: Callable[[], object]) -> None:
@@ -465,7 +461,7 @@ async def under_attack(store: Store, clock: ManualClock, hasher: ScriptedHasher)
 
 async def waiting(accounts: Accounts, clock: ManualClock, logins: int = 1) -> None:
     """Return when so many wrong logins only wait for their time to be over."""
-    await until(lambda: len(clock._sleepers) == logins and not accounts._hashing)
+    await until(lambda: len(clock._sleepers) == logins and not line_of(accounts).running)
 
 
 async def test_a_right_password_from_a_throttled_address_is_let_in_where_nobody_failed_with_the_name(
@@ -486,7 +482,7 @@ async def test_a_wrong_password_from_a_throttled_address_is_a_429_after_the_same
         for name in ("ann", "nobody"):
             wrong = login(accounts, name, "wrong")
             await waiting(accounts, clock)
-            await clock.advance(AHEAD_SECONDS - 0.5)
+            await clock.advance(LOOK_SECONDS - 0.5)
             assert not wrong.done()
             await clock.advance(0.5)
             with pytest.raises(CommandError) as caught:
@@ -506,7 +502,7 @@ async def test_names_that_nobody_has_cost_no_hash_at_a_throttled_address(
         guesses = [login(accounts, f"stranger{number}", "wrong") for number in range(100)]
         await waiting(accounts, clock, 100)
         await accounts.verify("ann", RIGHT, HERE)
-        await clock.advance(AHEAD_SECONDS)
+        await clock.advance(LOOK_SECONDS)
         assert await outcomes(*guesses) == [Reason.LOGIN_THROTTLED] * 100
     assert hasher.compared == [RIGHT]
 
@@ -518,11 +514,11 @@ async def test_a_bystander_that_is_found_right_too_late_is_let_in_at_the_next_tr
         hasher.hold()
         late = login(accounts, "ann", RIGHT)
         await hasher.begun()
-        await clock.advance(AHEAD_SECONDS)
+        await clock.advance(LOOK_SECONDS)
         with pytest.raises(CommandError):
             await late
         hasher.let_go()
-        await until(lambda: not (accounts._hashing or accounts._tasks))
+        await until(lambda: not line_of(accounts).running)
         await accounts.verify("ann", RIGHT, HERE)
 
 
@@ -536,10 +532,10 @@ async def test_bystanders_are_hashed_one_at_a_time_and_not_when_their_time_is_ov
         second = login(accounts, "bob", RIGHT)
         await until(lambda: len(clock._sleepers) == 2)
         assert hasher.compared == ["wrong"]
-        await clock.advance(AHEAD_SECONDS)
+        await clock.advance(LOOK_SECONDS)
         assert await outcomes(first, second) == [Reason.LOGIN_THROTTLED] * 2
         hasher.let_go()
-        await until(lambda: not accounts._hashing)
+        await until(lambda: not line_of(accounts).running)
     assert hasher.compared == ["wrong"]
 
 
@@ -563,9 +559,9 @@ async def test_a_right_password_does_not_wait_for_the_wrong_ones_before_it(
     hasher.hold()
     wrong = [login(accounts, f"stranger{number}", f"wrong{number}", "192.0.2.7") for number in range(20)]
     await hasher.begun(HASHES_AT_ONCE)
-    await until(lambda: accounts._waiting == 20 - HASHES_AT_ONCE)
+    await until(lambda: line_of(accounts).waiting == 20 - HASHES_AT_ONCE)
     honest = login(accounts, "ann", RIGHT, "192.0.2.7")
-    await until(lambda: accounts._waiting == 21 - HASHES_AT_ONCE)
+    await until(lambda: line_of(accounts).waiting == 21 - HASHES_AT_ONCE)
     hasher.let_go()
     await honest
     assert hasher.compared.index(RIGHT) <= HASHES_AT_ONCE + 1
@@ -577,12 +573,12 @@ async def test_a_wrong_password_in_a_crowd_is_counted_once_and_answered_in_its_t
 ) -> None:
     hasher.hold()
     strangers = [login(accounts, f"stranger{number}", "x", "192.0.2.7") for number in range(3)]
-    await until(lambda: accounts._waiting == 1)
+    await until(lambda: line_of(accounts).waiting == 1)
     wrong = login(accounts, "ann", "wrong", "192.0.2.7")
-    await until(lambda: accounts._waiting == 2)
+    await until(lambda: line_of(accounts).waiting == 2)
     hasher.let_go()
     assert await outcomes(wrong, *strangers) == [Reason.BAD_CREDENTIALS] * 4
-    assert len(accounts._throttle._failures["name", "ann"]) == 1
+    assert len(accounts._throttle._names._times["ann"]) == 1
 
 
 # --- tokens --------------------------------------------------------------------------------------------------------
@@ -637,7 +633,7 @@ async def test_bad_tokens_throttle_passwords_from_their_address_and_no_name_and_
             await token_failure(accounts, forged)
         wrong = login(accounts, "eve", "wrong")
         await waiting(accounts, clock)
-        await clock.advance(AHEAD_SECONDS)
+        await clock.advance(LOOK_SECONDS)
         assert await outcomes(wrong) == [Reason.LOGIN_THROTTLED]
         assert await accounts.verify_token(token.text, HERE) == "ann"
         await accounts.verify("ann", RIGHT, "192.0.2.1")
@@ -902,7 +898,7 @@ def test_a_short_password_gets_a_hint_and_a_long_one_none() -> None:
 async def test_no_password_and_no_hash_appears_in_logs_reprs_and_errors(
     store: Store, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seen = [repr(accounts_module._Login("ann", HERE, True, b"plain-secret-0", "$argon2id$", b"digest"))]
+    seen = [repr(Login("ann", HERE, True, b"plain-secret-0", "$argon2id$", b"digest"))]
     caplog.set_level(logging.DEBUG)
     for name in ("aiosqlite", "sqlalchemy"):  # at DEBUG these log each statement's values: `logs.py` keeps them quiet
         caplog.set_level(logging.WARNING, name)
@@ -913,7 +909,7 @@ async def test_no_password_and_no_hash_appears_in_logs_reprs_and_errors(
         await accounts.add("ann", "plain-secret-1")
         waiting = login(accounts, "ann", "plain-secret-1")
         # Not sooner: while a row is read, it stands in the repr of the task that reads it.
-        await until(lambda: accounts._hashing)
+        await until(lambda: line_of(accounts).running)
         seen += [repr(task) for task in asyncio.all_tasks()]
         await waiting
         for password in ("plain-secret-2", "plain-secret-3"):
