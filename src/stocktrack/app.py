@@ -17,7 +17,7 @@ from stocktrack import __version__
 from stocktrack.accounts.accounts import Accounts
 from stocktrack.accounts.tokens import open_tokens
 from stocktrack.clock import Clock, RealClock
-from stocktrack.config import LoadedSettings, Settings
+from stocktrack.config import RELOADABLE, LoadedSettings, Settings
 from stocktrack.doors.tls import server_context
 from stocktrack.errors import ConfigError, Reason, SessionEnd
 from stocktrack.market.board import Board
@@ -36,26 +36,6 @@ from stocktrack.web.server import MAX_HTTP_CONNECTIONS
 
 log = structlog.get_logger()
 
-# What SIGHUP changes in a running server. The rest needs a restart: what is built once from it, and what a HELLO has
-# promised to sessions that are open (the longest line, the heartbeats).
-RELOADABLE = frozenset(
-    {
-        "tls_cert",
-        "tls_key",
-        "tls_handshake_timeout_seconds",
-        "push_interval_seconds",
-        "auth_timeout_seconds",
-        "slow_client_timeout_seconds",
-        "max_symbols",
-        "max_sessions",
-        "max_unauthenticated_sessions",
-        "max_sessions_per_user",
-        "max_sessions_per_address",
-        "commands_per_second",
-        "command_burst",
-        "log_level",
-    }
-)
 # Descriptors that are not sessions: the database, the sources' sockets, logs, and some to spare.
 DESCRIPTOR_RESERVE = 128
 # Those of requests and of WebSockets that are being refused, at each of two doors.

@@ -1,1 +1,1 @@
-"""The commands that call a server: once and done, or for as long as prices are watched."""
+"""The commands of whoever uses a server: once and done, or for as long as prices are watched."""
