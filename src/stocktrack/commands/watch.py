@@ -13,8 +13,8 @@ from stocktrack.messages import Notice, Price
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.terminal.connection_report import ConnectionReport
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
-from stocktrack.terminal.render import has_colour, is_screen, price_line, price_row, tab_separated
 from stocktrack.terminal.run import is_live_screen, say
+from stocktrack.terminal.text import has_colour, is_screen, price_line, price_row, tab_separated
 from stocktrack.wire.lines import encode_line
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 
 from stocktrack.messages import Price
 from stocktrack.quotes import clean_text
-from stocktrack.terminal.render import (
+from stocktrack.terminal.text import (
     age_text,
     change_text,
     percent_text,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from stocktrack.messages import Price
-from stocktrack.terminal.render import Shown, has_colour, price_row, rows_of, tab_separated
 from stocktrack.terminal.run import say, write_line
+from stocktrack.terminal.text import Shown, has_colour, price_row, rows_of, tab_separated
 
 _READ_BYTES = 65_536
 _MAX_LINE_BYTES = 1_048_576
