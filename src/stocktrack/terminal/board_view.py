@@ -99,7 +99,7 @@ class BoardView:
         self.is_changed = True
 
     def forget(self, symbols: Iterable[str]) -> None:
-        """The symbols are no more: they leave the board as well."""
+        """Take symbols that the server has dropped off the board."""
         gone = set(symbols)
         self._shown = tuple(symbol for symbol in self._shown if symbol not in gone)
         for symbol in gone:

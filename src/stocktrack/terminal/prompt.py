@@ -38,7 +38,7 @@ _STYLE = Style.from_dict({"prompt": "bold", "bottom-toolbar": "noreverse ansibri
 
 
 class TerminalFront:
-    """A terminal with a person at it. Use it by `async with`; what is said meanwhile appears above the prompt."""
+    """A terminal with a person at it. Use it by `async with`; what is said while a line is typed stands above it."""
 
     is_terminal = True
 
