@@ -5,27 +5,37 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := src tests bench tools hatch_build.py
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Which tests: `make unit TESTS=tests/test_cli.py`; all of them where it is empty.
+TESTS ?=
 
 # Where it is set every process that a test starts would compile all of its libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types unit faults system page format install clean
+.PHONY: demo test lint types unit matrix constraints faults system page page-tools node-packages format install clean
 
 demo: $(VENV)/.installed page
 	@$(BIN)/stocktrack demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: lint types unit
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev page page-tools
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/python tools/lint_page.py
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
-unit: $(VENV)/.installed-dev system page
-	$(BIN)/python -m pytest -n 4 --dist loadfile
+unit: $(VENV)/.installed-dev system page node-packages
+	$(BIN)/python -m pytest -n 4 --dist loadfile $(TESTS)
+
+# The tests over each Python from 3.11 to 3.14 that is found here.
+matrix: lint types constraints
+	$(BIN)/python tools/matrix.py $(TESTS)
+
+# Whether the package index has the pinned versions for each of those Pythons.
+constraints: $(VENV)/.installed-dev
+	$(BIN)/python tools/check_constraints.py
 
 # Some three minutes of killing a server in the middle of its work.
 faults: $(VENV)/.installed-dev
@@ -36,10 +46,17 @@ faults: $(VENV)/.installed-dev
 system:
 	@tools/install_system.sh
 
-# The page's JavaScript modules, which npm brings. They came with the installation unless their versions have changed
-# since; where there is no npm this says so and goes on.
+# The page's JavaScript modules, which npm brings; where it cannot, this says so and goes on.
 page: $(VENV)/.installed
 	@$(BIN)/python tools/vendor_page.py
+
+# What lints the page's JavaScript, which npm brings as well.
+page-tools: $(VENV)/.installed system
+	@$(BIN)/python tools/lint_page.py --install
+
+# The npm packages that the tests talk to the server with; where npm cannot bring them, this says so and goes on.
+node-packages: $(VENV)/.installed system
+	@$(BIN)/python tools/node_packages.py
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(SOURCES)
@@ -47,17 +64,14 @@ format: $(VENV)/.installed-dev
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt src/stocktrack/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit("StockTrack needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
-	@echo "Making the virtual environment in $(VENV) and installing StockTrack (once, about a minute) ..." >&2
-	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --constraint constraints.txt --editable .
+	@$(PYTHON) tools/set_up.py $(VENV)
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@echo "Installing what the tests need ..." >&2
-	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@$(PYTHON) tools/set_up.py $(VENV) dev
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .matrix .mypy_cache .pytest_cache .ruff_cache

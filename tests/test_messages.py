@@ -268,14 +268,14 @@ def test_a_limit_within_its_bounds_is_taken(limit: int) -> None:
         "\N{LATIN SMALL LETTER LONG S}",  # its upper case is an S
         "\N{FULLWIDTH LATIN CAPITAL LETTER A}APL",
         "A,B",
-        "A" * 33,
+        "A" * 49,
         "A" * 5_000,
         "\u202eA",
     ],
 )
 def test_one_bad_symbol_refuses_the_whole_command_and_is_shown_with_what_is_allowed(symbol: str) -> None:
     shown = repr(symbol if len(symbol) <= 40 else symbol[:39] + "…")
-    ending = f"{shown} is not a symbol: 1 to 32 characters of A-Z 0-9 . ^ = - _ : / &."
+    ending = f"{shown} is not a symbol: 1 to 48 characters of A-Z 0-9 . ^ = - _ : / &."
     error = refused(command_of("GET", symbols=["AAPL", symbol, "MSFT"]))
     assert error.message == f"GET: an entry of the field 'symbols': {ending}"
     assert refused(command_of("GET", symbol=symbol)).message == f"GET: the field 'symbol': {ending}"
@@ -307,7 +307,7 @@ def test_symbols_are_raised_and_doubles_folded_in_the_order_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "symbol", ["AAPL", "BRK-B", "^GSPC", "EURUSD=X", "RELIANCE.NS", "BINANCE:BTCUSDT", "M&M.NS", "A_B/C", "7" * 32]
+    "symbol", ["AAPL", "BRK-B", "^GSPC", "EURUSD=X", "RELIANCE.NS", "BINANCE:BTCUSDT", "M&M.NS", "A_B/C", "7" * 48]
 )
 def test_the_symbols_of_all_markets_are_taken(symbol: str) -> None:
     assert decode_line(command_of("INFO", symbol=symbol)) == m.Info(symbol=symbol)
@@ -325,7 +325,7 @@ def test_a_huge_line_of_good_symbols_is_taken() -> None:
 
 def test_ten_thousand_bad_symbols_are_not_complained_of_one_by_one() -> None:
     with pytest.raises(ValidationError) as caught:
-        m.COMMANDS.validate_python({"type": "GET", "symbols": [""] * 10_000})
+        m.Get.model_validate({"type": "GET", "symbols": [""] * 10_000})
     assert caught.value.error_count() <= 2
 
 
@@ -501,7 +501,7 @@ def test_any_line_of_a_server_is_a_message_or_unknown_or_a_value_error(line: byt
 # --- there and back ----------------------------------------------------------------------------------------------
 
 TEXT = st.text(max_size=40)  # line separators, quotes and control characters included
-SYMBOL = st.from_regex(r"[A-Z0-9.^=\-_:/&]{1,32}", fullmatch=True)
+SYMBOL = st.from_regex(r"[A-Z0-9.^=\-_:/&]{1,48}", fullmatch=True)
 SYMBOLS = st.lists(SYMBOL, max_size=4, unique=True).map(tuple)
 SOME_SYMBOLS = st.lists(SYMBOL, min_size=1, max_size=4, unique=True).map(tuple)
 VISIBLE = TEXT.filter(lambda text: bool(text) and text.isprintable() and text == text.strip())
@@ -523,7 +523,7 @@ def some(strategy: SearchStrategy[Any]) -> SearchStrategy[Any]:
     return st.lists(strategy, max_size=3).map(tuple)
 
 
-COMMANDS: SearchStrategy[m.AnyCommand] = st.one_of(
+COMMANDS: SearchStrategy[m.Command] = st.one_of(
     st.builds(m.Auth, id=ID, username=VISIBLE, password=st.text(min_size=1, max_size=80)),
     st.builds(m.Get, id=ID, symbols=SOME_SYMBOLS),
     st.builds(m.Subscribe, id=ID, symbols=maybe(SOME_SYMBOLS), interval=maybe(INTERVAL), save=st.booleans()),
@@ -558,7 +558,7 @@ DIVIDEND = st.builds(Dividend, date=st.dates(date(1900, 1, 1)), amount=NUMBER)
 MATCH = st.builds(Match, symbol=SYMBOL, name=maybe(TEXT), exchange=maybe(TEXT))
 LIMITS = st.builds(m.Limits, max_line_bytes=COUNT, max_reply_bytes=COUNT, max_symbols=COUNT, min_interval=NUMBER)
 
-SERVER_MESSAGES: SearchStrategy[m.AnyServerMessage] = st.one_of(
+SERVER_MESSAGES: SearchStrategy[m.ServerMessage] = st.one_of(
     st.builds(m.Hello, server=TEXT, instance=TEXT, auth=some(TEXT), limits=LIMITS, heartbeat_seconds=NUMBER),
     st.builds(m.AuthReply, id=ID, message=TEXT, username=VISIBLE, symbols=SYMBOLS),
     st.builds(m.GetReply, id=ID, quotes=some(QUOTE), missing=some(MISSING)),
@@ -596,7 +596,7 @@ SERVER_MESSAGES: SearchStrategy[m.AnyServerMessage] = st.one_of(
 
 @careful
 @given(COMMANDS)
-def test_a_command_survives_its_line(command: m.AnyCommand) -> None:
+def test_a_command_survives_its_line(command: m.Command) -> None:
     line = encode_line(command)
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
@@ -605,7 +605,7 @@ def test_a_command_survives_its_line(command: m.AnyCommand) -> None:
 
 @careful
 @given(SERVER_MESSAGES)
-def test_a_server_message_survives_its_line(message: m.AnyServerMessage) -> None:
+def test_a_server_message_survives_its_line(message: m.ServerMessage) -> None:
     line = encode_line(message)
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
@@ -627,6 +627,22 @@ def test_a_price_is_flat_and_tells_what_its_quote_tells(quote: m.BoardQuote) -> 
     assert {key: value for key, value in told.items() if key not in {"type", "code", "status"}} == {
         key: value for key, value in whole.items() if key not in only_in_quotes
     }
+
+
+@careful
+@given(QUOTE, maybe(REASON), maybe(COUNT), COUNT)
+def test_what_is_made_of_a_valid_quote_without_validation_is_what_validation_makes(
+    quote: m.BoardQuote, reason: Reason | None, retry_at: int | None, seq: int
+) -> None:
+    held = m.BoardQuote.of(quote, seq=seq, stale_reason=reason, retry_at=retry_at)
+    fields = {**quote.model_dump(), "stale": reason is not None, "stale_reason": reason}
+    assert held == m.BoardQuote.model_validate({**fields, "retry_at": retry_at, "seq": seq}, strict=True)
+    assert list(held.__dict__) == list(m.BoardQuote.model_fields)
+    price = m.Price.of(held)
+    told = {name: getattr(held, name) for name in m.Price.model_fields if name not in m.ServerMessage.model_fields}
+    validated = m.Price.model_validate(told, strict=True)
+    assert price == validated
+    assert encode_line(price) == encode_line(validated)
 
 
 def test_a_line_separator_in_a_text_stays_on_one_line() -> None:

@@ -1,5 +1,6 @@
 import re
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+import stocktrack
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, MarketState, Match, Quote, clean_link, clean_text, normalise_symbol
+from stocktrack.quotes import SYMBOL_CHARACTERS as RULE_CHARACTERS
 
 SYMBOL_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.^=-_:/&"
 UNSAFE_CATEGORIES = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
@@ -19,7 +22,7 @@ UNSAFE_CATEGORIES = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
     "symbol",
     [
         *("AAPL", "BRK-B", "^GSPC", "EURUSD=X", "RELIANCE.NS", "BINANCE:BTCUSDT", "NIFTY24APR18000CE"),
-        *("F", "7203.T", "GC=F", "M&M.NS", "BTC/USD", "A_B", "X" * 32),
+        *("F", "7203.T", "GC=F", "M&M.NS", "BTC/USD", "A_B", "X" * 48),
     ],
 )
 def test_what_the_markets_write_is_a_symbol(symbol: str) -> None:
@@ -35,7 +38,7 @@ def test_lower_case_is_raised(typed: str, symbol: str) -> None:
     "text",
     [
         pytest.param("", id="empty"),
-        pytest.param("A" * 33, id="33 characters"),
+        pytest.param("A" * 49, id="49 characters"),
         pytest.param(" AAPL", id="space before"),
         pytest.param("AAPL ", id="space after"),
         pytest.param("AA PL", id="space within"),
@@ -57,11 +60,19 @@ def test_lower_case_is_raised(typed: str, symbol: str) -> None:
     ],
 )
 def test_anything_else_is_refused_with_a_sentence(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a symbol: 1 to 32 characters of A-Z 0-9") as caught:
+    with pytest.raises(ValueError, match="is not a symbol: 1 to 48 characters of A-Z 0-9") as caught:
         normalise_symbol(text)
 
     sentence = str(caught.value)
     assert all(unicodedata.category(character) not in UNSAFE_CATEGORIES for character in sentence)
+
+
+def test_the_page_has_the_same_rule() -> None:
+    scripts = (Path(stocktrack.__file__).parent / "web" / "page").glob("*.js")
+    rules = [rule for script in scripts for rule in re.findall(r"/\^(\[A-Z0-9\S*)\$/", script.read_text("utf-8"))]
+
+    # In JavaScript a slash may stand within brackets as it is, so the two are the same text.
+    assert rules == [f"[{RULE_CHARACTERS}]{{1,{MAX_SYMBOL_LENGTH}}}"]
 
 
 def test_the_sentence_does_not_repeat_a_megabyte() -> None:

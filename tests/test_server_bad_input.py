@@ -128,7 +128,7 @@ BAD_LINES = [
         r"'A\u202eB'", kind="GET",
     ),
     case(
-        "a symbol of 33 characters", b'{"type":"GET","symbol":"%s"}' % (b"A" * 33), "invalid_command", "1 to 32",
+        "a symbol of 49 characters", b'{"type":"GET","symbol":"%s"}' % (b"A" * 49), "invalid_command", "1 to 48",
         kind="GET",
     ),
     case(

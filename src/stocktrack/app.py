@@ -25,8 +25,8 @@ from stocktrack.market.feed import Feed
 from stocktrack.providers.base import Provider
 from stocktrack.providers.registry import build_providers
 from stocktrack.server import TcpServer
+from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
-from stocktrack.sessions.session import SessionRules
 from stocktrack.storage.store import Store
 from stocktrack.system.data_folder import DataFolder
 from stocktrack.system.logs import set_log_level
@@ -72,15 +72,18 @@ class App:
             poll_interval_seconds=settings.poll_interval_seconds,
             timeout_seconds=settings.provider_timeout_seconds,
         )
+        self.board.on_demand = self.feed.demand_changed
         self._instance = secrets.token_hex(2)
         self.sessions = Sessions(
             _rules(settings, self._instance),
             _limits(settings),
-            accounts=self.accounts,
+            authenticator=self.accounts,
+            lists=self._store,
             feed=self.feed,
             board=self.board,
             clock=clock,
         )
+        self.feed.on_event = self.sessions.tell
         self.server = TcpServer(
             self.sessions,
             clock,
@@ -92,6 +95,7 @@ class App:
             settings,
             sessions=self.sessions,
             accounts=self.accounts,
+            lists=self._store,
             feed=self.feed,
             board=self.board,
             clock=clock,

@@ -13,7 +13,7 @@ from stocktrack.client import ClientError, NotFound, State, StateChange, TooMany
 from stocktrack.client.settings import ClientSettings
 from stocktrack.client.wire import command_of
 from stocktrack.errors import Reason
-from stocktrack.messages import AnyCommand, MyStocksReply, Notice, Price, Reply, SubscribeReply
+from stocktrack.messages import Command, MyStocksReply, Notice, Price, Reply, SubscribeReply
 from stocktrack.quotes import shown
 from stocktrack.terminal.board_view import BoardView
 from stocktrack.terminal.connection_report import ConnectionReport
@@ -207,7 +207,7 @@ class InteractiveClient:
         self._dialogue.show(reply)
         return reply
 
-    async def _reply_to(self, command: AnyCommand) -> Reply:
+    async def _reply_to(self, command: Command) -> Reply:
         """The reply; where the server asks for a slower pace, as it does after a long paste, the client waits."""
         while True:
             try:

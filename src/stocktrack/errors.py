@@ -173,3 +173,11 @@ class ProviderError(StockTrackError):
 
 class ConfigError(Exception):
     """A setting is wrong: the sentence names the setting, the value, and what would be right."""
+
+
+def extra_hint(extra: str) -> str:
+    """How to get what an optional part of StockTrack needs: the one sentence that names pip and `extra`.
+
+    It names the source's folder because StockTrack is on no package index, where `stocktrack` is another project.
+    """
+    return f"Install the extra: pip install '.[{extra}]' in the folder of StockTrack's source"

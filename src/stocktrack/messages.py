@@ -4,25 +4,33 @@ A message is one JSON object in UTF-8 on one line (`wire/lines.py`). With each m
 lines are in `docs/protocol.md` and in `tests/lines`, and a test holds the three together.
 """
 
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from enum import Enum
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
     FiniteFloat,
     SerializeAsAny,
     Strict,
-    Tag,
-    TypeAdapter,
     WithJsonSchema,
     model_validator,
 )
 
 from stocktrack.errors import Code, Reason
-from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote, Symbol
+from stocktrack.quotes import (
+    MAX_SYMBOL_LENGTH,
+    SYMBOL_CHARACTERS,
+    CompanyInfo,
+    Dividend,
+    Headline,
+    MarketState,
+    Match,
+    Quote,
+    Symbol,
+)
 
 PROTOCOL_VERSION = 1
 MAIN_LIST = "main"
@@ -39,7 +47,7 @@ Id = (
     | Annotated[int, Strict(), Field(ge=-MAX_ID_NUMBER, le=MAX_ID_NUMBER)]
 )
 # The schema cannot say that lower case is raised, so it takes both.
-_SYMBOL_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z0-9.^=\-_:/&]{1,32}$"}
+_SYMBOL_SCHEMA = {"type": "string", "pattern": rf"^[a-z{SYMBOL_CHARACTERS}]{{1,{MAX_SYMBOL_LENGTH}}}$"}
 StrictSymbol = Annotated[Symbol, Strict(), WithJsonSchema(_SYMBOL_SCHEMA)]
 
 
@@ -252,44 +260,6 @@ class Announce(Command):
     text: Annotated[str, Strict(), Field(min_length=1, max_length=500), AfterValidator(_is_visible)]
 
 
-AnyCommand = Annotated[
-    Auth
-    | Get
-    | Subscribe
-    | Unsubscribe
-    | MyStocks
-    | News
-    | Info
-    | Dividends
-    | Search
-    | Ping
-    | Logout
-    | Token
-    | ListSessions
-    | Kick
-    | Announce,
-    Field(discriminator="type"),
-]
-CommandType = Literal[
-    "AUTH",
-    "GET",
-    "SUBSCRIBE",
-    "UNSUBSCRIBE",
-    "MY_STOCKS",
-    "NEWS",
-    "INFO",
-    "DIVIDENDS",
-    "SEARCH",
-    "PING",
-    "LOGOUT",
-    "TOKEN",
-    "SESSIONS",
-    "KICK",
-    "ANNOUNCE",
-]
-COMMAND_TYPES: tuple[str, ...] = get_args(CommandType)
-
-
 # --- server messages: replies and pushes -------------------------------------------------------------------------
 
 
@@ -338,6 +308,16 @@ class BoardQuote(Quote):
     stale_reason: Reason | None = None
     retry_at: int | None = Field(default=None, description="when the source is asked again, epoch milliseconds")
     seq: int = Field(description="counts the symbol's updates on this instance of the server")
+
+    @classmethod
+    def of(cls, quote: Quote, *, seq: int, stale_reason: Reason | None, retry_at: int | None) -> "BoardQuote":
+        """What the board holds of `quote`, whose values were validated when its source gave it and are not again."""
+        freshness = {"stale": stale_reason is not None, "stale_reason": stale_reason, "retry_at": retry_at}
+        return _A_BOARD_QUOTE.model_copy(update={**quote.__dict__, **freshness, "seq": seq})
+
+
+# Copying a model is several times as fast as making one, which `model_construct` is not.
+_A_BOARD_QUOTE = BoardQuote(symbol="A", price=0.0, received_at=0, provider="", seq=0)
 
 
 class Limits(BaseModel):
@@ -539,20 +519,6 @@ class AnnounceReply(Reply):
     recipients: int
 
 
-# {"type":"GET","id":12,"code":404,"status":"NOT_FOUND","reason":"unknown_symbol","message":"No source knows NOPE.",
-# "retryable":false,"missing":[{"symbol":"NOPE","code":404,"reason":"unknown_symbol"}]}
-class Failure(Reply):
-    """A command that failed; `type` is the command's, or ERROR for a line that is no command."""
-
-    type: Literal[CommandType, "ERROR"]
-    code: Code
-    reason: Reason
-    message: str
-    retryable: bool
-    retry_after_ms: int | None = None
-    missing: tuple[Missing, ...] | None = None
-
-
 # {"type":"PRICE","code":100,"status":"CONTINUE","symbol":"AAPL","price":189.45,"currency":"USD","change":1.2,
 # "change_percent":0.64,"volume":31250412,"bid":189.44,"ask":189.46,"market_state":"open","timestamp":1712331900000,
 # "received_at":1712331901204,"provider":"yahoo","stale":false,"seq":41}
@@ -577,16 +543,18 @@ class Price(ServerMessage):
     stale_reason: Reason | None = None
     seq: int
 
-    FROM_QUOTE: ClassVar[tuple[str, ...]] = (
-        *("symbol", "price", "currency", "change", "change_percent", "volume", "bid", "ask", "market_state"),
-        *("timestamp", "received_at", "provider", "stale", "stale_reason", "seq"),
-    )
-
     @classmethod
     def of(cls, quote: BoardQuote) -> "Price":
-        """The push that tells `quote`."""
+        """The push that tells `quote`, which is valid already."""
         fields = quote.__dict__
-        return cls(**{name: fields[name] for name in cls.FROM_QUOTE})
+        return _A_PRICE.model_copy(update={name: fields[name] for name in _FROM_QUOTE})
+
+
+_A_PRICE = Price(
+    symbol="A", price=0.0, market_state=MarketState.UNKNOWN, received_at=0, provider="", stale=False, seq=0
+)
+# Every field of its own: one that no quote has is a KeyError at the first price.
+_FROM_QUOTE = tuple(name for name in Price.model_fields if name not in ServerMessage.model_fields)
 
 
 # {"type":"HEARTBEAT","code":100,"status":"CONTINUE","timestamp":1712331930000}
@@ -610,39 +578,89 @@ class Notice(ServerMessage):
     retry_after_ms: int | None = None
 
 
-def _server_tag(message: Any) -> str | None:
-    """Which server message it is: a failed command has its command's type, so the `reason` decides."""
-    if isinstance(message, ServerMessage):
-        return "FAILURE" if isinstance(message, Failure) else message.type
-    if not isinstance(message, dict):
-        return None
-    kind = message.get("type")
-    return "FAILURE" if "reason" in message and kind != "NOTICE" else kind
+# --- the table of commands ---------------------------------------------------------------------------------------
 
 
-AnyServerMessage = Annotated[
-    Annotated[Hello, Tag("HELLO")]
-    | Annotated[AuthReply, Tag("AUTH")]
-    | Annotated[GetReply, Tag("GET")]
-    | Annotated[SubscribeReply, Tag("SUBSCRIBE")]
-    | Annotated[UnsubscribeReply, Tag("UNSUBSCRIBE")]
-    | Annotated[MyStocksReply, Tag("MY_STOCKS")]
-    | Annotated[NewsReply, Tag("NEWS")]
-    | Annotated[InfoReply, Tag("INFO")]
-    | Annotated[DividendsReply, Tag("DIVIDENDS")]
-    | Annotated[SearchReply, Tag("SEARCH")]
-    | Annotated[PingReply, Tag("PING")]
-    | Annotated[LogoutReply, Tag("LOGOUT")]
-    | Annotated[TokenReply, Tag("TOKEN")]
-    | Annotated[SessionsReply, Tag("SESSIONS")]
-    | Annotated[KickReply, Tag("KICK")]
-    | Annotated[AnnounceReply, Tag("ANNOUNCE")]
-    | Annotated[Failure, Tag("FAILURE")]
-    | Annotated[Price, Tag("PRICE")]
-    | Annotated[Heartbeat, Tag("HEARTBEAT")]
-    | Annotated[Notice, Tag("NOTICE")],
-    Discriminator(_server_tag),
+class Who(Enum):
+    """From whom a command is taken; `sessions/life.py` says when a session is one of them."""
+
+    ANYBODY = "anybody"
+    STRANGERS = "strangers"  # who has not logged in
+    GUESTS = "guests"  # who is let in without a login as well as users
+    USERS = "users"
+    ADMINS = "administrators"
+
+
+class CommandRow(NamedTuple):
+    """A command, the reply that it gets when it succeeds, and who may send it."""
+
+    command: type[Command]
+    reply: type[Reply]
+    who: Who
+
+
+# A new command is its two models, its row here, and its answer in sessions/answers.py. What else has to know it is
+# derived from this table, or named by tests/test_commands.py while it is missing.
+COMMANDS: dict[str, CommandRow] = {
+    str(row.command.model_fields["type"].default): row
+    for row in (
+        CommandRow(Auth, AuthReply, Who.STRANGERS),
+        CommandRow(Get, GetReply, Who.GUESTS),
+        CommandRow(Subscribe, SubscribeReply, Who.GUESTS),
+        CommandRow(Unsubscribe, UnsubscribeReply, Who.GUESTS),
+        CommandRow(MyStocks, MyStocksReply, Who.USERS),
+        CommandRow(News, NewsReply, Who.USERS),
+        CommandRow(Info, InfoReply, Who.USERS),
+        CommandRow(Dividends, DividendsReply, Who.USERS),
+        CommandRow(Search, SearchReply, Who.USERS),
+        CommandRow(Ping, PingReply, Who.ANYBODY),
+        CommandRow(Logout, LogoutReply, Who.ANYBODY),
+        CommandRow(Token, TokenReply, Who.USERS),
+        CommandRow(ListSessions, SessionsReply, Who.ADMINS),
+        CommandRow(Kick, KickReply, Who.ADMINS),
+        CommandRow(Announce, AnnounceReply, Who.ADMINS),
+    )
+}
+COMMAND_TYPES: tuple[str, ...] = tuple(COMMANDS)
+# The type of a failed command's reply; ERROR is for a line that is no command.
+ERROR_TYPE = "ERROR"
+
+
+def _is_a_reply_type(kind: str) -> str:
+    if kind in COMMANDS or kind == ERROR_TYPE:
+        return kind
+    raise ValueError("is no command's type")
+
+
+CommandTypeOrError = Annotated[
+    str,
+    AfterValidator(_is_a_reply_type),
+    WithJsonSchema({"type": "string", "enum": [*COMMAND_TYPES, ERROR_TYPE]}),
 ]
 
-COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(AnyCommand)
-SERVER_MESSAGES: TypeAdapter[AnyServerMessage] = TypeAdapter(AnyServerMessage)
+
+# {"type":"GET","id":12,"code":404,"status":"NOT_FOUND","reason":"unknown_symbol","message":"No source knows NOPE.",
+# "retryable":false,"missing":[{"symbol":"NOPE","code":404,"reason":"unknown_symbol"}]}
+class Failure(Reply):
+    """A command that failed; `type` is the command's, or ERROR for a line that is no command."""
+
+    type: CommandTypeOrError
+    code: Code
+    reason: Reason
+    message: str
+    retryable: bool
+    retry_after_ms: int | None = None
+    missing: tuple[Missing, ...] | None = None
+
+
+PUSHES: dict[str, type[ServerMessage]] = {
+    str(model.model_fields["type"].default): model for model in (Hello, Price, Heartbeat, Notice)
+}
+SERVER_TYPES = frozenset((*COMMANDS, *PUSHES, ERROR_TYPE))
+
+
+def server_model_of(kind: str, *, is_failure: bool) -> type[ServerMessage]:
+    """The model of a server message by its `type`, one of `SERVER_TYPES`; a failed command has its command's type."""
+    if kind in PUSHES:
+        return PUSHES[kind]
+    return Failure if is_failure or kind == ERROR_TYPE else COMMANDS[kind].reply

@@ -1,4 +1,4 @@
-"""The values that flow through the house: quotes, headlines, companies, dividends, bars, and what a symbol is.
+"""The values that flow through the house: quotes, headlines, companies, dividends, and what a symbol is.
 
 Every number says its unit in its name or here: prices are in `currency` as the source writes it (GBp is pence),
 times are milliseconds since the epoch, percentages are percent (0.64 is 0.64 %).
@@ -13,8 +13,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
-MAX_SYMBOL_LENGTH = 32
-_SYMBOL = re.compile(r"[A-Z0-9.^=\-_:/&]{1,32}", re.ASCII)
+# The rule of a symbol. Whatever else has to know it (the schema, the tables, the page) takes it from here, or a test
+# holds it to this.
+MAX_SYMBOL_LENGTH = 48
+SYMBOL_CHARACTERS = r"A-Z0-9.^=\-_:/&"  # as they stand in a regular expression's brackets
+_SYMBOL = re.compile(rf"[{SYMBOL_CHARACTERS}]{{1,{MAX_SYMBOL_LENGTH}}}")
 # Bidirectional and invisible formatting characters: they make a terminal or a page show another text than it holds.
 _UNSAFE = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 # What separates words or lines becomes a space, although it is unsafe as it is: two lines must not become one word.
@@ -142,14 +145,3 @@ class Match(Value):
     symbol: Symbol
     name: str | None = None
     exchange: str | None = None
-
-
-class Bar(Value):
-    """One period of history: prices in the currency of the quote, `time` is its start in epoch milliseconds."""
-
-    time: int
-    open: FiniteFloat
-    high: FiniteFloat
-    low: FiniteFloat
-    close: FiniteFloat
-    volume: int | None = None

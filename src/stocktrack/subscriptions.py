@@ -69,7 +69,7 @@ class Subscription:
         return b"".join(lines)
 
     def remove(self, symbols: Iterable[str]) -> tuple[str, ...]:
-        """Push `symbols` no longer; returns those that were pushed."""
+        """Stop pushing `symbols`; returns those that were pushed."""
         gone = frozenset(symbols)
         before = self.symbols
         after = tuple(symbol for symbol in before if symbol not in gone)
@@ -78,7 +78,7 @@ class Subscription:
         return tuple(symbol for symbol in before if symbol in gone)
 
     def close(self) -> None:
-        """Push nothing any more."""
+        """Stop pushing."""
         self.remove(self.symbols)
 
     def wake(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from stocktrack.accounts.tokens import DAY_SECONDS, SECRET_FILE, Claims, Token, Tokens, open_tokens
+from stocktrack.accounts.tokens import DAY_SECONDS, SECRET_FILE, Claims, IssuedToken, Tokens, open_tokens
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ConfigError
 
@@ -25,7 +25,7 @@ def tokens(clock: ManualClock) -> Tokens:
     return Tokens(SECRET, clock)
 
 
-def payload_of(token: Token) -> dict[str, Any]:
+def payload_of(token: IssuedToken) -> dict[str, Any]:
     """What stands in it, without asking whether it is true."""
     body: dict[str, Any] = jwt.decode(token.text, options={"verify_signature": False})
     return body

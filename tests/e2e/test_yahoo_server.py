@@ -1,7 +1,7 @@
 """The whole server on the real yfinance and feedparser, against recorded answers of Yahoo and recorded feeds."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from live_server import LiveServer, RawClient, live_server
 from recorded_yahoo import RecordedYahoo, recorded_yahoo
 from stocktrack.clock import ManualClock
+from stocktrack.providers.base import QuoteAnswer
 from stocktrack.providers.rss import RssProvider
 from stocktrack.providers.yahoo import YahooProvider
 from yahoo_redirect import send_yahoo_to
@@ -20,19 +21,30 @@ FEEDS = ("cnbc_world.xml", "heise_atom.xml", "nyt_business.xml", "latin1_encodin
 NO_FEEDS = ("bloomberg_sitemap_not_a_feed.xml", "there_is_no_such.xml")
 
 
+class CountingYahoo(YahooProvider):
+    """The real provider, which says how often it was asked for quotes."""
+
+    quote_requests = 0
+
+    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+        """What Yahoo answers."""
+        self.quote_requests += 1
+        return await super().quotes(symbols)
+
+
 class House:
     """The server, its clock, and the Yahoo behind it."""
 
-    def __init__(self, server: LiveServer, clock: ManualClock, yahoo: RecordedYahoo) -> None:
+    def __init__(self, server: LiveServer, clock: ManualClock, yahoo: RecordedYahoo, provider: CountingYahoo) -> None:
         self.server = server
         self.clock = clock
         self.yahoo = yahoo
+        self.provider = provider
 
     async def poll(self) -> None:
         """Let time pass until the feed has asked Yahoo once more. The call itself takes real time."""
-        upstream = self.server.app.feed.upstreams[0]
-        before = upstream.requests
-        while upstream.requests == before:
+        before = self.provider.quote_requests
+        while self.provider.quote_requests == before:
             await self.clock.advance(1)
 
 
@@ -41,12 +53,12 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     clock = ManualClock(time.time_ns() // 1_000_000)
     async with recorded_yahoo(rebase="off") as yahoo:
         send_yahoo_to(yahoo.url, monkeypatch)
-        quotes = YahooProvider(timeout_seconds=2, cache_dir=tmp_path / "cache", clock=clock)
+        quotes = CountingYahoo(timeout_seconds=2, cache_dir=tmp_path / "cache", clock=clock)
         feeds = [f"{yahoo.url}/rss/{name}" for name in (*FEEDS, *NO_FEEDS)]
         news = RssProvider(feeds=feeds, timeout_seconds=20, clock=clock)
         data = tmp_path / "data"
         async with live_server(data, quotes, news, clock=clock, poll_interval_seconds=5) as server:
-            yield House(server, clock, yahoo)
+            yield House(server, clock, yahoo, quotes)
 
 
 async def subscribed(house: House, *symbols: str, interval: float = 0) -> RawClient:

@@ -320,3 +320,11 @@ def test_seq_never_falls_when_a_forgotten_symbol_comes_back() -> None:
     assert board.quote("AAPL") is None
     board.put([a_quote("AAPL", 102.0)], 2.0)
     assert seq(board) > highest
+
+
+def test_what_was_not_renewed_after_a_moment_is_named_also_where_the_board_has_no_entry() -> None:
+    board = Board()
+    board.put([a_quote("OLD")], 1.0)
+    board.put([a_quote("NEW")], 2.0)
+    assert board.not_renewed(["NEW", "NONE", "OLD"], 1.0) == ["NONE", "OLD"]
+    assert board.not_renewed(["NEW", "OLD"], 0.5) == []

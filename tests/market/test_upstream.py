@@ -1,15 +1,12 @@
 import asyncio
-import gc
-import weakref
-from collections.abc import AsyncIterator
 
 import pytest
 from structlog.testing import capture_logs
 
 from fakes import ScriptedProvider, SteadyRandom, soon
 from stocktrack.clock import ManualClock, settle
-from stocktrack.errors import CommandError, ProviderError, Reason
-from stocktrack.market.upstream import Lookups, Upstream
+from stocktrack.errors import ProviderError, Reason
+from stocktrack.market.upstream import Upstream
 from stocktrack.providers.base import Capability, QuoteAnswer
 
 
@@ -43,7 +40,7 @@ async def fail(upstream: Upstream, provider: ScriptedProvider) -> ProviderError:
 
 async def test_an_answer_is_passed_on(upstream: Upstream, provider: ScriptedProvider) -> None:
     assert (await ask(upstream, provider)).quotes["AAPL"].price == 100.0
-    assert (upstream.name, upstream.requests) == ("yahoo", 1)
+    assert (upstream.name, provider.requests.total()) == ("yahoo", 1)
 
 
 async def test_failures_say_when_to_come_back_from_2_seconds_doubling_to_60(
@@ -78,17 +75,17 @@ async def test_a_failure_of_one_capability_does_not_count_for_another(
 async def test_a_provider_rests_after_a_failure_until_its_back_off_ends_or_it_answers(
     upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
 ) -> None:
-    assert not upstream.is_resting(Capability.QUOTES)
+    assert not upstream.is_backing_off(Capability.QUOTES)
     provider.script = "fail"
     await fail(upstream, provider)
-    assert upstream.is_resting(Capability.QUOTES)
-    assert not upstream.is_resting(Capability.NEWS)
+    assert upstream.is_backing_off(Capability.QUOTES)
+    assert not upstream.is_backing_off(Capability.NEWS)
     await clock.advance(2)
-    assert not upstream.is_resting(Capability.QUOTES)
+    assert not upstream.is_backing_off(Capability.QUOTES)
     await fail(upstream, provider)
     provider.script = "good"
     await ask(upstream, provider)
-    assert not upstream.is_resting(Capability.QUOTES)
+    assert not upstream.is_backing_off(Capability.QUOTES)
 
 
 # --- blocked ---
@@ -115,7 +112,7 @@ async def test_after_a_429_nothing_at_all_is_asked_until_the_back_off_ends(
         assert caught.value.retry_after_ms == pytest.approx(100, abs=1)
     with pytest.raises(ProviderError):
         await upstream.stream(asyncio.Event().wait)  # type: ignore[arg-type] # what it would wait for is never run
-    assert provider.requests.total() == upstream.requests == 1
+    assert provider.requests.total() == 1
     await clock.advance(0.1)
     assert (await ask(upstream, provider)).quotes
 
@@ -229,6 +226,21 @@ async def test_a_call_that_its_provider_cancels_is_a_failure_and_not_the_end_of_
     assert (await fail(upstream, provider)).reason is Reason.PROVIDER_ERROR
 
 
+async def test_a_time_out_that_the_provider_lets_out_is_a_mistake_of_its_own_and_not_our_deadline(
+    upstream: Upstream, provider: ScriptedProvider
+) -> None:
+    async def lets_a_time_out_out() -> QuoteAnswer:
+        raise TimeoutError
+
+    with pytest.raises(ProviderError) as caught, capture_logs() as logs:
+        await upstream.call(Capability.QUOTES, lets_a_time_out_out)
+    assert (caught.value.reason, caught.value.message) == (
+        Reason.PROVIDER_ERROR,
+        "yahoo failed in an unexpected way.",
+    )
+    assert logs[0]["exc_info"] is True
+
+
 # --- what is logged ---
 
 
@@ -291,163 +303,3 @@ async def test_a_stream_that_breaks_says_when_it_is_opened_again(upstream: Upstr
     with pytest.raises(ProviderError) as caught:
         await upstream.stream(broken)
     assert caught.value.retry_after_ms == 2_000
-
-
-# --- Lookups ---
-
-
-class Asked:
-    """A slow call: answers with `answer`, or raises it, once it may; counts how often it was made."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.answer: int | Exception | None = 7
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
-
-    async def __call__(self) -> int | None:
-        self.count += 1
-        await self.may_answer.wait()
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-
-@pytest.fixture
-async def lookups(clock: ManualClock) -> AsyncIterator[Lookups[str, int | None]]:
-    made: Lookups[str, int | None] = Lookups(clock, seconds=60, most=3)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def asked() -> Asked:
-    return Asked()
-
-
-async def test_an_answer_is_remembered_for_its_time_and_no_longer(
-    lookups: Lookups[str, int | None], asked: Asked, clock: ManualClock
-) -> None:
-    assert await lookups.get("AAPL", asked) == 7
-    await clock.advance(59.9)
-    assert await lookups.get("AAPL", asked) == 7
-    assert asked.count == 1
-    await clock.advance(0.1)
-    asked.answer = 8
-    assert await lookups.get("AAPL", asked) == 8
-    assert asked.count == 2
-
-
-async def test_that_there_is_none_is_remembered_too(lookups: Lookups[str, int | None], asked: Asked) -> None:
-    asked.answer = None
-    assert await lookups.get("AAPL", asked) is None
-    assert await lookups.get("AAPL", asked) is None
-    assert asked.count == 1
-
-
-async def test_a_hundred_who_ask_at_once_share_one_call(lookups: Lookups[str, int | None], asked: Asked) -> None:
-    asked.may_answer.clear()
-    waiting = [await soon(lookups.get("AAPL", asked)) for _ in range(100)]
-    asked.may_answer.set()
-    assert await asyncio.gather(*waiting) == [7] * 100
-    assert asked.count == 1
-
-
-async def test_keys_are_asked_for_apart(lookups: Lookups[str, int | None], asked: Asked) -> None:
-    await lookups.get("AAPL", asked)
-    await lookups.get("MSFT", asked)
-    assert asked.count == 2
-
-
-async def test_one_who_goes_away_does_not_take_the_call_along(lookups: Lookups[str, int | None], asked: Asked) -> None:
-    asked.may_answer.clear()
-    first = await soon(lookups.get("AAPL", asked))
-    second = await soon(lookups.get("AAPL", asked))
-    first.cancel()
-    await settle()
-    assert first.cancelled()
-    asked.may_answer.set()
-    assert await second == 7
-    assert asked.count == 1
-
-
-async def test_an_answer_that_nobody_waits_for_any_more_is_remembered(
-    lookups: Lookups[str, int | None], asked: Asked
-) -> None:
-    asked.may_answer.clear()
-    only = await soon(lookups.get("AAPL", asked))
-    only.cancel()
-    asked.may_answer.set()
-    await settle()
-    assert await lookups.get("AAPL", asked) == 7
-    assert asked.count == 1
-
-
-async def test_a_failure_is_remembered_until_it_may_be_tried_again(
-    lookups: Lookups[str, int | None], asked: Asked, clock: ManualClock
-) -> None:
-    asked.answer = ProviderError(Reason.PROVIDER_TIMEOUT, "Too late.", retry_after_ms=4_000)
-    with pytest.raises(ProviderError):
-        await lookups.get("AAPL", asked)
-    await clock.advance(3)
-    with pytest.raises(ProviderError) as caught:
-        await lookups.get("AAPL", asked)
-    assert (caught.value.reason, caught.value.message) == (Reason.PROVIDER_TIMEOUT, "Too late.")
-    assert caught.value.retry_after_ms == 1_000
-    assert asked.count == 1
-    await clock.advance(1)
-    asked.answer = 7
-    assert await lookups.get("AAPL", asked) == 7
-
-
-async def test_a_remembered_failure_keeps_nothing_alive_of_what_failed(
-    lookups: Lookups[str, int | None], clock: ManualClock
-) -> None:
-    class Document:
-        """What a source sent, megabytes perhaps."""
-
-    documents: list[weakref.ref[Document]] = []
-
-    async def fails() -> int | None:
-        document = Document()
-        documents.append(weakref.ref(document))
-        raise ProviderError(Reason.PROVIDER_ERROR, "No.", retry_after_ms=60_000)
-
-    with pytest.raises(ProviderError) as caught:
-        await lookups.get("AAPL", fails)
-    del caught
-    await settle()
-    gc.collect()
-    assert documents[0]() is None
-    with pytest.raises(ProviderError):
-        await lookups.get("AAPL", fails)
-    assert len(documents) == 1
-
-
-async def test_what_no_source_offers_is_not_remembered(lookups: Lookups[str, int | None], asked: Asked) -> None:
-    asked.answer = CommandError(Reason.NOT_OFFERED, "Nobody does that.")
-    for _ in range(2):
-        with pytest.raises(CommandError):
-            await lookups.get("AAPL", asked)
-    assert asked.count == 2
-
-
-async def test_only_so_many_answers_are_kept_and_the_oldest_goes_first(
-    lookups: Lookups[str, int | None], asked: Asked
-) -> None:
-    for key in "ABCD":
-        await lookups.get(key, asked)
-    await lookups.get("D", asked)
-    await lookups.get("B", asked)
-    assert asked.count == 4
-    await lookups.get("A", asked)
-    assert asked.count == 5
-
-
-async def test_close_ends_what_is_in_flight(lookups: Lookups[str, int | None], asked: Asked) -> None:
-    asked.may_answer.clear()
-    waiting = await soon(lookups.get("AAPL", asked))
-    await lookups.close()
-    await settle()
-    assert waiting.cancelled()
-    assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("look up")] == []

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from fakes import LIMITS, PASSWORD, POLL_SECONDS, USER, Client, House, MemoryConnection, a_house, a_quote, soon
 from stocktrack.clock import settle
 from stocktrack.errors import Code, Reason, SessionEnd
-from stocktrack.sessions.session import State
+from stocktrack.sessions.life import SessionState
 
 SHUTDOWN = SessionEnd(Reason.SHUTDOWN, "The server is stopping.", retry_after_ms=5_000)
 
@@ -126,7 +126,7 @@ async def test_the_counts_are_right_after_a_session_closed_in_any_state(how: str
             if login is not None:
                 house.accounts.may_go_on.set()
                 await login
-            assert client.session.state is State.ENDED
+            assert client.session.state is SessionState.ENDED
             assert (len(house.sessions), house.sessions._unauthenticated) == (0, 0)
             assert (house.sessions._by_user, house.sessions._by_address) == ({}, {})
             assert house.board.watched() == []
@@ -334,7 +334,7 @@ async def test_a_thousand_sessions_are_told_and_nothing_is_left_when_they_closed
         house.sessions.open(MemoryConnection(house.clock), address="192.0.2.1", door="memory")
     sessions = list(house.sessions)
     house.sessions.end_all(SHUTDOWN)
-    assert all(session.state is State.ENDED for session in sessions)
+    assert all(session.state is SessionState.ENDED for session in sessions)
     for session in sessions:
         house.sessions.close_session(session)
     assert (len(house.sessions), house.sessions._unauthenticated) == (0, 0)

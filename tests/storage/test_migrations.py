@@ -51,6 +51,35 @@ FIRST_MARK = """
 CREATE TABLE stocktrack_schema (version_num VARCHAR(32) PRIMARY KEY);
 INSERT INTO stocktrack_schema VALUES ('0001');
 """
+# What the second one wrote into an empty file, and `FIRST_ROWS` with what it had learnt of them.
+SECOND_TABLES = """
+CREATE TABLE stocktrack_schema (version_num VARCHAR(32) NOT NULL, PRIMARY KEY (version_num));
+INSERT INTO stocktrack_schema VALUES ('0002');
+CREATE TABLE users (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    name VARCHAR(64) NOT NULL,
+    password_hash VARCHAR(255) NOT NULL,
+    created_at_ms BIGINT NOT NULL,
+    is_admin BOOLEAN DEFAULT 0 NOT NULL,
+    token_epoch INTEGER DEFAULT '0' NOT NULL,
+    UNIQUE (name)
+);
+CREATE TABLE saved_symbols (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL,
+    list_name VARCHAR(64) DEFAULT 'main' NOT NULL,
+    symbol VARCHAR(32) NOT NULL,
+    CONSTRAINT one_of_each_symbol UNIQUE (user_id, list_name, symbol),
+    FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE
+);
+PRAGMA journal_mode = WAL;
+"""
+SECOND_ROWS = """
+UPDATE users SET is_admin = 1, token_epoch = 7 WHERE name = 'bob';
+INSERT INTO saved_symbols (user_id, list_name, symbol) VALUES (3, 'tech', 'NVDA'), (3, 'tech', 'GONE');
+DELETE FROM saved_symbols WHERE symbol = 'GONE';
+"""
+LONGEST_SYMBOL = "NIFTY24APR18000CE".ljust(48, "X")
 
 
 @pytest.fixture
@@ -61,6 +90,11 @@ def path(tmp_path: Path) -> Path:
 def write_first_tables(path: Path, rows: str = FIRST_ROWS) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(FIRST_TABLES + rows)
+
+
+def write_second_tables(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(SECOND_TABLES + FIRST_ROWS + SECOND_ROWS)
 
 
 def with_connection(engine: Engine, work: Callable[[Connection], object]) -> None:
@@ -88,14 +122,15 @@ def shape_of(connection: Connection) -> dict[str, Any]:
 
 def test_the_newest_migration_is_the_schema_that_the_program_knows() -> None:
     config = Config()
-    config.set_main_option("script_location", "stocktrack:migrations")
+    config.set_main_option("script_location", "stocktrack.storage:migrations")
     revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert revisions[0] == SCHEMA_REVISION
     # A later revision has to be the greater string.
     assert revisions == sorted(revisions, reverse=True)
 
 
-def test_migrated_tables_are_the_same_as_new_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("found", ["0001", "0002"])
+def test_migrated_tables_are_the_same_as_new_ones(tmp_path: Path, found: str) -> None:
     shapes: list[dict[str, Any]] = []
     automatic: list[int] = []
 
@@ -105,15 +140,16 @@ def test_migrated_tables_are_the_same_as_new_ones(tmp_path: Path) -> None:
         automatic.append(sum("AUTOINCREMENT" in (sql or "") for sql in made_by))
 
     def migrate(connection: Connection) -> None:
-        connection.exec_driver_sql(f"CREATE TABLE {REVISION_TABLE} (version_num VARCHAR(32) PRIMARY KEY)")
-        upgrade(connection, found="0001")
+        if found == "0001":
+            connection.exec_driver_sql(f"CREATE TABLE {REVISION_TABLE} (version_num VARCHAR(32) PRIMARY KEY)")
+        upgrade(connection, found=found)
         look(connection)
 
     def make(connection: Connection) -> None:
         metadata.create_all(connection)
         look(connection)
 
-    write_first_tables(tmp_path / "old.db")
+    (write_first_tables if found == "0001" else write_second_tables)(tmp_path / "old.db")
     with_connection(create_engine(f"sqlite:///{tmp_path / 'old.db'}"), migrate)
     with_connection(create_engine(f"sqlite:///{tmp_path / 'new.db'}"), make)
     assert shapes[0] == shapes[1]
@@ -136,6 +172,24 @@ async def test_a_file_of_the_first_stocktrack_is_upgraded_at_start_and_loses_not
             assert await store.saved("ann") == ("TSLA", "AAPL")
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute(f"SELECT version_num FROM {REVISION_TABLE}").fetchall() == [(SCHEMA_REVISION,)]  # noqa: S608 - a constant of ours
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+async def test_a_file_of_the_second_stocktrack_is_upgraded_at_start_and_loses_nothing(path: Path) -> None:
+    write_second_tables(path)
+    for _ in range(2):
+        async with opened(path) as store:
+            users = {user.name: (user.is_admin, user.token_epoch, user.saved_count) for user in await store.users()}
+            assert users == {"ann": (False, 0, 2), "bob": (True, 7, 2)}
+            assert await store.saved("ann") == ("TSLA", "AAPL")
+            assert await store.saved("bob", "tech") == ("NVDA",)
+    async with opened(path) as store:
+        # The rules of the table came along: one of each symbol, in the order of saving, gone with their user.
+        await store.save("bob", ["AMD", "NVDA", LONGEST_SYMBOL], 10, "tech")
+        assert await store.saved("bob", "tech") == ("NVDA", "AMD", LONGEST_SYMBOL)
+        await store.remove_user("bob")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT symbol FROM saved_symbols ORDER BY id").fetchall() == [("TSLA",), ("AAPL",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
@@ -181,7 +235,8 @@ async def test_an_old_postgresql_database_is_upgraded_when_the_operator_says_so(
     assert await store.upgrade() == "0001"
     await store.close()
     async with opened(postgres.url(name)) as store:
-        assert await store.saved("ann") == ("TSLA", "AAPL")
+        await store.save("ann", [LONGEST_SYMBOL], 10)
+        assert await store.saved("ann") == ("TSLA", "AAPL", LONGEST_SYMBOL)
         assert await store.revoke_tokens("ann")
         user = await store.user("ann")
     assert user is not None

@@ -71,7 +71,7 @@ async def test_without_tables_a_server_does_not_start_and_says_how_to_make_them(
 
 async def test_upgrades_at_once_make_the_tables_once(postgres: PostgresServer, name: str) -> None:
     found = await asyncio.gather(*(upgraded(postgres.url(name)) for _ in range(4)))
-    assert sorted(found, key=str) == ["0002", "0002", "0002", None]
+    assert sorted(found, key=str) == ["0003", "0003", "0003", None]
 
 
 async def test_tables_of_another_program_are_left_alone(postgres: PostgresServer, name: str) -> None:
@@ -84,8 +84,8 @@ async def test_tables_of_another_program_are_left_alone(postgres: PostgresServer
 
 
 async def test_tables_of_a_newer_program_are_refused(postgres: PostgresServer, name: str, url: str) -> None:
-    await postgres.execute("UPDATE stocktrack_schema SET version_num = '0003'", name)
-    assert "was written by a newer StockTrack: its schema is 0003" in (await failure_of_opening(url)).message
+    await postgres.execute("UPDATE stocktrack_schema SET version_num = '0004'", name)
+    assert "was written by a newer StockTrack: its schema is 0004" in (await failure_of_opening(url)).message
 
 
 async def test_tables_that_somebody_dropped_are_an_error_that_says_how_to_make_them(
@@ -144,7 +144,7 @@ def test_an_address_that_cannot_be_is_refused_without_showing_it(url: str, sente
 def test_without_the_driver_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     monkeypatch.delitem(sys.modules, "stocktrack.storage.postgres", raising=False)
-    with pytest.raises(ConfigError, match=r"pip install 'stocktrack\[postgres\]'"):
+    with pytest.raises(ConfigError, match=r"pip install '\.\[postgres\]' in the folder"):
         Store("postgresql://ann:secret@host/db")
 
 

@@ -13,16 +13,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeVar
 
-from stocktrack.accounts.tokens import Token
+from stocktrack.accounts.tokens import IssuedToken
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
 from stocktrack.market.board import Basket, Board
-from stocktrack.market.feed import Feed, FeedEvent
+from stocktrack.market.events import FeedEvent
+from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST
 from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
+from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
-from stocktrack.sessions.session import Session, SessionRules
+from stocktrack.sessions.session import Session
 from stocktrack.wire.lines import decode_server_line
 
 NOW_MS = 1_712_331_900_000
@@ -309,9 +311,9 @@ class MemoryAccounts:
             raise CommandError(Reason.BAD_CREDENTIALS, "The token is wrong.")
         return token.removeprefix("token of ")
 
-    async def make_token(self, name: str, days: int) -> Token:
+    async def make_token(self, name: str, days: int) -> IssuedToken:
         await self._disk()
-        return Token(f"token of {name}", NOW_MS + days * 86_400_000)
+        return IssuedToken(f"token of {name}", NOW_MS + days * 86_400_000)
 
     async def is_admin(self, name: str) -> bool:
         await self._disk()
@@ -462,15 +464,15 @@ async def a_house(
         timeout_seconds=TIMEOUT_SECONDS,
         rng=SteadyRandom(),
     )
-    sessions = Sessions(rules, limits, accounts=accounts, feed=feed, board=board, clock=clock)
+    board.on_demand = feed.demand_changed
+    sessions = Sessions(rules, limits, authenticator=accounts, lists=accounts, feed=feed, board=board, clock=clock)
     first = providers[0]
     assert isinstance(first, ScriptedQuotes)
     house = House(clock, board, feed, accounts, sessions, first)
-    tell = feed.on_event
 
     def note_and_tell(event: FeedEvent) -> None:
         house.events.append(event)
-        tell(event)
+        sessions.tell(event)
 
     feed.on_event = note_and_tell
     await feed.start()
@@ -490,3 +492,33 @@ async def soon(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
     task = asyncio.create_task(work)
     await settle()
     return task
+
+
+def code_and_reason(reply: Message) -> tuple[int, str | None]:
+    """The two that say how a command went; a success has no reason."""
+    return reply["code"], reply.get("reason")
+
+
+def missing(reply: Message) -> dict[str, tuple[int, str]]:
+    """The code and the reason of each symbol that could not be served."""
+    return {each["symbol"]: (each["code"], each["reason"]) for each in reply["missing"]}
+
+
+# The fields of a good command of each type.
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "AUTH": {"username": USER, "password": PASSWORD},
+    "GET": {"symbols": ["AAPL"]},
+    "SUBSCRIBE": {"symbols": ["AAPL"]},
+    "UNSUBSCRIBE": {},
+    "MY_STOCKS": {},
+    "NEWS": {},
+    "INFO": {"symbol": "AAPL"},
+    "DIVIDENDS": {"symbol": "AAPL"},
+    "SEARCH": {"query": "apple"},
+    "PING": {},
+    "LOGOUT": {},
+    "TOKEN": {},
+    "SESSIONS": {},
+    "KICK": {"session": "s2"},
+    "ANNOUNCE": {"text": "Hello."},
+}

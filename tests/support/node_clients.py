@@ -1,42 +1,26 @@
 """Real clients from npm: a script that runs in node with the packages at hand and prints a line of JSON a step.
 
-The packages are installed once, in exact versions, into the user's cache folder, from wherever npm is set up to get
-them.
+The set-up installs the packages, once (tools/node_packages.py): a test asks no registry for anything.
 """
 
 import asyncio
 import contextlib
 import json
 import os
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import node_packages
 from live_server import PATIENCE_SECONDS
 from requirements import require, require_program
 
-PACKAGES = ("ws@8.23.0", "socket.io-client@4.8.4")
-INSTALL_SECONDS = 120
 
-
-def node_packages() -> Path:
-    """The folder with the packages; a skip, or under CI a failure, where they cannot be had."""
-    npm = require_program("npm")
+def node_modules() -> Path:
+    """The folder with the packages; a skip, or under CI a failure, where the set-up could not bring them."""
     require_program("node")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "stocktrack-tests" / "+".join(PACKAGES).replace("@", "-")
-    if not (folder / "complete").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(  # noqa: S603 - npm of this machine
-            [str(npm), "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES],
-            capture_output=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-        )
-        require(done.returncode == 0, f"npm's packages {', '.join(PACKAGES)} ({done.stderr.decode()[-200:].strip()})")
-        (folder / "complete").touch()
-    return folder / "node_modules"
+    require(node_packages.are_there(), "the npm packages of tools/test_clients (npm, then `make node-packages`)")
+    return node_packages.FOLDER / "node_modules"
 
 
 class NodeClient:
@@ -59,7 +43,7 @@ class NodeClient:
 @contextlib.asynccontextmanager
 async def node_client(script: str, *arguments: str) -> AsyncIterator[NodeClient]:
     """Run a script, in which `say(value)` prints and `args` are the arguments."""
-    modules = await asyncio.to_thread(node_packages)
+    modules = node_modules()
     prelude = "const say = (value) => console.log(JSON.stringify(value)); const args = process.argv.slice(1);\n"
     process = await asyncio.create_subprocess_exec(
         *("node", "-e", prelude + script, *arguments),

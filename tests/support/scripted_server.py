@@ -13,10 +13,10 @@ from typing import Self, TypeVar
 
 from stocktrack.errors import CommandError, Reason
 from stocktrack.messages import (
-    AnyCommand,
     Auth,
     AuthReply,
     BoardQuote,
+    Command,
     Dividends,
     DividendsReply,
     Get,
@@ -50,7 +50,7 @@ from stocktrack.wire.lines import decode_line, encode_line, failure
 NOW_MS = 1_712_331_900_000
 STOCKS = {"AAPL": ("Apple Inc.", 189.45), "MSFT": ("Microsoft Corporation", 425.52), "TSLA": ("Tesla, Inc.", 171.05)}
 
-CommandT = TypeVar("CommandT", bound=AnyCommand)
+CommandT = TypeVar("CommandT", bound=Command)
 
 
 def a_hello(
@@ -122,7 +122,7 @@ class ScriptedSession:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self.received: list[AnyCommand] = []
+        self.received: list[Command] = []
 
     def send(self, *messages: ServerMessage | bytes) -> None:
         """Send messages, and bytes as they are, in one write."""
@@ -133,7 +133,7 @@ class ScriptedSession:
         await asyncio.sleep(0)
         await self._writer.drain()
 
-    async def command(self) -> AnyCommand:
+    async def command(self) -> Command:
         """The next command."""
         try:
             line = await self._reader.readuntil(b"\n")
@@ -246,7 +246,7 @@ async def market(session: ScriptedSession) -> None:
             return
 
 
-def _answer(command: AnyCommand, pushed: dict[str, None]) -> Reply:
+def _answer(command: Command, pushed: dict[str, None]) -> Reply:
     named = tuple(getattr(command, "symbols", None) or ())
     if isinstance(command, Info | Dividends):
         named = (command.symbol,)

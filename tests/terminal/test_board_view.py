@@ -4,7 +4,10 @@ from rich.cells import cell_len
 from scripted_server import NOW_MS, a_price
 from stocktrack.errors import Reason
 from stocktrack.messages import Price
+from stocktrack.quotes import MAX_SYMBOL_LENGTH
 from stocktrack.terminal.board_view import BoardView, Line
+
+LONGEST_SYMBOL = "A-SYMBOL-OF-48-CHARACTERS".ljust(MAX_SYMBOL_LENGTH, "X")
 
 
 def text_of(line: Line) -> str:
@@ -34,9 +37,9 @@ def symbols_drawn(view: BoardView, height: int = 12) -> list[str]:
 @pytest.mark.parametrize("width", [20, 40, 52, 80, 100, 250])
 @pytest.mark.parametrize("height", [5, 12, 50])
 def test_the_board_fills_exactly_the_terminal(width: int, height: int) -> None:
-    view = a_board("AAPL", "BTC-USD", "A-VERY-LONG-SYMBOL-OF-32-CHARS", hint="Join: stocktrack client\nsecond line")
+    view = a_board("AAPL", "BTC-USD", LONGEST_SYMBOL, hint="Join: stocktrack client\nsecond line")
     view.put(price("BTC-USD", 66_251.82, -1_585.82))
-    view.put(price("A-VERY-LONG-SYMBOL-OF-32-CHARS", 1e15, -1e15))
+    view.put(price(LONGEST_SYMBOL, 1e15, -1e15))
     view.say("The server is stopping. " * 20)
 
     lines = drawn(view, width, height)

@@ -30,7 +30,7 @@ from stocktrack.system.blocking import BlockingPool
 
 if TYPE_CHECKING:
     # The JWT library is for those who use tokens.
-    from stocktrack.accounts.tokens import Token, Tokens
+    from stocktrack.accounts.tokens import IssuedToken, Tokens
 
 log = structlog.get_logger()
 
@@ -189,7 +189,7 @@ class Accounts:
             )
         return user.name
 
-    async def make_token(self, name: str, days: int) -> "Token":
+    async def make_token(self, name: str, days: int) -> "IssuedToken":
         """A token for a user, good for 1 to 365 days; `CommandError` where there is no such user, or no password."""
         if self.tokens is None:
             raise RuntimeError("these Accounts have no Tokens")

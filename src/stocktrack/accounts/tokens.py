@@ -44,7 +44,7 @@ class Claims(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class IssuedToken:
     """A new token and until when it counts; the text stays out of every repr, and so out of logs."""
 
     text: str = field(repr=False)
@@ -59,7 +59,7 @@ class Tokens:
         self._key = hashlib.sha256(secret).digest()
         self._clock = clock
 
-    def make(self, name: str, created_at_ms: int, epoch: int, *, days: int) -> Token:
+    def make(self, name: str, created_at_ms: int, epoch: int, *, days: int) -> IssuedToken:
         """A token of a user that counts for `days` days from now."""
         now = self._clock.now_ms() // 1000
         expires = now + days * DAY_SECONDS
@@ -71,7 +71,7 @@ class Tokens:
             "since": created_at_ms,
             "epoch": epoch,
         }
-        return Token(jwt.encode(payload, self._key, algorithm=_ALGORITHM), expires * 1000)
+        return IssuedToken(jwt.encode(payload, self._key, algorithm=_ALGORITHM), expires * 1000)
 
     def read(self, text: str) -> Claims | None:
         """The claims of a token that this server signed and that has not expired; None for anything else."""

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from stocktrack.client.errors import BadRequest, NotStockTrack
-from stocktrack.messages import PROTOCOL_VERSION, AnyCommand, Heartbeat, Hello, Id, Notice, Price, Reply
+from stocktrack.messages import PROTOCOL_VERSION, Command, Heartbeat, Hello, Id, Notice, Price, Reply
 from stocktrack.quotes import clean_text
-from stocktrack.wire.lines import BadLine, decode_line, decode_server_line, failure
+from stocktrack.wire import lines
+from stocktrack.wire.lines import decode_server_line
 
 MAX_LINE_BYTES_BEFORE_HELLO = 1_048_576
 # A server may promise longer replies than this, but a client keeps no more of one line in memory.
@@ -127,7 +128,9 @@ class ServerLines:
         except ValueError:
             shown = clean_text(line[:200].decode("utf-8", "replace"), 60)
             raise NotStockTrack(f"{self._address} sent a line that is not of the protocol: {shown!r}.") from None
-        return Answer(message, line) if isinstance(message, Reply) else message
+        if isinstance(message, Reply):
+            return Answer(message, line)
+        return message if isinstance(message, Hello | Price | Notice | Heartbeat) else None
 
     def _unreadable(self, line: bytes, error: ValidationError) -> UnreadableReply | None:
         """For a known type in an unknown shape: skipped like an unknown type, but a caller may be waiting for it."""
@@ -142,13 +145,12 @@ class ServerLines:
         return UnreadableReply(id_) if isinstance(id_, int | str) else None
 
 
-def command_of(command_type: str, **fields: Any) -> AnyCommand:
+def command_of(command_type: str, **fields: Any) -> Command:
     """The command with the fields that are not None; `BadRequest`, in the server's words, where it would refuse it."""
-    given = {name: value for name, value in fields.items() if value is not None}
     try:
-        return decode_line(json.dumps({"type": command_type, **given}).encode())
-    except BadLine as error:
-        raise BadRequest(failure(error)) from None
+        return lines.command_of(command_type, **fields)
+    except lines.BadLine as error:
+        raise BadRequest(lines.failure(error)) from None
 
 
 def expect(reply_type: type[ReplyType], answer: Answer, address: str) -> ReplyType:

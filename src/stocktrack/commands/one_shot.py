@@ -15,7 +15,7 @@ from stocktrack.commands.options import AsJson, ServerCall, spread
 
 if TYPE_CHECKING:
     from stocktrack.client.settings import ClientSettings
-    from stocktrack.messages import AnyCommand, Missing
+    from stocktrack.messages import Command, Missing
     from stocktrack.terminal.text import Shown
 
 SymbolArguments = Annotated[list[str], typer.Argument(metavar="SYMBOL", help="AAPL MSFT, or AAPL,MSFT")]
@@ -59,7 +59,7 @@ def stocks(
     from stocktrack.client.wire import command_of
     from stocktrack.terminal.typed_commands import split_symbols
 
-    def changes() -> "list[AnyCommand]":
+    def changes() -> "list[Command]":
         wanted = (("SUBSCRIBE", split_symbols(add or ())), ("UNSUBSCRIBE", split_symbols(remove or ())))
         return [command_of(kind, symbols=symbols, list=of_list) for kind, symbols in wanted if symbols]
 
@@ -143,7 +143,7 @@ def _ask(
     call: ServerCall,
     *,
     as_json: bool,
-    changes: "Callable[[], Sequence[AnyCommand]]" = tuple,
+    changes: "Callable[[], Sequence[Command]]" = tuple,
     **fields: Any,
 ) -> None:
     """Ask the server one thing, print the answer, and exit; what `changes()` names is done before."""
@@ -164,7 +164,7 @@ def _ask(
 
 
 async def _answer(
-    settings: "ClientSettings", commands: "Sequence[AnyCommand]", *, timeout_seconds: float, as_json: bool
+    settings: "ClientSettings", commands: "Sequence[Command]", *, timeout_seconds: float, as_json: bool
 ) -> int:
     """Send the commands one after the other, print the reply to the last one, and return the exit code."""
     from stocktrack.client import CommandFailed

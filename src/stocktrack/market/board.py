@@ -9,6 +9,7 @@ quote only, and a session that comes late asks for what has changed since it las
 
 import math
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Protocol
 
 from stocktrack.errors import Reason
@@ -100,10 +101,13 @@ class Basket:
 
 
 class Board:
-    """The newest quotes. `on_demand(symbol, wanted)` is told when a symbol's first watcher comes or its last goes."""
+    """The newest quotes. `on_demand(symbol, is_wanted)` is called when a symbol's first watcher comes or its last goes.
+
+    Whoever renews the quotes listens to it; it is set once, before anybody watches.
+    """
 
     def __init__(self) -> None:
-        self.on_demand: Callable[[str, bool], None] | None = None
+        self.on_demand: Callable[[str, bool], None] = lambda _symbol, _is_wanted: None
         self.revision = 0
         self._entries: dict[str, Entry] = {}
         self._baskets: dict[tuple[str, ...], Basket] = {}
@@ -134,6 +138,11 @@ class Board:
         entry = self._entries.get(symbol)
         return entry is not None and bool(entry.baskets)
 
+    def not_renewed(self, symbols: Iterable[str], since: float) -> list[str]:
+        """Those of `symbols` that no source has confirmed after monotonic time `since`; the unknown ones are such."""
+        entries = ((symbol, self._entries.get(symbol)) for symbol in symbols)
+        return [symbol for symbol, entry in entries if entry is None or entry.refreshed_at <= since]
+
     def put(self, quotes: Iterable[Quote], at: float) -> None:
         """Take a batch of quotes that a source gave at monotonic time `at`; they are stale no longer."""
         updates = []
@@ -157,7 +166,7 @@ class Board:
             for entry in entries:
                 is_first = not entry.baskets
                 entry.baskets.add(basket)
-                if is_first and self.on_demand is not None:
+                if is_first:
                     self.on_demand(entry.symbol, True)
         basket.add(watcher, eager=eager)
         return basket
@@ -170,7 +179,7 @@ class Board:
         del self._baskets[basket.symbols]
         for entry in basket.entries:
             entry.baskets.discard(basket)
-            if not entry.baskets and self.on_demand is not None:
+            if not entry.baskets:
                 self.on_demand(entry.symbol, False)
 
     def join(self, basket: Basket, since: int) -> tuple[bytes, int]:
@@ -207,8 +216,7 @@ class Board:
         touched: set[Basket] = set()
         for entry, quote, reason, retry_at_ms in updates:
             is_changed = not _is_same(entry.quote, quote, reason, retry_at_ms)
-            known = {**quote.__dict__, "stale": reason is not None, "stale_reason": reason, "retry_at": retry_at_ms}
-            entry.hold(BoardQuote(**{**known, "seq": entry.seq + is_changed}))
+            entry.hold(BoardQuote.of(quote, seq=entry.seq + is_changed, stale_reason=reason, retry_at=retry_at_ms))
             if is_changed:
                 is_any_changed = True
                 entry.revision = revision
@@ -227,8 +235,7 @@ def _is_same(held: BoardQuote | None, quote: Quote, reason: Reason | None, retry
     """Whether nothing but `received_at` differs."""
     if held is None or held.stale_reason is not reason or held.retry_at != retry_at_ms:
         return False
-    old, new = held.__dict__, quote.__dict__
-    return all(old[name] == new[name] for name in _COMPARED)
+    return bool(_compared(held.__dict__) == _compared(quote.__dict__))
 
 
-_COMPARED = tuple(name for name in Quote.model_fields if name != "received_at")
+_compared = itemgetter(*(name for name in Quote.model_fields if name != "received_at"))

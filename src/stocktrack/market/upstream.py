@@ -1,25 +1,24 @@
 """Being polite to one provider: a deadline, a back-off that stops all calls after a 429, and one log line a change.
 
-Everything that asks a source goes through `Upstream.call`; `Lookups` remembers answers and shares calls in flight.
+Everything that asks a source goes through `Upstream.call` or `Upstream.stream`.
 """
 
 import asyncio
 import math
 import random
-from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar, cast
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
-from stocktrack.clock import Clock, backoff_seconds
+from stocktrack.clock import Clock, backoff_seconds, within
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.base import Capability, Provider
 
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
-Key = TypeVar("Key", bound=Hashable)
 
 # A source that fails: 2 s doubling to 60 s. One that says 429 is asked for nothing at all: 30 s doubling to 10 min.
 FAILURE_FIRST_SECONDS, FAILURE_LONGEST_SECONDS = 2.0, 60.0
@@ -37,8 +36,7 @@ class Upstream:
         self._blocked_until = 0.0
         self._blocks = 0
         self._failing: dict[Capability, int] = {}
-        self._rests_until: dict[Capability, float] = {}
-        self.requests = 0
+        self._backs_off_until: dict[Capability, float] = {}
         # How the requests ended, by what was asked and "ok" or the reason of the failure.
         self.results: Counter[tuple[Capability, str]] = Counter()
 
@@ -48,7 +46,7 @@ class Upstream:
         return self.provider.name
 
     def check_blocked(self) -> None:
-        """`ProviderError` while the provider has asked to be left alone."""
+        """`ProviderError` while the provider refuses requests (429)."""
         left = self._blocked_until - self._clock.monotonic()
         if left > 0:
             raise ProviderError(
@@ -65,12 +63,12 @@ class Upstream:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the provider has asked to be left alone."""
+        """Whether the provider refuses requests (429)."""
         return self._blocked_until > self._clock.monotonic()
 
-    def is_resting(self, capability: Capability) -> bool:
+    def is_backing_off(self, capability: Capability) -> bool:
         """Whether the provider failed at this a moment ago, so that one that does not should be asked instead."""
-        return self._rests_until.get(capability, 0.0) > self._clock.monotonic()
+        return self._backs_off_until.get(capability, 0.0) > self._clock.monotonic()
 
     async def call(self, capability: Capability, make: Callable[[], Awaitable[Result]]) -> Result:
         """The provider's answer, within the deadline; what goes wrong says when the provider is asked again."""
@@ -88,13 +86,12 @@ class Upstream:
         if self._blocked_until <= self._clock.monotonic():
             # The answer to a call that was under way when the 429 came says nothing of it.
             self._blocks = 0
-        self._rests_until.pop(capability, None)
+        self._backs_off_until.pop(capability, None)
         if self._failing.pop(capability, 0):
             log.info("source is back", provider=self.name, asked=capability)
 
     async def _translated(self, capability: Capability, make: Callable[[], Awaitable[Result]]) -> Result:
         self.check_blocked()
-        self.requests += 1
         try:
             return await make()
         except ProviderError as error:
@@ -108,20 +105,19 @@ class Upstream:
     async def _within_deadline(self, make: Callable[[], Awaitable[Result]]) -> Result:
         # The provider keeps its own time-outs; this is for the one that hangs all the same.
         call = asyncio.ensure_future(make())
-        deadline = asyncio.ensure_future(self._clock.sleep(self._timeout_seconds + 1))
         try:
-            await asyncio.wait({call, deadline}, return_when=asyncio.FIRST_COMPLETED)
-            if call.cancelled():
-                # Not by us: were it passed on, whoever waits here would take it for the end of its own task.
-                raise ProviderError(Reason.PROVIDER_ERROR, f"{self.name} gave up the call.")
-            if call.done():
-                return call.result()
+            # What the call raises stays in the call: a `TimeoutError` of its own is no sign that our time is over.
+            await within(self._clock, self._timeout_seconds + 1, asyncio.wait((call,)))
+        except TimeoutError:
             raise ProviderError(
                 Reason.PROVIDER_TIMEOUT, f"{self.name} did not answer within {self._timeout_seconds:g} s."
-            )
+            ) from None
         finally:
             call.cancel()
-            deadline.cancel()
+        if call.cancelled():
+            # Not by us: were it passed on, whoever waits here would take it for the end of its own task.
+            raise ProviderError(Reason.PROVIDER_ERROR, f"{self.name} gave up the call.")
+        return call.result()
 
     def _failed(self, capability: Capability, error: ProviderError) -> ProviderError:
         """Count the failure; the error with the time of the next try."""
@@ -141,66 +137,9 @@ class Upstream:
             wait = backoff_seconds(
                 failures, first=FAILURE_FIRST_SECONDS, longest=FAILURE_LONGEST_SECONDS, jitter=self._rng.random()
             )
-        self._rests_until[capability] = now + wait
+        self._backs_off_until[capability] = now + wait
         if failures == 1:
             log.warning(
                 "source went away", provider=self.name, asked=capability, reason=error.reason, why=error.message
             )
         return ProviderError(error.reason, error.message, retry_after_ms=math.ceil(wait * 1000))
-
-
-class Lookups(Generic[Key, Result]):
-    """Answers of a slow call, by key: shared while in flight, remembered for `seconds`, the oldest forgotten first.
-
-    A failure is remembered as well, until its `retry_after_ms`: a symbol that makes a source fail is not asked for
-    again and again because clients do.
-    """
-
-    def __init__(self, clock: Clock, *, seconds: float, most: int = 1000) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._most = most
-        self._known: OrderedDict[Key, tuple[float, Result | ProviderError | None]] = OrderedDict()
-        self._in_flight: dict[Key, asyncio.Task[Result]] = {}
-
-    async def get(self, key: Key, make: Callable[[], Awaitable[Result]]) -> Result:
-        """The answer for `key`, from memory or from ``make()``."""
-        until, known = self._known.get(key, (-math.inf, None))
-        left = until - self._clock.monotonic()
-        if left > 0:
-            if isinstance(known, ProviderError):
-                raise ProviderError(known.reason, known.message, retry_after_ms=round(left * 1000))
-            return cast("Result", known)
-        task = self._in_flight.get(key)
-        if task is None:
-            task = self._in_flight[key] = asyncio.create_task(self._make(key, make), name=f"look up {key}")
-            # Asked for by nobody any more, a failure would otherwise be reported as never retrieved.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # The call belongs to all who wait for it: one who goes away does not take it along.
-        return await asyncio.shield(task)
-
-    async def close(self) -> None:
-        """Cancel what is in flight."""
-        tasks = list(self._in_flight.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _make(self, key: Key, make: Callable[[], Awaitable[Result]]) -> Result:
-        try:
-            result = await make()
-        except ProviderError as error:
-            # A bare copy: the traceback of the one raised would keep everything alive that stood in its frames.
-            self._remember(key, ProviderError(error.reason, error.message), (error.retry_after_ms or 0) / 1000)
-            raise
-        else:
-            self._remember(key, result, self._seconds)
-            return result
-        finally:
-            del self._in_flight[key]
-
-    def _remember(self, key: Key, outcome: Result | ProviderError, seconds: float) -> None:
-        self._known[key] = (self._clock.monotonic() + seconds, outcome)
-        self._known.move_to_end(key)
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)

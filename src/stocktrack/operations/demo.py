@@ -15,6 +15,7 @@ from stocktrack.config import Settings
 from stocktrack.system.logs import configure_logs
 from stocktrack.terminal.exit_codes import ExitCode
 from stocktrack.terminal.run import is_live_screen, run_to_exit
+from stocktrack.web.assets import Assets
 
 SYMBOLS = ("AAPL", "MSFT", "TSLA", "NVDA", "BTC-USD", "EURUSD=X", "^GSPC", "OCDO.L")
 USER = "demo"
@@ -39,10 +40,8 @@ async def _demo(folder: Path, seconds: float | None) -> int:
         await app.accounts.add(USER, password)
         host, port = app.server.addresses[0]
         caller = ClientSettings(host, port, USER, password)
-        join = (
-            f"Join in a browser:  {app.web.address}#user={USER}&password={password}\n"
-            f"or from a terminal:  stocktrack client --port {port} --user {USER}   password: {password}"
-        )
+        page = app.web.address if Assets().missing() is None else None
+        join = how_to_join(page, port, password)
         if is_live_screen():
             hint = f"A simulated market on {caller.address}.\n{join}"
             return await run_client(caller, begin_with=SYMBOLS, hint=hint, seconds=seconds, keeps_history=False)
@@ -50,6 +49,14 @@ async def _demo(folder: Path, seconds: float | None) -> int:
         return await _watch(caller, seconds)
     finally:
         await app.close()
+
+
+def how_to_join(page: str | None, port: int, password: str) -> str:
+    """The lines that tell others how to join; None is a page that is not there."""
+    terminal = f"stocktrack client --port {port} --user {USER}   password: {password}"
+    if page is None:
+        return f"Join from a terminal:  {terminal}"
+    return f"Join in a browser:  {page}#user={USER}&password={password}\nor from a terminal:  {terminal}"
 
 
 async def _watch(settings: ClientSettings, seconds: float | None) -> int:

@@ -2,7 +2,7 @@
 
 A provider implements the protocols of what it offers, and nothing else: `capabilities_of` sees which. It translates
 its library's exceptions into `ProviderError` and never lets another one out. It does not retry, cache or back off:
-`feed.py` does that, once for all providers.
+`market/` does that, once for all providers.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

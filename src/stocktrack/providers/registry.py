@@ -39,7 +39,7 @@ _INVENTED, _REAL_PRICES = "simulated", frozenset({"yahoo"})
 
 
 def build_providers(settings: Settings, clock: Clock) -> tuple[Provider, ...]:
-    """The sources that the setting `providers` names, in its order; `ConfigError` where one is not to be had."""
+    """The sources that the setting `providers` names, in its order; `ConfigError` where they cannot be used."""
     for name in settings.providers:
         if name not in SOURCES:
             raise ConfigError(f"providers = {name!r}: there is no such source; there are {', '.join(SOURCES)}.")

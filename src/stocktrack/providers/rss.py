@@ -8,15 +8,14 @@ import asyncio
 import html
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
 
-from stocktrack.clock import Clock, backoff_seconds
+from stocktrack.clock import Clock, backoff_seconds, within
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.rss_parse import FeedParser, ParsedFeed, UnreadableFeed
 from stocktrack.quotes import Headline, clean_link, clean_text
@@ -123,11 +122,7 @@ class RssProvider:
         if feed.failure is not None and self._clock.monotonic() < feed.quiet_until:
             return feed.failure
         try:
-            async with _time_limit(self._clock, self._timeout_seconds):
-                document = await fetcher.fetch(feed.address, feed.version)
-                if document is not None:
-                    feed.headlines = await self._pool.run(self._headlines, document, feed.host)
-                    feed.version = document.version
+            await within(self._clock, self._timeout_seconds, self._read(fetcher, feed))
         except TimeoutError:
             sentence = f"{feed.host} was not read within {self._timeout_seconds:g} seconds."
             return self._failed(feed, ProviderError(Reason.PROVIDER_TIMEOUT, sentence))
@@ -143,6 +138,12 @@ class RssProvider:
             log.info("news feed is back", feed=feed.number, host=feed.host)
         feed.failure, feed.refusals = None, 0
         return None
+
+    async def _read(self, fetcher: "Fetcher", feed: _Feed) -> None:
+        document = await fetcher.fetch(feed.address, feed.version)
+        if document is not None:
+            feed.headlines = await self._pool.run(self._headlines, document, feed.host)
+            feed.version = document.version
 
     def _headlines(self, document: "Document", host: str) -> tuple[Headline, ...]:
         """The newest headlines in `document`; runs in a thread of the pool."""
@@ -177,7 +178,7 @@ class RssProvider:
 
 
 def read_headlines(parsed: ParsedFeed, host: str, now_ms: int) -> tuple[Headline, ...]:
-    """The newest headlines of a feed, cleaned; entries without a title are left out, times to come are `now_ms`."""
+    """The newest headlines of a feed, cleaned; entries without a title are left out, future times are `now_ms`."""
     source = _plain_text(parsed.title, _MAX_SOURCE_CHARS) or host
     return _newest_without_doubles(
         Headline(
@@ -211,19 +212,3 @@ def _plain_text(markup: str, max_chars: int) -> str:
     # a tag leaves one behind. What is opened and never closed loses its bracket.
     shown = clean_text(html.unescape(markup), _MAX_RAW_CHARS)
     return clean_text(_OPENING.sub("", _TAG.sub("", shown)), max_chars)
-
-
-@asynccontextmanager
-async def _time_limit(clock: Clock, seconds: float) -> AsyncIterator[None]:
-    """`TimeoutError` where the block takes longer than `seconds` of `clock`."""
-    async with asyncio.timeout(None) as limit:
-
-        async def expire() -> None:
-            await clock.sleep(seconds)
-            limit.reschedule(asyncio.get_running_loop().time())
-
-        timer = asyncio.create_task(expire())
-        try:
-            yield
-        finally:
-            timer.cancel()

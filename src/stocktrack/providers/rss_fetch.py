@@ -48,7 +48,7 @@ class Document:
 
 
 def is_private(address: IPAddress) -> bool:
-    """Whether `address` is anything but a host of the public net: private, loopback, link-local, multicast."""
+    """Whether `address` is anything but a public host: private, loopback, link-local, multicast."""
     inner = (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
     return not inner.is_global or inner.is_multicast
 

@@ -33,7 +33,7 @@ TESTED_YFINANCE = "1.7.0"
 _HANDSHAKE_SHARE = 0.25  # of a call's time for one cookie or crumb request: the chart, which needs none, gets the rest
 _CRUMB_PATH = "/v1/test/getcrumb"
 _DATA_PATHS = ("/v7/", "/v8/", "/v10/", "/v1/finance/")
-# Eleven characters of base64 as a rule. Pages and JSON, which come in its stead, have spaces, brackets or quotes.
+# Eleven characters of base64 as a rule. Pages and JSON, which come instead of it, have spaces, brackets or quotes.
 _CRUMB = re.compile(r"[!#-;=?-z|~]{4,64}")
 _TOO_MANY = b"Too Many Requests"
 

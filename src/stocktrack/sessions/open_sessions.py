@@ -15,9 +15,12 @@ import structlog
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
 from stocktrack.market.board import Board
-from stocktrack.market.feed import Feed, FeedEvent
-from stocktrack.sessions.desk import SessionDesk
-from stocktrack.sessions.session import Accounts, Services, Session, SessionRules, State
+from stocktrack.market.events import FeedEvent
+from stocktrack.market.feed import Feed
+from stocktrack.sessions.administration import SessionAdministration
+from stocktrack.sessions.contracts import Asker, Authenticator, Services, SessionRules, WatchLists
+from stocktrack.sessions.life import SessionState
+from stocktrack.sessions.session import Session
 from stocktrack.wire.connection import Connection
 
 log = structlog.get_logger()
@@ -39,15 +42,30 @@ class Sessions:
     """The open sessions; a door opens one for each client and closes it when the client is gone."""
 
     def __init__(
-        self, rules: SessionRules, limits: SessionLimits, *, accounts: Accounts, feed: Feed, board: Board, clock: Clock
+        self,
+        rules: SessionRules,
+        limits: SessionLimits,
+        *,
+        authenticator: Authenticator,
+        lists: WatchLists,
+        feed: Feed,
+        board: Board,
+        clock: Clock,
     ) -> None:
         self._limits = limits
         self._rules = rules
         self._clock = clock
-        self._accounts = accounts
+        self._lists = lists
         self._open: dict[Session, None] = {}
         self._services = Services(
-            rules, accounts, feed, board, clock, self._admit, SessionDesk(self._open.keys(), clock)
+            rules,
+            authenticator,
+            lists,
+            feed,
+            board,
+            clock,
+            self._admit,
+            SessionAdministration(self._open.keys(), clock),
         )
         self._numbers = itertools.count(1)
         self._unauthenticated = 0
@@ -57,7 +75,6 @@ class Sessions:
         self._behind: dict[Session, tuple[int, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: SessionEnd | None = None
-        feed.on_event = self._tell
 
     def __len__(self) -> int:
         return len(self._open)
@@ -67,12 +84,12 @@ class Sessions:
 
     @property
     def is_closing(self) -> bool:
-        """Whether all sessions were ended, and none begins any more."""
+        """Whether all sessions were ended and new ones are refused."""
         return self._closing is not None
 
     @property
     def is_full(self) -> bool:
-        """Whether the server takes no more sessions at this moment."""
+        """Whether the server has no room for another session at this moment."""
         return len(self._open) >= self._limits.max_sessions
 
     def observe_commands(self, observe: Callable[[str, float], None]) -> None:
@@ -129,22 +146,12 @@ class Sessions:
             _count_down(self._by_user, session.username)
 
     def end_all(self, why: SessionEnd) -> None:
-        """End every session with a NOTICE that says why, and let none begin any more."""
+        """End every session with a NOTICE that says why, and refuse new ones."""
         self._closing = why
         for session in tuple(self._open):
             session.end(why)
 
-    def _admit(self, session: Session, username: str) -> None:
-        most = self._limits.max_sessions_per_user
-        if most and self._by_user[username] >= most:
-            raise CommandError(
-                Reason.SESSION_LIMIT, f"{username} has {most} sessions already, the most allowed.", retry_after_ms=5000
-            )
-        if session in self._open:
-            self._unauthenticated -= 1
-            self._by_user[username] += 1
-
-    def _tell(self, event: FeedEvent) -> None:
+    def tell(self, event: FeedEvent) -> None:
         """Hand an event of the feed to the sessions; what turned out to be unknown leaves all saved lists."""
         dropped: dict[str, set[str]] = {}
         for session in tuple(self._open):
@@ -154,9 +161,19 @@ class Sessions:
         for username, unknown in dropped.items():
             self._spawn(self._forget(username, sorted(unknown)), f"forget unknown symbols of {username}")
 
+    def _admit(self, session: Asker, username: str) -> None:
+        most = self._limits.max_sessions_per_user
+        if most and self._by_user[username] >= most:
+            raise CommandError(
+                Reason.SESSION_LIMIT, f"{username} has {most} sessions already, the most allowed.", retry_after_ms=5000
+            )
+        if session in self._open:
+            self._unauthenticated -= 1
+            self._by_user[username] += 1
+
     async def _forget(self, username: str, symbols: Sequence[str]) -> None:
         try:
-            await self._accounts.forget(username, symbols)
+            await self._lists.forget(username, symbols)
         except StockTrackError as error:
             log.warning("unknown symbols stay in a saved list", user=username, symbols=symbols, why=error.message)
 
@@ -183,9 +200,9 @@ class Sessions:
         """End what is over its time, and send heartbeats where it was quiet."""
         now = self._clock.monotonic()
         for session in tuple(self._open):
-            if session.state is State.ENDED:
+            if not session.is_open:
                 continue
-            if session.state is State.GREETED and now - session.opened_at >= self._limits.auth_timeout_seconds:
+            if session.state is SessionState.GREETED and now - session.opened_at >= self._limits.auth_timeout_seconds:
                 seconds = self._limits.auth_timeout_seconds
                 session.end(SessionEnd(Reason.AUTH_TIMEOUT, f"There was no successful AUTH within {seconds:g} s."))
             elif self._is_slow(session, now):

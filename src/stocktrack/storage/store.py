@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Delete, Update, bindparam, delete, distinct, 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError
 
-from stocktrack.errors import CommandError, ConfigError, Reason
+from stocktrack.errors import CommandError, ConfigError, Reason, extra_hint
 from stocktrack.messages import MAIN_LIST
 from stocktrack.storage.database import Database
 from stocktrack.storage.sqlite import SqliteDatabase
@@ -228,8 +228,7 @@ def _database_at(text: str, busy_timeout_seconds: float) -> Database:
                 from stocktrack.storage.postgres import PostgresDatabase  # noqa: PLC0415 - an extra brings its driver
             except ImportError:
                 raise ConfigError(
-                    "database_url names PostgreSQL, whose driver is not installed. "
-                    "Install the extra: pip install 'stocktrack[postgres]'"
+                    f"database_url names PostgreSQL, whose driver is not installed. {extra_hint('postgres')}."
                 ) from None
             return PostgresDatabase(url, busy_timeout_seconds=busy_timeout_seconds)
         case other:

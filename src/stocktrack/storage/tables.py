@@ -16,8 +16,10 @@ from sqlalchemy import (
     false,
 )
 
+from stocktrack.quotes import MAX_SYMBOL_LENGTH
+
 # Revisions are numbered so that a later one is also the greater string.
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 # Not alembic's own name for it: other programs that use alembic may share a PostgreSQL database with this one.
 REVISION_TABLE = "stocktrack_schema"
 
@@ -40,7 +42,7 @@ saved_symbols = Table(
     Column("id", Integer, primary_key=True),  # rises, so it is the order of saving too
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("list_name", String(64), nullable=False, server_default="main"),
-    Column("symbol", String(32), nullable=False),
+    Column("symbol", String(MAX_SYMBOL_LENGTH), nullable=False),
     UniqueConstraint("user_id", "list_name", "symbol", name="one_of_each_symbol"),
     sqlite_autoincrement=True,  # else a symbol saved after the last one was taken out could get its place
 )

@@ -15,6 +15,7 @@ from stocktrack.terminal.text import (
     percent_text,
     price_text,
     safe,
+    safe_symbol,
     sparkline,
     state_text,
     tone_of,
@@ -254,7 +255,7 @@ def _time_of(row: Row) -> int | None:
 
 def _symbol_cell(row: Row, _: int) -> tuple[str, str]:
     is_stale = row.price is not None and row.price.stale
-    return f"{safe(row.symbol, 32)}{'!' if is_stale else ''}", "class:stale" if is_stale else "class:symbol"
+    return f"{safe_symbol(row.symbol)}{'!' if is_stale else ''}", "class:stale" if is_stale else "class:symbol"
 
 
 def _price_cell(row: Row, _: int) -> tuple[str, str]:

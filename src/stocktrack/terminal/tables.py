@@ -20,6 +20,7 @@ from stocktrack.terminal.text import (
     price_text,
     safe,
     safe_link,
+    safe_symbol,
     state_text,
     tone_of,
 )
@@ -70,7 +71,7 @@ def _renderable(reply: Shown, width: int, now_ms: int) -> RenderableType:
             table.add_column("Name", no_wrap=True, overflow="ellipsis")
             table.add_column("Exchange", no_wrap=True, overflow="ellipsis")
             for match in reply.matches:
-                table.add_row(Text(safe(match.symbol, 32), "bold"), safe(match.name, 200), safe(match.exchange, 40))
+                table.add_row(Text(safe_symbol(match.symbol), "bold"), safe(match.name, 200), safe(match.exchange, 40))
             return table
         case _:
             assert_never(reply)
@@ -97,7 +98,7 @@ def _quotes(quotes: tuple[Quoted, ...], names: dict[str, str], width: int, now_m
     for quote in quotes:
         tone = _TONES[tone_of(quote)]
         state = Text(state_text(quote), "yellow" if quote.stale else "dim")
-        cells = [Text(safe(quote.symbol, 32), "bold")]
+        cells = [Text(safe_symbol(quote.symbol), "bold")]
         if width >= _WIDE:
             cells.append(Text(names.get(quote.symbol, "")))
         cells.append(Text(price_text(quote.price), "dim" if quote.stale else ""))

@@ -20,7 +20,7 @@ from stocktrack.messages import (
     Price,
     SearchReply,
 )
-from stocktrack.quotes import CompanyInfo, clean_link, clean_text
+from stocktrack.quotes import MAX_SYMBOL_LENGTH, CompanyInfo, clean_link, clean_text
 
 Shown = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply
 Quoted = BoardQuote | Price
@@ -51,6 +51,11 @@ def paint(text: str, tone: str, *, colour: bool) -> str:
 def safe(text: str | None, max_chars: int = MAX_TEXT_CHARS) -> str:
     """Text from outside, safe to show on a terminal; what is not known is empty."""
     return clean_text(text, max_chars) if text else ""
+
+
+def safe_symbol(symbol: str) -> str:
+    """The symbol as `safe` shows it, whole where it is one."""
+    return safe(symbol, MAX_SYMBOL_LENGTH)
 
 
 def nothing_saved(reply: MyStocksReply) -> str:
@@ -150,7 +155,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 def price_line(price: Price, *, colour: bool, width: int = 80) -> str:
     """A PRICE as one aligned line; a narrow terminal gets symbol, price and percent."""
-    symbol, tone = safe(price.symbol, 32), tone_of(price)
+    symbol, tone = safe_symbol(price.symbol), tone_of(price)
     percent = f"{percent_text(price.change_percent):>9}"
     if width < PRICE_LINE_CELLS:
         return f"{symbol:<10} {price_text(price.price):>12} {paint(percent, tone, colour=colour)}"
@@ -163,7 +168,7 @@ def price_line(price: Price, *, colour: bool, width: int = 80) -> str:
 def price_row(price: Quoted) -> tuple[str, ...]:
     """The same eight fields for a push and for a quote, for programs that cut at the tabs."""
     return (
-        safe(price.symbol, 32),
+        safe_symbol(price.symbol),
         number(price.price),
         safe(price.currency, 8),
         number(price.change, signed=True),
@@ -189,7 +194,9 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
         case DividendsReply():
             return [(str(each.date), number(each.amount), safe(reply.currency, 8)) for each in reply.dividends]
         case SearchReply():
-            return [(safe(each.symbol, 32), safe(each.name, 200), safe(each.exchange, 100)) for each in reply.matches]
+            return [
+                (safe_symbol(each.symbol), safe(each.name, 200), safe(each.exchange, 100)) for each in reply.matches
+            ]
         case _:
             assert_never(reply)
 
@@ -197,7 +204,7 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
 def company_fields(company: CompanyInfo, *, grouped: bool = False) -> tuple[tuple[str, str], ...]:
     """What is known of a company, each with its label; what is not known is empty."""
     return (
-        ("symbol", safe(company.symbol, 32)),
+        ("symbol", safe_symbol(company.symbol)),
         ("name", safe(company.name, 200)),
         ("exchange", safe(company.exchange, 100)),
         ("currency", safe(company.currency, 8)),

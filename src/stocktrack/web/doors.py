@@ -9,6 +9,7 @@ from stocktrack.clock import Clock
 from stocktrack.config import Settings
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
+from stocktrack.sessions.contracts import WatchLists
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.web.assets import Assets
 from stocktrack.web.dialects.live_price import LiveTalk
@@ -32,6 +33,7 @@ class WebDoors:
         *,
         sessions: Sessions,
         accounts: Accounts,
+        lists: WatchLists,
         feed: Feed,
         board: Board,
         clock: Clock,
@@ -39,7 +41,7 @@ class WebDoors:
     ) -> None:
         self._settings = settings
         self._servers: list[tuple[WebServer, str, int]] = []
-        self._rest = RestSessions(sessions, accounts, clock)
+        self._rest = RestSessions(sessions, accounts, lists, clock)
         self._web: WebServer | None = None
         self._socketio: SocketIo | None = None
         if settings.web_port is None and settings.metrics_port is None:

@@ -58,7 +58,7 @@ class Health:
             reasons.append(f"The database did not answer within {STORAGE_SECONDS:g} s.")
         except StockTrackError as error:
             reasons.append(error.message)
-        sources = [up for up in self._feed.upstreams if isinstance(up.provider, QuoteSource | StreamSource)]
+        sources = [up for up in self._feed.routes.upstreams if isinstance(up.provider, QuoteSource | StreamSource)]
         down = [up for up in sources if up.is_blocked or {Capability.QUOTES, Capability.STREAM} & set(up.failing)]
         if sources and len(down) == len(sources):
             names = ", ".join(up.name for up in down)

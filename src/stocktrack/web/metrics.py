@@ -80,7 +80,7 @@ class _Figures(Collector):
         up = GaugeMetricFamily(
             "stocktrack_provider_up", "1 while a source answers, 0 while it fails.", labels=("provider",)
         )
-        for upstream in self._feed.upstreams:
+        for upstream in self._feed.routes.upstreams:
             for (capability, result), count in sorted(upstream.results.items()):
                 requests.add_metric((upstream.name, capability.value, str(result)), count)
             up.add_metric((upstream.name,), 0 if upstream.failing or upstream.is_blocked else 1)

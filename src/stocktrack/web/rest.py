@@ -7,25 +7,43 @@ lists them, without a script and without another host.
 import functools
 import html
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from stocktrack import __version__
-from stocktrack.errors import Code, StockTrackError
-from stocktrack.messages import DividendsReply, GetReply, InfoReply, Missing, MyStocksReply, NewsReply, SearchReply
-from stocktrack.web.rest_sessions import RefusedError, Reply, RestSession, RestSessions
+from stocktrack.errors import CommandError, Reason, StockTrackError
+from stocktrack.messages import (
+    MAIN_LIST,
+    DividendsReply,
+    Failure,
+    GetReply,
+    InfoReply,
+    Missing,
+    MyStocksReply,
+    NewsReply,
+    SearchReply,
+    SubscribeReply,
+    TokenReply,
+)
+from stocktrack.web.rest_sessions import RefusedError, RestSession, RestSessions
 from stocktrack.wire.lines import failure
 
 # Where HTTP means something else by the number of the protocol.
-_STATUS = {"shutdown": 503, "not_permitted": 403, "line_too_long": 413, "session_limit": 503, "storage_error": 503}
+_STATUS = {
+    Reason.SHUTDOWN: HTTPStatus.SERVICE_UNAVAILABLE,
+    Reason.NOT_PERMITTED: HTTPStatus.FORBIDDEN,
+    Reason.LINE_TOO_LONG: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Reason.SESSION_LIMIT: HTTPStatus.SERVICE_UNAVAILABLE,
+    Reason.STORAGE_ERROR: HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 
 class Problem(BaseModel):
@@ -50,7 +68,7 @@ class Login(BaseModel):
     days: int | None = Field(default=None, description="how long the token counts; 30 unless given")
 
 
-class NewToken(BaseModel):
+class LoginAnswer(BaseModel):
     """A token for the Authorization header; it is told this once."""
 
     token: str = Field(repr=False)
@@ -58,7 +76,7 @@ class NewToken(BaseModel):
     expires_at: int = Field(description="epoch milliseconds")
 
 
-class Symbols(BaseModel):
+class StockList(BaseModel):
     """Symbols to save."""
 
     model_config = ConfigDict(extra="forbid")
@@ -73,38 +91,28 @@ class Stocks(BaseModel):
     missing: tuple[Missing, ...] = ()
 
 
-class _User:
-    """Who asks, and the session that answers."""
-
-    def __init__(self, name: str, session: RestSession, sessions: RestSessions) -> None:
-        self._name = name
-        self._sessions = sessions
-        self.session = session
-
-    async def saved(self, list_name: str | None) -> tuple[str, ...]:
-        """A saved list without its quotes."""
-        return await self._sessions.saved(self._name, list_name)
-
-
 def _sessions(request: Request) -> RestSessions:
     sessions = request.app.state.sessions
     assert isinstance(sessions, RestSessions)  # noqa: S101 - `rest_app` puts it there
     return sessions
 
 
-async def _asking(request: Request, sessions: Annotated[RestSessions, Depends(_sessions)]) -> _User:
+async def _asking(request: Request, sessions: Annotated[RestSessions, Depends(_sessions)]) -> RestSession:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise RefusedError(_NO_TOKEN)
-    return _User(*await sessions.of_token(token.strip(), _address(request)), sessions)
+        raise CommandError(
+            Reason.NOT_AUTHENTICATED,
+            "This needs a token: get one from /api/v1/login and send it as Authorization: Bearer TOKEN.",
+        )
+    return await sessions.of_token(token.strip(), _address(request))
 
 
-Asking = Annotated[_User, Depends(_asking)]
+Asking = Annotated[RestSession, Depends(_asking)]
 ListName = Annotated[str | None, Query(alias="list", description="which saved list; main unless given")]
 router = APIRouter(prefix="/api/v1", responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
 
 
-@router.post("/login", response_model=NewToken)
+@router.post("/login", response_model=LoginAnswer)
 async def login(body: Login, request: Request, sessions: Annotated[RestSessions, Depends(_sessions)]) -> Any:
     """Get a token for a user's name and password."""
     session = sessions.open(_address(request), lambda: None)
@@ -112,80 +120,81 @@ async def login(body: Login, request: Request, sessions: Annotated[RestSessions,
         await session.ask("AUTH", username=body.username, password=body.password)
         made = await session.ask("TOKEN", days=body.days)
     finally:
-        session.close()
-    return _answer({name: made[name] for name in ("token", "username", "expires_at")})
+        sessions.close_session(session)
+    assert isinstance(made, TokenReply)  # noqa: S101 - as its row says
+    return _json(LoginAnswer(token=made.token, username=made.username, expires_at=made.expires_at))
 
 
 @router.get("/quotes", response_model=GetReply)
 async def quotes(symbols: Annotated[str, Query(description="AAPL,TSLA")], asking: Asking) -> Any:
     """The latest quotes, in the order asked; what could not be served stands in `missing`."""
-    return _answer(await asking.session.ask("GET", symbols=_split(symbols)))
+    return _json(await asking.ask("GET", symbols=_split(symbols)))
 
 
 @router.get("/news", response_model=NewsReply)
 async def news(asking: Asking, limit: int | None = None) -> Any:
     """The newest headlines."""
-    return _answer(await asking.session.ask("NEWS", limit=limit))
+    return _json(await asking.ask("NEWS", limit=limit))
 
 
 @router.get("/company/{symbol:path}", response_model=InfoReply)
 async def company(symbol: str, asking: Asking) -> Any:
     """The company behind a symbol; a `/` in a symbol is written %2F."""
-    return _answer(await asking.session.ask("INFO", symbol=symbol))
+    return _json(await asking.ask("INFO", symbol=symbol))
 
 
 @router.get("/dividends/{symbol:path}", response_model=DividendsReply)
 async def dividends(symbol: str, asking: Asking, limit: int | None = None) -> Any:
     """The dividends of a symbol, newest first."""
-    return _answer(await asking.session.ask("DIVIDENDS", symbol=symbol, limit=limit))
+    return _json(await asking.ask("DIVIDENDS", symbol=symbol, limit=limit))
 
 
 @router.get("/search", response_model=SearchReply)
 async def search(query: str, asking: Asking, limit: int | None = None) -> Any:
     """Symbols that match a text."""
-    return _answer(await asking.session.ask("SEARCH", query=query, limit=limit))
+    return _json(await asking.ask("SEARCH", query=query, limit=limit))
 
 
 @router.get("/stocks", response_model=MyStocksReply)
 async def stocks(asking: Asking, list_name: ListName = None) -> Any:
     """A saved list with its latest quotes."""
-    return _answer(await asking.session.ask("MY_STOCKS", list=list_name))
+    return _json(await asking.ask("MY_STOCKS", list=list_name))
 
 
 @router.put("/stocks", response_model=Stocks)
-async def replace_stocks(body: Symbols, asking: Asking, list_name: ListName = None) -> Any:
+async def replace_stocks(body: StockList, asking: Asking, list_name: ListName = None) -> Any:
     """Make a saved list hold these symbols and no others."""
-    async with asking.session.changing:
+    async with asking.changing:
         before = await asking.saved(list_name)
-        missing = await _save(asking, body.symbols, list_name) if body.symbols else []
+        missing = await _save(asking, body.symbols, list_name) if body.symbols else ()
         wanted = {symbol.upper() for symbol in body.symbols}
         if gone := [symbol for symbol in before if symbol not in wanted]:
-            await asking.session.ask("UNSUBSCRIBE", symbols=gone, list=list_name)
-        return await _list(asking, list_name, missing)
+            await asking.ask("UNSUBSCRIBE", symbols=gone, list=list_name)
+        return await _stocks(asking, list_name, missing)
 
 
 @router.put("/stocks/{symbol:path}", response_model=Stocks)
 async def add_stock(symbol: str, asking: Asking, list_name: ListName = None) -> Any:
     """Add a symbol to a saved list."""
-    async with asking.session.changing:
-        return await _list(asking, list_name, await _save(asking, [symbol], list_name))
+    async with asking.changing:
+        return await _stocks(asking, list_name, await _save(asking, [symbol], list_name))
 
 
 @router.delete("/stocks", response_model=Stocks)
 async def remove_stocks(asking: Asking, list_name: ListName = None) -> Any:
     """Empty a saved list."""
-    async with asking.session.changing:
+    async with asking.changing:
         if before := await asking.saved(list_name):
-            await asking.session.ask("UNSUBSCRIBE", symbols=list(before), list=list_name)
-        return await _list(asking, list_name, [])
+            await asking.ask("UNSUBSCRIBE", symbols=list(before), list=list_name)
+        return await _stocks(asking, list_name)
 
 
 @router.delete("/stocks/{symbol:path}", response_model=Stocks)
 async def remove_stock(symbol: str, asking: Asking, list_name: ListName = None) -> Any:
     """Take a symbol out of a saved list."""
-    async with asking.session.changing:
-        await asking.session.ask("UNSUBSCRIBE", symbols=[symbol], list=list_name)
-        return await _list(asking, list_name, [])
+    async with asking.changing:
+        await asking.ask("UNSUBSCRIBE", symbols=[symbol], list=list_name)
+        return await _stocks(asking, list_name)
 
 
 def rest_app(sessions: RestSessions) -> FastAPI:
@@ -219,17 +228,17 @@ def _description() -> tuple[bytes, str]:
     return json.dumps(schema).encode(), _docs_page(schema)
 
 
-async def _list(asking: _User, list_name: str | None, missing: list[Any]) -> JSONResponse:
-    return _answer({"list": list_name or "main", "symbols": await asking.saved(list_name), "missing": missing})
+async def _stocks(asking: RestSession, list_name: str | None, missing: tuple[Missing, ...] = ()) -> Response:
+    return _json(Stocks(list=list_name or MAIN_LIST, symbols=await asking.saved(list_name), missing=missing))
 
 
-async def _save(asking: _User, symbols: list[str], list_name: str | None) -> list[Any]:
+async def _save(asking: RestSession, symbols: list[str], list_name: str | None) -> tuple[Missing, ...]:
     """Save symbols: SUBSCRIBE does that, and the pushes that come with it are stopped again."""
-    reply = await asking.session.ask("SUBSCRIBE", symbols=symbols, list=list_name)
-    if reply["symbols"]:
-        await asking.session.ask("UNSUBSCRIBE", symbols=reply["symbols"], save=False)
-    missing: list[Any] = reply["missing"]
-    return missing
+    reply = await asking.ask("SUBSCRIBE", symbols=symbols, list=list_name)
+    assert isinstance(reply, SubscribeReply)  # noqa: S101 - as its row says
+    if reply.symbols:
+        await asking.ask("UNSUBSCRIBE", symbols=reply.symbols, save=False)
+    return reply.missing
 
 
 def _split(symbols: str) -> list[str]:
@@ -240,65 +249,66 @@ def _address(request: Request) -> str:
     return request.client.host if request.client is not None else "unknown"
 
 
-def _answer(reply: Reply) -> JSONResponse:
-    return JSONResponse(reply, headers={"cache-control": "no-store"})
+def _json(
+    answer: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = "application/json"
+) -> Response:
+    """The answer as it is on the wire: what is None is left out."""
+    content = answer.__pydantic_serializer__.to_json(answer, exclude_none=True)
+    return Response(content, status, headers={"cache-control": "no-store", **(headers or {})}, media_type=media_type)
 
 
 # --- errors -------------------------------------------------------------------------------------------------------
 
-_NO_TOKEN: Reply = {
-    "code": 401,
-    "reason": "not_authenticated",
-    "message": "This needs a token: get one from /api/v1/login and send it as Authorization: Bearer TOKEN.",
-    "retryable": False,
-}
 
-
-def _problem(reply: Reply) -> JSONResponse:
-    status = HTTPStatus(_STATUS.get(reply["reason"], 503 if reply["code"] == Code.SERVER_SHUTDOWN else reply["code"]))
-    names = ("reason", "retryable", "retry_after_ms", "missing")
-    content = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": reply["message"]}
-    content |= {name: reply[name] for name in names if name in reply}
-    headers = {"cache-control": "no-store"}
-    if "retry_after_ms" in reply:
-        headers["retry-after"] = str(-(-reply["retry_after_ms"] // 1000))
-    if status is HTTPStatus.UNAUTHORIZED:
+def _problem(failure: Failure, status: int | None = None) -> Response:
+    """The failure as a problem; its status is what HTTP means by its reason, unless it was HTTP itself that failed."""
+    code = HTTPStatus(status if status is not None else _STATUS.get(failure.reason, int(failure.code)))
+    headers = {}
+    if failure.retry_after_ms is not None:
+        headers["retry-after"] = str(-(-failure.retry_after_ms // 1000))
+    if code is HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(content, status.value, headers=headers, media_type="application/problem+json")
+    problem = Problem(
+        title=code.phrase,
+        status=code.value,
+        detail=failure.message,
+        reason=failure.reason,
+        retryable=failure.retryable,
+        retry_after_ms=failure.retry_after_ms,
+        missing=failure.missing,
+    )
+    return _json(problem, code.value, headers, "application/problem+json")
 
 
-Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
-async def _on_refused(_: Request, error: Exception) -> JSONResponse:
+async def _on_refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)  # noqa: S101 - it is registered for these alone
-    return _problem(error.reply)
+    return _problem(error.failure)
 
 
-async def _on_error(_: Request, error: Exception) -> JSONResponse:
+async def _on_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, StockTrackError)  # noqa: S101 - it is registered for these alone
-    return _problem(failure(error).model_dump(mode="json", exclude_none=True))
+    return _problem(failure(error))
 
 
-async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
+async def _on_invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for these alone
     # What was sent is not repeated: it may be a password.
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    message = f"{where}: {first['msg']}."
-    return _problem({"code": 400, "reason": "invalid_command", "message": message, "retryable": False})
+    return _problem(failure(CommandError(Reason.INVALID_COMMAND, f"{where}: {first['msg']}.")))
 
 
-async def _on_crash(_: Request, error: Exception) -> JSONResponse:
-    message = "The server failed to do this; its log says why."
-    return _problem({"code": 500, "reason": "internal_error", "message": message, "retryable": False})
+async def _on_crash(_: Request, error: Exception) -> Response:
+    return _problem(failure(CommandError(Reason.INTERNAL_ERROR, "The server failed to do this; its log says why.")))
 
 
-async def _on_http_error(_: Request, error: Exception) -> JSONResponse:
+async def _on_http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these alone
-    message = f"{error.detail}: /docs lists the operations there are."
-    reply = {"code": error.status_code, "reason": "unknown_command", "message": message, "retryable": False}
-    return _problem(reply)
+    why = CommandError(Reason.UNKNOWN_COMMAND, f"{error.detail}: /docs lists the operations there are.")
+    return _problem(failure(why), error.status_code)
 
 
 _HANDLERS: dict[type[Exception], Handler] = {

@@ -5,27 +5,25 @@ sees the session and can end it.
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any
 
 from stocktrack.clock import Clock
-from stocktrack.errors import SessionEnd
+from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply
+from stocktrack.sessions.contracts import Authenticator, WatchLists
 from stocktrack.sessions.open_sessions import Sessions
-from stocktrack.sessions.session import Accounts, Session
-from stocktrack.wire.lines import failure
+from stocktrack.sessions.session import Session
+from stocktrack.wire.lines import command_of
 
 IDLE_SECONDS = 60.0
 
-Reply = dict[str, Any]
-
 
 class RefusedError(Exception):
-    """A request that is answered by a failure of the protocol."""
+    """A request whose command failed."""
 
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.get("message", ""))
-        self.reply = reply
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 class _NoPushes:
@@ -64,78 +62,76 @@ class _NoPushes:
 class RestSession:
     """One user's session. Commands may run side by side; those that change the saved list hold `changing`."""
 
-    def __init__(self, sessions: Sessions, clock: Clock, address: str, on_end: Callable[[], None]) -> None:
+    def __init__(self, session: Session, lists: WatchLists, now: float) -> None:
         self.changing = asyncio.Lock()
-        self.used_at = clock.monotonic()
-        self._session: Session = sessions.open(_NoPushes(clock, on_end), address=address, door="rest")
-        self._sessions = sessions
+        self.used_at = now  # monotonic seconds
+        self._lists = lists
+        self.session = session
 
-    async def ask(self, command_type: str, **fields: Any) -> Reply:
-        """The reply to a command; `RefusedError` where it failed. Fields that are None are left out."""
-        given = {name: value for name, value in fields.items() if value is not None}
-        lines = await self._session.receive(json.dumps({"type": command_type, **given}).encode())
-        if not lines:
-            raise RefusedError(_SESSION_ENDED)
-        reply: Reply = json.loads(lines.partition(b"\n")[0])
-        if "reason" in reply:
+    async def ask(self, command_type: str, /, **fields: Any) -> Reply:
+        """The reply to a command; `RefusedError` where it failed, `BadLine` where it is none. None is left out."""
+        command = command_of(command_type, **fields)
+        reply = await self.session.ask(command)
+        self.session.take_following()  # a request is answered once: nobody reads prices here
+        if isinstance(reply, Failure):
             raise RefusedError(reply)
+        assert isinstance(reply, COMMANDS[command_type].reply)  # noqa: S101 - as its row says
         return reply
+
+    async def saved(self, list_name: str | None) -> tuple[str, ...]:
+        """A saved list of the user, without its quotes."""
+        return await self._lists.saved(self.session.user, list_name or MAIN_LIST)
 
     @property
     def is_open(self) -> bool:
         """Whether it takes commands."""
-        return self._session.is_open
-
-    def close(self) -> None:
-        """End it."""
-        self._sessions.close_session(self._session)
+        return self.session.is_open
 
 
 class RestSessions:
     """The users' sessions, by name."""
 
-    def __init__(self, sessions: Sessions, accounts: Accounts, clock: Clock) -> None:
+    def __init__(self, sessions: Sessions, authenticator: Authenticator, lists: WatchLists, clock: Clock) -> None:
         self._sessions = sessions
-        self._accounts = accounts
+        self._authenticator = authenticator
+        self._lists = lists
         self._clock = clock
         self._by_user: dict[str, RestSession] = {}
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def of_token(self, token: str, address: str) -> tuple[str, RestSession]:
-        """Whose token it is, read anew each time so that a revoked one counts no more, and the user's session.
+    async def of_token(self, token: str, address: str) -> RestSession:
+        """The session of the user whose token it is, read anew each time so that a revoked one is refused.
 
         `StockTrackError` or `RefusedError` where there is none to be had.
         """
-        username = await self._accounts.verify_token(token, address)
+        username = await self._authenticator.verify_token(token, address)
         found = self._by_user.get(username)
         if found is None or not found.is_open:
             found = self.open(address, lambda: self._forget(username))
             try:
                 await found.ask("AUTH", token=token)
             except RefusedError:
-                found.close()
+                self.close_session(found)
                 raise
             # Two first requests at one time: the second takes the session of the first.
             known = self._by_user.get(username)
             if known is not None and known.is_open:
-                found.close()
+                self.close_session(found)
                 found = known
             self._by_user[username] = found
         found.used_at = self._clock.monotonic()
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
-        return username, found
+        return found
 
     def open(self, address: str, on_end: Callable[[], None]) -> RestSession:
-        """A session that has not logged in; `RefusedError` where there are too many."""
-        try:
-            return RestSession(self._sessions, self._clock, address, on_end)
-        except SessionEnd as why:
-            raise RefusedError(failure(why).model_dump(mode="json", exclude_none=True)) from None
+        """A session that has not logged in; `SessionEnd` where there are too many."""
+        session = self._sessions.open(_NoPushes(self._clock, on_end), address=address, door="rest")
+        return RestSession(session, self._lists, self._clock.monotonic())
 
-    async def saved(self, username: str, list_name: str | None) -> tuple[str, ...]:
-        """A saved list without its quotes."""
-        return await self._accounts.saved(username, *([list_name] if list_name else []))
+    def close_session(self, session: RestSession) -> None:
+        """End one that `open` made."""
+        self._sessions.close_session(session.session)
 
     def close(self) -> None:
         """Close all of them."""
@@ -147,7 +143,7 @@ class RestSessions:
 
     def _forget(self, username: str) -> None:
         if (found := self._by_user.pop(username, None)) is not None:
-            found.close()
+            self.close_session(found)
 
     def _close_idle(self) -> None:
         self._sweep = None
@@ -156,12 +152,3 @@ class RestSessions:
             self._forget(username)
         if self._by_user:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
-
-
-_SESSION_ENDED: Reply = {
-    "type": "ERROR",
-    "code": 401,
-    "reason": "not_authenticated",
-    "message": "The session ended while the request was under way; send it again.",
-    "retryable": True,
-}

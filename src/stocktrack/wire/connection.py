@@ -33,5 +33,5 @@ class Connection(Protocol):
         ...
 
     def abort(self) -> None:
-        """Close now, throwing away what was not taken: the way to be rid of a client that does not read."""
+        """Close now, throwing away what was not taken: the way to get rid of a client that does not read."""
         ...

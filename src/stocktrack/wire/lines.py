@@ -1,28 +1,32 @@
-"""Lines to commands and back: what arrives is refused where JSON's own rules or common sense forbid it."""
+"""Messages to lines and back: what arrives is refused where JSON's own rules or common sense forbid it.
 
+That is twice the same key, NaN, 1e999, lone surrogates, and absurd nesting. Each refusal is a sentence that names the
+field and never tells its value, which may be a password.
+"""
+
+import functools
 import json
 import math
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn
 
+from annotated_types import Ge, Le
 from pydantic import ValidationError
 
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.messages import (
     COMMAND_TYPES,
     COMMANDS,
+    ERROR_TYPE,
     MAX_ID_CHARS,
     MAX_ID_NUMBER,
-    MAX_LIST_LIMIT,
-    MAX_TOKEN_DAYS,
-    SERVER_MESSAGES,
-    AnyCommand,
-    AnyServerMessage,
+    SERVER_TYPES,
     Command,
     Failure,
     Id,
     Missing,
     ServerMessage,
     WithSymbols,
+    server_model_of,
 )
 from stocktrack.quotes import shown
 
@@ -31,9 +35,16 @@ _MAX_INT_CHARS = 20  # no field takes as many; turning thousands of digits into 
 
 
 class BadLine(CommandError):  # noqa: N818 - it is the line that is bad
-    """A line that is no command: what could be read of its type and id is kept for the reply."""
+    """What is no command: of its type and id is kept what could be read, for the reply."""
 
-    def __init__(self, reason: Reason, message: str, *, command_type: str = "ERROR", id: Id | None = None) -> None:  # noqa: A002 - the wire's word
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        command_type: str = ERROR_TYPE,
+        id: Id | None = None,  # noqa: A002 - the wire's word
+    ) -> None:
         super().__init__(reason, message)
         self.command_type = command_type
         self.id = id
@@ -41,31 +52,45 @@ class BadLine(CommandError):  # noqa: N818 - it is the line that is bad
 
 def encode_line(message: ServerMessage | Command) -> bytes:
     r"""The message as one line of JSON with its ``\n``; fields that are None are left out."""
-    return message.__pydantic_serializer__.to_json(message, exclude_none=True) + b"\n"
+    return encode(message) + b"\n"
 
 
-def decode_line(line: bytes) -> AnyCommand:
+def encode(message: ServerMessage | Command) -> bytes:
+    """The message as one object of JSON; fields that are None are left out."""
+    return message.__pydantic_serializer__.to_json(message, exclude_none=True)
+
+
+def decode_line(line: bytes) -> Command:
     """The command on a line; `BadLine` with the reason, a sentence, and the type and id where they could be read."""
-    fields = parse_object(line)
+    return parse_command(parse_object(line))
+
+
+def command_of(command_type: str, /, **fields: Any) -> Command:
+    """The command of a program's own values, those that are None left out; `BadLine` where it would be refused."""
+    return parse_command({"type": command_type, **{name: value for name, value in fields.items() if value is not None}})
+
+
+def parse_command(fields: dict[str, Any]) -> Command:
+    """The command of the fields of an object; errors as in `decode_line`."""
     kind, id_ = fields.get("type"), _readable_id(fields.get("id"))
     if not isinstance(kind, str):
         raise BadLine(Reason.INVALID_COMMAND, 'A command needs a "type", such as {"type":"PING"}.', id=id_)
-    if kind not in COMMAND_TYPES:
+    if kind not in COMMANDS:
         message = f"There is no command {shown(kind)}; there are {', '.join(COMMAND_TYPES)}."
         raise BadLine(Reason.UNKNOWN_COMMAND, message, id=id_)
     for field, what in (("symbols", "a list of symbols"), ("list", "the name of a list")):
-        if fields.get(field, ()) is None and field in _FIELDS[kind]:
+        if fields.get(field, ()) is None and field in _fields_of(kind):
             # Left out it can mean "all of them"; a null is more likely a script's empty variable.
             message = f"{kind}: the field {field!r} is null: send {what}, or leave the field out."
             raise BadLine(Reason.INVALID_COMMAND, message, command_type=kind, id=id_)
     try:
-        return COMMANDS.validate_python(fields)
+        return COMMANDS[kind].command.model_validate(fields)
     except ValidationError as error:
         message = f"{kind}: {_complaint(error, kind, fields)}"
         raise BadLine(Reason.INVALID_COMMAND, message, command_type=kind, id=id_) from None
 
 
-def decode_server_line(line: bytes) -> AnyServerMessage | None:
+def decode_server_line(line: bytes) -> ServerMessage | None:
     """The server message on a line, None for a type this version does not know; `ValueError` for anything else."""
     try:
         fields = json.loads(line)
@@ -73,17 +98,18 @@ def decode_server_line(line: bytes) -> AnyServerMessage | None:
         raise ValueError("a line nested too deeply") from error
     if not isinstance(fields, dict) or not isinstance(fields.get("type"), str):
         raise ValueError("not a line of the StockTrack protocol")  # noqa: TRY004 - the bytes are wrong, not their type
-    if fields["type"] not in _SERVER_TYPES:
+    if fields["type"] not in SERVER_TYPES:
         return None
+    model = server_model_of(fields["type"], is_failure="reason" in fields)
     # Values such as a quote forbid unknown fields, which finds mistakes of ours; a newer server's are no mistakes.
-    return SERVER_MESSAGES.validate_python(fields, extra="ignore")
+    return model.model_validate(fields, extra="ignore")
 
 
 def failure(
     error: StockTrackError, command: Command | None = None, missing: tuple[Missing, ...] | None = None
 ) -> Failure:
     """The reply that tells `error` to the sender of `command`, or of a line that was none."""
-    kind, id_ = (command.type, command.id) if command is not None else ("ERROR", None)
+    kind, id_ = (command.type, command.id) if command is not None else (ERROR_TYPE, None)
     if isinstance(error, BadLine):
         kind, id_ = error.command_type, error.id
     return Failure(
@@ -175,13 +201,13 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
     """What is wrong with a command, as the end of a sentence that names the field and never tells its value."""
     complaints = error.errors(include_url=False, include_input=False)
     # A misspelt field comes first: what is missing then is often only a consequence of it.
-    unknown = [shown(str(complaint["loc"][1])) for complaint in complaints if complaint["type"] == "extra_forbidden"]
+    unknown = [shown(str(complaint["loc"][0])) for complaint in complaints if complaint["type"] == "extra_forbidden"]
     if unknown:
         named = ", ".join(unknown[:_MAX_FIELDS_NAMED]) + (", …" if len(unknown) > _MAX_FIELDS_NAMED else "")
-        return f"there is no field {named}; there are {', '.join(_FIELDS[kind])}."
+        return f"there is no field {named}; there are {', '.join(_fields_of(kind))}."
     complaint = complaints[0]
-    # The location begins with the union's tag; behind the field may stand an index or a member of a union.
-    _, *location = complaint["loc"]
+    # Behind the field may stand an index or a member of a union.
+    location = list(complaint["loc"])
     if not location:  # a rule of the whole command
         return f"{complaint['ctx']['error']}."
     field = str(location[0])
@@ -208,21 +234,34 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
             return f"{what} must be true or false."
         case "float_type":
             return f"{what} must be a number."
+        case "finite_number":
+            return f"{what} must be a number, and neither NaN nor infinite."
+        case "string_unicode":
+            return f"{what} holds half of a surrogate pair, which is no character."
         case "int_type" | "greater_than_equal" | "less_than_equal":
-            most = MAX_TOKEN_DAYS if field == "days" else MAX_LIST_LIMIT
-            return f"{what} must be a whole number from 1 to {most}."
+            least, most = _range_of(kind, field)
+            return f"{what} must be a whole number from {least} to {most}."
         case "too_short" | "tuple_type":
             return f"{what} must be a list with at least one entry."
         case _:
             return f"{what} is not of the right kind."
 
 
-_FIELDS: dict[str, tuple[str, ...]] = {
-    str(model.model_fields["type"].default): tuple(
+@functools.cache
+def _fields_of(kind: str) -> tuple[str, ...]:
+    """The names of a command's fields, as a client may write them."""
+    model = COMMANDS[kind].command
+    takes_one = issubclass(model, WithSymbols)
+    return tuple(
         field
         for name in model.model_fields
-        for field in ((name, "symbol") if issubclass(model, WithSymbols) and name == "symbols" else (name,))
+        for field in ((name, "symbol") if takes_one and name == "symbols" else (name,))
     )
-    for model in get_args(get_args(AnyCommand)[0])
-}
-_SERVER_TYPES = frozenset((*COMMAND_TYPES, "ERROR", "HELLO", "PRICE", "HEARTBEAT", "NOTICE"))
+
+
+def _range_of(kind: str, field: str) -> tuple[int, int]:
+    """The least and the most that a field's whole number may be."""
+    rules = COMMANDS[kind].command.model_fields[field].metadata
+    least = next(rule.ge for rule in rules if isinstance(rule, Ge))
+    most = next(rule.le for rule in rules if isinstance(rule, Le))
+    return int(str(least)), int(str(most))

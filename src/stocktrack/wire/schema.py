@@ -1,11 +1,15 @@
 """The protocol's JSON Schema, made from the models."""
 
-from typing import Any
+import functools
+import operator
+from collections.abc import Sequence
+from typing import Annotated, Any
 
+from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from stocktrack.messages import COMMANDS, PROTOCOL_VERSION, SERVER_MESSAGES
+from stocktrack.messages import COMMANDS, PROTOCOL_VERSION, PUSHES, Failure
 
 
 class _WireSchema(GenerateJsonSchema):
@@ -49,8 +53,15 @@ class _WireSchema(GenerateJsonSchema):
 
 def protocol_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of both directions, made from the models: each line is one or the other."""
-    commands = COMMANDS.json_schema(schema_generator=_WireSchema)
-    messages = SERVER_MESSAGES.json_schema(schema_generator=_WireSchema, mode="serialization")
+    commands = _any_of([row.command for row in COMMANDS.values()], discriminator="type").json_schema(
+        schema_generator=_WireSchema
+    )
+    hello, *others = PUSHES.values()
+    messages = _any_of([hello, *(row.reply for row in COMMANDS.values()), Failure, *others]).json_schema(
+        schema_generator=_WireSchema, mode="serialization"
+    )
+    # A message is exactly one of them: the `reason` of a failure stands in no reply that succeeds.
+    messages["oneOf"] = messages.pop("anyOf")
     definitions = {**commands.pop("$defs"), **messages.pop("$defs")}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -59,3 +70,8 @@ def protocol_schema() -> dict[str, Any]:
         "oneOf": [{"$ref": "#/$defs/command"}, {"$ref": "#/$defs/server_message"}],
         "$defs": {**definitions, "command": commands, "server_message": messages},
     }
+
+
+def _any_of(models: Sequence[type[BaseModel]], *, discriminator: str | None = None) -> TypeAdapter[Any]:
+    union: Any = functools.reduce(operator.or_, models)
+    return TypeAdapter(Annotated[union, Field(discriminator=discriminator)] if discriminator else union)

@@ -11,7 +11,7 @@ from fakes import NOW_MS, ScriptedStream
 from live_server import LiveServer, live_server, until
 from node_clients import node_client
 from stocktrack.clock import ManualClock
-from stocktrack.web.dialects.live_price import LiveLines
+from stocktrack.web.dialects.live_price import LiveObjects
 from web_clients import BareSocket, socket_client, websocket_url
 
 PATH = "/live-price"
@@ -181,6 +181,6 @@ async def test_npms_ws_works_unchanged(scene: Scene) -> None:
 
 def test_a_price_is_translated_once_however_many_clients_it_goes_to() -> None:
     line = b'{"type":"PRICE","symbol":"AAPL","price":1.5,"received_at":7,"seq":1}'
-    [first], [second] = LiveLines().translate(line), LiveLines().translate(line)
+    [first], [second] = LiveObjects().of_lines(line), LiveObjects().of_lines(line)
     assert json.loads(first) == {"symbol": "AAPL", "price": 1.5, "timestamp": 7}
     assert first is second

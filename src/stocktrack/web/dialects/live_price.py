@@ -5,130 +5,144 @@
     {"symbol":"AAPL","price":189.45,"timestamp":1712331900000}      the last value first, then each change
     {"error":"No source knows NOPE.","reason":"unknown_symbol","symbol":"NOPE"}      and nothing closes
 
-Behind it is a session as behind every other door: an action becomes a command, and what the session sends is
-translated. A price is translated once, however many clients it goes to.
+Behind it is a session as behind every other door: an action becomes a command, its reply becomes objects, and so do the
+lines that the session is pushed. A price is translated once, however many clients it goes to.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from stocktrack.errors import CommandError, Reason
+from stocktrack.errors import Code, CommandError, Reason
+from stocktrack.messages import AuthReply, Failure, Missing, Notice, PingReply, ServerMessage, UnsubscribeReply
 from stocktrack.quotes import shown
-from stocktrack.sessions.session import Session
+from stocktrack.sessions.session import Session, last_word
 from stocktrack.web.websocket import WebSocket
 from stocktrack.wire.connection import Connection
-from stocktrack.wire.lines import BadLine, encode_line, failure, parse_object
+from stocktrack.wire.lines import BadLine, decode_server_line, failure, parse_command, parse_object
 
 LiveObject = dict[str, Any]
 
 ACTIONS = ("subscribe", "unsubscribe", "ping", "authenticate")
-# Of the session's lines these are for programs that speak the protocol.
-_SILENT = frozenset({"HELLO", "SUBSCRIBE", "UNSUBSCRIBE", "LOGOUT", "HEARTBEAT"})
 
 
-class LiveLines:
-    """Translates what a session sends: a stream of lines of the protocol becomes objects of the live API."""
+class LiveObjects:
+    """What one client is told: objects of the live API, each as JSON.
+
+    A price that is the same as the last one of its symbol is left out.
+    """
 
     def __init__(self) -> None:
         self._last: dict[str, str] = {}
 
-    def translate(self, data: bytes) -> list[str]:
-        """The objects, each as JSON; a price that is the same as the last one of its symbol is left out."""
-        objects: list[str] = []
+    def of_lines(self, data: bytes) -> list[str]:
+        """The objects of lines that the session was pushed."""
+        told: list[str] = []
         for line in data.splitlines():
-            symbol, translated = _translate_line(line)
-            if symbol is not None:
-                if self._last.get(symbol) == translated[0]:
-                    continue
-                self._last[symbol] = translated[0]
-            objects += translated
-        return objects
+            if not line.startswith(b'{"type":"PRICE"'):
+                message = decode_server_line(line)
+                told += of_message(message) if message is not None else ()
+                continue
+            symbol, price = _of_price_line(line)
+            if self._last.get(symbol) != price:
+                self._last[symbol] = price
+                told.append(price)
+        return told
 
-    def forget(self, symbols: list[str]) -> None:
+    def forget(self, symbols: Iterable[str]) -> None:
         """Tell the price of `symbols` again when it comes next."""
         for symbol in symbols:
             self._last.pop(symbol, None)
 
 
 @lru_cache(maxsize=8_192)
-def _translate_price(line: bytes) -> tuple[str, tuple[str, ...]]:
+def _of_price_line(line: bytes) -> tuple[str, str]:
+    """The symbol of a PRICE line, and the object that tells it."""
     price = json.loads(line)
-    told = {
-        "symbol": price["symbol"],
-        "price": price["price"],
-        "timestamp": price.get("timestamp", price["received_at"]),
-    }
-    return price["symbol"], (json.dumps(told, separators=(",", ":")),)
+    timestamp = price.get("timestamp", price["received_at"])
+    return price["symbol"], _json({"symbol": price["symbol"], "price": price["price"], "timestamp": timestamp})
 
 
-def _translate_line(line: bytes) -> tuple[str | None, tuple[str, ...]]:
-    """The symbol, where the line is a price, and the objects that it becomes."""
-    if line.startswith(b'{"type":"PRICE"'):
-        return _translate_price(line)
-    message = json.loads(line)
-    objects: list[LiveObject] = [
-        {"error": _MISSING[missing["code"]].format(missing["symbol"]), **missing}
-        for missing in message.get("missing", ())
-    ]
-    if "reason" in message and message["code"] >= 400 and not objects:
-        symbols = message.get("symbols")
-        objects.append({"error": message["message"], "reason": message["reason"], **_optional(symbols, message)})
-    elif message["type"] == "PING":
-        objects.append({"action": "pong", "timestamp": message["timestamp"]})
-    elif message["type"] == "AUTH" and message["code"] == 200:
-        objects.append({"action": "authenticated", "username": message["username"]})
-    return None, tuple(json.dumps(item, separators=(",", ":"), ensure_ascii=False) for item in objects)
+def of_message(message: ServerMessage) -> list[str]:
+    """The objects that a reply or a notice becomes; what is only for programs that speak our protocol becomes none."""
+    missing: tuple[Missing, ...] = getattr(message, "missing", None) or ()
+    if missing:
+        return [_json(_of_missing(each)) for each in missing]
+    match message:
+        case Failure() | Notice() if message.code >= Code.BAD_REQUEST:
+            told: LiveObject = {"error": message.message, "reason": message.reason}
+            if isinstance(message, Notice) and message.symbols:
+                told["symbols"] = message.symbols
+            if message.retry_after_ms is not None:
+                told["retry_after_ms"] = message.retry_after_ms
+            return [_json(told)]
+        case PingReply():
+            return [_json({"action": "pong", "timestamp": message.timestamp})]
+        case AuthReply():
+            return [_json({"action": "authenticated", "username": message.username})]
+        case _:
+            return []
 
 
-_MISSING = {404: "There is no price of {}.", 500: "The source of {} fails at the moment."}
-
-
-def _optional(symbols: list[str] | None, message: LiveObject) -> LiveObject:
+def _of_missing(missing: Missing) -> LiveObject:
+    what = "There is no price of {}." if missing.code is Code.NOT_FOUND else "The source of {} fails at the moment."
     return {
-        **({"symbols": symbols} if symbols else {}),
-        **({"retry_after_ms": message["retry_after_ms"]} if "retry_after_ms" in message else {}),
+        "error": what.format(missing.symbol),
+        "symbol": missing.symbol,
+        "code": missing.code,
+        "reason": missing.reason,
     }
 
 
-async def answer_action(session: Session, lines: LiveLines, message: bytes) -> bytes:
-    """What the session answers to an action, as lines of the protocol; an action that is none is told as a failure."""
-    try:
-        fields = parse_object(message)
-    except BadLine:
-        return await session.receive(message)  # which says what is wrong with it, and counts it
+def _json(told: LiveObject) -> str:
+    return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+
+
+async def answer_action(session: Session, objects: LiveObjects, fields: LiveObject) -> list[str]:
+    """What the session answers to an action, as objects; an action that is none is told as an error."""
+    fields = dict(fields)
     action = fields.pop("action", None)
     symbols = fields["symbols"] if "symbols" in fields else [fields["symbol"]] if "symbol" in fields else None
     command: LiveObject
     match action:
-        case "subscribe" | "unsubscribe" if symbols is not None:
-            command = {"type": action.upper(), "symbols": symbols, "save": False}
-            if action == "subscribe":
-                command["interval"] = 0
-            elif isinstance(symbols, list):
-                lines.forget([str(symbol).upper() for symbol in symbols])
+        case "subscribe" if symbols is not None:
+            command = {"type": "SUBSCRIBE", "symbols": symbols, "save": False, "interval": 0}
+        case "unsubscribe" if symbols is not None:
+            command = {"type": "UNSUBSCRIBE", "symbols": symbols, "save": False}
         case "ping":
             command = {"type": "PING"}
         case "authenticate":
             command = {"type": "AUTH", "token": fields.get("token")}
         case "subscribe" | "unsubscribe":
-            return _failure(f'The action {action} needs a "symbol" or "symbols".')
+            return _of_error(f'The action {action} needs a "symbol" or "symbols".')
         case _:
-            return _failure(f"There is no action {shown(str(action))}; there are {', '.join(ACTIONS)}.")
-    return await session.receive(json.dumps(command).encode())
+            return _of_error(f"There is no action {shown(str(action))}; there are {', '.join(ACTIONS)}.")
+    try:
+        reply = await session.ask(parse_command(command))
+    except BadLine as error:
+        return refuse(session, error)
+    if isinstance(reply, UnsubscribeReply):
+        objects.forget(reply.removed)
+    return [*of_message(reply), *objects.of_lines(session.take_following())]
 
 
-def _failure(message: str) -> bytes:
-    return encode_line(failure(CommandError(Reason.INVALID_COMMAND, message)))
+def refuse(session: Session, error: BadLine) -> list[str]:
+    """What is told of a message that is no command; one too many ends the session."""
+    why = session.count_bad_line()
+    return [*of_message(failure(error)), *(of_message(last_word(why)) if why is not None else ())]
+
+
+def _of_error(message: str) -> list[str]:
+    return of_message(failure(CommandError(Reason.INVALID_COMMAND, message)))
 
 
 class LiveConnection:
     """A session's way out over a WebSocket whose client speaks the live API; satisfies `Connection`."""
 
-    def __init__(self, websocket: WebSocket, lines: LiveLines) -> None:
+    def __init__(self, websocket: WebSocket, objects: LiveObjects) -> None:
         self._websocket = websocket
-        self._lines = lines
+        self._objects = objects
 
     @property
     def last_sent_at(self) -> float:
@@ -141,12 +155,16 @@ class LiveConnection:
         return self._websocket.sent_bytes
 
     def send(self, data: bytes) -> None:
-        """Hand over lines: each becomes an object, each object a message."""
+        """Hand over lines: what each tells becomes an object, each object a message."""
         if data.startswith(b'{"type":"HEARTBEAT"'):
             self._websocket.ping()  # the live API has no word for it
             return
-        for translated in self._lines.translate(data):
-            self._websocket.send(translated.encode())
+        self.tell(self._objects.of_lines(data))
+
+    def tell(self, objects: Iterable[str]) -> None:
+        """Hand over objects, each as a message."""
+        for told in objects:
+            self._websocket.send(told.encode())
 
     async def drain(self) -> None:
         """Wait while the client has not taken enough."""
@@ -170,8 +188,9 @@ class LiveTalk:
 
     def __init__(self, websocket: WebSocket, needs_token: Callable[[], bool]) -> None:
         self._needs_token = needs_token
-        self._lines = LiveLines()
-        self.connection: Connection = LiveConnection(websocket, self._lines)
+        self._objects = LiveObjects()
+        self._connection = LiveConnection(websocket, self._objects)
+        self.connection: Connection = self._connection
 
     def begin(self, session: Session) -> None:
         """The API has no greeting; whoever needs no token is let in."""
@@ -180,4 +199,9 @@ class LiveTalk:
 
     async def answer(self, session: Session, message: bytes) -> None:
         """Have the session answer an action."""
-        self.connection.send(await answer_action(session, self._lines, message))
+        try:
+            fields = parse_object(message)
+        except BadLine as error:
+            self._connection.tell(refuse(session, error))
+        else:
+            self._connection.tell(await answer_action(session, self._objects, fields))

@@ -9,7 +9,7 @@ import contextlib
 import importlib.util
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -17,10 +17,10 @@ import structlog
 from websockets.datastructures import Headers
 
 from stocktrack.clock import Clock
-from stocktrack.errors import SessionEnd
+from stocktrack.errors import SessionEnd, extra_hint
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
-from stocktrack.web.dialects.live_price import LiveLines, answer_action
+from stocktrack.web.dialects.live_price import LiveObjects, answer_action
 from stocktrack.web.origins import refusal
 from stocktrack.web.site import AsgiApp, Receive, Scope, Send, respond
 
@@ -35,11 +35,11 @@ class SocketIoConnection:
     """A session's way out through Socket.IO; satisfies `Connection`. `emit` waits until the client has taken it."""
 
     def __init__(
-        self, emit: Callable[[list[str]], Any], disconnect: Callable[[], Any], lines: LiveLines, clock: Clock
+        self, emit: Callable[[list[str]], Any], disconnect: Callable[[], Any], objects: LiveObjects, clock: Clock
     ) -> None:
         self._emit = emit
         self._disconnect = disconnect
-        self._lines = lines
+        self._objects = objects
         self._clock = clock
         self._waiting: list[str] = []
         self._taken_bytes = 0
@@ -51,9 +51,12 @@ class SocketIoConnection:
         self.last_sent_at = clock.monotonic()
 
     def send(self, data: bytes) -> None:
-        """Hand over lines: each becomes an object, each object an event."""
+        """Hand over lines: what each tells becomes an object, each object an event."""
+        self.tell(self._objects.of_lines(data))
+
+    def tell(self, objects: Sequence[str]) -> None:
+        """Hand over objects, each as an event."""
         self.last_sent_at = self._clock.monotonic()
-        objects = self._lines.translate(data)
         if not objects or self._is_ending:
             return
         self._waiting += objects
@@ -121,9 +124,9 @@ class SocketIo:
         self._allowed_origins = allowed_origins
         self._needs_token = needs_token
         self._clock = clock
-        self._clients: dict[str, tuple[Session, SocketIoConnection, LiveLines]] = {}
+        self._clients: dict[str, tuple[Session, SocketIoConnection, LiveObjects]] = {}
         if importlib.util.find_spec("socketio") is None:
-            log.info("Socket.IO is not offered", hint="pip install 'stocktrack[socketio]'")
+            log.info("Socket.IO is not offered", hint=extra_hint("socketio"))
             return
         import socketio  # noqa: PLC0415 - an extra
 
@@ -173,10 +176,10 @@ class SocketIo:
     async def _connected(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         import socketio  # noqa: PLC0415 - an extra
 
-        lines = LiveLines()
+        objects = LiveObjects()
 
-        async def emit(objects: list[str]) -> None:
-            for text in objects:
+        async def emit(waiting: list[str]) -> None:
+            for text in waiting:
                 told = json.loads(text)
                 name = "stockUpdate" if "price" in told else "stockError" if "error" in told else told.pop("action")
                 await self._io.emit(name, told, to=sid)
@@ -188,13 +191,13 @@ class SocketIo:
             await self._io.disconnect(sid)
 
         eio_sid = self._io.manager.eio_sid_from_sid(sid, "/")
-        connection = SocketIoConnection(emit, disconnect, lines, self._clock)
+        connection = SocketIoConnection(emit, disconnect, objects, self._clock)
         address = str((environ.get("asgi.scope", {}).get("client") or ("unknown",))[0])
         try:
             session = self._sessions.open(connection, address=address, door="socketio")
         except SessionEnd as why:
             raise socketio.exceptions.ConnectionRefusedError(why.message) from None
-        self._clients[sid] = (session, connection, lines)
+        self._clients[sid] = (session, connection, objects)
         if not self._needs_token():
             session.welcome_guest()
         if isinstance(auth, dict) and "token" in auth:
@@ -210,9 +213,9 @@ class SocketIo:
         async def handle(sid: str, data: Any = None) -> None:
             if (client := self._clients.get(sid)) is None:
                 return
-            session, connection, lines = client
+            session, connection, objects = client
             fields = data if isinstance(data, dict) else {_FIELD[action][isinstance(data, list)]: data}
-            connection.send(await answer_action(session, lines, json.dumps({**fields, "action": action}).encode()))
+            connection.tell(await answer_action(session, objects, {**fields, "action": action}))
             if not session.is_open:
                 connection.end()
 

@@ -1,54 +1,12 @@
 // The field that adds stocks: symbols as they are typed, or one of the suggestions for a name.
 
 import { html, signal, useEffect, useRef } from "./html.js";
-import { symbolsIn } from "./format.js";
 import { notify } from "./notices.js";
-import { add, ask } from "./session.js";
+import { add } from "./session.js";
 import { isOnline, stocks } from "./state.js";
+import { isOpen, marked, matches, moveMark, suggest, symbolsMeant } from "./suggestions.js";
 
-const DEBOUNCE_MS = 180;
-const SUGGESTIONS = 8;
-
-const matches = signal([]);
-// The text that `matches` answers, so that a slow answer is not taken for one to what stands there now.
-const answered = signal("");
-const marked = signal(-1);
-const isOpen = signal(false);
 const isBusy = signal(false);
-let timer = 0;
-let newest = "";
-
-function suggest(text) {
-  newest = text;
-  clearTimeout(timer);
-  if (!text) {
-    matches.value = [];
-    isOpen.value = false;
-    return;
-  }
-  timer = setTimeout(async () => {
-    let found = [];
-    try {
-      found = (await ask("SEARCH", { query: text.slice(0, 100), limit: SUGGESTIONS })).matches;
-    } catch {
-      // No source of suggestions, or too many questions: symbols can still be typed.
-    }
-    if (newest !== text) return;
-    matches.value = found;
-    answered.value = text;
-    marked.value = -1;
-    isOpen.value = found.length > 0;
-  }, DEBOUNCE_MS);
-}
-
-/** What the return key means: the marked suggestion; a symbol that was typed in full; else the best suggestion. */
-function meant(text) {
-  if (marked.value >= 0) return [matches.value[marked.value].symbol];
-  const typed = symbolsIn(text);
-  const found = answered.value === text ? matches.value : [];
-  const isExact = typed.length > 1 || found.some((match) => match.symbol === typed[0]);
-  return isExact || found.length === 0 ? typed : [found[0].symbol];
-}
 
 export function AddField() {
   const field = useRef(null);
@@ -86,7 +44,7 @@ export function AddField() {
   const submit = (event) => {
     event.preventDefault();
     const text = field.current.value.trim();
-    if (text) take(meant(text));
+    if (text) take(symbolsMeant(text));
   };
 
   const keys = (event) => {
@@ -94,9 +52,7 @@ export function AddField() {
       if (!matches.value.length) return;
       event.preventDefault();
       isOpen.value = true;
-      const step = event.key === "ArrowDown" ? 1 : -1;
-      const places = matches.value.length + 1; // one of them is the field itself
-      marked.value = ((marked.value + 1 + step + places) % places) - 1;
+      moveMark(event.key === "ArrowDown" ? 1 : -1);
     } else if (event.key === "Escape") {
       if (isOpen.value) isOpen.value = false;
       else field.current.blur();

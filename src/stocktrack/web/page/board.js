@@ -1,22 +1,12 @@
 // The board: the user's stocks as a table that can be sorted, and the tabs of the lists where there are several.
 
+import { COLUMNS, isSortLive, sorted, sortAfterClick, symbolAt } from "./columns.js";
 import { computed, effect, html, signal, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { everySecond } from "./painter.js";
 import { Row } from "./row.js";
 import { showList } from "./session.js";
 import { current, isLoaded, list, lists, sort, stocks } from "./state.js";
 
-const COLUMNS = [
-  { key: "symbol", label: "Symbol", of: (stock) => stock.symbol },
-  { key: "price", label: "Price", isNumber: true, isLive: true, of: (stock) => stock.quote?.price },
-  { key: "change", label: "Change", isNumber: true, isLive: true, of: (stock) => stock.quote?.change },
-  { key: "percent", label: "Change %", isNumber: true, isLive: true, of: (stock) => stock.quote?.change_percent },
-  { key: "trend", label: "This session" },
-  { key: "volume", label: "Volume", isNumber: true, isLive: true, of: (stock) => stock.quote?.volume },
-  { key: "market", label: "Market", isLive: true, of: (stock) => stock.quote?.market_state },
-  { key: "age", label: "Updated", isNumber: true, isLive: true, of: (stock) => stock.pricedAt },
-  { key: "remove", label: "" },
-];
 // Rows that change places all the time cannot be read or clicked.
 const SORT_EVERY_SECONDS = 2;
 
@@ -25,25 +15,15 @@ const body = { element: null };
 let seconds = 0;
 everySecond(() => {
   seconds += 1;
-  const isLive = COLUMNS.find((column) => column.key === sort.value.key)?.isLive;
   // Not under the pointer of somebody who is about to click.
-  if (isLive && seconds % SORT_EVERY_SECONDS === 0 && !body.element?.matches(":hover")) resort.value += 1;
+  if (isSortLive(sort.value) && seconds % SORT_EVERY_SECONDS === 0 && !body.element?.matches(":hover")) resort.value += 1;
 });
 
 /** The stocks in the order in which they stand. */
 export const order = computed(() => {
-  resort.value;
-  const all = [...stocks.value.values()];
-  const { key, isDescending } = sort.value;
-  const column = COLUMNS.find((each) => each.key === key);
-  if (!column) return all;
-  const sign = isDescending ? -1 : 1;
-  return all.sort((one, other) => {
-    const [left, right] = [column.of(one), column.of(other)];
-    // What is not known stands at the end either way.
-    if (left === undefined || right === undefined) return (left === undefined) - (right === undefined);
-    return sign * (typeof left === "string" ? left.localeCompare(right) : left - right);
-  });
+  // Read, so that a change of it sorts anew: prices are no signals.
+  void resort.value;
+  return sorted(stocks.value.values(), sort.value);
 });
 
 const firstSymbol = computed(() => order.value[0]?.symbol ?? null);
@@ -52,16 +32,15 @@ effect(() => {
   if (current.value !== null && !stocks.value.has(current.value)) current.value = null;
 });
 
-/** Put the keyboard on the row `step` rows from where it is. */
+/** Put the keyboard on the row `step` rows from where it is; from elsewhere on the page, on the row that had it last. */
 export function moveFocus(step) {
+  const isOnBoard = Boolean(document.activeElement?.closest?.("tr[data-symbol]"));
   const symbols = order.value.map((stock) => stock.symbol);
-  if (!symbols.length) return;
-  const isOnBoard = document.activeElement?.closest?.("tr[data-symbol]") != null;
-  const place = symbols.indexOf(current.value ?? symbols[0]);
-  const next = isOnBoard ? Math.max(0, Math.min(symbols.length - 1, place + step)) : Math.max(0, place);
-  focusRow(symbols[next]);
+  const symbol = symbolAt(symbols, current.value, isOnBoard ? step : 0);
+  if (symbol !== null) focusRow(symbol);
 }
 
+/** Put the keyboard on the row of `symbol`. */
 export function focusRow(symbol) {
   current.value = symbol;
   document.querySelector(`[data-pick="${CSS.escape(symbol)}"]`)?.focus();
@@ -113,11 +92,7 @@ function ColumnHead({ column }) {
   const isSorted = key === column.key;
   if (!column.of) return html`<th role="columnheader" scope="col" class=${`c-${column.key}`}>${column.label || html`<span class="unseen">Remove</span>`}</th>`;
   const click = () => {
-    // Numbers are looked at from the top; a third click goes back to the order of saving.
-    const first = Boolean(column.isNumber);
-    if (!isSorted) sort.value = { key: column.key, isDescending: first };
-    else if (isDescending === first) sort.value = { key: column.key, isDescending: !first };
-    else sort.value = { key: null, isDescending: false };
+    sort.value = sortAfterClick(sort.value, column);
   };
   return html`
     <th role="columnheader" scope="col" class=${`c-${column.key}`} aria-sort=${isSorted ? (isDescending ? "descending" : "ascending") : "none"}>

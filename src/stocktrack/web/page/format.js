@@ -25,7 +25,7 @@ const dayAndTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium
 
 export const NOTHING = "–";
 
-/** How many decimals a number was given with, at most six. What a sum of doubles adds at its end does not count. */
+/** How many decimals a number was given with, at most six. The error at the end of a sum of doubles is no decimal. */
 export function decimals(value) {
   const text = String(Number(value.toPrecision(10)));
   const point = text.indexOf(".");
@@ -57,6 +57,12 @@ export function age(ms, at) {
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h ago`;
   return dayFormat.format(at);
+}
+
+/** "in 3 s", for what is to come in so many milliseconds. */
+export function inSeconds(ms) {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  return seconds === 0 ? "now" : `in ${seconds} s`;
 }
 
 export function clockTime(ms) {
@@ -95,6 +101,18 @@ export function staleReason(reason) {
   return STALE_REASONS[reason] ?? "no fresh price";
 }
 
+/** Why a stock has no price at all: a reason of the protocol, or "pending" while no source could be asked. */
+export function lackReason(reason) {
+  return reason === "pending" ? "waiting for source" : staleReason(reason);
+}
+
+/** Which prices an outage makes stale: all of them by name while they are few, else how many. */
+export function stalePrices(symbols) {
+  if (symbols.length === 0) return "A source is out.";
+  if (symbols.length <= 3) return `${symbols.join(", ")}: stale.`;
+  return `${symbols.length} prices are stale.`;
+}
+
 /** The address if it is one that may be linked to: http or https, and nothing else. */
 export function safeLink(address) {
   if (typeof address !== "string") return undefined;
@@ -109,5 +127,5 @@ export function safeLink(address) {
 /** What a person typed, as symbols: "aapl, msft tsla". Empty where one of them cannot be a symbol. */
 export function symbolsIn(text) {
   const words = text.toUpperCase().split(/[\s,;]+/).filter(Boolean);
-  return words.every((word) => /^[A-Z0-9.^=\-_:/&]{1,32}$/.test(word)) ? [...new Set(words)] : [];
+  return words.every((word) => /^[A-Z0-9.^=\-_:/&]{1,48}$/.test(word)) ? [...new Set(words)] : [];
 }

@@ -1,18 +1,12 @@
 // The bar on top: the field to add stocks, whether prices are live, the theme, and the way out.
 
 import { AddField } from "./add.js";
-import { html, signal } from "./html.js";
+import { html } from "./html.js";
 import { Logo } from "./logo.js";
-import { everySecond } from "./painter.js";
-import { logOut, reconnectNow } from "./session.js";
+import { logOut } from "./session.js";
 import { openShortcuts } from "./shortcuts.js";
-import { link, outages, user } from "./state.js";
+import { link, user } from "./state.js";
 import { nextTheme, theme } from "./theme.js";
-
-const second = signal(0);
-everySecond(() => {
-  if (link.value.status === "waiting" || outages.value.some((outage) => outage.retryAt)) second.value += 1;
-});
 
 const STATUS = { online: "Live", connecting: "Connecting", waiting: "Offline", off: "Offline" };
 const THEME = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
@@ -44,38 +38,4 @@ function themeIcon(name) {
   if (name === "light") return html`<circle cx="10" cy="10" r="3.5" /><path d="M10 2v2M10 16v2M2 10h2M16 10h2M4.300 4.300l1.400 1.400M14.300 14.300l1.400 1.400M4.300 15.700l1.400-1.400M14.300 5.700l1.400-1.400" />`;
   if (name === "dark") return html`<path d="M16.500 12.200A7 7 0 0 1 7.800 3.500a7 7 0 1 0 8.700 8.700z" />`;
   return html`<circle cx="10" cy="10" r="7" /><path d="M10 3v14a7 7 0 0 0 0-14z" class="filled" />`;
-}
-
-/** What is wrong at the moment and what happens next, as bars under the header. */
-export function Bars() {
-  second.value;
-  const { status, retryAt, wasOnline } = link.value;
-  const isLost = status !== "online" && wasOnline;
-  return html`
-    <div class="bars">
-      ${isLost && html`
-        <div class="bar bad" data-bar="link">
-          <span><strong>Connection lost.</strong> Prices stand still. ${status === "connecting" ? "Connecting …" : `Trying again ${inSeconds(retryAt)}.`}</span>
-          <button type="button" onClick=${reconnectNow} disabled=${status === "connecting"}>Try now</button>
-        </div>`}
-      ${!isLost && status !== "online" && html`
-        <div class="bar" data-bar="link"><span>${status === "waiting" ? `The server does not answer. Trying again ${inSeconds(retryAt)}.` : "Connecting to the server …"}</span></div>`}
-      ${outages.value.map((outage) => html`
-        <div class="bar warn" data-bar="outage" key=${outage.reason + outage.message}>
-          <span><strong>${stalePrices(outage.symbols)}</strong> ${outage.message}${outage.retryAt > Date.now() ? ` Next try ${inSeconds(outage.retryAt)}.` : ""}</span>
-          <button type="button" onClick=${() => { outages.value = outages.value.filter((other) => other !== outage); }}>Dismiss</button>
-        </div>`)}
-    </div>
-  `;
-}
-
-function inSeconds(at) {
-  const seconds = Math.max(0, Math.ceil((at - Date.now()) / 1000));
-  return seconds === 0 ? "now" : `in ${seconds} s`;
-}
-
-function stalePrices(symbols) {
-  if (symbols.length === 0) return "A source is out.";
-  if (symbols.length <= 3) return `${symbols.join(", ")}: stale.`;
-  return `${symbols.length} prices are stale.`;
 }

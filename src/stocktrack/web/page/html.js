@@ -1,4 +1,4 @@
-// The one place that knows where the third-party modules lie: Preact, its hooks, its signals, and htm bound to Preact.
+// The one place that knows where the third-party modules are: Preact, its hooks, its signals, and htm bound to Preact.
 
 import htm from "./vendor/htm.js";
 import { h } from "./vendor/preact.js";

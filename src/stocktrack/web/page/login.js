@@ -1,17 +1,17 @@
-// The way in: name and password. A link from the server's console may fill the form in, and never more than that.
+// The login: name and password. A link from the server's console may fill them in, but does not log in by itself.
 
 import { html, useEffect, useRef, useState } from "./html.js";
 import { logIn } from "./session.js";
 import { Logo } from "./logo.js";
 
 /** What the address says after its `#` (`#user=demo&password=…`), which is then taken out of the address. */
-function prefilled() {
-  const given = new URLSearchParams(location.hash.slice(1));
-  if (given.has("user") || given.has("password")) history.replaceState(null, "", location.pathname + location.search);
-  return { user: given.get("user") ?? "", password: given.get("password") ?? "" };
+export function prefilled(address, past) {
+  const said = new URLSearchParams(address.hash.slice(1));
+  if (said.has("user") || said.has("password")) past.replaceState(null, "", address.pathname + address.search);
+  return { user: said.get("user") ?? "", password: said.get("password") ?? "" };
 }
 
-const given = prefilled();
+const given = prefilled(location, history);
 
 export function Login() {
   const [error, setError] = useState("");
@@ -31,7 +31,7 @@ export function Login() {
     try {
       await logIn(name.current.value.trim(), password.current.value);
     } catch (failure) {
-      // It stands in an alert, which a screen reader reads by itself.
+      // In an alert, which a screen reader reads by itself.
       setError(failure.message);
       setBusy(false);
       password.current.select();

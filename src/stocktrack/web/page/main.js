@@ -1,7 +1,8 @@
-// Puts the page together: the login, or the board with its header and panel, and the words that pass by.
+// Puts the page together: the login, or the board with its header and panel, and the notices.
 
+import { Bars } from "./bars.js";
 import { Board, order } from "./board.js";
-import { Bars, Header } from "./header.js";
+import { Header } from "./header.js";
 import { effect, html, render } from "./html.js";
 import { Login } from "./login.js";
 import { dismiss } from "./notices.js";

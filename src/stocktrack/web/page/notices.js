@@ -1,4 +1,4 @@
-// Words to the person: short notices that go by themselves, the state of the sources, and what a screen reader says.
+// What the person is told: short notices that go by themselves, outages of the sources, and what a screen reader says.
 
 import { notices, outages } from "./state.js";
 
@@ -18,7 +18,7 @@ export function dismiss(id) {
   notices.value = notices.value.filter((notice) => notice.id !== id);
 }
 
-// Prices are never announced, only what a person would say aloud; and not more often than it can be listened to.
+// Prices are never announced, only what a person would say aloud, and no faster than somebody can listen.
 const ANNOUNCEMENT_MS = 2_000;
 let pending = [];
 let timer = 0;
@@ -39,7 +39,7 @@ function speak() {
   }, ANNOUNCEMENT_MS);
 }
 
-/** Take a NOTICE of the server. */
+/** Take a NOTICE of the server; `dropped` is called with the symbols that it takes off the board. */
 export function takeNotice(notice, { dropped }) {
   const symbols = notice.symbols ?? [];
   switch (notice.reason) {

@@ -2,7 +2,7 @@
 //
 // A view is {isSeen, paint(), tick()}: `paint` writes the newest price, `tick` what changes with time alone. Views
 // write to the text nodes and classes of fixed-size cells and never measure anything, so that no write makes the
-// browser lay out the page before the frame is due.
+// browser lay out the page early.
 
 const waiting = new Set();
 const views = new Set();

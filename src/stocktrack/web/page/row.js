@@ -1,11 +1,10 @@
-// One row of the board. Preact makes it once; from then on its view writes the prices into its cells.
+// One row of the board. Preact makes it once; from then on its view (row-view.js) writes the prices into its cells.
 
-import * as format from "./format.js";
 import { Component, effect, html } from "./html.js";
-import { addView, flash } from "./painter.js";
+import { addView } from "./painter.js";
+import { RowView, setClass } from "./row-view.js";
 import { remove } from "./session.js";
-import { draw, prepare } from "./sparkline.js";
-import { chosen, current, serverNow } from "./state.js";
+import { chosen, current } from "./state.js";
 import { colours } from "./theme.js";
 
 const seen = new IntersectionObserver(
@@ -14,100 +13,6 @@ const seen = new IntersectionObserver(
   },
   { rootMargin: "120px 0px" },
 );
-
-/** Writes one stock's figures into the cells of its row. */
-class RowView {
-  isSeen = true;
-  #stock;
-  #row;
-  #cells = {};
-  #texts = {};
-  #context;
-  #changes;
-  #drawn = -1;
-
-  constructor(stock, row) {
-    this.#stock = stock;
-    this.#row = row;
-    this.#changes = stock.changes;
-    for (const cell of row.querySelectorAll("[data-part]")) {
-      this.#cells[cell.dataset.part] = cell;
-      // Its own text node, changed in place: `textContent` would make a new one for each price.
-      if (cell.tagName !== "CANVAS") this.#texts[cell.dataset.part] = cell.appendChild(document.createTextNode(""));
-    }
-    this.#context = prepare(this.#cells.trend);
-  }
-
-  show(isSeen) {
-    this.isSeen = isSeen;
-    if (isSeen) {
-      this.paint();
-      this.tick();
-    }
-  }
-
-  paint() {
-    const { quote, details, digits } = this.#stock;
-    this.#write("name", details.name ?? details.exchange ?? "");
-    this.#row.classList.toggle("empty", quote === undefined);
-    if (quote === undefined) {
-      this.#write("price", this.#stock.missing ? format.NOTHING : "…");
-      this.#write("why", this.#stock.missing ? lackWords(this.#stock.missing) : "");
-      return;
-    }
-    this.#write("price", format.price(quote.price, digits));
-    this.#write("currency", quote.currency ?? "");
-    this.#write("change", format.signed(quote.change, digits));
-    this.#write("percent", format.percent(quote.change_percent));
-    this.#write("volume", format.compact(quote.volume));
-    this.#write("market", format.marketState(quote.market_state));
-    const sign = Math.sign(quote.change ?? 0);
-    setClass(this.#row, "up", sign > 0);
-    setClass(this.#row, "down", sign < 0);
-    setClass(this.#row, "stale", quote.stale);
-    if (this.#row.dataset.market !== quote.market_state) this.#row.dataset.market = quote.market_state;
-    this.#write("why", quote.stale ? format.staleReason(quote.stale_reason) : "");
-    if (this.#stock.changes !== this.#changes) {
-      this.#changes = this.#stock.changes;
-      flash(this.#cells.price, this.#stock.direction);
-    }
-    // A price that has just come has its age at once, and not after up to a second.
-    this.#writeAge();
-  }
-
-  tick() {
-    this.#writeAge();
-    const { history } = this.#stock;
-    const drawn = history.generation * 1e6 + history.length + (history.prices[history.length - 1] ?? 0) / 1e9;
-    if (drawn !== this.#drawn) {
-      this.#drawn = drawn;
-      draw(this.#context, history);
-    }
-  }
-
-  redraw() {
-    this.#drawn = -1;
-    if (this.isSeen) this.tick();
-  }
-
-  #writeAge() {
-    const at = this.#stock.pricedAt;
-    if (at !== undefined) this.#write("age", format.age(serverNow() - at, at));
-  }
-
-  #write(part, text) {
-    const node = this.#texts[part];
-    if (node.data !== text) node.data = text;
-  }
-}
-
-function setClass(element, name, isOn) {
-  if (element.classList.contains(name) !== isOn) element.classList.toggle(name, isOn);
-}
-
-function lackWords(reason) {
-  return reason === "pending" ? "waiting for source" : format.staleReason(reason);
-}
 
 export class Row extends Component {
   #row = null;
@@ -139,7 +44,8 @@ export class Row extends Component {
         button.tabIndex = (current.value ?? this.props.firstSymbol.value) === stock.symbol ? 0 : -1;
       }),
       effect(() => {
-        colours.value;
+        // Read, so that another theme draws the line anew.
+        void colours.value;
         view.redraw();
       }),
     ];
@@ -154,7 +60,7 @@ export class Row extends Component {
   render({ stock }) {
     const { symbol } = stock;
     const keep = (row) => {
-      // At the end Preact hands over null; the row is needed a little longer, to be given up in order.
+      // When the row goes Preact hands over null, before componentWillUnmount, which still needs the element.
       this.#row = row ?? this.#row;
     };
     const choose = () => {

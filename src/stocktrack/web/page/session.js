@@ -16,7 +16,7 @@ const CLOCK_EVERY_MS = 60_000;
 let wire = null;
 // How to log in again: {token}, or {username, password} where the server gives no tokens. A password is never stored.
 let credentials = null;
-// Raised by each login and logout, so that what an older one still has under way knows that it is over.
+// Goes up with each login and logout: what an earlier one still has under way sees by it that it is over.
 let life = 0;
 let wakeUp = () => {};
 
@@ -136,7 +136,7 @@ export async function refresh(symbols) {
     const reply = await ask("GET", { symbols });
     takeQuotes(reply);
   } catch {
-    // The prices that are pushed do without; the panel asks again.
+    // Pushed prices go on without it, and the panel asks again.
   }
 }
 
@@ -165,8 +165,9 @@ async function keepToken(opened) {
   }
 }
 
-/** Keep a connection until the person logs out; `opened` is logged in already. */
-async function live(mine, opened = null) {
+/** Keep a connection until the person logs out; `loggedIn` is the first one, where there is one already. */
+async function live(mine, loggedIn = null) {
+  let opened = loggedIn;
   let attempt = 0;
   while (mine === life) {
     try {
@@ -272,7 +273,7 @@ function takeQuotes(reply, { isFresh = false } = {}) {
   for (const quote of reply.quotes) {
     const stock = stocks.value.get(quote.symbol);
     if (!stock) continue;
-    // After a restart the server counts anew, so that what is known from before must not stand in the way.
+    // A server that was restarted counts from the beginning; measured by the count before, its prices would look old.
     if (isFresh && stock.quote) stock.quote = { ...stock.quote, seq: 0 };
     stock.takeWhole(quote);
   }
@@ -328,7 +329,7 @@ function forget(why) {
   if (why) notify(why, { kind: "bad" });
 }
 
-// A machine that wakes up or finds its network again need not wait for the back-off.
+// When the machine wakes up or has its network back there is no reason to wait out the back-off.
 addEventListener("online", () => wakeUp());
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) wakeUp();

@@ -1,24 +1,13 @@
-// The keyboard: what each key does, and the window that lists them.
+// The keyboard: does what each key means (keys.js), and shows the window that lists them.
 
 import { focusRow, moveFocus, order } from "./board.js";
 import { html, signal, useEffect, useRef } from "./html.js";
+import { actionOf, KEYS } from "./keys.js";
 import { remove } from "./session.js";
 import { chosen, phase, stocks } from "./state.js";
 import { nextTheme } from "./theme.js";
 
 const isShown = signal(false);
-
-const KEYS = [
-  ["/", "Add a symbol or a company"],
-  ["↓ or j", "Next stock"],
-  ["↑ or k", "Previous stock"],
-  ["Home, End", "First or last stock"],
-  ["Enter", "Show the stock's chart, company, dividends and news"],
-  ["Delete", "Take the stock off the board"],
-  ["Esc", "Close what is open"],
-  ["t", "Change the theme: as the system, light, dark"],
-  ["?", "Show these keys"],
-];
 
 export function openShortcuts() {
   isShown.value = true;
@@ -48,31 +37,36 @@ export function closePanel() {
   if (symbol !== null && stocks.value.has(symbol)) focusRow(symbol);
 }
 
+/** Take a stock off the board, and put the keyboard on the row that takes its place. */
+function removeRow(symbol) {
+  const symbols = order.value.map((stock) => stock.symbol);
+  const place = symbols.indexOf(symbol);
+  const next = symbols[place + 1] ?? symbols[place - 1];
+  remove(symbol).then(() => next && focusRow(next));
+}
+
 const ACTIONS = {
-  "/": () => document.getElementById("add-field")?.focus(),
-  ArrowDown: () => moveFocus(1),
-  j: () => moveFocus(1),
-  ArrowUp: () => moveFocus(-1),
-  k: () => moveFocus(-1),
-  t: nextTheme,
-  "?": openShortcuts,
+  add: () => document.getElementById("add-field")?.focus(),
+  next: () => moveFocus(1),
+  previous: () => moveFocus(-1),
+  first: () => focusRow(order.value[0].symbol),
+  last: () => focusRow(order.value.at(-1).symbol),
+  remove: removeRow,
+  close: closePanel,
+  theme: nextTheme,
+  keys: openShortcuts,
 };
 
 addEventListener("keydown", (event) => {
   if (phase.value !== "board" || isShown.value || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest?.("input, textarea, select, dialog")) return;
-  const row = event.target.closest?.("tr[data-symbol]");
-  if (event.key === "Escape" && chosen.value !== null) closePanel();
-  else if (row && event.key === "Delete") {
-    const symbols = order.value.map((stock) => stock.symbol);
-    const place = symbols.indexOf(row.dataset.symbol);
-    const next = symbols[place + 1] ?? symbols[place - 1];
-    remove(row.dataset.symbol).then(() => next && focusRow(next));
-  } else if (row && event.key === "Home") focusRow(order.value[0].symbol);
-  else if (row && event.key === "End") focusRow(order.value.at(-1).symbol);
-  // The arrow keys scroll the page, and the panel, where the keyboard is not on the board.
-  else if (event.key.startsWith("Arrow") && !row && document.activeElement !== document.body) return;
-  else if (ACTIONS[event.key]) ACTIONS[event.key]();
-  else return;
+  const symbol = event.target.closest?.("tr[data-symbol]")?.dataset.symbol;
+  const action = actionOf(event.key, {
+    isOnRow: symbol !== undefined,
+    isOnPage: document.activeElement === document.body,
+    isPanelOpen: chosen.value !== null,
+  });
+  if (action === null) return;
+  ACTIONS[action](symbol);
   event.preventDefault();
 });

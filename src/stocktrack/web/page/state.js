@@ -11,7 +11,7 @@ export const link = signal({ status: "off", retryAt: 0, wasOnline: false });
 
 /** Every stock on the board, by symbol, in the order in which it was saved. A new Map each time, so that it is seen. */
 export const stocks = signal(new Map());
-/** Whether the saved list was read: before that an empty board means nothing. */
+/** Whether the saved list has been read: before that an empty board means nothing. */
 export const isLoaded = signal(false);
 
 /** The names of the user's lists; empty where the server keeps only one. */

@@ -44,7 +44,7 @@ export class Stock {
     this.missing = undefined;
     const digits = format.decimals(quote.price);
     if (digits > this.digits) this.digits = digits;
-    // An old price is no news of this session: it is drawn once it moves, or to have a first point.
+    // A stale price is nothing new: it is drawn only where there is no other to begin with.
     if (!quote.stale || this.history.length === 0) this.history.add(quote.received_at, quote.price);
     this.changed();
   }

@@ -12,13 +12,15 @@ system.addEventListener("change", (event) => {
 
 export const theme = signal(ORDER.includes(localStorage.getItem(KEY)) ? localStorage.getItem(KEY) : "auto");
 
-/** Whether it is dark now, and the colours that a canvas needs, which knows no CSS. */
+/** Whether the page is dark now. */
 export function isDark() {
   return theme.value === "auto" ? isSystemDark.value : theme.value === "dark";
 }
 
+/** The colours of the theme by name, for a canvas, which has no CSS variables. */
 export const colours = signal({});
 
+/** Go from `auto` to `light` to `dark` and round again. */
 export function nextTheme() {
   theme.value = ORDER[(ORDER.indexOf(theme.value) + 1) % ORDER.length];
 }

@@ -1,4 +1,4 @@
-// One WebSocket's life: commands out, each with its one reply, and pushes in. It knows the protocol's lines and no more.
+// One WebSocket's life: commands out, each with its one reply, and pushes in. It knows nothing but the protocol's lines.
 
 const HELLO_TIMEOUT_MS = 10_000;
 // The server says something at least every `heartbeat_seconds`; twice that of silence means that it is gone.
@@ -19,7 +19,7 @@ export class Failure extends Error {
 
 /** The connection ended, or never came to be. */
 export class Disconnected extends Error {
-  /** `lastWord` is the NOTICE that told why, where there was one. */
+  /** `lastWord` is the NOTICE that said why, where there was one. */
   constructor(message, lastWord = null) {
     super(lastWord?.message ?? message);
     this.retryAfterMs = lastWord?.retry_after_ms ?? 0;
@@ -57,7 +57,9 @@ export class Wire {
   constructor(url) {
     this.#socket = new WebSocket(url);
     this.#socket.addEventListener("message", (event) => this.#received(event.data));
-    this.ended = new Promise((resolve) => this.#socket.addEventListener("close", resolve));
+    this.ended = new Promise((resolve) => {
+      this.#socket.addEventListener("close", resolve);
+    });
     const watch = setInterval(() => this.#checkSilence(), SILENCE_CHECK_MS);
     this.ended.then(() => {
       clearInterval(watch);
@@ -79,10 +81,10 @@ export class Wire {
     });
   }
 
-  /** End it; `ended` follows at once, also where the server does not answer any more. */
+  /** End it; `ended` follows at once, even where the server has fallen silent. */
   close() {
     this.#socket.close();
-    // A browser waits long for the other side's goodbye. Nobody here does.
+    // A browser would wait for the other side's goodbye, for up to a minute.
     this.#socket.dispatchEvent(new CloseEvent("close"));
   }
 

@@ -8,7 +8,9 @@ import structlog
 from stocktrack.clock import Clock
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd
 from stocktrack.messages import MAX_REPLY_BYTES, Notice, SessionInfo
-from stocktrack.sessions.session import Session, SessionPage, State
+from stocktrack.sessions.contracts import Asker, SessionPage
+from stocktrack.sessions.life import SessionState
+from stocktrack.sessions.session import Session
 from stocktrack.wire.lines import encode_line
 
 log = structlog.get_logger()
@@ -20,8 +22,8 @@ _MAX_SYMBOLS_LISTED = 500
 _SENDS_IN_A_ROW = 500
 
 
-class SessionDesk:
-    """The desk over the sessions that `open_sessions` holds at any moment, in the order in which they came."""
+class SessionAdministration:
+    """Looks after the sessions that `open_sessions` holds at any moment, in the order in which they came."""
 
     def __init__(self, open_sessions: Collection[Session], clock: Clock) -> None:
         self._open = open_sessions
@@ -33,7 +35,7 @@ class SessionDesk:
         listed: list[SessionInfo] = []
         size = 0
         for session in self._open:
-            if _number(session.name) < first or session.state is State.ENDED:
+            if _number(session.name) < first or not session.is_open:
                 continue
             info = self._info(session)
             size += len(info.model_dump_json(exclude_none=True)) + 1
@@ -42,10 +44,10 @@ class SessionDesk:
             listed.append(info)
         return SessionPage(tuple(listed), len(self._open), more=False)
 
-    def kick(self, name: str, by: Session) -> Session:
-        """End the session of this name and return it; `CommandError` where there is none, or it is `by`'s own."""
+    def kick(self, name: str, by: Asker) -> str | None:
+        """End the session of this name and return its user; `CommandError` where there is none, or it is `by`'s own."""
         for session in self._open:
-            if session.name == name and session.state is not State.ENDED:
+            if session.name == name and session.is_open:
                 break
         else:
             raise CommandError(Reason.INVALID_COMMAND, f"There is no session {name!r}; SESSIONS lists those there are.")
@@ -53,14 +55,14 @@ class SessionDesk:
             raise CommandError(Reason.INVALID_COMMAND, "This is your own session; LOGOUT ends it.")
         log.info("session kicked", session=session.name, user=session.username, by=by.username)
         session.end(SessionEnd(Reason.NOT_PERMITTED, "An administrator ended this session."))
-        return session
+        return session.username
 
-    async def announce(self, text: str, by: Session) -> int:
+    async def announce(self, text: str, by: Asker) -> int:
         """Tell every session that is logged in; returns how many those were."""
         line = encode_line(Notice(code=Code.CONTINUE, reason=Reason.ANNOUNCEMENT, message=text))
         told = 0
         for session in tuple(self._open):
-            if session.state is State.AUTHENTICATED:
+            if session.state is SessionState.AUTHENTICATED:
                 session.connection.send(line)
                 told += 1
                 if told % _SENDS_IN_A_ROW == 0:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import npm
 import vendor_page
 from requirements import require
 from vendor_page import CannotVendorError, importable
@@ -44,6 +45,7 @@ def test_without_npm_the_script_says_what_would_help_and_fails_nothing(
         vendor_page.vendor(tmp_path / "vendor")
     assert not (tmp_path / "vendor").exists()
     monkeypatch.setattr(vendor_page, "_is_complete", lambda *_: False)
+    monkeypatch.setattr(npm, "has_wheel", lambda: False)
     assert vendor_page.main() == 0
     assert "Install Node.js with npm" in capsys.readouterr().err
 

@@ -1,0 +1,84 @@
+"""What is asked beside prices (news, companies, dividends, searches), from the sources or from a recent answer."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from stocktrack.clock import Clock
+from stocktrack.errors import CommandError, Reason, StockTrackError
+from stocktrack.market.answer_cache import AnswerCache
+from stocktrack.market.routes import Routes
+from stocktrack.providers.base import CompanySource, DividendSource, NewsSource, SearchSource
+from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
+
+# How long an answer is remembered.
+NEWS_SECONDS = 30.0
+COMPANY_SECONDS = 3_600.0
+DIVIDENDS_SECONDS = 600.0
+SEARCH_SECONDS = 600.0
+
+
+class Questions:
+    """Asks the sources. `known(symbols)` returns the errors of those of `symbols` that have no quote.
+
+    Every question raises `ProviderError` where the sources fail, and `CommandError` where none of them offers it.
+    """
+
+    def __init__(
+        self,
+        routes: Routes,
+        clock: Clock,
+        *,
+        known: Callable[[Sequence[str]], Awaitable[Mapping[str, StockTrackError]]],
+    ) -> None:
+        self._routes = routes
+        self._known = known
+        self._news: AnswerCache[str, Sequence[Headline]] = AnswerCache(clock, seconds=NEWS_SECONDS)
+        self._companies: AnswerCache[str, CompanyInfo | None] = AnswerCache(clock, seconds=COMPANY_SECONDS)
+        self._dividends: AnswerCache[str, Sequence[Dividend] | None] = AnswerCache(clock, seconds=DIVIDENDS_SECONDS)
+        self._searches: AnswerCache[tuple[str, int], Sequence[Match]] = AnswerCache(clock, seconds=SEARCH_SECONDS)
+
+    async def close(self) -> None:
+        """Cancel what is in flight."""
+        for cache in (self._news, self._companies, self._dividends, self._searches):
+            await cache.close()
+
+    async def news(self, limit: int) -> Sequence[Headline]:
+        """The newest headlines; `CommandError` where there are none."""
+        headlines = await self._news.get(
+            "news", lambda: self._routes.first_answer(NewsSource, lambda source: source.news())
+        )
+        if not headlines:
+            raise CommandError(Reason.NO_NEWS, "The news sources have no headlines at the moment.")
+        return headlines[:limit]
+
+    async def company(self, symbol: str) -> CompanyInfo:
+        """The company behind `symbol`; `CommandError` where there is none."""
+        company = await self._companies.get(
+            symbol, lambda: self._routes.first_answer(CompanySource, lambda source: source.company(symbol))
+        )
+        if company is None:
+            await self._refuse_unknown(symbol)
+            raise CommandError(Reason.NO_COMPANY_INFO, f"Nothing is known of a company behind {symbol}.")
+        return company
+
+    async def dividends(self, symbol: str, limit: int) -> Sequence[Dividend]:
+        """The newest dividends of `symbol`; `CommandError` where there are none."""
+        dividends = await self._dividends.get(
+            symbol, lambda: self._routes.first_answer(DividendSource, lambda source: source.dividends(symbol))
+        )
+        if not dividends:
+            if dividends is None:
+                await self._refuse_unknown(symbol)
+            raise CommandError(Reason.NO_DIVIDENDS, f"{symbol} has paid no dividend that the source knows of.")
+        return dividends[:limit]
+
+    async def search(self, query: str, limit: int) -> Sequence[Match]:
+        """At most `limit` symbols that match `query`."""
+        return await self._searches.get(
+            (query, limit), lambda: self._routes.first_answer(SearchSource, lambda source: source.search(query, limit))
+        )
+
+    async def _refuse_unknown(self, symbol: str) -> None:
+        """Raise `unknown_symbol` where the sources of quotes know nothing of `symbol` either."""
+        error = (await self._known([symbol])).get(symbol)
+        if error is not None and error.reason is Reason.UNKNOWN_SYMBOL:
+            raise error

@@ -1,0 +1,123 @@
+// Draws the prices of this session with TradingView's lightweight-charts, and keeps the whole session in sight until the
+// person zooms or scrolls.
+//
+// The library brings its logo with a style element, which the page's Content-Security-Policy refuses. The logo is off,
+// and the panel shows the name and the link that its licence asks for.
+
+import * as format from "./format.js";
+import { colours } from "./theme.js";
+
+const UPDATE_MS = 250;
+const FEWEST_SLOTS = 60;
+
+/** The chart of one stock in `element`; `library` is the module of lightweight-charts. */
+export class ChartView {
+  isSeen = true;
+  #stock;
+  #chart;
+  #series;
+  #generation = -1;
+  #drawn = 0;
+  #updatedAt = 0;
+  #range = null;
+  #later = 0;
+
+  constructor(library, element, stock) {
+    const { createChart, BaselineSeries, CrosshairMode, LineStyle, TickMarkType } = library;
+    this.#stock = stock;
+    this.#chart = createChart(element, {
+      autoSize: true,
+      layout: { background: { color: "transparent" }, attributionLogo: false, fontSize: 11 },
+      grid: { vertLines: { visible: false } },
+      crosshair: { mode: CrosshairMode.Magnet },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.1 } },
+      timeScale: {
+        borderVisible: false,
+        timeVisible: true,
+        secondsVisible: true,
+        rightOffset: 2,
+        // By itself it would hold the newest price where it stands and push the first ones out of sight.
+        shiftVisibleRangeOnNewBar: false,
+        // It shows UTC by itself; a person reads the time of the clock on the wall.
+        tickMarkFormatter: (time, type) =>
+          type === TickMarkType.TimeWithSeconds ? format.clockTime(time * 1000) : format.shortClockTime(time * 1000),
+      },
+      localization: { timeFormatter: (time) => format.clockTime(time * 1000) },
+      // Scrolling a page on a phone must not end in the chart.
+      handleScroll: { vertTouchDrag: false },
+    });
+    this.#series = this.#chart.addSeries(BaselineSeries, {
+      lineWidth: 2,
+      priceLineStyle: LineStyle.Dotted,
+      priceFormat: { type: "price", precision: stock.digits, minMove: 10 ** -stock.digits },
+    });
+    this.colour();
+    this.paint();
+  }
+
+  colour() {
+    const { up, down, muted, line } = colours.value;
+    this.#chart.applyOptions({
+      layout: { textColor: muted, fontFamily: getComputedStyle(document.body).fontFamily },
+      grid: { horzLines: { color: line } },
+    });
+    this.#series.applyOptions({
+      topLineColor: up,
+      topFillColor1: `${up}40`,
+      topFillColor2: `${up}05`,
+      bottomLineColor: down,
+      bottomFillColor1: `${down}05`,
+      bottomFillColor2: `${down}40`,
+    });
+  }
+
+  paint() {
+    const wait = this.#updatedAt + UPDATE_MS - performance.now();
+    if (this.#drawn > 0 && wait > 0) {
+      this.#later ||= setTimeout(() => this.tick(), wait);
+      return;
+    }
+    clearTimeout(this.#later);
+    this.#later = 0;
+    this.#updatedAt = performance.now();
+    const { history } = this.#stock;
+    if (history.length === 0) return;
+    if (history.generation !== this.#generation) {
+      this.#generation = history.generation;
+      const points = Array.from({ length: history.length }, (_, index) => point(history, index));
+      this.#series.applyOptions({ baseValue: { type: "price", price: history.prices[0] } });
+      this.#series.setData(points);
+      this.#range = null;
+    } else {
+      for (let index = Math.max(0, this.#drawn - 1); index < history.length; index += 1) this.#series.update(point(history, index));
+    }
+    this.#drawn = history.length;
+    this.#showAll(history.length);
+  }
+
+  /** Show the whole session, unless the person has zoomed or scrolled. */
+  #showAll(length) {
+    const scale = this.#chart.timeScale();
+    const now = scale.getVisibleLogicalRange();
+    const isOurs = !this.#range || !now || (Math.abs(now.from - this.#range.from) < 0.5 && Math.abs(now.to - this.#range.to) < 0.5);
+    // A young session is not stretched over the whole width.
+    const range = { from: -2, to: Math.max(FEWEST_SLOTS, length * 1.04) };
+    if (!isOurs || (this.#range && this.#range.to === range.to)) return;
+    scale.setVisibleLogicalRange(range);
+    this.#range = range;
+  }
+
+  tick() {
+    this.#updatedAt = 0;
+    this.paint();
+  }
+
+  close() {
+    clearTimeout(this.#later);
+    this.#chart.remove();
+  }
+}
+
+function point(history, index) {
+  return { time: history.times[index] / 1000, value: history.prices[index] };
+}

@@ -1,0 +1,97 @@
+// Writes the figures of one stock into the cells of its row: only what has changed, because prices come all the time.
+
+import * as format from "./format.js";
+import { flash } from "./painter.js";
+import { draw, prepare } from "./sparkline.js";
+import { serverNow } from "./state.js";
+
+/** Writes one stock's figures into the cells of its row. */
+export class RowView {
+  isSeen = true;
+  #stock;
+  #row;
+  #cells = {};
+  #texts = {};
+  #context;
+  #changes;
+  #drawn = -1;
+
+  constructor(stock, row) {
+    this.#stock = stock;
+    this.#row = row;
+    this.#changes = stock.changes;
+    for (const cell of row.querySelectorAll("[data-part]")) {
+      this.#cells[cell.dataset.part] = cell;
+      // Its own text node, changed in place: `textContent` would make a new one for each price.
+      if (cell.tagName !== "CANVAS") this.#texts[cell.dataset.part] = cell.appendChild(document.createTextNode(""));
+    }
+    this.#context = prepare(this.#cells.trend);
+  }
+
+  show(isSeen) {
+    this.isSeen = isSeen;
+    if (isSeen) {
+      this.paint();
+      this.tick();
+    }
+  }
+
+  paint() {
+    const { quote, details, digits } = this.#stock;
+    this.#write("name", details.name ?? details.exchange ?? "");
+    this.#row.classList.toggle("empty", quote === undefined);
+    if (quote === undefined) {
+      this.#write("price", this.#stock.missing ? format.NOTHING : "…");
+      this.#write("why", this.#stock.missing ? format.lackReason(this.#stock.missing) : "");
+      return;
+    }
+    this.#write("price", format.price(quote.price, digits));
+    this.#write("currency", quote.currency ?? "");
+    this.#write("change", format.signed(quote.change, digits));
+    this.#write("percent", format.percent(quote.change_percent));
+    this.#write("volume", format.compact(quote.volume));
+    this.#write("market", format.marketState(quote.market_state));
+    const sign = Math.sign(quote.change ?? 0);
+    setClass(this.#row, "up", sign > 0);
+    setClass(this.#row, "down", sign < 0);
+    setClass(this.#row, "stale", quote.stale);
+    if (this.#row.dataset.market !== quote.market_state) this.#row.dataset.market = quote.market_state;
+    this.#write("why", quote.stale ? format.staleReason(quote.stale_reason) : "");
+    if (this.#stock.changes !== this.#changes) {
+      this.#changes = this.#stock.changes;
+      flash(this.#cells.price, this.#stock.direction);
+    }
+    // A price that has just come has its age at once, and not after up to a second.
+    this.#writeAge();
+  }
+
+  tick() {
+    this.#writeAge();
+    const { history } = this.#stock;
+    const drawn = history.generation * 1e6 + history.length + (history.prices[history.length - 1] ?? 0) / 1e9;
+    if (drawn !== this.#drawn) {
+      this.#drawn = drawn;
+      draw(this.#context, history);
+    }
+  }
+
+  redraw() {
+    this.#drawn = -1;
+    if (this.isSeen) this.tick();
+  }
+
+  #writeAge() {
+    const at = this.#stock.pricedAt;
+    if (at !== undefined) this.#write("age", format.age(serverNow() - at, at));
+  }
+
+  #write(part, text) {
+    const node = this.#texts[part];
+    if (node.data !== text) node.data = text;
+  }
+}
+
+/** Switch a class of `element`, without a write where it is as it should be. */
+export function setClass(element, name, isOn) {
+  if (element.classList.contains(name) !== isOn) element.classList.toggle(name, isOn);
+}

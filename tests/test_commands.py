@@ -1,0 +1,104 @@
+"""What a command needs besides its row in `COMMANDS`: each test names the command that lacks it.
+
+The models' lines, headings and schema are held together by `test_protocol_page.py`.
+"""
+
+import inspect
+from typing import get_type_hints
+
+import pytest
+import typer
+
+from stocktrack.cli import app
+from stocktrack.client import StockTrackClient
+from stocktrack.messages import COMMANDS
+from stocktrack.sessions.answers import ANSWERS
+from stocktrack.terminal.typed_commands import WORDS
+from stocktrack.web.rest import router
+
+# How a command is called elsewhere, where it is not its type in small letters; None: it is not there, for the reason.
+CLIENT_METHODS: dict[str, str | None] = {
+    "AUTH": None,  # a client logs in when it connects, and when it comes back
+    "TOKEN": "make_token",
+}
+REST_OPERATIONS: dict[str, str | None] = {
+    "AUTH": "login",
+    "TOKEN": "login",
+    "GET": "quotes",
+    "SUBSCRIBE": "add_stock",
+    "UNSUBSCRIBE": "remove_stock",
+    "MY_STOCKS": "stocks",
+    "INFO": "company",
+    "PING": None,  # /healthz
+    "LOGOUT": None,  # a request has no session of its own to leave
+    "SESSIONS": None,  # administrators have the command line and the protocol
+    "KICK": None,
+    "ANNOUNCE": None,
+}
+SHELL_COMMANDS: dict[str, str | None] = {
+    "AUTH": "login",
+    "TOKEN": "login",
+    "SUBSCRIBE": "watch",
+    "UNSUBSCRIBE": "stocks",
+    "MY_STOCKS": "stocks",
+    "PING": None,  # `get` says whether the server answers
+}
+TYPED_WORDS: dict[str, str | None] = {
+    "AUTH": None,  # the client logs in before the first word
+    "TOKEN": None,  # `stocktrack login`
+    "MY_STOCKS": "stocks",
+    "PING": None,
+    "LOGOUT": "exit",
+    "SESSIONS": None,  # `stocktrack sessions`, `kick` and `announce`
+    "KICK": None,
+    "ANNOUNCE": None,
+}
+
+
+def name_in(names: dict[str, str | None], kind: str) -> str | None:
+    return names.get(kind, kind.lower())
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_command_has_an_answer_that_takes_it_and_returns_its_reply(kind: str) -> None:
+    row = COMMANDS[kind]
+    assert row.command in ANSWERS, f"{kind} has no answer: write one in sessions/answers.py."
+    hints = get_type_hints(ANSWERS[row.command])
+    assert (hints["command"], hints["return"]) == (row.command, row.reply)
+    assert inspect.getdoc(ANSWERS[row.command])
+
+
+def test_nothing_answers_what_is_no_command() -> None:
+    assert set(ANSWERS) == {row.command for row in COMMANDS.values()}
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_command_has_a_method_of_the_client(kind: str) -> None:
+    method = name_in(CLIENT_METHODS, kind)
+    if method is not None:
+        assert callable(getattr(StockTrackClient, method, None)), f"{kind} has no method {method!r} in client/."
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_command_has_an_operation_of_rest(kind: str) -> None:
+    operations = {getattr(route, "name", None) for route in router.routes}
+    operation = name_in(REST_OPERATIONS, kind)
+    assert operation is None or operation in operations, f"{kind} has no operation {operation!r} in web/rest.py."
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_command_has_one_of_the_shell(kind: str) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined] # it is a group
+    name = name_in(SHELL_COMMANDS, kind)
+    assert name is None or name in commands, f"{kind} has no command `stocktrack {name}`."
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_command_has_a_word_of_the_interactive_client(kind: str) -> None:
+    word = name_in(TYPED_WORDS, kind)
+    assert word is None or word in WORDS, f"{kind} has no word {word!r} in terminal/typed_commands.py."
+
+
+@pytest.mark.parametrize("names", [CLIENT_METHODS, REST_OPERATIONS, SHELL_COMMANDS, TYPED_WORDS])
+def test_no_list_here_speaks_of_a_command_that_is_gone(names: dict[str, str | None]) -> None:
+    assert set(names) <= set(COMMANDS)

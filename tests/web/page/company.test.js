@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { compact } from "../../../src/stocktrack/web/page/format.js";
+import { companyFacts } from "../../../src/stocktrack/web/page/company.js";
+
+test("what is not known of a company is left out", () => {
+  assert.deepEqual(companyFacts({ symbol: "AAPL", sector: "Technology" }), [{ label: "Sector", text: "Technology" }]);
+  assert.deepEqual(companyFacts({ symbol: "AAPL" }), []);
+});
+
+test("the market value carries its currency where that is known", () => {
+  assert.equal(companyFacts({ market_cap: 3e12, currency: "USD" })[0].text, `${compact(3e12)} USD`);
+  assert.equal(companyFacts({ market_cap: 3e12 })[0].text.trim(), compact(3e12));
+});
+
+test("no employees at all are a fact too", () => {
+  assert.deepEqual(companyFacts({ employees: 0 }), [{ label: "Employees", text: "0" }]);
+});
+
+test("a website is a link under its host's name, and an address that is no web address is left out", () => {
+  assert.deepEqual(companyFacts({ website: "https://www.apple.com/" }), [{ label: "Website", text: "apple.com", href: "https://www.apple.com/" }]);
+  assert.deepEqual(companyFacts({ website: "javascript:alert(1)" }), []);
+});

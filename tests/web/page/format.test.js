@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import * as format from "../../../src/stocktrack/web/page/format.js";
+
+// What the numbers look like is the locale's; these tests say what does not depend on it.
+const number = (value, digits, signDisplay = "auto") =>
+  new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay }).format(value);
+
+test("a number has as many decimals as it was given with, at most six, and the error of a sum is none of them", () => {
+  const given = [100, 1.5, 0.24, 1.23456, 0.1 + 0.2, 1.123456789, 0.00000012];
+  assert.deepEqual(given.map(format.decimals), [0, 1, 2, 5, 1, 6, 6]);
+});
+
+test("a price has the digits of its stock, and one that is not known is a dash", () => {
+  assert.equal(format.price(189.4, 2), number(189.4, 2));
+  assert.equal(format.price(3_500, 0), number(3_500, 0));
+  assert.equal(format.price(undefined, 2), format.NOTHING);
+});
+
+test("a change carries its sign, except zero, and the same digits without a sign are not mixed up with it", () => {
+  assert.equal(format.signed(1.2, 2), number(1.2, 2, "exceptZero"));
+  assert.match(format.signed(1.2, 2), /^\+/);
+  assert.doesNotMatch(format.signed(0, 2), /[+-]/);
+  assert.doesNotMatch(format.price(1.2, 2), /\+/);
+  assert.equal(format.signed(undefined, 2), format.NOTHING);
+});
+
+test("a percentage has two decimals, its sign and its unit", () => {
+  assert.equal(format.percent(-0.637), `${number(-0.637, 2)} %`);
+  assert.match(format.percent(0.637), /^\+.* %$/);
+  assert.equal(format.percent(undefined), format.NOTHING);
+});
+
+test("a volume is short, and one that is not known is a dash", () => {
+  assert.equal(format.compact(1_234_567), new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 }).format(1_234_567));
+  assert.equal(format.compact(undefined), format.NOTHING);
+});
+
+test("an age is told in its largest whole unit", () => {
+  const ages = [0, 499, 1_000, 59_000, 60_000, 3_599_000, 3_600_000, 86_399_000];
+  assert.deepEqual(
+    ages.map((ms) => format.age(ms, 0)),
+    ["now", "now", "1 s ago", "59 s ago", "1 min ago", "59 min ago", "1 h ago", "23 h ago"],
+  );
+});
+
+test("an age over a day is the day itself, and one in the future is now", () => {
+  const at = Date.UTC(2024, 1, 9, 12);
+  assert.match(format.age(86_400_000, at), /2024/);
+  assert.equal(format.age(-5_000, at), "now");
+});
+
+test("what is to come is told in seconds that are not too few", () => {
+  assert.deepEqual([4_001, 4_000, 1, 0, -9].map(format.inSeconds), ["in 5 s", "in 4 s", "in 1 s", "now", "now"]);
+});
+
+test("a calendar day stays the same day in every time zone", () => {
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" }).format(new Date(2024, 1, 9));
+  assert.equal(format.day("2024-02-09"), day);
+});
+
+test("a state of the market that the page does not know is left out", () => {
+  assert.deepEqual(["open", "pre", "post", "closed", "unknown", undefined].map(format.marketState), ["Open", "Pre-market", "After hours", "Closed", "", ""]);
+});
+
+test("every reason for a stale price has words, one from a newer server too", () => {
+  assert.equal(format.staleReason("provider_blocked"), "source refuses us");
+  assert.equal(format.staleReason("a_reason_of_tomorrow"), "no fresh price");
+  assert.equal(format.staleReason(undefined), "no fresh price");
+});
+
+test("a stock without a price waits for its source, or says why there is none", () => {
+  assert.equal(format.lackReason("pending"), "waiting for source");
+  assert.equal(format.lackReason("provider_timeout"), "source is silent");
+});
+
+test("few stale prices are named and many are counted", () => {
+  assert.equal(format.stalePrices([]), "A source is out.");
+  assert.equal(format.stalePrices(["AAPL", "MSFT", "TSLA"]), "AAPL, MSFT, TSLA: stale.");
+  assert.equal(format.stalePrices(["AAPL", "MSFT", "TSLA", "NVDA"]), "4 prices are stale.");
+});
+
+test("only http and https addresses become links", () => {
+  assert.equal(format.safeLink("https://example.com/a"), "https://example.com/a");
+  assert.equal(format.safeLink("http://example.com"), "http://example.com/");
+  for (const address of ["javascript:alert(1)", " JAVASCRIPT:x", "data:text/html,x", "//evil.example", "file:///etc/passwd", "x", "", null, undefined, 7]) {
+    assert.equal(format.safeLink(address), undefined, String(address));
+  }
+});
+
+test("symbols are separated by spaces, commas and semicolons, raised, and taken once", () => {
+  assert.deepEqual(format.symbolsIn(" aapl, msft;TSLA\tbrk-b aapl "), ["AAPL", "MSFT", "TSLA", "BRK-B"]);
+  assert.deepEqual(format.symbolsIn("^gspc eurusd=x binance:btcusdt m&m.ns"), ["^GSPC", "EURUSD=X", "BINANCE:BTCUSDT", "M&M.NS"]);
+});
+
+test("a text with one word that is no symbol has no symbols at all", () => {
+  assert.deepEqual(format.symbolsIn("AAPL Société"), []);
+  assert.deepEqual(format.symbolsIn("AAPL $$$"), []);
+  assert.deepEqual(format.symbolsIn(" ,; "), []);
+});
