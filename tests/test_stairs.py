@@ -118,7 +118,7 @@ HOUSE = (
         Side.CLIENT,
         "terminal",
         (
-            *("exit_codes", "connection_report", "run", "render", "tables", "typed_commands", "board_view"),
+            *("exit_codes", "connection_report", "run", "text", "tables", "typed_commands", "board_view"),
             *("board_screen", "fronts", "prompt", "dialogue"),
         ),
     ),

@@ -32,7 +32,7 @@ from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT
 from stocktrack.system.data_folder import as_folder, default_data_folder
 from stocktrack.system.setting_sources import ENV_FILE, ENV_PREFIX, ClientVariable, setting_sources
 
-# What tells the project's own tests where things are; a server that they start has no business with it.
+# The project's own tests read these; a server that they start ignores them without a warning.
 TEST_PREFIX = "STOCKTRACK_TEST_"
 DEFAULT_NEWS_FEEDS = (
     "https://feeds.content.dowjones.io/public/rss/mw_topstories",
@@ -299,7 +299,7 @@ def _suggestion(name: str) -> str:
 
 
 def _warnings(unknown: set[str]) -> tuple[str, ...]:
-    """A sentence for each variable that is no setting, unless the clients or the tests read it."""
+    """A sentence for each variable that is not a setting, unless the clients or the tests read it."""
     return tuple(
         f"{variable} is no setting and is ignored.{_suggestion(variable.removeprefix(ENV_PREFIX).lower())}"
         for variable in sorted(unknown.difference(ClientVariable))

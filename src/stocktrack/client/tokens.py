@@ -16,7 +16,7 @@ from stocktrack.system.files import read_private_file
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """A token, whose it is, and until when it counts (epoch milliseconds)."""
+    """A token, its user, and until when it is valid (epoch milliseconds)."""
 
     username: str
     token: str = field(repr=False)
@@ -29,7 +29,7 @@ def token_file(host: str, port: int, environment: Mapping[str, str] = os.environ
 
 
 def store_token(path: Path, token: StoredToken) -> None:
-    """Keep a token, whole or not at all; `ConfigError` where that cannot be."""
+    """Store a token, whole or not at all; `ConfigError` where that fails."""
     content = {"username": token.username, "token": token.token, "expires_at": token.expires_at}
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
@@ -48,14 +48,14 @@ def store_token(path: Path, token: StoredToken) -> None:
 
 
 def stored_token(path: Path) -> StoredToken | None:
-    """The token that is kept there and still counts; `ConfigError` where others can read it."""
+    """The token in the file; None where there is no valid one. `ConfigError` where others can read the file."""
     if not path.exists():
         return None
     try:
         content = json.loads(read_private_file(path, f"The stored token {path}"))
         token = StoredToken(str(content["username"]), str(content["token"]), int(content["expires_at"]))
     except (ValueError, KeyError, TypeError):
-        return None  # what nobody can read is no token: `login` writes a new one
+        return None  # a damaged file is as good as none: `login` writes a new one
     return token if token.expires_at > time.time() * 1000 else None
 
 
