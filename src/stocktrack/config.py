@@ -1,4 +1,4 @@
-"""The server's settings: one frozen object, and the only reader of files, environment and flags.
+"""The server's settings: one frozen object, made of flags, the environment and files.
 
 Precedence, the strongest first: flag, environment (`STOCKTRACK_*`), `.env`, the file of `--config`, the user's own
 TOML file, default. Each field has its unit in its name and its reason in its description; `docs/configuration.md`
