@@ -18,6 +18,7 @@ from stocktrack.accounts.accounts import Accounts
 from stocktrack.accounts.tokens import open_tokens
 from stocktrack.clock import Clock, RealClock
 from stocktrack.config import RELOADABLE, LoadedSettings, Settings
+from stocktrack.doors.serving import MAX_REFUSED_LINGERING
 from stocktrack.doors.tls import server_context
 from stocktrack.errors import ConfigError, Reason, SessionEnd
 from stocktrack.market.board import Board
@@ -30,8 +31,7 @@ from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.storage.store import Store
 from stocktrack.system.data_folder import DataFolder
 from stocktrack.system.logs import set_log_level
-from stocktrack.web.door import MAX_REFUSED_LINGERING
-from stocktrack.web.doors import WebDoors
+from stocktrack.web.composition import Web
 from stocktrack.web.server import MAX_HTTP_CONNECTIONS
 
 log = structlog.get_logger()
@@ -91,7 +91,7 @@ class App:
             tls=server_context(settings.tls_cert, settings.tls_key),
             tls_handshake_timeout_seconds=settings.tls_handshake_timeout_seconds,
         )
-        self.web = WebDoors(
+        self.web = Web(
             settings,
             sessions=self.sessions,
             accounts=self.accounts,
