@@ -15,7 +15,8 @@ import structlog
 
 from stocktrack import __version__
 from stocktrack.accounts.accounts import Accounts
-from stocktrack.accounts.tokens import open_tokens
+from stocktrack.accounts.passwords import PasswordHasher
+from stocktrack.accounts.tokens import open_signer
 from stocktrack.clock import Clock, RealClock
 from stocktrack.config import RELOADABLE, LoadedSettings, Settings
 from stocktrack.doors.serving import MAX_REFUSED_LINGERING
@@ -48,21 +49,32 @@ RETRY_AFTER_SHUTDOWN_MS = 1_000
 
 
 class App:
-    """One running server. `start`, then use, then `close`; `providers` replaces the configured ones in tests."""
+    """One running server. `start`, then use, then `close`.
+
+    `providers` replaces the configured ones in tests, and `hasher` the real one, which takes its time.
+    """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, providers: Sequence[Provider] | None = None
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        providers: Sequence[Provider] | None = None,
+        hasher: PasswordHasher | None = None,
     ) -> None:
         self.settings = settings
         clock = clock or RealClock()
         self._folder = DataFolder(settings.data_dir)
         self._store = Store(settings.database)
-        self._clock = clock
         self.accounts = Accounts(
             self._store,
             clock,
+            open_signer=lambda: open_signer(
+                self._folder.path, clock, is_loopback=settings.is_loopback, warn=log.warning
+            ),
             login_failures_per_minute=settings.login_failures_per_minute,
             allowlist=settings.allowlist,
+            hasher=hasher,
         )
         self.board = Board()
         self.feed = Feed(
@@ -106,11 +118,8 @@ class App:
         """Start everything, the door last; on an error what was started is closed again."""
         try:
             self._folder.lock()
-            self.accounts.tokens = open_tokens(
-                self._folder.path, self._clock, is_loopback=self.settings.is_loopback, warn=log.warning
-            )
+            await self.accounts.start()  # first: with a weak secret the server changes no database
             await self._store.open()
-            await self.accounts.start()
             await self.feed.start()
             self.sessions.start()
             await self.server.start(self.settings.host, self.settings.port)

@@ -9,20 +9,12 @@ import argon2
 import pytest
 from structlog.testing import capture_logs
 
-from stocktrack.accounts import accounts as accounts_module
-from stocktrack.accounts.accounts import (
-    AHEAD_SECONDS,
-    BUSY_RETRY_MS,
-    HASHES_AT_ONCE,
-    MAX_PASSWORD_CHARS,
-    MAX_REMEMBERED,
-    NO_PASSWORD,
-    REMEMBER_SECONDS,
-    Accounts,
-    Argon2Hasher,
-    password_hint,
-)
-from stocktrack.accounts.tokens import Tokens
+from stocktrack.accounts.accounts import NO_PASSWORD, Accounts
+from stocktrack.accounts.line import BUSY_RETRY_MS, HashLine
+from stocktrack.accounts.logins import LOOK_SECONDS, Login
+from stocktrack.accounts.passwords import HASHES_AT_ONCE, MAX_PASSWORD_CHARS, Argon2Hasher, password_hint
+from stocktrack.accounts.remembered import MAX_REMEMBERED, REMEMBER_SECONDS, RememberedPasswords
+from stocktrack.accounts.tokens import TokenSigner
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.messages import Auth
@@ -30,6 +22,7 @@ from stocktrack.storage.store import Store
 
 HERE = "127.0.0.1"
 RIGHT = "correct horse"
+SECRET = b"s" * 32
 
 
 class ScriptedHasher:
@@ -113,6 +106,7 @@ async def started(
     accounts = Accounts(
         store,
         clock,
+        open_signer=lambda: TokenSigner(SECRET, clock),
         login_failures_per_minute=failures,
         allowlist=allowlist,
         hasher=hasher,
@@ -124,6 +118,11 @@ async def started(
     finally:
         hasher.let_go()
         await accounts.close()
+
+
+def unstarted(store: Store, clock: ManualClock, *, failures: int) -> Accounts:
+    """Accounts with the real hasher."""
+    return Accounts(store, clock, open_signer=lambda: TokenSigner(SECRET, clock), login_failures_per_minute=failures)
 
 
 @pytest.fixture
@@ -149,6 +148,10 @@ async def outcomes(*logins: asyncio.Task[None]) -> list[Reason | None]:
     return reasons
 
 
+def line_of(accounts: Accounts) -> HashLine:
+    return accounts._logins._line
+
+
 def login(accounts: Accounts, name: str, password: str, address: str = HERE) -> asyncio.Task[None]:
     return asyncio.create_task(accounts.verify(name, password, address))
 
@@ -159,7 +162,7 @@ def login(accounts: Accounts, name: str, password: str, address: str = HERE) -> 
 async def test_with_real_argon2_the_right_password_is_let_in_and_a_wrong_one_is_not(
     store: Store, clock: ManualClock
 ) -> None:
-    accounts = Accounts(store, clock, login_failures_per_minute=30)
+    accounts = unstarted(store, clock, failures=30)
     await accounts.start()
     try:
         await accounts.add("ann", "pässwörd 🐎")
@@ -200,7 +203,7 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer_at_the_s
 async def test_the_hash_that_stands_in_for_unknown_names_lets_nobody_in(
     accounts: Accounts, hasher: ScriptedHasher
 ) -> None:
-    accounts._decoy_hash = hasher.hash(RIGHT.encode())
+    accounts._logins._decoy_hash = hasher.hash(RIGHT.encode())
     assert (await failure(accounts, "nobody", RIGHT)).reason is Reason.BAD_CREDENTIALS
 
 
@@ -211,8 +214,8 @@ async def test_names_are_told_apart_by_case(accounts: Accounts) -> None:
 async def test_a_password_with_half_a_surrogate_pair_is_only_wrong(accounts: Accounts) -> None:
     hasher = Argon2Hasher()
     assert not hasher.matches(hasher.hash(b"x"), "\ud800".encode("utf-8", "surrogatepass"))
-    accounts._hasher = hasher
-    accounts._decoy_hash = hasher.hash(b"x")
+    accounts._pool._hasher = hasher
+    accounts._logins._decoy_hash = hasher.hash(b"x")
     assert (await failure(accounts, "nobody", "\ud800")).reason is Reason.BAD_CREDENTIALS
 
 
@@ -265,17 +268,17 @@ async def test_a_password_changed_by_another_process_counts_at_once(
         assert (await failure(accounts, "ann", "new one")).reason is Reason.BAD_CREDENTIALS
 
 
-async def test_the_memory_of_passwords_is_bounded_and_forgets_the_longest_unused(
-    accounts: Accounts, clock: ManualClock
-) -> None:
+async def test_the_memory_of_passwords_is_bounded_and_forgets_the_longest_unused(clock: ManualClock) -> None:
+    remembered = RememberedPasswords(clock)
     for number in range(MAX_REMEMBERED + 5):
-        accounts._remember(number.to_bytes(4))
-    assert len(accounts._remembered) == MAX_REMEMBERED
-    assert not accounts._is_remembered((4).to_bytes(4))
-    assert accounts._is_remembered((5).to_bytes(4))
+        remembered.add(number.to_bytes(4))
+    assert len(remembered) == MAX_REMEMBERED
+    assert not remembered.has((4).to_bytes(4))
+    assert remembered.has((5).to_bytes(4))
     await clock.advance(REMEMBER_SECONDS)
-    accounts._remember(b"fresh")
-    assert list(accounts._remembered) == [b"fresh"]
+    remembered.add(b"fresh")
+    assert len(remembered) == 1
+    assert remembered.has(b"fresh")
 
 
 # --- many at once --------------------------------------------------------------------------------------------------
@@ -336,7 +339,7 @@ async def test_different_wrong_logins_at_once_are_stopped_where_one_by_one_would
         hasher.hold()
         logins = [login(accounts, "ann", f"guess {number}") for number in range(40)]
         await all_looked_up(store)
-        assert accounts._waiting == 40 - HASHES_AT_ONCE
+        assert line_of(accounts).waiting == 40 - HASHES_AT_ONCE
         hasher.let_go()
         reasons = await outcomes(*logins)
     # Those that are hashed at the same time cannot know of each other.
@@ -354,7 +357,7 @@ async def test_wrong_logins_whose_clients_go_while_they_are_hashed_are_counted(
             await hasher.begun()
             gone.cancel()
             hasher.let_go()
-            await asyncio.gather(gone, *accounts._hashing, return_exceptions=True)
+            await asyncio.gather(gone, *line_of(accounts)._running, return_exceptions=True)
             assert gone.cancelled()
         assert (await failure(accounts, "ann", "guess 2")).reason is Reason.LOGIN_THROTTLED
 
@@ -370,8 +373,8 @@ async def test_clients_that_go_while_they_are_hashed_start_no_more_hashes_than_t
         with suppress(asyncio.CancelledError):
             await gone
     waiting = login(accounts, "ann", RIGHT)
-    await until(lambda: accounts._waiting == 1)
-    assert len(accounts._hashing) == HASHES_AT_ONCE
+    await until(lambda: line_of(accounts).waiting == 1)
+    assert line_of(accounts).running == HASHES_AT_ONCE
     hasher.let_go()
     await waiting
 
@@ -386,17 +389,17 @@ async def test_at_most_so_many_logins_wait_and_one_more_is_told_to_come_back(
         logins = []
         for number in range(4):
             logins.append(login(accounts, f"user{number}", RIGHT))
-            await until(lambda: len(accounts._hashing) + accounts._waiting == len(logins))
+            await until(lambda: line_of(accounts).running + line_of(accounts).waiting == len(logins))
         error = await failure(accounts, "user4", RIGHT)
         assert (error.reason, error.retry_after_ms) == (Reason.LOGIN_THROTTLED, BUSY_RETRY_MS)
         logins[3].cancel()  # a client that goes while it waits makes room
-        await until(lambda: accounts._waiting == 1)
+        await until(lambda: line_of(accounts).waiting == 1)
         next_one = login(accounts, "user5", RIGHT)
-        await until(lambda: accounts._waiting == 2)
+        await until(lambda: line_of(accounts).waiting == 2)
         hasher.let_go()
         assert await outcomes(*logins[:3], next_one) == [None] * 4
         # A hash that somebody was let in without ends all the same, and gives its turn back then.
-        await until(lambda: not list(accounts._turns))
+        await until(lambda: not accounts._logins._answers)
 
 
 async def until(is_so: Callable[[], object]) -> None:
@@ -458,7 +461,7 @@ async def under_attack(store: Store, clock: ManualClock, hasher: ScriptedHasher)
 
 async def waiting(accounts: Accounts, clock: ManualClock, logins: int = 1) -> None:
     """Return when so many wrong logins only wait for their time to be over."""
-    await until(lambda: len(clock._sleepers) == logins and not accounts._hashing)
+    await until(lambda: len(clock._sleepers) == logins and not line_of(accounts).running)
 
 
 async def test_a_right_password_from_a_throttled_address_is_let_in_where_nobody_failed_with_the_name(
@@ -479,7 +482,7 @@ async def test_a_wrong_password_from_a_throttled_address_is_a_429_after_the_same
         for name in ("ann", "nobody"):
             wrong = login(accounts, name, "wrong")
             await waiting(accounts, clock)
-            await clock.advance(AHEAD_SECONDS - 0.5)
+            await clock.advance(LOOK_SECONDS - 0.5)
             assert not wrong.done()
             await clock.advance(0.5)
             with pytest.raises(CommandError) as caught:
@@ -499,7 +502,7 @@ async def test_names_that_nobody_has_cost_no_hash_at_a_throttled_address(
         guesses = [login(accounts, f"stranger{number}", "wrong") for number in range(100)]
         await waiting(accounts, clock, 100)
         await accounts.verify("ann", RIGHT, HERE)
-        await clock.advance(AHEAD_SECONDS)
+        await clock.advance(LOOK_SECONDS)
         assert await outcomes(*guesses) == [Reason.LOGIN_THROTTLED] * 100
     assert hasher.compared == [RIGHT]
 
@@ -511,11 +514,11 @@ async def test_a_bystander_that_is_found_right_too_late_is_let_in_at_the_next_tr
         hasher.hold()
         late = login(accounts, "ann", RIGHT)
         await hasher.begun()
-        await clock.advance(AHEAD_SECONDS)
+        await clock.advance(LOOK_SECONDS)
         with pytest.raises(CommandError):
             await late
         hasher.let_go()
-        await until(lambda: not (accounts._hashing or accounts._tasks))
+        await until(lambda: not line_of(accounts).running)
         await accounts.verify("ann", RIGHT, HERE)
 
 
@@ -529,10 +532,10 @@ async def test_bystanders_are_hashed_one_at_a_time_and_not_when_their_time_is_ov
         second = login(accounts, "bob", RIGHT)
         await until(lambda: len(clock._sleepers) == 2)
         assert hasher.compared == ["wrong"]
-        await clock.advance(AHEAD_SECONDS)
+        await clock.advance(LOOK_SECONDS)
         assert await outcomes(first, second) == [Reason.LOGIN_THROTTLED] * 2
         hasher.let_go()
-        await until(lambda: not accounts._hashing)
+        await until(lambda: not line_of(accounts).running)
     assert hasher.compared == ["wrong"]
 
 
@@ -556,9 +559,9 @@ async def test_a_right_password_does_not_wait_for_the_wrong_ones_before_it(
     hasher.hold()
     wrong = [login(accounts, f"stranger{number}", f"wrong{number}", "192.0.2.7") for number in range(20)]
     await hasher.begun(HASHES_AT_ONCE)
-    await until(lambda: accounts._waiting == 20 - HASHES_AT_ONCE)
+    await until(lambda: line_of(accounts).waiting == 20 - HASHES_AT_ONCE)
     honest = login(accounts, "ann", RIGHT, "192.0.2.7")
-    await until(lambda: accounts._waiting == 21 - HASHES_AT_ONCE)
+    await until(lambda: line_of(accounts).waiting == 21 - HASHES_AT_ONCE)
     hasher.let_go()
     await honest
     assert hasher.compared.index(RIGHT) <= HASHES_AT_ONCE + 1
@@ -570,88 +573,78 @@ async def test_a_wrong_password_in_a_crowd_is_counted_once_and_answered_in_its_t
 ) -> None:
     hasher.hold()
     strangers = [login(accounts, f"stranger{number}", "x", "192.0.2.7") for number in range(3)]
-    await until(lambda: accounts._waiting == 1)
+    await until(lambda: line_of(accounts).waiting == 1)
     wrong = login(accounts, "ann", "wrong", "192.0.2.7")
-    await until(lambda: accounts._waiting == 2)
+    await until(lambda: line_of(accounts).waiting == 2)
     hasher.let_go()
     assert await outcomes(wrong, *strangers) == [Reason.BAD_CREDENTIALS] * 4
-    assert len(accounts._throttle._failures["name", "ann"]) == 1
+    assert len(accounts._throttle._names._times["ann"]) == 1
 
 
 # --- tokens --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def signed(accounts: Accounts, clock: ManualClock) -> Accounts:
-    """`accounts` with a secret for tokens."""
-    accounts.tokens = Tokens(b"s" * 32, clock)
-    return accounts
-
-
-async def test_a_token_lets_its_user_in_without_a_hash(signed: Accounts, hasher: ScriptedHasher) -> None:
-    token = await signed.make_token("ann", 30)
-    assert await signed.verify_token(token.text, HERE) == "ann"
+async def test_a_token_lets_its_user_in_without_a_hash(accounts: Accounts, hasher: ScriptedHasher) -> None:
+    token = await accounts.make_token("ann", 30)
+    assert await accounts.verify_token(token.text, HERE) == "ann"
     assert hasher.compared == []
 
 
-async def test_a_token_ends_with_its_days(signed: Accounts, clock: ManualClock) -> None:
-    token = await signed.make_token("ann", 1)
+async def test_a_token_ends_with_its_days(accounts: Accounts, clock: ManualClock) -> None:
+    token = await accounts.make_token("ann", 1)
     await clock.advance(86_400)
-    await token_failure(signed, token.text)
+    await token_failure(accounts, token.text)
 
 
 async def test_revoking_removing_and_a_new_user_of_the_same_name_end_tokens_also_from_another_process(
-    signed: Accounts, url: str, clock: ManualClock
+    accounts: Accounts, url: str, clock: ManualClock
 ) -> None:
-    first = await signed.make_token("ann", 30)
+    first = await accounts.make_token("ann", 30)
     async with opened(url) as other_store, started(other_store, clock, ScriptedHasher()) as command_line:
         await command_line.revoke_tokens("ann")
-        await token_failure(signed, first.text)
-        second = await signed.make_token("ann", 30)
-        assert await signed.verify_token(second.text, HERE) == "ann"
+        await token_failure(accounts, first.text)
+        second = await accounts.make_token("ann", 30)
+        assert await accounts.verify_token(second.text, HERE) == "ann"
         await command_line.change_password("ann", "new one")
-        assert await signed.verify_token(second.text, HERE) == "ann"
+        assert await accounts.verify_token(second.text, HERE) == "ann"
         await command_line.remove("ann")
-        await token_failure(signed, second.text)
+        await token_failure(accounts, second.text)
         await clock.advance(0.001)
         await command_line.add("ann", RIGHT)
         for old in (first, second):
-            await token_failure(signed, old.text)
+            await token_failure(accounts, old.text)
 
 
-async def test_every_bad_token_gets_the_same_answer(signed: Accounts, clock: ManualClock) -> None:
-    unsigned = Tokens(b"t" * 32, clock).make("ann", 0, 0, days=1).text
-    stranger = signed.tokens.make("nobody", 0, 0, days=1).text if signed.tokens else ""
-    answers = {(await token_failure(signed, text)).message for text in ("x", unsigned, stranger)}
+async def test_every_bad_token_gets_the_same_answer(accounts: Accounts, clock: ManualClock) -> None:
+    forged = TokenSigner(b"t" * 32, clock).make("ann", 0, 0, days=1).text
+    stranger = TokenSigner(SECRET, clock).make("nobody", 0, 0, days=1).text
+    answers = {(await token_failure(accounts, text)).message for text in ("x", forged, stranger)}
     assert len(answers) == 1
-    signed.tokens = None
-    assert (await token_failure(signed, unsigned)).message in answers
 
 
 async def test_bad_tokens_throttle_passwords_from_their_address_and_no_name_and_no_token(
     store: Store, clock: ManualClock, hasher: ScriptedHasher
 ) -> None:
     async with started(store, clock, hasher, failures=3) as accounts:
-        accounts.tokens = Tokens(b"s" * 32, clock)
         await accounts.add("ann", RIGHT)
         token = await accounts.make_token("ann", 30)
-        forged = Tokens(b"t" * 32, clock).make("ann", 0, 0, days=1).text
+        forged = TokenSigner(b"t" * 32, clock).make("ann", 0, 0, days=1).text
         for _ in range(5):
             await token_failure(accounts, forged)
         wrong = login(accounts, "eve", "wrong")
         await waiting(accounts, clock)
-        await clock.advance(AHEAD_SECONDS)
+        await clock.advance(LOOK_SECONDS)
         assert await outcomes(wrong) == [Reason.LOGIN_THROTTLED]
         assert await accounts.verify_token(token.text, HERE) == "ann"
         await accounts.verify("ann", RIGHT, "192.0.2.1")
 
 
-async def test_a_token_is_for_a_user_and_for_days_that_can_be(signed: Accounts) -> None:
+async def test_a_token_is_for_a_user_and_for_days_that_can_be(accounts: Accounts) -> None:
     for name, days, sentence in (("bob", 30, "no user 'bob'"), ("ann", 0, "1 to 365"), ("ann", 366, "1 to 365")):
         with pytest.raises(CommandError, match=sentence):
-            await signed.make_token(name, days)
+            await accounts.make_token(name, days)
     with pytest.raises(CommandError, match="no user 'bob'"):
-        await signed.revoke_tokens("bob")
+        await accounts.revoke_tokens("bob")
 
 
 async def token_failure(accounts: Accounts, token: str) -> CommandError:
@@ -686,19 +679,18 @@ async def test_a_role_counts_at_once_also_where_another_process_gives_and_takes_
 @pytest.fixture
 async def classroom(store: Store, clock: ManualClock, hasher: ScriptedHasher) -> AsyncIterator[Accounts]:
     async with started(store, clock, hasher, allowlist=("pupil", "ann")) as accounts:
-        accounts.tokens = Tokens(b"s" * 32, clock)
         await accounts.add("ann", RIGHT)
         await accounts.add("bob", RIGHT)
         yield accounts
 
 
 async def test_a_name_of_the_allowlist_is_let_in_by_any_password_and_none_and_has_a_saved_list(
-    classroom: Accounts, hasher: ScriptedHasher
+    classroom: Accounts, store: Store, hasher: ScriptedHasher
 ) -> None:
     for password in (None, "x", "y"):
         await classroom.verify("pupil", password, HERE)
-    await classroom.save("pupil", ["AAPL"], 5)
-    assert await classroom.saved("pupil") == ("AAPL",)
+    await store.save("pupil", ["AAPL"], 5)
+    assert await store.saved("pupil") == ("AAPL",)
     assert [user.name for user in await classroom.list()] == ["ann", "bob", "pupil"]
     assert hasher.compared == []
 
@@ -789,11 +781,11 @@ async def test_a_hash_that_cannot_be_renewed_lets_its_user_in_and_is_logged(
 ) -> None:
     hasher.generation = 2
     read_only = url.replace("sqlite:///", "sqlite:///file:") + "?mode=ro&uri=true"
-    async with opened(read_only) as store, started(store, clock, hasher) as others:
+    async with opened(read_only) as frozen, started(frozen, clock, hasher) as others:
         with capture_logs() as logs:
             await others.verify("ann", RIGHT, HERE)
     assert [entry["event"] for entry in logs] == ["A password's hash could not be renewed."]
-    assert await accounts.saved("ann") == ()
+    assert [user.name for user in await accounts.list()] == ["ann"]
 
 
 # --- a broken store ------------------------------------------------------------------------------------------------
@@ -820,7 +812,7 @@ async def test_a_hash_that_cannot_be_compared_lets_nobody_in_and_tells_the_opera
 
 async def test_a_login_before_the_start_is_a_mistake_of_the_caller(store: Store, clock: ManualClock) -> None:
     with pytest.raises(RuntimeError, match="was not awaited"):
-        await Accounts(store, clock, login_failures_per_minute=30).verify("ann", RIGHT, HERE)
+        await unstarted(store, clock, failures=30).verify("ann", RIGHT, HERE)
 
 
 async def test_closing_ends_logins_that_wait_for_a_hash(
@@ -843,22 +835,13 @@ async def test_closing_ends_logins_that_wait_for_a_hash(
 # --- managing users ------------------------------------------------------------------------------------------------
 
 
-async def test_users_are_added_listed_and_removed(accounts: Accounts, clock: ManualClock) -> None:
+async def test_users_are_added_listed_and_removed(accounts: Accounts, store: Store, clock: ManualClock) -> None:
     await accounts.add("bob", "b")
-    await accounts.save("bob", ["AAPL", "MSFT"], 500)
+    await store.save("bob", ["AAPL", "MSFT"], 500)
     users = [(user.name, user.created_at_ms, user.saved_count) for user in await accounts.list()]
     assert users == [("ann", clock.now_ms(), 0), ("bob", clock.now_ms(), 2)]
     await accounts.remove("bob")
     assert [user.name for user in await accounts.list()] == ["ann"]
-
-
-async def test_the_saved_list_goes_through_to_the_store(accounts: Accounts) -> None:
-    await accounts.save("ann", ["TSLA", "AAPL"], 2)
-    assert await accounts.saved("ann") == ("TSLA", "AAPL")
-    with pytest.raises(CommandError, match="at most 2 symbols"):
-        await accounts.save("ann", ["MSFT"], 2)
-    assert await accounts.unsave("ann", ["AAPL", "MSFT"]) == ("AAPL",)
-    assert await accounts.unsave("ann", None) == ("TSLA",)
 
 
 async def test_a_taken_name_and_a_missing_user_get_a_sentence(accounts: Accounts) -> None:
@@ -915,18 +898,18 @@ def test_a_short_password_gets_a_hint_and_a_long_one_none() -> None:
 async def test_no_password_and_no_hash_appears_in_logs_reprs_and_errors(
     store: Store, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seen = [repr(accounts_module._Login("ann", HERE, True, b"plain-secret-0", "$argon2id$", b"digest"))]
+    seen = [repr(Login("ann", HERE, True, b"plain-secret-0", "$argon2id$", b"digest"))]
     caplog.set_level(logging.DEBUG)
     for name in ("aiosqlite", "sqlalchemy"):  # at DEBUG these log each statement's values: `logs.py` keeps them quiet
         caplog.set_level(logging.WARNING, name)
     asyncio.get_running_loop().set_debug(True)
-    accounts = Accounts(store, clock, login_failures_per_minute=1)
+    accounts = unstarted(store, clock, failures=1)
     await accounts.start()
     with capture_logs() as logs:
         await accounts.add("ann", "plain-secret-1")
         waiting = login(accounts, "ann", "plain-secret-1")
         # Not sooner: while a row is read, it stands in the repr of the task that reads it.
-        await until(lambda: accounts._hashing)
+        await until(lambda: line_of(accounts).running)
         seen += [repr(task) for task in asyncio.all_tasks()]
         await waiting
         for password in ("plain-secret-2", "plain-secret-3"):

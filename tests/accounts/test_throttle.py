@@ -1,7 +1,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from stocktrack.accounts.throttle import MAX_THROTTLED, LoginThrottle
+from stocktrack.accounts.throttle import MAX_KEYS, LoginThrottle
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError
 
@@ -41,12 +41,12 @@ async def test_a_name_is_not_an_address_to_the_throttle(clock: ManualClock) -> N
 
 async def test_what_the_throttle_keeps_is_bounded_and_goes_after_a_minute(clock: ManualClock) -> None:
     throttle = LoginThrottle(clock, 30)
-    for number in range(MAX_THROTTLED):
+    for number in range(MAX_KEYS + 5):
         throttle.count(f"name{number}", f"address{number}")
-    assert len(throttle._failures) == MAX_THROTTLED
+    assert len(throttle._names) == len(throttle._addresses) == MAX_KEYS
     await clock.advance(60)
     throttle.count("ann", HERE)
-    assert len(throttle._failures) == 2
+    assert len(throttle._names) == len(throttle._addresses) == 1
 
 
 async def test_a_throttled_address_is_logged_once_and_the_name_is_not(clock: ManualClock) -> None:
@@ -83,32 +83,33 @@ async def test_an_address_is_blamed_alone_while_nobody_fails_with_the_name(clock
     assert throttle.blames_only_address("eve", HERE)
 
 
-async def test_a_name_goes_ahead_once_a_minute_unless_it_failed_or_was_cleared(clock: ManualClock) -> None:
+async def test_a_name_is_looked_at_once_a_minute_unless_it_failed_or_was_right(clock: ManualClock) -> None:
     throttle = LoginThrottle(clock, 2)
-    assert throttle.may_go_ahead("ann")
-    throttle.went_ahead("ann")
-    assert not throttle.may_go_ahead("ann")
-    throttle.clear("ann")
-    assert throttle.may_go_ahead("ann")
+    assert throttle.may_look("ann")
+    throttle.looked("ann")
+    assert not throttle.may_look("ann")
+    throttle.looked_right("ann")
+    assert throttle.may_look("ann")
     throttle.count("ann", HERE)
-    assert not throttle.may_go_ahead("ann")
-    throttle.went_ahead("bob")
+    assert not throttle.may_look("ann")
+    throttle.looked("bob")
     await clock.advance(59)
-    assert not throttle.may_go_ahead("ann")
-    assert not throttle.may_go_ahead("bob")
+    assert not throttle.may_look("ann")
+    assert not throttle.may_look("bob")
     await clock.advance(1)
-    assert throttle.may_go_ahead("ann")
-    assert throttle.may_go_ahead("bob")
+    assert throttle.may_look("ann")
+    assert throttle.may_look("bob")
 
 
-async def test_names_that_went_ahead_are_bounded_and_push_no_failures_out(clock: ManualClock) -> None:
+async def test_names_that_looked_are_bounded_and_push_no_failures_out(clock: ManualClock) -> None:
     throttle = LoginThrottle(clock, 1)
     throttle.count_address(HERE)
-    for number in range(MAX_THROTTLED + 5):
-        throttle.went_ahead(f"name{number}")
-    assert len(throttle._ahead) == MAX_THROTTLED
+    for number in range(MAX_KEYS + 5):
+        throttle.looked(f"name{number}")
+    assert len(throttle._looks) == MAX_KEYS
     with pytest.raises(CommandError):
         throttle.check("ann", HERE)
     await clock.advance(60)
-    throttle.went_ahead("ann")
-    assert list(throttle._ahead) == ["ann"]
+    throttle.looked("ann")
+    assert len(throttle._looks) == 1
+    assert not throttle.may_look("ann")

@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from stocktrack.accounts.tokens import DAY_SECONDS, SECRET_FILE, Claims, IssuedToken, Tokens, open_tokens
+from stocktrack.accounts.tokens import DAY_SECONDS, SECRET_FILE, Claims, IssuedToken, TokenSigner, open_signer
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ConfigError
 
@@ -21,8 +21,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def tokens(clock: ManualClock) -> Tokens:
-    return Tokens(SECRET, clock)
+def signer(clock: ManualClock) -> TokenSigner:
+    return TokenSigner(SECRET, clock)
 
 
 def payload_of(token: IssuedToken) -> dict[str, Any]:
@@ -42,8 +42,8 @@ def refuse_to_warn(sentence: str) -> None:
 # --- making and reading ---
 
 
-def test_a_token_says_whose_it_is_and_nothing_secret(tokens: Tokens, clock: ManualClock) -> None:
-    token = tokens.make("ann ü", BORN, 3, days=30)
+def test_a_token_says_whose_it_is_and_nothing_secret(signer: TokenSigner, clock: ManualClock) -> None:
+    token = signer.make("ann ü", BORN, 3, days=30)
     now = clock.now_ms() // 1000
     assert payload_of(token) == {
         "iss": "stocktrack",
@@ -55,33 +55,33 @@ def test_a_token_says_whose_it_is_and_nothing_secret(tokens: Tokens, clock: Manu
     }
     assert jwt.get_unverified_header(token.text) == {"alg": "HS256", "typ": "JWT"}
     assert token.expires_at_ms == (now + 30 * DAY_SECONDS) * 1000
-    assert tokens.read(token.text) == Claims("ann ü", BORN, 3)
+    assert signer.read(token.text) == Claims("ann ü", BORN, 3)
 
 
-def test_the_longest_name_makes_a_token_that_auth_takes(tokens: Tokens) -> None:
-    assert len(tokens.make("🐎" * 64, BORN, 2**31, days=365).text) < 2048
+def test_the_longest_name_makes_a_token_that_auth_takes(signer: TokenSigner) -> None:
+    assert len(signer.make("🐎" * 64, BORN, 2**31, days=365).text) < 2048
 
 
-async def test_a_token_counts_until_its_second_and_no_longer(tokens: Tokens, clock: ManualClock) -> None:
-    token = tokens.make("ann", BORN, 0, days=1)
+async def test_a_token_counts_until_its_second_and_no_longer(signer: TokenSigner, clock: ManualClock) -> None:
+    token = signer.make("ann", BORN, 0, days=1)
     await clock.advance((token.expires_at_ms - clock.now_ms() - 1) / 1000)
-    assert tokens.read(token.text) is not None
+    assert signer.read(token.text) is not None
     await clock.advance(0.001)
-    assert tokens.read(token.text) is None
+    assert signer.read(token.text) is None
 
 
-def test_a_token_of_another_secret_is_none(tokens: Tokens, clock: ManualClock) -> None:
-    assert tokens.read(Tokens(b"x" * 32, clock).make("ann", BORN, 0, days=1).text) is None
+def test_a_token_of_another_secret_is_none(signer: TokenSigner, clock: ManualClock) -> None:
+    assert signer.read(TokenSigner(b"x" * 32, clock).make("ann", BORN, 0, days=1).text) is None
 
 
-def test_only_hs256_is_read_whatever_the_header_says(tokens: Tokens) -> None:
-    payload = payload_of(tokens.make("ann", BORN, 0, days=1))
+def test_only_hs256_is_read_whatever_the_header_says(signer: TokenSigner) -> None:
+    payload = payload_of(signer.make("ann", BORN, 0, days=1))
     unsigned = f"{encoded({'alg': 'none', 'typ': 'JWT'})}.{encoded(payload)}."
-    assert tokens.read(unsigned) is None
-    assert tokens.read(jwt.encode(payload, "", algorithm="none")) is None
+    assert signer.read(unsigned) is None
+    assert signer.read(jwt.encode(payload, "", algorithm="none")) is None
     for algorithm in ("HS384", "HS512"):
         # Signed with the right key.
-        assert tokens.read(jwt.encode(payload, tokens._key.ljust(64, b"\0"), algorithm=algorithm)) is None
+        assert signer.read(jwt.encode(payload, signer._key.ljust(64, b"\0"), algorithm=algorithm)) is None
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,12 @@ def test_only_hs256_is_read_whatever_the_header_says(tokens: Tokens) -> None:
         {"epoch": 0.5},
     ],
 )
-def test_a_signed_token_without_a_claim_or_with_a_wrong_one_is_none(tokens: Tokens, change: dict[str, Any]) -> None:
-    payload = payload_of(tokens.make("ann", BORN, 0, days=1)) | change
+def test_a_signed_token_without_a_claim_or_with_a_wrong_one_is_none(
+    signer: TokenSigner, change: dict[str, Any]
+) -> None:
+    payload = payload_of(signer.make("ann", BORN, 0, days=1)) | change
     kept = {claim: value for claim, value in payload.items() if value is not None}
-    assert tokens.read(jwt.encode(kept, tokens._key, algorithm="HS256")) is None
+    assert signer.read(jwt.encode(kept, signer._key, algorithm="HS256")) is None
 
 
 @pytest.mark.parametrize(
@@ -123,23 +125,23 @@ def test_a_signed_token_without_a_claim_or_with_a_wrong_one_is_none(tokens: Toke
         "x" * 2048,
     ],
 )
-def test_a_text_that_is_no_token_is_none(tokens: Tokens, text: str) -> None:
-    assert tokens.read(text) is None
+def test_a_text_that_is_no_token_is_none(signer: TokenSigner, text: str) -> None:
+    assert signer.read(text) is None
 
 
-def test_every_token_that_was_changed_in_one_place_is_none(tokens: Tokens) -> None:
-    text = tokens.make("ann", BORN, 0, days=1).text
+def test_every_token_that_was_changed_in_one_place_is_none(signer: TokenSigner) -> None:
+    text = signer.make("ann", BORN, 0, days=1).text
     for place in range(len(text)):
         for other in "A_.":
             changed = text[:place] + other + text[place + 1 :]
             # The last letter holds bits that mean nothing.
-            assert changed == text or place == len(text) - 1 or tokens.read(changed) is None, changed
+            assert changed == text or place == len(text) - 1 or signer.read(changed) is None, changed
 
 
-def test_neither_token_nor_secret_stands_in_a_repr(tokens: Tokens) -> None:
-    token = tokens.make("ann", BORN, 0, days=1)
+def test_neither_token_nor_secret_stands_in_a_repr(signer: TokenSigner) -> None:
+    token = signer.make("ann", BORN, 0, days=1)
     assert token.text not in repr(token)
-    assert SECRET.decode() not in repr(tokens)
+    assert SECRET.decode() not in repr(signer)
 
 
 # --- the secret ---
@@ -148,13 +150,13 @@ def test_neither_token_nor_secret_stands_in_a_repr(tokens: Tokens) -> None:
 def test_the_secret_is_made_at_first_use_for_its_owner_alone_and_stays(tmp_path: Path, clock: ManualClock) -> None:
     old_mask = os.umask(0)
     try:
-        first = open_tokens(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
+        first = open_signer(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
     finally:
         os.umask(old_mask)
     [file] = tmp_path.iterdir()
     assert (file.name, file.stat().st_mode & 0o777) == (SECRET_FILE, 0o600)
     assert len(bytes.fromhex(file.read_text())) == 32
-    again = open_tokens(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
+    again = open_signer(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
     assert again.read(first.make("ann", BORN, 0, days=1).text) == Claims("ann", BORN, 0)
 
 
@@ -162,7 +164,7 @@ def test_each_server_makes_its_own_secret(tmp_path: Path, clock: ManualClock) ->
     made = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        open_tokens(tmp_path / name, clock, is_loopback=True, warn=refuse_to_warn)
+        open_signer(tmp_path / name, clock, is_loopback=True, warn=refuse_to_warn)
         made.append((tmp_path / name / SECRET_FILE).read_text())
     assert made[0] != made[1]
 
@@ -183,24 +185,24 @@ def test_a_weak_secret_is_refused_on_a_network_and_told_on_loopback(
     file.write_text(content)
     file.chmod(mode)
     with pytest.raises(ConfigError, match=sentence) as caught:
-        open_tokens(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
+        open_signer(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
     assert content.strip() not in str(caught.value).replace("least 32 bytes", "")
     told: list[str] = []
-    tokens = open_tokens(tmp_path, clock, is_loopback=True, warn=told.append)
+    signer = open_signer(tmp_path, clock, is_loopback=True, warn=told.append)
     assert told == [str(caught.value)]
-    assert tokens.read(tokens.make("ann", BORN, 0, days=1).text) is not None
+    assert signer.read(signer.make("ann", BORN, 0, days=1).text) is not None
 
 
 def test_an_empty_secret_is_refused_everywhere(tmp_path: Path, clock: ManualClock) -> None:
     file = tmp_path / SECRET_FILE
     file.touch(mode=0o600)
     with pytest.raises(ConfigError, match="has 0 bytes"):
-        open_tokens(tmp_path, clock, is_loopback=True, warn=refuse_to_warn)
+        open_signer(tmp_path, clock, is_loopback=True, warn=refuse_to_warn)
 
 
 def test_a_secret_that_cannot_be_read_or_made_is_named(tmp_path: Path, clock: ManualClock) -> None:
     (tmp_path / SECRET_FILE).mkdir()
     with pytest.raises(ConfigError, match="Is a directory"):
-        open_tokens(tmp_path, clock, is_loopback=True, warn=refuse_to_warn)
+        open_signer(tmp_path, clock, is_loopback=True, warn=refuse_to_warn)
     with pytest.raises(ConfigError, match="No such file"):
-        open_tokens(tmp_path / "nowhere", clock, is_loopback=True, warn=refuse_to_warn)
+        open_signer(tmp_path / "nowhere", clock, is_loopback=True, warn=refuse_to_warn)

@@ -206,8 +206,7 @@ async def live_server(
 ) -> AsyncIterator[LiveServer]:
     """A server on a free port with its data in `data_dir` and `PASSWORD` for all `users`; it is closed at the end."""
     settings = {"port": 0, "web_port": 0 if web else None, **settings}
-    app = App(Settings(data_dir=data_dir, **settings), clock=clock, providers=providers)
-    app.accounts._hasher = QuickHasher()
+    app = App(Settings(data_dir=data_dir, **settings), clock=clock, providers=providers, hasher=QuickHasher())
     await app.start()
     server = LiveServer(app)
     try:

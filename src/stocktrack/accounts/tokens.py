@@ -1,7 +1,7 @@
 """Tokens: what a client logs in with instead of a password, and the secret that this server signs them with.
 
 A token is a JSON Web Token (RFC 7519), signed with HS256 and read by no other algorithm, whatever its header asks for.
-It carries the user's name, when that user was added, and the user's token epoch: a token counts as long as all three
+It carries the user's name, when that user was added, and the user's token epoch: a token is valid as long as all three
 are those of the row in the database. So removing the user ends the tokens, and so does raising the epoch.
 """
 
@@ -45,13 +45,13 @@ class Claims(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A new token and until when it counts; the text stays out of every repr, and so out of logs."""
+    """A new token and until when it is valid; the text stays out of every repr, and so out of logs."""
 
     text: str = field(repr=False)
     expires_at_ms: int
 
 
-class Tokens:
+class TokenSigner:
     """Makes and reads tokens with one secret; whether the user still exists is for the caller to see."""
 
     def __init__(self, secret: bytes, clock: Clock) -> None:
@@ -60,7 +60,7 @@ class Tokens:
         self._clock = clock
 
     def make(self, name: str, created_at_ms: int, epoch: int, *, days: int) -> IssuedToken:
-        """A token of a user that counts for `days` days from now."""
+        """A token of a user that is valid for `days` days from now."""
         now = self._clock.now_ms() // 1000
         expires = now + days * DAY_SECONDS
         payload = {
@@ -86,8 +86,8 @@ class Tokens:
         return Claims(name, since, epoch)
 
 
-def open_tokens(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable[[str], object]) -> Tokens:
-    """The tokens of the server whose data is in `folder`, which exists; the secret is made at first use.
+def open_signer(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable[[str], object]) -> TokenSigner:
+    """The signer of the server whose data is in `folder`, which exists; the secret is made at first use.
 
     `ConfigError` where the secret cannot be read, or is weak while the server listens on a network; a weak one on
     loopback is told to `warn`.
@@ -104,7 +104,7 @@ def open_tokens(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable
         if not is_loopback or not secret:
             raise ConfigError(weakness)
         warn(weakness)
-    return Tokens(secret, clock)
+    return TokenSigner(secret, clock)
 
 
 def _make_secret(path: Path) -> None:

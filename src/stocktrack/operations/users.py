@@ -15,8 +15,7 @@ from stocktrack.operations.options import ConfigFile
 
 if TYPE_CHECKING:
     from stocktrack.accounts.accounts import Accounts
-    from stocktrack.clock import Clock
-    from stocktrack.config import Settings
+    from stocktrack.accounts.tokens import TokenSigner
 
 Result = TypeVar("Result")
 
@@ -74,11 +73,11 @@ def users_list(
 
 @users_app.command("passwd")
 def users_passwd(name: str, *, password_stdin: PasswordStdin = False, config: ConfigFile = None) -> None:
-    """Change a user's password; it counts from the next login, and tokens stay."""
+    """Change a user's password; it takes effect at the next login, and tokens stay."""
     password = _new_password(name, from_stdin=password_stdin)
     _with_accounts(config, lambda accounts: accounts.change_password(name, password))
     typer.echo(
-        f"The password of {name} was changed. Tokens stay; `stocktrack users revoke {name}` ends them.", err=True
+        f"The password of {name} was changed. TokenSigner stay; `stocktrack users revoke {name}` ends them.", err=True
     )
 
 
@@ -93,14 +92,14 @@ def users_remove(name: str, config: ConfigFile = None) -> None:
 def users_token(
     name: str,
     *,
-    days: Annotated[int, typer.Option(min=1, max=365, help="how long it counts")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=365, help="how long it is valid")] = 30,
     config: ConfigFile = None,
 ) -> None:
     """Print a token that the user's clients log in with instead of a password."""
-    token = _with_accounts(config, lambda accounts: accounts.make_token(name, days), with_tokens=True)
+    token = _with_accounts(config, lambda accounts: accounts.make_token(name, days))
     typer.echo(token.text)
     until = datetime.fromtimestamp(token.expires_at_ms / 1000, tz=UTC).astimezone()
-    typer.echo(f"It counts until {until:%Y-%m-%d %H:%M}, or until `stocktrack users revoke {name}`.", err=True)
+    typer.echo(f"It is valid until {until:%Y-%m-%d %H:%M}, or until `stocktrack users revoke {name}`.", err=True)
 
 
 @users_app.command("revoke")
@@ -114,7 +113,7 @@ def users_revoke(name: str, config: ConfigFile = None) -> None:
 def users_admin(
     name: str, switch: Annotated[OnOff, typer.Argument(metavar="on|off")], config: ConfigFile = None
 ) -> None:
-    """Make a user an administrator, or an ordinary user again; it counts at once."""
+    """Make a user an administrator, or an ordinary user again; it takes effect at once."""
     _with_accounts(config, lambda accounts: accounts.set_admin(name, switch is OnOff.ON))
     typer.echo(f"{name} is {'now' if switch is OnOff.ON else 'no longer'} an administrator.", err=True)
 
@@ -133,9 +132,7 @@ def _new_password(name: str, *, from_stdin: bool) -> str:
     return str(typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True, err=True))
 
 
-def _with_accounts(
-    config: Path | None, work: Callable[["Accounts"], Awaitable[Result]], *, with_tokens: bool = False
-) -> Result:
+def _with_accounts(config: Path | None, work: Callable[["Accounts"], Awaitable[Result]]) -> Result:
     """Open the user accounts of the settings, do `work` with them, and close them again."""
     import asyncio
 
@@ -150,12 +147,20 @@ def _with_accounts(
     configure_logs(settings.log_format, settings.log_level)
     clock = RealClock()
 
+    def open_signer() -> "TokenSigner":
+        from stocktrack.accounts import tokens
+
+        return tokens.open_signer(settings.data_dir, clock, is_loopback=settings.is_loopback, warn=_warn)
+
     async def run() -> Result:
         DataFolder(settings.data_dir).make()
         store = Store(settings.database)
-        accounts = Accounts(store, clock, login_failures_per_minute=settings.login_failures_per_minute)
-        if with_tokens:
-            _open_tokens(accounts, settings, clock)
+        accounts = Accounts(
+            store,
+            clock,
+            open_signer=open_signer,
+            login_failures_per_minute=settings.login_failures_per_minute,
+        )
         await store.open()
         try:
             return await work(accounts)
@@ -166,10 +171,5 @@ def _with_accounts(
     return asyncio.run(run())
 
 
-def _open_tokens(accounts: "Accounts", settings: "Settings", clock: "Clock") -> None:
-    from stocktrack.accounts.tokens import open_tokens
-
-    def warn(sentence: str) -> None:
-        typer.echo(f"stocktrack: {sentence}", err=True)
-
-    accounts.tokens = open_tokens(settings.data_dir, clock, is_loopback=settings.is_loopback, warn=warn)
+def _warn(sentence: str) -> None:
+    typer.echo(f"stocktrack: {sentence}", err=True)
