@@ -118,6 +118,19 @@ def test_packages_of_npm_are_left_out_with_one_sentence_and_then_count_as_missin
     assert not node_packages.are_there(tmp_path)
 
 
+@pytest.mark.parametrize("prefix", ["npm ERR!", "npm error"])  # Debian 12's npm 9, and newer ones
+def test_what_npm_says_is_wrong_becomes_one_line_without_the_place_of_its_log(prefix: str) -> None:
+    said = [
+        f"{prefix} code FETCH_ERROR",
+        f"{prefix} network timeout at: http://127.0.0.1:7/htm",
+        "",
+        f"{prefix} A complete log of this run can be found in:",
+        f"{prefix}     /home/ann/.npm/_logs/debug-0.log",
+    ]
+    assert npm.reason("\n".join(said)) == "code FETCH_ERROR network timeout at: http://127.0.0.1:7/htm"
+    assert npm.reason("") == "it said nothing of why"
+
+
 def test_packages_of_another_lock_do_not_count(tmp_path: Path) -> None:
     (tmp_path / node_packages.STAMP).parent.mkdir()
     for file in (node_packages.LOCK, node_packages.STAMP):
