@@ -130,9 +130,10 @@ def test_the_help_imports_nothing_that_is_slow(tmp_path: Path) -> None:
 # --- users --------------------------------------------------------------------------------------------------------
 
 
-def test_a_user_is_added_listed_and_removed(run: Run) -> None:
+def test_a_user_is_added_listed_and_removed(run: Run, tmp_path: Path) -> None:
+    database = tmp_path / "data" / "stocktrack" / "stocktrack.db"
     assert run("users", "add", "ann", "--password-stdin", stdin=b"correct horse\n") == Finished(
-        0, "", "User ann was added.\n"
+        0, "", f"User ann was added to {database}.\n"
     )
     listed = run("users", "list")
     assert (listed.code, listed.err) == (0, "")
@@ -141,7 +142,7 @@ def test_a_user_is_added_listed_and_removed(run: Run) -> None:
     assert since.startswith("since 2")
     (row,) = json.loads(run("users", "list", "--json").out)
     assert row.items() >= {"name": "ann", "saved_count": 0}.items()
-    assert run("users", "remove", "ann") == Finished(0, "", "User ann was removed.\n")
+    assert run("users", "remove", "ann") == Finished(0, "", f"User ann was removed from {database}.\n")
     assert run("users", "list", "--json") == Finished(0, "[]\n", "")
 
 

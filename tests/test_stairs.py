@@ -49,7 +49,12 @@ class Row:
 
 HOUSE = (
     Row(0, Side.SHARED, "", ("__init__", "errors", "quotes", "clock")),
-    Row(1, Side.SHARED, "system", ("addresses", "files", "setting_sources", "data_folder", "blocking", "logs")),
+    Row(
+        1,
+        Side.SHARED,
+        "system",
+        (*("addresses", "files", "setting_sources", "data_folder", "running_servers", "blocking", "logs"),),
+    ),
     Row(2, Side.SHARED, "", ("messages",)),
     Row(3, Side.SHARED, "wire", ("connection", "lines", "schema")),
     Row(3, Side.SERVER, "", ("config",)),
