@@ -32,6 +32,7 @@ from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.storage.store import Store
 from stocktrack.system.data_folder import DataFolder
 from stocktrack.system.logs import set_log_level
+from stocktrack.system.running_servers import RunningServers
 from stocktrack.web.composition import Web
 from stocktrack.web.server import MAX_HTTP_CONNECTIONS
 
@@ -51,7 +52,8 @@ RETRY_AFTER_SHUTDOWN_MS = 1_000
 class App:
     """One running server. `start`, then use, then `close`.
 
-    `providers` replaces the configured ones in tests, and `hasher` the real one, which takes its time.
+    `providers` replaces the configured ones in tests, and `hasher` the real one, which takes its time. It leaves its
+    record among `running_servers`; without them it is a private one, such as the demo's.
     """
 
     def __init__(
@@ -61,11 +63,13 @@ class App:
         clock: Clock | None = None,
         providers: Sequence[Provider] | None = None,
         hasher: PasswordHasher | None = None,
+        running_servers: RunningServers | None = None,
     ) -> None:
         self.settings = settings
         clock = clock or RealClock()
         self._folder = DataFolder(settings.data_dir)
         self._store = Store(settings.database)
+        self._running_servers = running_servers
         self.accounts = Accounts(
             self._store,
             clock,
@@ -120,6 +124,8 @@ class App:
             self._folder.lock()
             await self.accounts.start()  # first: with a weak secret the server changes no database
             await self._store.open()
+            if self._running_servers is not None:
+                self._running_servers.register(self._store.label)
             await self.feed.start()
             self.sessions.start()
             await self.server.start(self.settings.host, self.settings.port)
@@ -140,6 +146,8 @@ class App:
         await _within_a_step("sources", self.feed.close)
         await _within_a_step("accounts", self.accounts.close)
         await _within_a_step("database", self._store.close)
+        if self._running_servers is not None:
+            self._running_servers.unregister()
         self._folder.unlock()
 
     def reload(self, load: Callable[[], LoadedSettings]) -> None:
@@ -302,7 +310,7 @@ def run(settings: Settings, load: Callable[[], LoadedSettings] | None = None) ->
     """Run a server until it is told to stop, on the event loop that the settings choose; SIGHUP reloads by `load`."""
     raise_descriptor_limit()
     with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
-        runner.run(serve(App(settings), load))
+        runner.run(serve(App(settings, running_servers=RunningServers()), load))
 
 
 def _loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -8,9 +8,10 @@ import pytest
 from command_line import Finished, Run
 
 
-def test_a_user_is_added_listed_and_removed(run: Run) -> None:
+def test_a_user_is_added_listed_and_removed(run: Run, tmp_path: Path) -> None:
+    database = tmp_path / "data" / "stocktrack" / "stocktrack.db"
     assert run("users", "add", "ann", "--password-stdin", stdin=b"correct horse\n") == Finished(
-        0, "", "User ann was added.\n"
+        0, "", f"User ann was added to {database}.\n"
     )
     listed = run("users", "list")
     assert (listed.code, listed.err) == (0, "")
@@ -19,7 +20,7 @@ def test_a_user_is_added_listed_and_removed(run: Run) -> None:
     assert since.startswith("since 2")
     (row,) = json.loads(run("users", "list", "--json").out)
     assert row.items() >= {"name": "ann", "saved_count": 0}.items()
-    assert run("users", "remove", "ann") == Finished(0, "", "User ann was removed.\n")
+    assert run("users", "remove", "ann") == Finished(0, "", f"User ann was removed from {database}.\n")
     assert run("users", "list", "--json") == Finished(0, "[]\n", "")
 
 
@@ -84,3 +85,12 @@ def test_a_data_folder_that_cannot_be_made_is_a_sentence(run: Run, monkeypatch: 
     assert finished.code == 1
     assert "data_dir = 'file/data'" in finished.err
     assert finished.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("password", "is_hinted"), [(b"horse\n", True), (b"correct horse\n", False)])
+def test_a_short_password_is_taken_with_a_hint(run: Run, password: bytes, is_hinted: bool) -> None:
+    for command in ("add", "passwd"):
+        finished = run("users", command, "ann", "--password-stdin", stdin=password)
+        assert finished.code == 0
+        assert ("This password is short" in finished.err) is is_hinted
+        assert "horse" not in finished.err
