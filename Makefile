@@ -11,14 +11,14 @@ TESTS ?=
 # Where it is set every process that a test starts would compile all of its libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types unit matrix constraints faults system page page-tools node-packages format install clean
+.PHONY: demo test lint types unit matrix constraints faults system page node-packages format install clean
 
 demo: $(VENV)/.installed page
 	@$(BIN)/stocktrack demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: lint types unit
 
-lint: $(VENV)/.installed-dev page page-tools
+lint: $(VENV)/.installed-dev page node-packages
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/python tools/lint_page.py
@@ -50,11 +50,7 @@ system:
 page: $(VENV)/.installed
 	@$(BIN)/python tools/vendor_page.py
 
-# What lints the page's JavaScript, which npm brings as well.
-page-tools: $(VENV)/.installed system
-	@$(BIN)/python tools/lint_page.py --install
-
-# The npm packages that the tests talk to the server with; where npm cannot bring them, this says so and goes on.
+# The npm packages of the tests and of the page's linter; where npm cannot bring them, this says so and goes on.
 node-packages: $(VENV)/.installed system
 	@$(BIN)/python tools/node_packages.py
 

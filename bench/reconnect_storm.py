@@ -26,10 +26,10 @@ from typing import Any
 PATIENCE_SECONDS = 10.0
 SERVER = """
 import resource, sys
-import stocktrack.server as server
+import stocktrack.doors.listening as listening
 backlog, accepts, descriptors = map(int, sys.argv.pop(1).split(","))
-server.BACKLOG = backlog or server.BACKLOG
-server.ACCEPTS_IN_A_ROW = accepts or server.ACCEPTS_IN_A_ROW
+listening.BACKLOG = backlog or listening.BACKLOG
+listening.ACCEPTS_IN_A_ROW = accepts or listening.ACCEPTS_IN_A_ROW
 if descriptors:
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 from stocktrack.cli import main

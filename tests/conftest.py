@@ -1,11 +1,13 @@
-"""What all tests share: which event loops they run on, and a PostgreSQL server for those that ask for it."""
+"""What all tests share: which event loops they run on, a command line, and a PostgreSQL server for who asks for one."""
 
 import asyncio
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
+from command_line import Run, command_runner
 from postgres_server import PostgresServer, running_postgres
 
 # These run on both loops that `serve` can run on: their socket transports have little code in common.
@@ -31,3 +33,9 @@ def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL server; each test makes its own databases on it."""
     with running_postgres() as server:
         yield server
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `stocktrack ARGUMENTS` in this process, with an empty home as the current folder."""
+    return command_runner(tmp_path, monkeypatch, capsys)

@@ -14,10 +14,9 @@ from structlog.testing import capture_logs
 from certificates import AUTHORITY, trusting, write_authority, write_certificate
 from fakes import ScriptedStream
 from live_server import PASSWORD, LiveServer, RawClient, live_server
-from stocktrack.app import RELOADABLE
 from stocktrack.client import StockTrackClient
 from stocktrack.clock import ManualClock
-from stocktrack.config import LoadedSettings, Settings
+from stocktrack.config import RELOADABLE, LoadedSettings, Settings
 from stocktrack.errors import ConfigError
 from stocktrack.system.logs import set_log_level
 

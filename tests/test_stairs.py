@@ -6,132 +6,10 @@ The client's wing imports nothing of the server's side, and the server's side no
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path
 
 import pytest
 
-import stocktrack
-
-ROOT = Path(stocktrack.__file__).parent
-
-
-class Side(Enum):
-    """Who uses a row of the house."""
-
-    SHARED = "shared"
-    SERVER = "server"
-    CLIENT = "client"
-    BOTH = "both"  # it may use everything
-
-
-MAY_USE = {
-    Side.SHARED: {Side.SHARED},
-    Side.SERVER: {Side.SHARED, Side.SERVER},
-    Side.CLIENT: {Side.SHARED, Side.CLIENT},
-    Side.BOTH: set(Side),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A step, a folder on it, and what the folder holds in reading order: a file imports only from those before it.
-
-    The root's own files stand on several steps. A folder within a folder has a place in its list and a row of its own,
-    and the `__init__.py` of a folder stands above everything in it.
-    """
-
-    step: int
-    side: Side
-    folder: str
-    holds: tuple[str, ...]
-
-
-HOUSE = (
-    Row(0, Side.SHARED, "", ("__init__", "errors", "quotes", "clock")),
-    Row(1, Side.SHARED, "system", ("addresses", "files", "setting_sources", "data_folder", "blocking", "logs")),
-    Row(2, Side.SHARED, "", ("messages",)),
-    Row(3, Side.SHARED, "wire", ("connection", "lines", "schema")),
-    Row(3, Side.SERVER, "", ("config",)),
-    Row(3, Side.SERVER, "storage", ("tables", "migrations", "database", "sqlite", "postgres", "store")),
-    Row(3, Side.SERVER, "storage.migrations", ("env", "runner", "versions")),
-    Row(3, Side.SERVER, "storage.migrations.versions", ("0001_first", "0002_admins_and_tokens", "0003_longer_symbols")),
-    Row(
-        4,
-        Side.SERVER,
-        "providers",
-        (
-            *("base", "rss_fetch", "rss_parse", "rss", "yahoo_answers", "yahoo_session", "yahoo", "simulated"),
-            "registry",
-        ),
-    ),
-    Row(4, Side.SERVER, "accounts", ("passwords", "remembered", "throttle", "line", "logins", "tokens", "accounts")),
-    Row(
-        5,
-        Side.SERVER,
-        "market",
-        (
-            "events",
-            "board",
-            "demand",
-            "refusals",
-            "batching",
-            "upstream",
-            "routes",
-            "answer_cache",
-            "questions",
-            "outage",
-            "feed",
-        ),
-    ),
-    Row(6, Side.SERVER, "", ("subscriptions",)),
-    Row(
-        7,
-        Side.SERVER,
-        "sessions",
-        ("life", "contracts", "bucket", "answers", "session", "administration", "open_sessions"),
-    ),
-    Row(8, Side.SERVER, "doors", ("socket_options", "tls")),
-    Row(9, Side.SERVER, "", ("server",)),
-    Row(
-        9,
-        Side.SERVER,
-        "web",
-        (
-            *("origins", "assets", "site", "tls", "http", "websocket", "server", "door", "rest_sessions", "rest"),
-            *("dialects", "metrics", "health", "doors"),
-        ),
-    ),
-    Row(9, Side.SERVER, "web.dialects", ("live_price", "socketio")),
-    Row(10, Side.SERVER, "", ("app",)),
-    Row(
-        4,
-        Side.CLIENT,
-        "client",
-        (
-            *("errors", "state", "wire", "prices", "server_connection", "reconnecting", "tls", "client"),
-            *("tokens", "settings"),
-        ),
-    ),
-    Row(
-        5,
-        Side.CLIENT,
-        "terminal",
-        (
-            *("exit_codes", "connection_report", "run", "render", "tables", "typed_commands", "board_view"),
-            *("board_screen", "fronts", "prompt", "dialogue"),
-        ),
-    ),
-    Row(6, Side.CLIENT, "", ("cli_client",)),
-    Row(
-        7,
-        Side.CLIENT,
-        "commands",
-        ("options", "watch", "one_shot", "account", "admin", "interactive", "protocol"),
-    ),
-    Row(11, Side.BOTH, "operations", ("options", "users", "demo", "serve", "settings", "database")),
-    Row(12, Side.BOTH, "", ("cli", "__main__")),
-)
+from house import FOLDERS, HOUSE, MAY_USE, MODULES, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +19,6 @@ class Place:
     step: int
     side: Side
     path: tuple[tuple[str, int], ...]
-
-
-def module_name(path: Path, root: Path = ROOT) -> str:
-    """`providers.base` for providers/base.py, `web` for web/__init__.py, and the empty name for the package."""
-    parts = path.relative_to(root).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
-FOLDERS = {row.folder: row for row in HOUSE if row.folder}
 
 
 def place_of(module: str) -> Place | None:
@@ -211,7 +79,7 @@ def is_allowed(importer: str, imported: str) -> bool:
 @pytest.mark.parametrize("module", MODULES)
 def test_every_file_has_a_place(module: str) -> None:
     assert place_of(module) is not None, (
-        f"{MODULES[module].name} has no place: name {module!r} in its folder's row in HOUSE of tests/test_stairs.py, "
+        f"{MODULES[module].name} has no place: name {module!r} in its folder's row in HOUSE of tests/support/house.py, "
         "after everything of the folder that it imports."
     )
 

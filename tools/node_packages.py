@@ -1,8 +1,8 @@
-"""Installs the npm packages that the tests talk to the server with, in the versions of tools/test_clients.
+"""Installs the npm packages that the tests and the linter need, each set in the versions of its lock file.
 
     python tools/node_packages.py
 
-Where they cannot be had this says so in one sentence and fails nothing; the tests that need them then say it too.
+Where they cannot be had this says so in one sentence and fails nothing; what needs them then says it too.
 """
 
 import shutil
@@ -11,13 +11,19 @@ from pathlib import Path
 
 import npm
 
-FOLDER = Path(__file__).resolve().parent / "test_clients"
+TOOLS = Path(__file__).resolve().parent
+CLIENTS = TOOLS / "test_clients"
+LINTER = TOOLS / "page_lint"
+WHAT_FOR = {
+    CLIENTS: "the npm packages that the tests talk to the server with",
+    LINTER: "ESLint, which lints the page's JavaScript",
+}
 LOCK = "package-lock.json"
 # Made last, a copy of the lock that it was made from; git ignores the folder.
 STAMP = Path("node_modules") / ".stocktrack-lock.json"
 
 
-def are_there(folder: Path = FOLDER) -> bool:
+def are_there(folder: Path) -> bool:
     """Whether the packages in `folder` are those of its lock file."""
     try:
         return (folder / STAMP).read_bytes() == (folder / LOCK).read_bytes()
@@ -25,17 +31,23 @@ def are_there(folder: Path = FOLDER) -> bool:
         return False
 
 
-def main(folder: Path = FOLDER) -> int:
-    """Have them there, and say what came of it."""
+def bring(folder: Path, what_for: str) -> bool:
+    """Have the packages of `folder` there, and say what is done; whether they are there now."""
     if are_there(folder):
-        return 0
-    sys.stderr.write("Fetching the npm packages that the tests talk to the server with ...\n")
+        return True
+    sys.stderr.write(f"Fetching {what_for} (once) ...\n")
     try:
         npm.install_locked(folder, npm.npm_command())
     except npm.NpmError as why:
-        sys.stderr.write(f"The tests that need them are left out. {why}\n")
-        return 0
+        sys.stderr.write(f"What needs them is left out. {why}\n")
+        return False
     shutil.copyfile(folder / LOCK, folder / STAMP)
+    return True
+
+
+def main() -> int:
+    """Bring all of them; where npm fails at one it is not asked again, which could take as long once more."""
+    all(bring(folder, what_for) for folder, what_for in WHAT_FOR.items())
     return 0
 
 

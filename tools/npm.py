@@ -6,6 +6,7 @@ the build hook imports it.
 
 import importlib.util
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -70,10 +71,11 @@ def install_locked(folder: Path, command: list[str] | None) -> None:
     except OSError as error:
         raise NpmError(f"npm did not run: {error}") from error
     if done.returncode != 0:
-        raise NpmError(f"npm failed with exit code {done.returncode}: {_reason(done.stderr)}")
+        raise NpmError(f"npm failed with exit code {done.returncode}: {reason(done.stderr)}")
 
 
-def _reason(said: str) -> str:
+def reason(said: str) -> str:
     """What npm says is wrong, on one line: it prints a few lines of it, and then where its log lies."""
-    lines = [line.removeprefix("npm error").strip() for line in said.splitlines() if "complete log" not in line]
-    return " ".join(line for line in lines if line)[-500:] or "it said nothing of why"
+    # Debian 12's npm 9 begins each line with `npm ERR!`, a newer one with `npm error`.
+    wrong = re.sub(r"^npm (?:ERR!|error)", "", said.partition("A complete log of this run")[0], flags=re.MULTILINE)
+    return " ".join(re.sub(r"\bnpm (?:ERR!|error)\s*$", "", wrong).split())[:500] or "it said nothing of why"

@@ -18,7 +18,8 @@ from stocktrack.accounts.accounts import Accounts
 from stocktrack.accounts.passwords import PasswordHasher
 from stocktrack.accounts.tokens import open_signer
 from stocktrack.clock import Clock, RealClock
-from stocktrack.config import LoadedSettings, Settings
+from stocktrack.config import RELOADABLE, LoadedSettings, Settings
+from stocktrack.doors.serving import MAX_REFUSED_LINGERING
 from stocktrack.doors.tls import server_context
 from stocktrack.errors import ConfigError, Reason, SessionEnd
 from stocktrack.market.board import Board
@@ -31,32 +32,12 @@ from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.storage.store import Store
 from stocktrack.system.data_folder import DataFolder
 from stocktrack.system.logs import set_log_level
-from stocktrack.web.door import MAX_REFUSED_LINGERING
-from stocktrack.web.doors import WebDoors
+from stocktrack.system.running_servers import RunningServers
+from stocktrack.web.composition import Web
 from stocktrack.web.server import MAX_HTTP_CONNECTIONS
 
 log = structlog.get_logger()
 
-# What SIGHUP changes in a running server. The rest needs a restart: what is built once from it, and what a HELLO has
-# promised to sessions that are open (the longest line, the heartbeats).
-RELOADABLE = frozenset(
-    {
-        "tls_cert",
-        "tls_key",
-        "tls_handshake_timeout_seconds",
-        "push_interval_seconds",
-        "auth_timeout_seconds",
-        "slow_client_timeout_seconds",
-        "max_symbols",
-        "max_sessions",
-        "max_unauthenticated_sessions",
-        "max_sessions_per_user",
-        "max_sessions_per_address",
-        "commands_per_second",
-        "command_burst",
-        "log_level",
-    }
-)
 # Descriptors that are not sessions: the database, the sources' sockets, logs, and some to spare.
 DESCRIPTOR_RESERVE = 128
 # Those of requests and of WebSockets that are being refused, at each of two doors.
@@ -71,7 +52,8 @@ RETRY_AFTER_SHUTDOWN_MS = 1_000
 class App:
     """One running server. `start`, then use, then `close`.
 
-    `providers` replaces the configured ones in tests, and `hasher` the real one, which takes its time.
+    `providers` replaces the configured ones in tests, and `hasher` the real one, which takes its time. It leaves its
+    record among `running_servers`; without them it is a private one, such as the demo's.
     """
 
     def __init__(
@@ -81,11 +63,13 @@ class App:
         clock: Clock | None = None,
         providers: Sequence[Provider] | None = None,
         hasher: PasswordHasher | None = None,
+        running_servers: RunningServers | None = None,
     ) -> None:
         self.settings = settings
         clock = clock or RealClock()
         self._folder = DataFolder(settings.data_dir)
         self._store = Store(settings.database)
+        self._running_servers = running_servers
         self.accounts = Accounts(
             self._store,
             clock,
@@ -123,7 +107,7 @@ class App:
             tls=server_context(settings.tls_cert, settings.tls_key),
             tls_handshake_timeout_seconds=settings.tls_handshake_timeout_seconds,
         )
-        self.web = WebDoors(
+        self.web = Web(
             settings,
             sessions=self.sessions,
             accounts=self.accounts,
@@ -140,6 +124,8 @@ class App:
             self._folder.lock()
             await self.accounts.start()  # first: with a weak secret the server changes no database
             await self._store.open()
+            if self._running_servers is not None:
+                self._running_servers.register(self._store.label)
             await self.feed.start()
             self.sessions.start()
             await self.server.start(self.settings.host, self.settings.port)
@@ -160,6 +146,8 @@ class App:
         await _within_a_step("sources", self.feed.close)
         await _within_a_step("accounts", self.accounts.close)
         await _within_a_step("database", self._store.close)
+        if self._running_servers is not None:
+            self._running_servers.unregister()
         self._folder.unlock()
 
     def reload(self, load: Callable[[], LoadedSettings]) -> None:
@@ -322,7 +310,7 @@ def run(settings: Settings, load: Callable[[], LoadedSettings] | None = None) ->
     """Run a server until it is told to stop, on the event loop that the settings choose; SIGHUP reloads by `load`."""
     raise_descriptor_limit()
     with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
-        runner.run(serve(App(settings), load))
+        runner.run(serve(App(settings, running_servers=RunningServers()), load))
 
 
 def _loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop] | None:

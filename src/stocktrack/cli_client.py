@@ -58,7 +58,7 @@ async def run_client(
 ) -> int:
     """Run the client until the person leaves or the input ends, and return the exit code.
 
-    `begin_with` are symbols to show on the board at once, `hint` stands above them, and `seconds` ends all by itself.
+    `begin_with` are symbols to show on the board at once, `hint` stands above them, and after `seconds` it all ends.
     """
     is_terminal = is_live_screen()
     if not is_terminal:
@@ -74,7 +74,7 @@ async def run_client(
 async def _until_ended(
     client: "InteractiveClient", front: Front, begin_with: tuple[str, ...], seconds: float | None
 ) -> int:
-    """Run the client; a signal or the end of the time ends it in order, so that the terminal is left as it was."""
+    """Run the client; a signal or the end of the time closes it in order, so that the terminal is left as it was."""
     loop = asyncio.get_running_loop()
     terminated = False
 
@@ -242,7 +242,7 @@ class InteractiveClient:
         if not self._client.subscribed:
             self._dialogue.confirm("No prices are being pushed.")
             return
-        with contextlib.suppress(NotFound):  # they ended meanwhile
+        with contextlib.suppress(NotFound):  # the pushes have just ended
             await self._ask("UNSUBSCRIBE", save=False)
         self._dialogue.confirm("Stopped; your list is kept.")
 
@@ -284,7 +284,7 @@ class InteractiveClient:
 
         ending = await screen.show_board(self._view)
         if ending is Ending.LEAVE or (ending is Ending.INTERRUPTED and self._view.hint):
-            # A board that was there from the start is all that is wanted.
+            # The demo is its board: leaving one leaves the other.
             raise LeaveError
         if ending is Ending.BY_PROGRAM:
             raise EOFError
@@ -343,7 +343,7 @@ class InteractiveClient:
 
 
 async def _interruptible(work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of `work`; Ctrl-C ends it alone, with `LineCancelledError`, and not the whole program."""
+    """The result of `work`; Ctrl-C raises `LineCancelledError` from it instead of ending the program."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     interrupted = False

@@ -1,4 +1,4 @@
-"""The server's settings: one frozen object, and the only reader of files, environment and flags.
+"""The server's settings: one frozen object, made of flags, the environment and files.
 
 Precedence, the strongest first: flag, environment (`STOCKTRACK_*`), `.env`, the file of `--config`, the user's own
 TOML file, default. Each field has its unit in its name and its reason in its description; `docs/configuration.md`
@@ -10,8 +10,9 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -31,7 +32,7 @@ from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT
 from stocktrack.system.data_folder import as_folder, default_data_folder
 from stocktrack.system.setting_sources import ENV_FILE, ENV_PREFIX, ClientVariable, setting_sources
 
-# What tells the project's own tests where things are; a server that they start has no business with it.
+# The project's own tests read these; a server that they start ignores them without a warning.
 TEST_PREFIX = "STOCKTRACK_TEST_"
 DEFAULT_NEWS_FEEDS = (
     "https://feeds.content.dowjones.io/public/rss/mw_topstories",
@@ -57,6 +58,7 @@ def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+Mark = TypeVar("Mark")
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_without_doubles)]
 Addresses = Annotated[tuple[Annotated[str, AfterValidator(_is_web_address)], ...], BeforeValidator(_split)]
@@ -79,21 +81,49 @@ Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
 PortOrOff = Annotated[Port | None, BeforeValidator(_switched_off)]
 
 
+class Reload(Enum):
+    """Marks a setting that SIGHUP changes in a running server, and says for whom; the others need a restart.
+
+    They are what is built once from the settings, and what a HELLO has promised to sessions that are open: the longest
+    line, the heartbeats.
+    """
+
+    AT_ONCE = "open sessions too"
+    FOR_NEW_CLIENTS = "clients to come"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Marks a setting that `stocktrack serve` has an option for."""
+
+    name: str
+
+
 class Settings(BaseModel):
-    """Everything that can be set."""
+    """Everything that can be set.
+
+    A setting is one field here, and a row of the same words in `docs/configuration.md`. What else must know of it is
+    derived from the field and its marks, or tests hold it to them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    host: str = Field(default=DEFAULT_HOST, min_length=1, description="address to listen on; 0.0.0.0 is every network")
-    port: Port = Field(default=DEFAULT_PORT, description="TCP port of the JSON-lines door; 0 takes a free one")
-    tls_cert: Path | None = Field(
+    host: Annotated[str, Flag("--host")] = Field(
+        default=DEFAULT_HOST, min_length=1, description="address to listen on; 0.0.0.0 is every network"
+    )
+    port: Annotated[Port, Flag("--port")] = Field(
+        default=DEFAULT_PORT, description="TCP port of the JSON-lines door; 0 takes a free one"
+    )
+    tls_cert: Annotated[Path | None, Reload.FOR_NEW_CLIENTS] = Field(
         default=None, description="PEM file of the TLS certificate and its chain; with tls_key it switches TLS on"
     )
-    tls_key: Path | None = Field(default=None, description="PEM file of the certificate's private key, not encrypted")
-    tls_handshake_timeout_seconds: Seconds = Field(
+    tls_key: Annotated[Path | None, Reload.FOR_NEW_CLIENTS] = Field(
+        default=None, description="PEM file of the certificate's private key, not encrypted"
+    )
+    tls_handshake_timeout_seconds: Annotated[Seconds, Reload.FOR_NEW_CLIENTS] = Field(
         default=5.0, description="how long a TLS handshake may take; a client that does not speak TLS learns it then"
     )
-    web_port: PortOrOff = Field(
+    web_port: Annotated[PortOrOff, Flag("--web-port")] = Field(
         default=8_080,
         description="port of the web door: page, WebSocket and REST; 0 takes a free one, off switches it off",
     )
@@ -110,7 +140,7 @@ class Settings(BaseModel):
     metrics_port: PortOrOff = Field(
         default=None, description="port of /metrics, /healthz and /readyz alone; left out, they are on web_port"
     )
-    providers: Names = Field(
+    providers: Annotated[Names, Flag("--provider")] = Field(
         default=("yahoo", "rss"), min_length=1, description="market sources; the first that offers a thing serves it"
     )
     data_dir: Annotated[Path, BeforeValidator(as_folder)] = Field(
@@ -121,7 +151,7 @@ class Settings(BaseModel):
         default=None,
         description="database of users and saved lists, sqlite:… or postgresql:…; left out, it is SQLite in data_dir",
     )
-    push_interval_seconds: float = Field(
+    push_interval_seconds: Annotated[float, Reload.FOR_NEW_CLIENTS] = Field(
         default=5.0,
         ge=MIN_INTERVAL_SECONDS,
         le=MAX_INTERVAL_SECONDS,
@@ -137,30 +167,34 @@ class Settings(BaseModel):
         default=DEFAULT_NEWS_FEEDS, description="addresses of the RSS or Atom feeds that NEWS merges"
     )
     heartbeat_seconds: Seconds = Field(default=30.0, description="silence after which a session gets a HEARTBEAT")
-    auth_timeout_seconds: Seconds = Field(
+    auth_timeout_seconds: Annotated[Seconds, Reload.AT_ONCE] = Field(
         default=30.0, description="time from connecting to a successful AUTH, for people typing into nc"
     )
-    slow_client_timeout_seconds: Seconds = Field(
+    slow_client_timeout_seconds: Annotated[Seconds, Reload.AT_ONCE] = Field(
         default=10.0, description="how long a client may take nothing before it is closed"
     )
     max_line_bytes: int = Field(default=32_768, ge=1_024, le=1_048_576, description="longest line a client may send")
-    max_symbols: int = Field(
+    max_symbols: Annotated[int, Reload.AT_ONCE] = Field(
         default=500, ge=1, le=10_000, description="symbols of one command, one session's pushes, and one saved list"
     )
-    max_sessions: int = Field(
+    max_sessions: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
         default=20_000, ge=1, description="sessions at once; lowered at start to what the descriptors allow"
     )
-    max_unauthenticated_sessions: int = Field(
+    max_unauthenticated_sessions: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
         default=2_000, ge=1, description="sessions that have not logged in yet; keeps strangers from filling the server"
     )
-    max_sessions_per_user: int = Field(default=0, ge=0, description="sessions of one user at once; 0 for no limit")
-    max_sessions_per_address: int = Field(
+    max_sessions_per_user: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
+        default=0, ge=0, description="sessions of one user at once; 0 for no limit"
+    )
+    max_sessions_per_address: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
         default=0, ge=0, description="sessions from one address at once; 0 for no limit"
     )
-    commands_per_second: float = Field(
+    commands_per_second: Annotated[float, Reload.AT_ONCE] = Field(
         default=50.0, gt=0, allow_inf_nan=False, description="commands a session may send on average"
     )
-    command_burst: int = Field(default=200, ge=1, description="commands a session may send at once")
+    command_burst: Annotated[int, Reload.AT_ONCE] = Field(
+        default=200, ge=1, description="commands a session may send at once"
+    )
     login_failures_per_minute: int = Field(
         default=30, ge=1, description="wrong passwords for one name or from one address before a pause"
     )
@@ -174,7 +208,9 @@ class Settings(BaseModel):
         default="auto", description="auto takes uvloop where it is installed"
     )
     log_format: Literal["console", "json"] = Field(default="console", description="json for log collectors")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Reload.AT_ONCE] = Field(
+        default="info", description="least level logged"
+    )
 
     @property
     def is_loopback(self) -> bool:
@@ -204,6 +240,16 @@ class Settings(BaseModel):
     def database(self) -> str:
         """The SQLAlchemy address of the database."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'stocktrack.db'}"
+
+
+def settings_marked(mark: type[Mark]) -> dict[str, Mark]:
+    """The settings that carry a mark of this type, each with its mark, in the order of the page."""
+    return {
+        name: each for name, field in Settings.model_fields.items() for each in field.metadata if isinstance(each, mark)
+    }
+
+
+RELOADABLE = frozenset(settings_marked(Reload))
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +299,7 @@ def _suggestion(name: str) -> str:
 
 
 def _warnings(unknown: set[str]) -> tuple[str, ...]:
-    """A sentence for each variable that is no setting, unless the clients or the tests read it."""
+    """A sentence for each variable that is not a setting, unless the clients or the tests read it."""
     return tuple(
         f"{variable} is no setting and is ignored.{_suggestion(variable.removeprefix(ENV_PREFIX).lower())}"
         for variable in sorted(unknown.difference(ClientVariable))

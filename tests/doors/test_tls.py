@@ -16,7 +16,6 @@ from certificates import BareTlsClient, trusting, write_authority, write_certifi
 from fakes import ScriptedStream
 from live_server import PASSWORD, LiveServer, RawClient, live_server, until
 from stocktrack.client import NotStockTrack, StockTrackClient, Unavailable
-from stocktrack.client.tls import client_context
 from stocktrack.clock import ManualClock
 from stocktrack.doors.tls import server_context
 from stocktrack.errors import ConfigError
@@ -306,29 +305,6 @@ async def test_a_tls_client_of_a_plain_port_is_told_to_leave_tls(tmp_path: Path)
 async def test_a_context_of_the_callers_own_is_used_as_it_is(scene: Scene) -> None:
     async with scene.client(ca=None, tls=trusting()) as client:
         assert (await client.ping()).code == 200
-
-
-@pytest.mark.parametrize("tls", [False, True])
-def test_a_file_of_certificates_means_tls_whether_that_is_said_or_not(tmp_path: Path, tls: bool) -> None:
-    context = client_context(tls, write_authority(tmp_path))
-    assert context is not None
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
-    assert len(context.get_ca_certs()) == 1
-
-
-@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-def test_a_file_of_certificates_that_is_none_is_an_error_that_names_it(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "ca.pem"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"ca\.pem"):
-        client_context(False, path)
-
-
-def test_a_context_and_a_file_together_are_an_error() -> None:
-    with pytest.raises(ConfigError, match="SSLContext"):
-        client_context(trusting(), "ca.pem")
 
 
 # --- the server's settings ----------------------------------------------------------------------------------------

@@ -315,7 +315,7 @@ def test_a_password_is_asked_for_twice_on_the_terminal_and_never_shown(tmp_path:
             # The space comes when the echo is off; what is typed before it is shown, and thrown away.
             terminal.wait_until(partial(_ends_with, terminal, prompt), f"for {prompt!r}")
             terminal.enter("SeCrEt-pty")
-        terminal.wait_for("User ann was added.")
+        terminal.wait_for("User ann was added to ")
         assert terminal.wait_exit() == 0
         assert b"SeCrEt" not in terminal.raw
 

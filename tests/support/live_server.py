@@ -186,7 +186,7 @@ class LiveServer:
     async def until_clients(self, count: int) -> None:
         """Return when the server holds the connections of at most `count` clients."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(tasks := tuple(self.app.server._clients)) > count:
+            while len(tasks := self.app.server._clients.tasks) > count:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
     async def disconnect_all(self) -> None:

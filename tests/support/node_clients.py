@@ -19,8 +19,11 @@ from requirements import require, require_program
 def node_modules() -> Path:
     """The folder with the packages; a skip, or under CI a failure, where the set-up could not bring them."""
     require_program("node")
-    require(node_packages.are_there(), "the npm packages of tools/test_clients (npm, then `make node-packages`)")
-    return node_packages.FOLDER / "node_modules"
+    require(
+        node_packages.are_there(node_packages.CLIENTS),
+        "the npm packages of tools/test_clients (npm, then `make node-packages`)",
+    )
+    return node_packages.CLIENTS / "node_modules"
 
 
 class NodeClient:

@@ -38,6 +38,7 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
         "XDG_DATA_HOME": str(home / "data"),
         "XDG_CONFIG_HOME": str(home / "config"),
         "XDG_CACHE_HOME": str(home / "cache"),
+        "XDG_STATE_HOME": str(home / "state"),
         "PYTHONPATH": str(Path(stocktrack.__file__).parents[1]),
         "PYTHONUNBUFFERED": "1",
         **variables,

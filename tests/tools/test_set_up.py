@@ -88,22 +88,47 @@ def test_an_npm_that_waits_all_the_same_is_ended(
     silent_npm: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(npm, "NPM_SECONDS", 0.5)
-    (tmp_path / "package.json").write_bytes((node_packages.FOLDER / "package.json").read_bytes())
-    (tmp_path / node_packages.LOCK).write_bytes((node_packages.FOLDER / node_packages.LOCK).read_bytes())
+    (tmp_path / "package.json").write_bytes((node_packages.CLIENTS / "package.json").read_bytes())
+    (tmp_path / node_packages.LOCK).write_bytes((node_packages.CLIENTS / node_packages.LOCK).read_bytes())
     with pytest.raises(npm.NpmError, match=r"npm was not done within 0.5 s: its registry may not answer"):
         npm.install_locked(tmp_path, npm.npm_command())
 
 
-def test_the_clients_of_the_tests_are_left_out_with_one_sentence_and_then_count_as_missing(
+def test_without_npm_the_set_up_says_so_in_a_sentence_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(npm, "npm_command", lambda: None)
+    monkeypatch.setattr(node_packages, "WHAT_FOR", {tmp_path / "one": "one thing", tmp_path / "other": "another"})
+    assert node_packages.main() == 0
+    doing, why = capsys.readouterr().err.splitlines()
+    assert doing == "Fetching one thing (once) ..."
+    assert why.startswith("What needs them is left out. There is no npm here.")
+
+
+def test_packages_of_npm_are_left_out_with_one_sentence_and_then_count_as_missing(
     silent_npm: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(npm, "NPM_ARGUMENTS", ("--fetch-timeout=100", "--fetch-retries=0"))
     for name in ("package.json", node_packages.LOCK):
-        (tmp_path / name).write_bytes((node_packages.FOLDER / name).read_bytes())
-    assert node_packages.main(tmp_path) == 0
-    _, why = capsys.readouterr().err.splitlines()
-    assert why.startswith("The tests that need them are left out. npm failed")
+        (tmp_path / name).write_bytes((node_packages.CLIENTS / name).read_bytes())
+    assert not node_packages.bring(tmp_path, "what is asked for here")
+    doing, why = capsys.readouterr().err.splitlines()
+    assert doing == "Fetching what is asked for here (once) ..."
+    assert why.startswith("What needs them is left out. npm failed")
     assert not node_packages.are_there(tmp_path)
+
+
+@pytest.mark.parametrize("prefix", ["npm ERR!", "npm error"])  # Debian 12's npm 9, and newer ones
+def test_what_npm_says_is_wrong_becomes_one_line_without_the_place_of_its_log(prefix: str) -> None:
+    said = [
+        f"{prefix} code FETCH_ERROR",
+        f"{prefix} network timeout at: http://127.0.0.1:7/htm",
+        "",
+        f"{prefix} A complete log of this run can be found in:",
+        f"{prefix}     /home/ann/.npm/_logs/debug-0.log",
+    ]
+    assert npm.reason("\n".join(said)) == "code FETCH_ERROR network timeout at: http://127.0.0.1:7/htm"
+    assert npm.reason("") == "it said nothing of why"
 
 
 def test_packages_of_another_lock_do_not_count(tmp_path: Path) -> None:
@@ -115,8 +140,9 @@ def test_packages_of_another_lock_do_not_count(tmp_path: Path) -> None:
     assert not node_packages.are_there(tmp_path)
 
 
-def test_the_lock_of_the_tests_clients_names_no_registry() -> None:
-    assert '"resolved"' not in (node_packages.FOLDER / node_packages.LOCK).read_text(encoding="utf-8")
+@pytest.mark.parametrize("folder", node_packages.WHAT_FOR)
+def test_no_lock_names_a_registry(folder: Path) -> None:
+    assert '"resolved"' not in (folder / node_packages.LOCK).read_text(encoding="utf-8")
 
 
 def test_a_silent_package_index_is_given_up_within_the_time_for_its_first_answer(silent_index: str) -> None:

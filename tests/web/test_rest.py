@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from fakes import ScriptedProvider
 from live_server import PASSWORD, LiveServer, live_server, until
@@ -238,14 +239,14 @@ def _tags(page: str) -> list[tuple[str, list[tuple[str, str | None]]]]:
     return found
 
 
-async def test_a_mistake_of_ours_is_a_plain_500(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_mistake_of_ours_is_a_plain_500(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(_token: str, _address: str) -> str:
         raise RuntimeError("a SeCrEt of the inside")
 
     monkeypatch.setattr(scene.server.app.accounts, "verify_token", fail)
-    answer = await scene.ask("GET", "/stocks")
+    with capture_logs() as logs:
+        answer = await scene.ask("GET", "/stocks")
     assert problem(answer) == (500, "internal_error")
     assert "SeCrEt" not in answer.text
-    assert "RuntimeError" in caplog.text
+    [logged] = logs
+    assert (logged["log_level"], logged["exc_info"], logged["path"]) == ("error", True, "/api/v1/stocks")

@@ -69,7 +69,7 @@ async def test_the_page_is_served_with_its_headers_and_a_304_while_it_is_the_sam
         live_server(tmp_path / "data", ScriptedStream(clock), clock=clock, web=True) as server,
         httpx2.AsyncClient(base_url=server.web_url) as http,
     ):
-        server.app.web._web._config.loaded_app._assets = Assets(page)  # type: ignore[union-attr] # the site of a running server
+        server.app.web._web.app._assets = Assets(page)  # type: ignore[union-attr] # the site of a running server
         index = await http.get("/")
         assert (index.status_code, index.text) == (200, "<!doctype html><title>page</title>")
         policy = index.headers["content-security-policy"]
@@ -99,7 +99,7 @@ async def test_a_page_that_is_not_complete_says_what_is_missing_and_the_server_r
         live_server(tmp_path / "data", ScriptedStream(clock), clock=clock, web=True) as server,
         httpx2.AsyncClient(base_url=server.web_url) as http,
     ):
-        server.app.web._web._config.loaded_app._assets = Assets(page)  # type: ignore[union-attr] # the site of a running server
+        server.app.web._web.app._assets = Assets(page)  # type: ignore[union-attr] # the site of a running server
         answer = await http.get("/")
         assert (answer.status_code, said in answer.text) == (503, True)
         async with logged_in(server) as client:

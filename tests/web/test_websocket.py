@@ -320,7 +320,7 @@ async def test_a_page_of_a_site_that_the_settings_allow_is_let_in(tmp_path: Path
 
 
 async def test_a_path_without_a_websocket_refuses_one(scene: Scene) -> None:
-    with pytest.raises(InvalidStatus, match="403"):
+    with pytest.raises(InvalidStatus, match="404"):
         async with socket_client(scene.server, "/"):
             pass
 

@@ -5,7 +5,6 @@ It carries the user's name, when that user was added, and the user's token epoch
 are those of the row in the database. So removing the user ends the tokens, and so does raising the epoch.
 """
 
-import contextlib
 import hashlib
 import os
 import secrets
@@ -19,6 +18,7 @@ import jwt
 
 from stocktrack.clock import Clock
 from stocktrack.errors import ConfigError
+from stocktrack.system.files import write_private_file
 
 SECRET_FILE = "token.secret"  # noqa: S105 - the file's name
 ISSUER = "stocktrack"
@@ -95,7 +95,9 @@ def open_signer(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable
     path = folder / SECRET_FILE
     try:
         if not path.exists():
-            _make_secret(path)
+            # Where another process makes one at this moment, that one counts.
+            secret_text = secrets.token_hex(MIN_SECRET_BYTES) + "\n"
+            write_private_file(path, f"The secret of the tokens, {path},", secret_text, replaces=False)
         secret, mode = _read_secret(path)
     except OSError as error:
         raise ConfigError(f"The secret of the tokens, {path}, cannot be used: {error.strerror}.") from None
@@ -105,21 +107,6 @@ def open_signer(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable
             raise ConfigError(weakness)
         warn(weakness)
     return TokenSigner(secret, clock)
-
-
-def _make_secret(path: Path) -> None:
-    """Write a new secret whole or not at all: another process may look for one at this moment."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_hex(MIN_SECRET_BYTES).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink()
 
 
 def _read_secret(path: Path) -> tuple[bytes, int]:

@@ -56,8 +56,8 @@ class StockTrackClient:
     The first connection is tried once and raises at once. One that is lost later is restored with its subscriptions,
     unless `reconnect` is false; meanwhile calls raise `Unavailable`, also those that were waiting for their reply:
     nothing is sent twice. A `token` stands for `username` and `password`; without either the session stays without a
-    login. An empty password is none, for a server that lets some names in without one. Every call raises `ClientError`s
-    only, and takes at most `timeout_seconds`. The callbacks run in the event loop, one after the other.
+    login. An empty password stands for none, for a server that lets some names in without one. Calls raise nothing
+    but `ClientError`s, and take at most `timeout_seconds`. The callbacks run in the event loop, one after the other.
     """
 
     def __init__(

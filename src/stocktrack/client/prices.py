@@ -86,7 +86,7 @@ class PriceBook:
             self._from_before = set(self._newest)
 
     def subscribe(self, symbols: Iterable[str]) -> None:
-        """From now on exactly `symbols` are subscribed; what is known of others is forgotten."""
+        """Make exactly `symbols` the subscribed ones, and forget the prices of others."""
         self._symbols = dict.fromkeys(symbols)
         gone = [symbol for symbol in self._newest if symbol not in self._symbols]
         for symbol in gone:
@@ -114,7 +114,7 @@ class PriceBook:
                 stream.put(price)
 
     def stream(self) -> PriceStream:
-        """A new stream. It is fed until the reader lets go of it."""
+        """A new stream, fed for as long as the reader keeps it."""
         stream = PriceStream(self._newest.values())
         if self._ended:
             stream.end(self._end)
@@ -123,7 +123,7 @@ class PriceBook:
         return stream
 
     def end(self, error: ClientError | None) -> None:
-        """No price will come any more: end all streams, those to come as well."""
+        """No more prices come: end all streams, and every later one at its start."""
         self._ended, self._end = True, error
         for reference in tuple(self._streams):
             if (stream := reference()) is not None:
@@ -131,7 +131,7 @@ class PriceBook:
 
 
 def _is_older(price: Price, last: Price, *, same_run: bool) -> bool:
-    """Whether `price` would be a step back behind `last`, which the same or an earlier run of the server sent.
+    """Whether `price` is older than `last`, which the same or an earlier run of the server sent.
 
     Within a run `seq` is the order, and the market's time may not fall either. Between runs `seq` says nothing: the
     market's time decides, and where it is equal or unknown the server's own.
@@ -145,6 +145,6 @@ def _is_older(price: Price, last: Price, *, same_run: bool) -> bool:
 
 
 def _market_time(price: Price) -> int | None:
-    """The price's `timestamp` where it can be true: one mistake of a source must not mute the symbol until 2099."""
+    """The price's `timestamp` where it is plausible: one mistake of a source must not silence the symbol until 2099."""
     timestamp = price.timestamp
     return timestamp if timestamp is not None and timestamp <= price.received_at + _MAX_AHEAD_MS else None

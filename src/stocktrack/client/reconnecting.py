@@ -18,7 +18,7 @@ from stocktrack.system.addresses import address_text
 # Half a second lets a restart begin; ten is short enough for a person who waits.
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 10.0
-# A connection that breaks sooner is one more failure in the row: a server that crashes at once must not be stormed.
+# A connection that breaks sooner is one more failure in a row: a server that crashes at start must not be stormed.
 STEADY_SECONDS = 1.0
 
 
@@ -166,7 +166,7 @@ class ReconnectingConnection:
             self._end(cause)
 
     async def _come_back(self, cause: ClientError) -> ServerConnection:
-        """A new connection, after as many tries as it takes; raises only what no further try can heal."""
+        """A new connection, after as many tries as it takes; raises only an error that trying again cannot help."""
         while True:
             self._failures += 1
             jitter = self._random()
@@ -174,7 +174,7 @@ class ReconnectingConnection:
                 self._failures, first=FIRST_RETRY_SECONDS, longest=LONGEST_RETRY_SECONDS, jitter=jitter
             )
             if isinstance(cause, TooManyRequests) and cause.retry_after_ms is not None:
-                # Whoever comes sooner is refused again. After a shutdown it is only a guess of the server's, and a
+                # A try before that would be refused again. After a shutdown the time is only the server's guess, and a
                 # restart takes less.
                 asked = min(cause.retry_after_ms / 1000, LONGEST_RETRY_SECONDS)
                 seconds = max(seconds, asked * (1 + 0.2 * jitter))
@@ -188,7 +188,7 @@ class ReconnectingConnection:
                 cause = error
 
     def _take(self, message: Incoming) -> None:
-        """Whatever a connection hears that is no price."""
+        """Handle a message that is not a price."""
         match message:
             case Answer(reply=SubscribeReply() as reply):
                 # Also where the caller has given up waiting: the server pushes them now.
@@ -219,9 +219,9 @@ class ReconnectingConnection:
             self.book.end(cause)
 
     def _absence(self) -> ClientError:
-        """Why there is no connection to ask."""
+        """The error that says why there is no connection."""
         if self.state is State.NEW:
-            return Unavailable("The client is not connected yet: use it by `async with`.")
+            return Unavailable("The client is not connected yet: use it with `async with`.")
         if self.state is State.CLOSED:
             return Unavailable("The client is closed.") if self._cause is None else copy.copy(self._cause)
         return Unavailable(f"The connection to {self.address} is being restored. {self._cause}")

@@ -18,8 +18,8 @@ from stocktrack.wire.lines import BadLine, encode_line, failure
 
 # A server that promises fewer heartbeats than one a day is not believed.
 _MAX_HEARTBEAT_SECONDS = 86_400.0
-# These notices are a session's last words.
-_LAST_WORDS = frozenset(
+# After one of these notices the server closes the session.
+_FINAL_REASONS = frozenset(
     {
         Reason.SHUTDOWN,
         Reason.AUTH_TIMEOUT,
@@ -32,7 +32,7 @@ _LAST_WORDS = frozenset(
 
 
 class ServerConnection(asyncio.Protocol):
-    """A connection that is used once. Prices go to `put`, everything that is heard besides to `take`."""
+    """A connection that is used once. Prices go to `put`, all other messages to `take`."""
 
     def __init__(
         self, address: str, clock: Clock, put: Callable[[Price], None], take: Callable[[Incoming], None]
@@ -52,12 +52,12 @@ class ServerConnection(asyncio.Protocol):
         self._hello: asyncio.Future[Hello] = loop.create_future()
         self._lost: asyncio.Future[ClientError] = loop.create_future()
         self._closed: asyncio.Future[None] = loop.create_future()
-        self._hello.add_done_callback(_look_at)
+        self._hello.add_done_callback(_retrieve)
         self.is_established = False
         self.is_logged_out = False
 
     async def open(self, host: str, port: int, seconds: float, tls: ssl.SSLContext | None = None) -> None:
-        """Connect; `Unavailable` where nobody answers, or nobody who is to be trusted."""
+        """Connect; `Unavailable` where no server answers, or one whose certificate is not trusted."""
         loop = asyncio.get_running_loop()
         self._is_secure = tls is not None
         try:
@@ -79,7 +79,7 @@ class ServerConnection(asyncio.Protocol):
                 "Is it a port for plain text, without --tls?"
             ) from None
         except (OSError, UnicodeError, OverflowError) as error:
-            # UnicodeError is a host that can be no name, OverflowError a port that can be no port.
+            # UnicodeError: the host is not a possible name. OverflowError: the port is out of range.
             raise Unavailable(f"{self._address} cannot be reached: {error}.") from None
 
     async def greeting(self, seconds: float) -> Hello:
@@ -93,7 +93,7 @@ class ServerConnection(asyncio.Protocol):
             ) from None
 
     async def ask(self, command: Command, seconds: float) -> Answer:
-        """The answer to `command`, or the error that it is."""
+        """The answer to `command`; a failure is raised as its error."""
         try:
             return await within(self._clock, seconds, self._exchange(command))
         except TimeoutError:
@@ -108,7 +108,7 @@ class ServerConnection(asyncio.Protocol):
         numbered = command.model_copy(update={"id": id_})
         line = encode_line(numbered)
         if len(line) > (limit := self._hello.result().limits.max_line_bytes):
-            # The server would end the session, and with it every other call.
+            # The server would end the session, and every other call with it.
             error = BadLine(
                 Reason.LINE_TOO_LONG,
                 f"The command is longer than the {limit} bytes that the server takes.",
@@ -125,7 +125,7 @@ class ServerConnection(asyncio.Protocol):
             del self._open[id_]
 
     async def wait_lost(self, patience_seconds: float) -> ClientError:
-        """Wait until the connection is gone, and say why; a server that is silent for too long is gone too."""
+        """Wait until the connection is lost, and return why; a server that is silent for too long counts as lost."""
         heartbeat = min(max(0.0, self._hello.result().heartbeat_seconds), _MAX_HEARTBEAT_SECONDS)
         silence = 2 * heartbeat + patience_seconds
         while not self._lost.done():
@@ -138,13 +138,13 @@ class ServerConnection(asyncio.Protocol):
         return self._lost.result()
 
     async def close(self, why: ClientError) -> None:
-        """Free the socket at once, whatever is still to be read or sent."""
+        """Close the socket at once, without reading or sending the rest."""
         self._lose(why)
         if self._transport is not None:
             await ended(self._closed)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by asyncio; a connection that was given up meanwhile is closed again."""
+        """Called by asyncio; if the caller has given up by now, the connection is closed again."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are of no class of asyncio's
         if self._lost.done():
             self._transport.abort()
@@ -163,7 +163,7 @@ class ServerConnection(asyncio.Protocol):
             self._lose(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by asyncio when the socket is closed, whoever did it."""
+        """Called by asyncio when the socket is closed, from either side."""
         how = f": {exc}" if exc is not None else " by the server"
         hint = "" if self._hello.done() or self._is_secure else " It said nothing before. Does it want TLS (--tls)?"
         self._lose(Unavailable(f"The connection to {self._address} was closed{how}.{hint}"))
@@ -188,9 +188,9 @@ class ServerConnection(asyncio.Protocol):
                 self._settle(reply.id, message)
             case UnreadableReply():
                 self._settle(message.id, NotStockTrack(f"{self._address} gave a reply that this version cannot read."))
-            case Notice() if message.reason in _LAST_WORDS:
-                # In a session the code is not about any command of the caller's; before it is, it is the refusal.
-                # A shutdown and an administrator's word are known by their own errors in either case.
+            case Notice() if message.reason in _FINAL_REASONS:
+                # Inside a session the code belongs to no command of the caller; before the session, it is the refusal.
+                # A shutdown and a kick have errors of their own in both cases.
                 if self.is_established and message.reason not in {Reason.SHUTDOWN, Reason.NOT_PERMITTED}:
                     self._lose(Unavailable(f"The server ended the session. {clean_text(message.message, 500)}"))
                 else:
@@ -201,7 +201,7 @@ class ServerConnection(asyncio.Protocol):
     def _settle(self, id_: object, result: Answer | ClientError) -> None:
         reply = self._open.get(id_)
         if reply is None or reply.done():
-            return  # the caller has given up waiting
+            return  # the caller has stopped waiting
         if isinstance(result, ClientError):
             reply.set_exception(result)
         elif isinstance(result.reply, Failure):
@@ -222,7 +222,7 @@ class ServerConnection(asyncio.Protocol):
             self._transport.abort()
 
 
-def _look_at(future: asyncio.Future[Any]) -> None:
-    """See an error that nobody may wait for any more, so that asyncio doesn't complain of it."""
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    """Retrieve the error: there may be no caller left to do so, and asyncio would log that."""
     if not future.cancelled():
         future.exception()

@@ -16,19 +16,19 @@ from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT, ad
 from stocktrack.system.files import read_private_file
 from stocktrack.system.setting_sources import ClientVariable
 
-# `serve` binds these to listen on every network; whoever calls calls this machine.
+# `serve` listens on every network with these; a client that is given one calls this machine.
 _CALLED_INSTEAD = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}  # noqa: S104 - nothing is bound here
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
 
 
 class CredentialsMissingError(Exception):
-    """There is no name or no password, and no terminal to ask for it on."""
+    """The name or the password is missing, and there is no terminal to ask for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """The server and the user, who has a password or a token. What is None has to be asked for before connecting."""
+    """The server and the user, with a password or a token. What is None has to be asked for before connecting."""
 
     host: str
     port: int
@@ -81,7 +81,7 @@ def load_client_settings(
     ca: str | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> ClientSettings:
-    """The settings of flags (None where not given) and environment; `ConfigError` where one is wrong."""
+    """The settings from flags (None where not given) and the environment; `ConfigError` where one is wrong."""
     host = host or environment.get("STOCKTRACK_HOST") or DEFAULT_HOST
     is_tls, trusted = _tls(tls, ca, environment)
     password = environment.get(ClientVariable.PASSWORD) or _line_of_file(environment, ClientVariable.PASSWORD_FILE)
@@ -90,7 +90,7 @@ def load_client_settings(
         port=_port(environment.get("STOCKTRACK_PORT")) if port is None else port,
         username=username or environment.get(ClientVariable.USER) or None,
         password=password,
-        # A password was meant where there is one: both would be a contradiction.
+        # The library takes one of the two; a password that was given is meant.
         token=_line_of_file(environment, ClientVariable.TOKEN_FILE) if password is None else None,
         tls=is_tls,
         ca=trusted,
@@ -154,7 +154,7 @@ def _tls(flag: bool | None, ca: str | None, environment: Mapping[str, str]) -> t
 def _port(text: str | None) -> int:
     if not text:
         return DEFAULT_PORT
-    # Digits of other scripts are digits to str.isdigit and int, but no port that anybody means.
+    # str.isdigit and int take the digits of other scripts too, which nobody means as a port.
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PORT):
         raise ConfigError(f"STOCKTRACK_PORT = {text!r}: a port is a number from 1 to {MAX_PORT}.")
     return int(text)

@@ -10,13 +10,13 @@ from stocktrack.system.files import check_readable
 def client_context(tls: bool | ssl.SSLContext, ca: str | Path | None) -> ssl.SSLContext | None:
     """What a client connects with; None for plain text.
 
-    `ca` is a file of certificates that are trusted instead of the system's, and means TLS by itself. `ConfigError`
-    where it can't be used.
+    `ca` is a file of certificates that are trusted instead of the system's, and switches TLS on. `ConfigError` where
+    it can't be used.
     """
     if isinstance(tls, ssl.SSLContext):
         if ca is not None:
             raise ConfigError(
-                "An SSLContext was given and a file of certificates, too: load the file into the context."
+                "Both an SSLContext and a file of certificates were given: load the file into the context."
             )
         return tls
     if ca is None:
@@ -25,7 +25,7 @@ def client_context(tls: bool | ssl.SSLContext, ca: str | Path | None) -> ssl.SSL
     try:
         return _modern(ssl.create_default_context(cafile=ca))
     except ssl.SSLError:
-        raise ConfigError(f"The certificates to trust = {str(ca)!r} are none in PEM format.") from None
+        raise ConfigError(f"The certificates to trust: {str(ca)!r} holds none in PEM format.") from None
 
 
 def _modern(context: ssl.SSLContext) -> ssl.SSLContext:

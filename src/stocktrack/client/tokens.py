@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,12 +10,12 @@ from urllib.parse import quote
 
 from stocktrack.errors import ConfigError
 from stocktrack.system.data_folder import find_data_folder
-from stocktrack.system.files import read_private_file
+from stocktrack.system.files import read_private_file, write_private_file
 
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """A token, whose it is, and until when it counts (epoch milliseconds)."""
+    """A token, its user, and until when it is valid (epoch milliseconds)."""
 
     username: str
     token: str = field(repr=False)
@@ -29,33 +28,25 @@ def token_file(host: str, port: int, environment: Mapping[str, str] = os.environ
 
 
 def store_token(path: Path, token: StoredToken) -> None:
-    """Keep a token, whole or not at all; `ConfigError` where that cannot be."""
+    """Store a token, whole or not at all; `ConfigError` where that fails."""
     content = {"username": token.username, "token": token.token, "expires_at": token.expires_at}
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file)
-            draft.replace(path)
-        except BaseException:
-            draft.unlink()
-            raise
     except OSError as error:
         raise ConfigError(f"The token cannot be stored in {path}: {error.strerror}.") from None
+    write_private_file(path, f"The token file {path}", json.dumps(content), replaces=True)
 
 
 def stored_token(path: Path) -> StoredToken | None:
-    """The token that is kept there and still counts; `ConfigError` where others can read it."""
+    """The token in the file; None where there is no valid one. `ConfigError` where others can read the file."""
     if not path.exists():
         return None
     try:
         content = json.loads(read_private_file(path, f"The stored token {path}"))
         token = StoredToken(str(content["username"]), str(content["token"]), int(content["expires_at"]))
     except (ValueError, KeyError, TypeError):
-        return None  # what nobody can read is no token: `login` writes a new one
+        return None  # a damaged file is as good as none: `login` writes a new one
     return token if token.expires_at > time.time() * 1000 else None
 
 

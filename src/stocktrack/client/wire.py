@@ -18,7 +18,7 @@ MAX_LINE_BYTES_BEFORE_HELLO = 1_048_576
 # A server may promise longer replies than this, but a client keeps no more of one line in memory.
 MAX_LINE_BYTES = 16_777_216
 
-# How this project's servers begin a PRICE. One that begins in another way is read too, only more slowly.
+# How this project's servers begin a PRICE. A PRICE with its fields in another order is read too, only more slowly.
 _PRICE_START = b'{"type":"PRICE"'
 _read_price = Price.__pydantic_validator__.validate_json
 
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableReply:
-    """A line of JSON that is no message of this version of the protocol, with the `id` it carries."""
+    """A reply that this version of the protocol cannot read, with the `id` it carries."""
 
     id: Id
 
@@ -64,7 +64,7 @@ class ServerLines:
                 try:
                     price = _read_price(line)
                 except ValidationError:
-                    pass  # what is wrong with it is found out below
+                    pass  # read again below, which says what is wrong with it
                 else:
                     yield price
                     continue
@@ -99,7 +99,7 @@ class ServerLines:
         except (ValueError, RecursionError):
             fields = None
         if isinstance(fields, dict) and fields.get("type") == "ERROR":
-            # So answers a server that expects TLS.
+            # A server that expects TLS answers like this.
             raise NotStockTrack(f"{self._address} refuses: {clean_text(str(fields.get('message')), 500)}")
         if not isinstance(fields, dict) or fields.get("type") not in ("HELLO", "NOTICE"):
             raise NotStockTrack(f"{refusal}: its first line is {shown!r} instead of a HELLO.")
@@ -133,7 +133,7 @@ class ServerLines:
         return message if isinstance(message, Hello | Price | Notice | Heartbeat) else None
 
     def _unreadable(self, line: bytes, error: ValidationError) -> UnreadableReply | None:
-        """A known type in a shape that is not: like an unknown type it costs nobody else, but a caller may wait."""
+        """For a known type in an unknown shape: skipped like an unknown type, but a caller may be waiting for it."""
         if not self._complained:
             self._complained = True
             what = clean_text(line[:200].decode("utf-8", "replace"), 120)

@@ -1,1 +1,1 @@
-"""The commands that call a server: once and done, or for as long as prices are watched."""
+"""The commands of a server's users: one answer each, or prices for as long as they are watched."""

@@ -1,4 +1,4 @@
-"""`stocktrack login` and `logout`: keep a token for a server, so that nobody types a password at every command."""
+"""`stocktrack login` and `logout`: keep a token for a server, so that no command needs a password typed."""
 
 import sys
 from collections.abc import Coroutine

@@ -63,7 +63,7 @@ async def _sessions(client: "StockTrackClient", *, as_json: bool) -> None:
 def _row(info: "SessionInfo") -> str:
     from datetime import UTC, datetime
 
-    from stocktrack.terminal.render import safe
+    from stocktrack.terminal.text import safe
 
     since = datetime.fromtimestamp(info.since / 1000, tz=UTC).astimezone()
     behind = f"{info.behind} bytes behind" if info.behind else "keeps up"
@@ -75,8 +75,8 @@ def _row(info: "SessionInfo") -> str:
 
 
 async def _kick(client: "StockTrackClient", session: str) -> None:
-    from stocktrack.terminal.render import safe
     from stocktrack.terminal.run import say
+    from stocktrack.terminal.text import safe
 
     reply = await client.kick(session)
     say(f"Session {reply.session} of {safe(reply.username) or 'nobody'} was ended.")

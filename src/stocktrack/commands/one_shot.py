@@ -16,7 +16,7 @@ from stocktrack.commands.options import AsJson, ServerCall, spread
 if TYPE_CHECKING:
     from stocktrack.client.settings import ClientSettings
     from stocktrack.messages import Command, Missing
-    from stocktrack.terminal.render import Shown
+    from stocktrack.terminal.text import Shown
 
 SymbolArguments = Annotated[list[str], typer.Argument(metavar="SYMBOL", help="AAPL MSFT, or AAPL,MSFT")]
 OptionalSymbolArguments = Annotated[
@@ -177,8 +177,8 @@ async def _answer(
         SearchReply,
     )
     from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
-    from stocktrack.terminal.render import list_names, nothing_saved
     from stocktrack.terminal.run import say, write_line
+    from stocktrack.terminal.text import list_names, nothing_saved
 
     async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
         try:
@@ -208,7 +208,7 @@ async def _answer(
 
 def _print(reply: "Shown") -> None:
     """A table for a person, rows for a program, nothing where there are none."""
-    from stocktrack.terminal.render import has_colour, is_screen, rows_of, tab_separated
+    from stocktrack.terminal.text import has_colour, is_screen, rows_of, tab_separated
 
     rows = list(rows_of(reply))
     if not is_screen(sys.stdout) or not rows:

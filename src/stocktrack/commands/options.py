@@ -31,13 +31,14 @@ class OptionGroup:
         self.__dict__.update(given)
 
     @classmethod
-    def options(cls) -> list[inspect.Parameter]:
+    @functools.cache
+    def options(cls) -> tuple[inspect.Parameter, ...]:
         """The options as parameters of a function, those of the base class first."""
-        return [
+        return tuple(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(cls, name), annotation=annotation)
             for base in reversed(cls.__mro__)
             for name, annotation in inspect.get_annotations(base).items()
-        ]
+        )
 
 
 class ServerAddress(OptionGroup):
@@ -93,7 +94,7 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     """`command` as typer takes it: the options of an `OptionGroup` stand in the place of the parameter that is one."""
     groups: dict[str, type[OptionGroup]] = {}
     parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+    for parameter in inspect.signature(command).parameters.values():
         kind = parameter.annotation
         if inspect.isclass(kind) and issubclass(kind, OptionGroup):
             groups[parameter.name] = kind

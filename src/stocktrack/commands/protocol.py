@@ -1,4 +1,4 @@
-"""`stocktrack protocol`: what this version speaks, for whoever writes a client; it calls no server."""
+"""`stocktrack protocol`: the protocol of this version, for people who write a client; it calls no server."""
 
 import json
 from typing import Annotated

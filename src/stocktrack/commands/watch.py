@@ -13,8 +13,8 @@ from stocktrack.messages import Notice, Price
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.terminal.connection_report import ConnectionReport
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
-from stocktrack.terminal.render import has_colour, is_screen, price_line, price_row, tab_separated
 from stocktrack.terminal.run import is_live_screen, say
+from stocktrack.terminal.text import has_colour, is_screen, price_line, price_row, tab_separated
 from stocktrack.wire.lines import encode_line
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ async def _on_board(view: "BoardView", prices: PriceStream, watch: Watch) -> Non
 
 
 async def _as_lines(prices: PriceStream, watch: Watch, *, as_jsonl: bool) -> bool:
-    """Write a line for each price; False where the time was over before the count was reached."""
-    # A reader that pauses must not keep the client from listening: the server would take it for gone.
+    """Write a line for each price; False where the time ended before the count was reached."""
+    # While the reader of the pipe pauses, the client goes on listening: the server would take it for a slow client.
     pool = BlockingPool("stdout", 1)
     colour, is_plain = has_colour(sys.stdout), not is_screen(sys.stdout)
     descriptor = sys.stdout.fileno()
@@ -126,6 +126,6 @@ async def _as_lines(prices: PriceStream, watch: Watch, *, as_jsonl: bool) -> boo
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    # Not by sys.stdout: a thread that hangs in it would hold its lock when the program ends.
+    # Not through sys.stdout: a thread that hangs in it would hold its lock when the program ends.
     while data:
         data = data[os.write(descriptor, data) :]

@@ -38,6 +38,18 @@ def real_socket(descriptor: int) -> Iterator[socket.socket]:
         sock.detach()
 
 
+def unsent_bytes(transport: asyncio.WriteTransport, sent_bytes: int) -> int:
+    """How many of the `sent_bytes` handed to `transport` wait here and, where the system tells, in the kernel.
+
+    0 while the client keeps up, so that the kernel is asked only about the others.
+    """
+    waiting = transport.get_write_buffer_size()
+    if waiting == 0 or transport.is_closing():
+        return 0
+    # More waits there than was handed over: records of TLS and what it began with, a handshake, pongs.
+    return min(waiting + bytes_in_kernel(transport), sent_bytes)
+
+
 def bytes_in_kernel(transport: asyncio.BaseTransport) -> int:
     """Bytes sent that the peer has not acknowledged (Linux's SIOCOUTQ, the same number as TIOCOUTQ); else 0."""
     count = array.array("i", [0])

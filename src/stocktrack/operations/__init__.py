@@ -1,1 +1,1 @@
-"""The commands of whoever runs a server: users, settings, the database, a demo."""
+"""The commands of a server's operator: serve, demo, users, settings, the database."""

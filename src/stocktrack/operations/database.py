@@ -31,7 +31,7 @@ def upgrade(config: ConfigFile = None) -> None:
         return found
 
     DataFolder(settings.data_dir).make()
-    # Nobody waits for an answer here, and a large table takes its time.
+    # No client is waiting here, and a large table takes its time.
     store = Store(settings.database, busy_timeout_seconds=60)
     found = asyncio.run(bring_up(store))
     change = "its tables were made" if found is None else f"it was at {found}"

@@ -23,7 +23,7 @@ USER = "demo"
 
 def run_demo(seconds: float | None) -> None:
     """Run the demo for `seconds`, or until the person leaves, and exit."""
-    # A log line would tear the screen; what is wrong enough for one ends the demo.
+    # A log line would spoil the screen; an error that deserves one ends the demo.
     configure_logs("console", "error")
     raise_descriptor_limit()
     # The folder is thrown away: a demo leaves nothing behind.

@@ -62,4 +62,4 @@ def _without_password(url: str) -> str:
     try:
         return make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
-        return "***"  # it is no address, and so nobody can say what in it is a password
+        return "***"  # not an address, and so no telling which part of it is a password

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from stocktrack.errors import ConfigError
+from stocktrack.errors import CommandError, ConfigError
 from stocktrack.operations.options import ConfigFile
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def users_add(
 ) -> None:
     """Add a user; the password is asked for without echo."""
     password = _new_password(name, from_stdin=password_stdin)
-    _with_accounts(config, lambda accounts: accounts.add(name, password, is_admin=admin))
-    typer.echo(f"User {name} was added{', an administrator' if admin else ''}.", err=True)
+    _, database = _with_accounts(config, lambda accounts: accounts.add(name, password, is_admin=admin))
+    _say(f"User {name}{', an administrator,' if admin else ''} was added to {database}.", database)
+    _hint_at(password)
 
 
 @users_app.command("list")
@@ -50,7 +51,7 @@ def users_list(
     config: ConfigFile = None, as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False
 ) -> None:
     """List the users, their saved stocks and since when they are there."""
-    users = _with_accounts(config, lambda accounts: accounts.list())
+    users, _ = _with_accounts(config, lambda accounts: accounts.list())
     if as_json:
         rows = [
             {
@@ -75,17 +76,19 @@ def users_list(
 def users_passwd(name: str, *, password_stdin: PasswordStdin = False, config: ConfigFile = None) -> None:
     """Change a user's password; it takes effect at the next login, and tokens stay."""
     password = _new_password(name, from_stdin=password_stdin)
-    _with_accounts(config, lambda accounts: accounts.change_password(name, password))
-    typer.echo(
-        f"The password of {name} was changed. TokenSigner stay; `stocktrack users revoke {name}` ends them.", err=True
+    _, database = _with_accounts(config, lambda accounts: accounts.change_password(name, password))
+    _say(
+        f"The password of {name} was changed in {database}. Tokens stay; `stocktrack users revoke {name}` ends them.",
+        database,
     )
+    _hint_at(password)
 
 
 @users_app.command("remove")
 def users_remove(name: str, config: ConfigFile = None) -> None:
     """Remove a user, the saved stocks and the tokens."""
-    _with_accounts(config, lambda accounts: accounts.remove(name))
-    typer.echo(f"User {name} was removed.", err=True)
+    _, database = _with_accounts(config, lambda accounts: accounts.remove(name))
+    _say(f"User {name} was removed from {database}.", database)
 
 
 @users_app.command("token")
@@ -96,26 +99,55 @@ def users_token(
     config: ConfigFile = None,
 ) -> None:
     """Print a token that the user's clients log in with instead of a password."""
-    token = _with_accounts(config, lambda accounts: accounts.make_token(name, days))
+    token, database = _with_accounts(config, lambda accounts: accounts.make_token(name, days))
     typer.echo(token.text)
     until = datetime.fromtimestamp(token.expires_at_ms / 1000, tz=UTC).astimezone()
-    typer.echo(f"It is valid until {until:%Y-%m-%d %H:%M}, or until `stocktrack users revoke {name}`.", err=True)
+    _say(
+        f"It is for {name} in {database}, and is valid until {until:%Y-%m-%d %H:%M}, "
+        f"or until `stocktrack users revoke {name}`.",
+        database,
+    )
 
 
 @users_app.command("revoke")
 def users_revoke(name: str, config: ConfigFile = None) -> None:
     """End all tokens of a user; sessions that are open stay (`stocktrack kick` ends one)."""
-    _with_accounts(config, lambda accounts: accounts.revoke_tokens(name))
-    typer.echo(f"All tokens of {name} were revoked.", err=True)
+    _, database = _with_accounts(config, lambda accounts: accounts.revoke_tokens(name))
+    _say(f"All tokens of {name} in {database} were revoked.", database)
 
 
 @users_app.command("admin")
 def users_admin(
     name: str, switch: Annotated[OnOff, typer.Argument(metavar="on|off")], config: ConfigFile = None
 ) -> None:
-    """Make a user an administrator, or an ordinary user again; it takes effect at once."""
-    _with_accounts(config, lambda accounts: accounts.set_admin(name, switch is OnOff.ON))
-    typer.echo(f"{name} is {'now' if switch is OnOff.ON else 'no longer'} an administrator.", err=True)
+    """Make a user an administrator, or an ordinary user again; it counts at once."""
+    _, database = _with_accounts(config, lambda accounts: accounts.set_admin(name, switch is OnOff.ON))
+    _say(f"{name} is {'now' if switch is OnOff.ON else 'no longer'} an administrator in {database}.", database)
+
+
+def _say(sentence: str, database: str) -> None:
+    """Tell what was done to `database`, and warn where the servers that run would not see it."""
+    typer.echo(sentence, err=True)
+    _warn_of_other_databases(database)
+
+
+def _hint_at(password: str) -> None:
+    """Say of a weak password that it is one; it is the operator's to choose."""
+    from stocktrack.accounts.passwords import password_hint
+
+    if (hint := password_hint(password)) is not None:
+        typer.echo(hint, err=True)
+
+
+def _warn_of_other_databases(database: str) -> None:
+    from stocktrack.system.running_servers import RunningServers
+
+    for server in RunningServers().using_another(database):
+        typer.echo(
+            f"stocktrack: A running server (process {server.pid}) uses another database, {server.database}. "
+            "Give both the same STOCKTRACK_DATA_DIR, .env or --config.",
+            err=True,
+        )
 
 
 def _new_password(name: str, *, from_stdin: bool) -> str:
@@ -132,8 +164,8 @@ def _new_password(name: str, *, from_stdin: bool) -> str:
     return str(typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True, err=True))
 
 
-def _with_accounts(config: Path | None, work: Callable[["Accounts"], Awaitable[Result]]) -> Result:
-    """Open the user accounts of the settings, do `work` with them, and close them again."""
+def _with_accounts(config: Path | None, work: Callable[["Accounts"], Awaitable[Result]]) -> tuple[Result, str]:
+    """Open the accounts of the settings, do `work` with them, close them; its result, and the database's name."""
     import asyncio
 
     from stocktrack.accounts.accounts import Accounts
@@ -146,6 +178,8 @@ def _with_accounts(config: Path | None, work: Callable[["Accounts"], Awaitable[R
     settings = load_settings(config_file=config).settings
     configure_logs(settings.log_format, settings.log_level)
     clock = RealClock()
+    DataFolder(settings.data_dir).make()
+    store = Store(settings.database)
 
     def open_signer() -> "TokenSigner":
         from stocktrack.accounts import tokens
@@ -153,8 +187,6 @@ def _with_accounts(config: Path | None, work: Callable[["Accounts"], Awaitable[R
         return tokens.open_signer(settings.data_dir, clock, is_loopback=settings.is_loopback, warn=_warn)
 
     async def run() -> Result:
-        DataFolder(settings.data_dir).make()
-        store = Store(settings.database)
         accounts = Accounts(
             store,
             clock,
@@ -168,7 +200,12 @@ def _with_accounts(config: Path | None, work: Callable[["Accounts"], Awaitable[R
             await accounts.close()
             await store.close()
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run()), store.label
+    except CommandError:
+        # A user who is not there may be in the database that the server uses.
+        _warn_of_other_databases(store.label)
+        raise
 
 
 def _warn(sentence: str) -> None:

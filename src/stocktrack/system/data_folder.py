@@ -36,7 +36,7 @@ def default_data_folder() -> Path:
 
 
 def as_folder(value: Any) -> Path:
-    """The folder that a value of `data_dir` names; an empty one would be whatever folder the program is started in."""
+    """The folder that a value of `data_dir` names; `ValueError` for an empty one, which would be the current folder."""
     if isinstance(value, Path) or (isinstance(value, str) and value):
         return Path(value)
     raise ValueError("must be the path of a folder")
@@ -50,7 +50,7 @@ class DataFolder:
         self._lock_file: int | None = None
 
     def make(self) -> None:
-        """Make the folder with mode 0700; `ConfigError` where that cannot be."""
+        """Make the folder with mode 0700; `ConfigError` where that fails."""
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:

@@ -1,6 +1,9 @@
-"""Reading a file that holds a secret: refused where others can read it too."""
+"""Files that hold a secret or settle a setting: read with care, written whole or not at all, wrong in a sentence."""
 
+import contextlib
+import errno
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -24,6 +27,51 @@ def read_private_file(path: Path, named: str) -> str:
         return content.decode()
     except UnicodeDecodeError:
         raise ConfigError(f"{named} is not UTF-8 text.") from None
+
+
+def write_private_file(path: Path, named: str, content: str, *, replaces: bool) -> bool:
+    """Write a file for its owner alone, whole or not at all, on disk when this returns; says whether it was written.
+
+    With `replaces` it takes the place of a file of this name. Without, one that is there stays, also one that another
+    process makes at the same moment, and the answer is False. `ConfigError` says what is wrong with what `named` names.
+    """
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(content)
+                file.flush()
+                # Before it gets its name: after a power cut the name could stand for an empty file.
+                os.fsync(file.fileno())
+            if replaces:
+                draft.replace(path)
+            else:
+                # Unlike a rename, a link never takes the place of what is there.
+                path.hardlink_to(draft)
+                draft.unlink()
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                draft.unlink()
+            raise
+        _sync_folder(path.parent)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise ConfigError(f"{named} cannot be written: {error.strerror}.") from None
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in the folder on disk, too."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # there are file systems that cannot do this for a folder
+            raise
+    finally:
+        os.close(handle)
 
 
 def check_readable(name: str, path: Path) -> None:

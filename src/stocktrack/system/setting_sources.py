@@ -1,7 +1,7 @@
 """Where settings are written: the environment, `.env`, and TOML files. The server and the clients read them here.
 
-A source is read when its turn comes, and what reads a file is imported where there is one: how fast a client starts
-is a promise.
+A source is read when its turn comes, and the reader of a file is imported only where there is such a file: clients
+have to start fast.
 """
 
 import os
@@ -18,7 +18,7 @@ ENV_FILE = Path(".env")
 
 
 class ClientVariable(StrEnum):
-    """What the clients alone read from the environment. The server knows the names, and takes them for no mistake."""
+    """The variables that only the clients read. The server knows their names, so that it does not warn of them."""
 
     USER = "STOCKTRACK_USER"
     PASSWORD = "STOCKTRACK_PASSWORD"  # noqa: S105 - a variable's name

@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 
 from stocktrack.messages import Price
 from stocktrack.quotes import clean_text
-from stocktrack.terminal.render import (
+from stocktrack.terminal.text import (
     age_text,
     change_text,
     percent_text,
@@ -100,7 +100,7 @@ class BoardView:
         self.is_changed = True
 
     def forget(self, symbols: Iterable[str]) -> None:
-        """The symbols are no more: they leave the board as well."""
+        """Take symbols that the server has dropped off the board."""
         gone = set(symbols)
         self._shown = tuple(symbol for symbol in self._shown if symbol not in gone)
         for symbol in gone:

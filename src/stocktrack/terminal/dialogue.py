@@ -21,7 +21,7 @@ from stocktrack.quotes import clean_text
 from stocktrack.terminal.connection_report import symbols_named
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
 from stocktrack.terminal.fronts import Front
-from stocktrack.terminal.render import list_names, nothing_saved
+from stocktrack.terminal.text import list_names, nothing_saved
 from stocktrack.terminal.typed_commands import MENU, WORDS, UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from stocktrack.messages import Price
-from stocktrack.terminal.render import Shown, has_colour, price_row, rows_of, tab_separated
 from stocktrack.terminal.run import say, write_line
+from stocktrack.terminal.text import Shown, has_colour, price_row, rows_of, tab_separated
 
 _READ_BYTES = 65_536
 _MAX_LINE_BYTES = 1_048_576
@@ -20,7 +20,7 @@ class LineCancelledError(Exception):
 
 
 class Status(NamedTuple):
-    """How the client is, in a few words, and whether that is as it should be."""
+    """The state of the client in a few words, and whether all is well."""
 
     text: str
     is_well: bool
@@ -32,7 +32,7 @@ class Front(Protocol):
     is_terminal: bool
 
     async def read_line(self, prompt: str, status: Callable[[], Status]) -> str:
-        """The next line, `status` shown meanwhile; `EOFError` at the end, `LineCancelledError` for Ctrl-C."""
+        """The next line, `status` shown while it is typed; `EOFError` at the end, `LineCancelledError` for Ctrl-C."""
         ...
 
     def say(self, text: str) -> None:
@@ -78,7 +78,7 @@ class PipeFront:
         """The next line of standard input."""
         if self._reading is None:
             loop = asyncio.get_running_loop()
-            # A daemon, by the bare descriptor: neither a quiet pipe nor a lock of sys.stdin can hold up the exit.
+            # A daemon thread that reads the bare descriptor: neither a quiet pipe nor sys.stdin's lock delays the exit.
             self._reading = threading.Thread(target=self._read, args=(loop,), name="stdin", daemon=True)
             self._reading.start()
         line = await self._lines.get()
@@ -112,7 +112,7 @@ class PipeFront:
         """Nothing is completed here."""
 
     def end_input(self) -> None:
-        """End as at the end of the file; what was read but not run is left."""
+        """End as at the end of the file; lines that were read but not run are dropped."""
         while not self._lines.empty():
             self._lines.get_nowait()
         self._lines.put_nowait(None)

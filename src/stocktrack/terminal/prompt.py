@@ -29,8 +29,8 @@ from stocktrack.system.data_folder import find_data_folder
 from stocktrack.terminal.board_screen import BoardScreen, Ending
 from stocktrack.terminal.board_view import BoardView
 from stocktrack.terminal.fronts import LineCancelledError, Status
-from stocktrack.terminal.render import Shown, has_colour, paint, price_line
 from stocktrack.terminal.tables import draw
+from stocktrack.terminal.text import Shown, has_colour, paint, price_line
 from stocktrack.terminal.typed_commands import WORDS
 
 _MAX_SEEN = 2_000
@@ -38,7 +38,7 @@ _STYLE = Style.from_dict({"prompt": "bold", "bottom-toolbar": "noreverse ansibri
 
 
 class TerminalFront:
-    """A terminal with a person at it. Use it by `async with`; what is said meanwhile appears above the prompt."""
+    """A terminal with a person at it. Use it by `async with`; what is said while a line is typed stands above it."""
 
     is_terminal = True
 

@@ -28,7 +28,7 @@ def is_live_screen() -> bool:
 
 
 def say(text: str) -> None:
-    """Tell the person: progress and errors never mix with the data on standard output."""
+    """Write a sentence to standard error: progress and errors never mix with the data on standard output."""
     told = f"stocktrack: {text}"
     if sys.stderr.isatty():
         told = textwrap.fill(told, max(20, shutil.get_terminal_size().columns - 1), break_on_hyphens=False)
@@ -36,7 +36,7 @@ def say(text: str) -> None:
 
 
 def write_line(text: str) -> None:
-    """One line of data, at once: the reader may be waiting for it."""
+    """Write one line of data at once: the reader may be waiting for it."""
     print(text, flush=True)  # noqa: T201 - this is the command line
 
 
@@ -60,7 +60,7 @@ def _run(begin: Callable[[], Coroutine[Any, Any, int]]) -> int:
         sys.stderr.write("\n")
         return ExitCode.FAILED
     except BrokenPipeError:
-        # The reader has what it wanted. What is left in the buffer must not be tried again at exit.
+        # The reader has what it wanted. At exit Python must not try again to write what is left in the buffer.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.BROKEN_PIPE
     except OSError as error:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from stocktrack.messages import DividendsReply, GetReply, InfoReply, MyStocksReply, NewsReply, SearchReply
 from stocktrack.quotes import Headline
-from stocktrack.terminal.render import (
+from stocktrack.terminal.text import (
     Quoted,
     Shown,
     age_text,

@@ -61,7 +61,7 @@ _LIST = re.compile(r"""(?:^|(?<=\s))--list(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))
 
 
 class UsageError(Exception):
-    """A typed line that is no command; the message says what would be."""
+    """A typed line that is not a command; the message says what would be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def split_list(arguments: str) -> tuple[str, str | None]:
 
 
 def seconds_of(text: str) -> float:
-    """The number of seconds; `UsageError` where there is none."""
+    """The number of seconds; `UsageError` where the text is not one."""
     try:
         return float(text.strip().removesuffix("s"))
     except ValueError:
@@ -121,7 +121,7 @@ def seconds_of(text: str) -> float:
 
 
 def count_of(text: str) -> int | None:
-    """The count, None where nothing was typed; `UsageError` where it is none."""
+    """The count, None where nothing was typed; `UsageError` where the text is not one."""
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):

@@ -9,8 +9,8 @@ from stocktrack.errors import StockTrackError
 from stocktrack.market.feed import Feed
 from stocktrack.providers.base import Capability, QuoteSource, StreamSource
 from stocktrack.sessions.open_sessions import Sessions
+from stocktrack.web.asgi import Receive, Scope, Send, respond
 from stocktrack.web.metrics import Metrics
-from stocktrack.web.site import Receive, Scope, Send, respond
 
 STORAGE_SECONDS = 2.0
 PATHS = ("/healthz", "/readyz", "/metrics")
@@ -28,7 +28,7 @@ class Health:
         self._check_storage = check_storage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Called by uvicorn."""
+        """Called for each request."""
         match scope["path"]:
             case "/healthz":
                 await _json(send, HTTPStatus.OK, {"status": "ok"})

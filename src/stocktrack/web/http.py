@@ -1,31 +1,37 @@
-"""One client's HTTP connection: uvicorn's, with the limits that uvicorn does not have.
+"""One client's HTTP connection: requests in, answers out, one at a time and within limits.
 
-uvicorn waits for ever for a request that trickles in, takes headers and bodies of any size, and hands a WebSocket over
-to ASGI, which cannot tell a session what waits. Here a request has a deadline and a size, and `/ws` gets our WebSocket.
+The bytes are parsed by `request_parser.py`, and an `Exchange` answers. Here is what has to do with the socket: how long
+things may take, when nothing more is read, how it closes, and where a WebSocket takes over. Its times are real ones.
 """
 
 import asyncio
+import contextlib
 import ssl
+import urllib.parse
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, cast
 
-from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
+import httptools
 
+from stocktrack.doors.serving import LINGER_SECONDS
 from stocktrack.doors.socket_options import set_options
+from stocktrack.web.asgi import AsgiApp, Scope
+from stocktrack.web.exchange import Exchange
+from stocktrack.web.request_parser import BadRequest, End, Head, RequestParser
 from stocktrack.web.tls import TlsTransport
 
-MAX_HEAD_BYTES = 65_536
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 class HttpDoor(Protocol):
     """What a connection asks of the server that it belongs to."""
 
     tls: ssl.SSLContext | None
-    request_timeout_seconds: float
+    app: AsgiApp
     max_body_bytes: int
+    request_timeout_seconds: float
+    keep_alive_seconds: float
 
     def enter(self, connection: "HttpConnection") -> bool:
         """Count a connection; False where there are too many."""
@@ -35,109 +41,256 @@ class HttpDoor(Protocol):
         """Undo `enter`."""
         ...
 
-    def websocket_for(self, path: str) -> Callable[..., asyncio.Protocol] | None:
-        """What speaks WebSocket at `path`; None where uvicorn's class hands it to the ASGI application."""
+    def date(self) -> bytes:
+        """This second, as a Date header writes it."""
+        ...
+
+    def websocket(self, path: str) -> asyncio.Protocol:
+        """What speaks WebSocket at `path`; it answers the handshake, which it gets as it came."""
         ...
 
 
-class HttpConnection(HttpToolsProtocol):
-    """A connection that is closed where a request takes too long or grows too large."""
+class HttpConnection(asyncio.Protocol):
+    """Takes requests and has them answered. It is a `Wire`; `task` answers the request that is under way."""
 
-    def __init__(self, door: HttpDoor, config: Config, state: ServerState) -> None:
-        super().__init__(config, state, {})
+    __slots__ = (
+        *("_alarm", "_can_write", "_door", "_exchange", "_is_closing", "_is_ending", "_is_idle", "_loop", "_parser"),
+        *("_tls", "_transport", "_wants_body", "task"),
+    )
+
+    def __init__(self, door: HttpDoor) -> None:
         self._door = door
-        self._deadline: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
         self._tls: TlsTransport | None = None
-        self._head_bytes = 0
-        self._body_bytes = 0
+        self._parser = RequestParser(max_body_bytes=door.max_body_bytes)
+        self._exchange: Exchange | None = None  # until it is answered and its request has come completely
+        self._wants_body = False  # the request under way has not come completely
+        self._is_idle = False  # an answer is out, and nothing of another request has come
+        self._is_ending = False  # the request under way is the last one
+        self._is_closing = False  # nothing that comes is looked at any more
+        self._can_write: asyncio.Future[None] | None = None  # while the client has not taken enough
+        self._alarm: asyncio.TimerHandle | None = None
+        self.task: asyncio.Task[None] | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+    # --- what the event loop does with it ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        set_options(transport)
+        self._transport = cast("asyncio.Transport", transport)
+        set_options(self._transport)
         if self._door.tls is not None:
-            transport = self._tls = TlsTransport(transport, self._door.tls)
-        super().connection_made(transport)
+            self._transport = self._tls = TlsTransport(self._transport, self._door.tls)
         if self._door.enter(self):
-            self._expect_request()
+            self._expect_within(self._door.request_timeout_seconds, self.abort)
         else:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections; try again later.")
+            self._is_closing = True
+            self.write(_answer(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections; try again later."))
+            self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
+        self._is_closing = True
         self._leave()
-        super().connection_lost(exc)
-
-    def eof_received(self) -> None:
-        """Called by the loop, and by TLS when it can read no more, where nobody else closes."""
-        if self._tls is not None:
-            if self._tls.layer.is_plain_text and self._tls.layer.failure is not None:
-                self._tls.write_plain(_SPEAKS_TLS)
-            self._tls.close()
+        self.resume_writing()
+        if self._exchange is not None:
+            self._exchange.lose()
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
-        if self.transport.is_closing():
+        if self._is_closing:
             return
-        self._head_bytes += len(data)
-        super().data_received(data)
-        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too large.")
+        if self._is_idle:
+            self._is_idle = False
+            self._expect_within(self._door.request_timeout_seconds, self.abort)
+        self._parser.feed(data)
+        self._read_on()
 
-    def on_headers_complete(self) -> None:
-        """Called by the parser."""
-        # What is read from now on is body, until a message ends.
-        self._head_bytes = -(1 << 62)
-        super().on_headers_complete()
+    def eof_received(self) -> bool:
+        """Called by the loop, and by TLS when it can read no more: what came completely is still answered."""
+        if self._tls is not None and self._tls.layer.is_plain_text and self._tls.layer.failure is not None:
+            self._tls.write_plain(_SPEAKS_TLS)
+        self._is_ending = True
+        if self._exchange is not None and not self._wants_body and not self._is_closing:
+            return True
+        self._transport.close()
+        return False
 
-    def on_body(self, body: bytes) -> None:
-        """Called by the parser."""
-        self._body_bytes += len(body)
-        if self._body_bytes > self._door.max_body_bytes:
-            if not self.transport.is_closing():
-                self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body of the request is too large.")
-            return
-        super().on_body(body)
+    def pause_writing(self) -> None:
+        """Called by the loop."""
+        if self._can_write is None and not self._is_closing:
+            self._can_write = self._loop.create_future()
+            self._expect_within(self._door.request_timeout_seconds, self.abort)
 
-    def on_message_complete(self) -> None:
-        """Called by the parser."""
-        self._head_bytes = self._body_bytes = 0
-        self._cancel_deadline()
-        super().on_message_complete()
+    def resume_writing(self) -> None:
+        """Called by the loop."""
+        if self._can_write is not None:
+            self._can_write.set_result(None)
+            self._can_write = None
+            if not self._is_closing and not self._wants_body:
+                self._expect_nothing()
 
-    def on_response_complete(self) -> None:
-        """Called when a response is sent."""
-        super().on_response_complete()
-        if not self.transport.is_closing():
-            self._expect_request()
+    # --- what the server does with it ----------------------------------------------------------------------------
 
-    def handle_websocket_upgrade(self) -> None:
-        """Called with the request of a handshake; the transport changes its protocol."""
-        self._leave()
-        # uvicorn fills in the scope's path for other requests only.
-        path = self.url.partition(b"?")[0].decode("latin-1")
-        self.ws_protocol_class = self._door.websocket_for(path) or self.ws_protocol_class  # type: ignore[assignment]
-        super().handle_websocket_upgrade()
+    def end(self) -> None:
+        """Close when the request that is under way is answered."""
+        self._is_ending = True
+        if self._exchange is None and not self._is_closing:
+            self._close()
 
     def abort(self) -> None:
         """Close now."""
-        self.transport.abort()
+        self._transport.abort()
 
-    def _expect_request(self) -> None:
-        self._cancel_deadline()
-        self._deadline = self.loop.call_later(self._door.request_timeout_seconds, self.abort)
+    # --- what an exchange does with it ---------------------------------------------------------------------------
 
-    def _cancel_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def write(self, data: bytes) -> None:
+        """Send to the client."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
-    def _leave(self) -> None:
-        self._cancel_deadline()
-        self._door.leave(self)
+    async def drain(self) -> None:
+        """Return when the client has taken enough, or is gone."""
+        if self._can_write is not None:
+            await asyncio.shield(self._can_write)
+
+    def date(self) -> bytes:
+        """This second, as a Date header writes it."""
+        return self._door.date()
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def _read_on(self) -> None:
+        """Take what came as far as it is wanted: who sends more before the answer to this is not read any further."""
+        try:
+            while not self._is_closing and (self._exchange is None or self._wants_body):
+                item = self._parser.next()
+                if item is None:
+                    break
+                self._take(item)
+        except BadRequest as bad:
+            self._refuse(bad.status, bad.why)
+        if self._transport.is_closing() or self._transport.get_protocol() is not (self._tls or self):
+            return
+        if self._is_closing or self._parser.is_empty or self._wants_body or self._exchange is None:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _take(self, item: Head | bytes | End) -> None:
+        if isinstance(item, Head):
+            if item.upgrade == b"websocket":
+                self._hand_over(item)
+            else:
+                self._begin(item)
+            return
+        assert self._exchange is not None  # noqa: S101 - a body comes after its head
+        if isinstance(item, bytes):
+            self._exchange.feed(item)
+            return
+        self._wants_body = False
+        self._expect_nothing()
+        self._exchange.complete()
+        if self.task is None:
+            self._expect_another()
+
+    def _begin(self, head: Head) -> None:
+        self._exchange = Exchange(
+            self,
+            self._scope(head),
+            # After an upgrade that is not offered, what comes next could be the other protocol's.
+            is_kept_alive=head.is_kept_alive and head.version == "1.1" and head.upgrade is None,
+            wants_continue=head.version == "1.1" and (b"expect", b"100-continue") in head.headers,
+        )
+        self._wants_body = True
+        self.task = self._loop.create_task(self._answer(self._exchange), name="http request")
+
+    def _scope(self, head: Head) -> Scope:
+        try:
+            url = httptools.parse_url(head.target)
+            path = urllib.parse.unquote(url.path.decode("ascii"))
+        except (httptools.HttpParserInvalidURLError, UnicodeDecodeError, AttributeError):
+            raise BadRequest(HTTPStatus.BAD_REQUEST, "The target of the request is no path.") from None
+        info = self._transport.get_extra_info
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": head.version,
+            "method": head.method,
+            "scheme": "http" if self._tls is None else "https",
+            "path": path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "root_path": "",
+            "headers": head.headers,
+            "client": info("peername")[:2],
+            "server": info("sockname")[:2],
+        }
+
+    async def _answer(self, exchange: Exchange) -> None:
+        try:
+            await exchange.run(self._door.app)
+        finally:
+            self.task = None
+        if self._is_closing:
+            return
+        if not exchange.is_answered:
+            self.abort()  # in the middle of an answer there is no other way to tell the client
+        elif self._is_ending or not exchange.is_kept_alive:
+            self._close()
+        elif not self._wants_body:
+            self._expect_another()
+            self._read_on()
+
+    def _expect_another(self) -> None:
+        self._exchange = None
+        if self._parser.is_empty:
+            self._is_idle = True
+            self._expect_within(self._door.keep_alive_seconds, self._close)
+        else:
+            self._expect_within(self._door.request_timeout_seconds, self.abort)
+
+    def _hand_over(self, head: Head) -> None:
+        """Leave the connection to what speaks WebSocket."""
+        self._is_closing = True
+        self._leave()
+        protocol = self._door.websocket(head.target.partition(b"?")[0].decode("latin-1"))
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        protocol.data_received(head.raw + self._parser.rest())
+
+    # --- the end -------------------------------------------------------------------------------------------------
 
     def _refuse(self, status: HTTPStatus, why: str) -> None:
-        self.transport.write(_answer(status, why))
-        self.transport.close()
+        if self._exchange is not None:
+            self._exchange.lose()
+        if self._exchange is None or not self._exchange.has_sent:
+            self.write(_answer(status, why))
+        self._close()
+
+    def _close(self) -> None:
+        """Deliver what was sent, then wait a while for the client to close first, as at the TCP door."""
+        self._is_closing = True
+        if self._transport.is_closing():
+            return
+        self._expect_within(LINGER_SECONDS, self.abort)
+        # The client may be gone (ENOTCONN): nothing is left to half-close.
+        with contextlib.suppress(OSError):
+            self._transport.write_eof()
+        self._transport.resume_reading()
+
+    def _leave(self) -> None:
+        self._expect_nothing()
+        self._door.leave(self)
+
+    def _expect_within(self, seconds: float, otherwise: Callable[[], None]) -> None:
+        self._expect_nothing()
+        self._alarm = self._loop.call_later(seconds, otherwise)
+
+    def _expect_nothing(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
 
 def _answer(status: HTTPStatus, why: str) -> bytes:

@@ -32,13 +32,13 @@ class Metrics:
         )
         # Bound once: looking a child up by its label costs three times what counting does.
         self._latency = {command: latency.labels(command) for command in COMMAND_TYPES}
-        sessions.observe_commands(self._observe)
 
     def page(self) -> tuple[bytes, str]:
         """The figures in Prometheus' text format, and its content type."""
         return exposition.generate_latest(self._registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
 
-    def _observe(self, command_type: str, seconds: float) -> None:
+    def observe(self, command_type: str, seconds: float) -> None:
+        """Count a command of this type, which was answered after so many seconds."""
         self._latency[command_type].observe(seconds)
 
 

@@ -1,16 +1,10 @@
 """What is served over HTTP: which application answers which path, and the headers that every answer carries."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
 
+from stocktrack.web.asgi import AsgiApp, Headers, Message, Receive, Scope, Send, is_under, respond
 from stocktrack.web.assets import Assets
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 # `connect-src 'self'` covers ws and wss of the same host as well (CSP, level 3).
 _POLICY = "; ".join(
@@ -43,12 +37,9 @@ class Site:
         self._mounts = dict(mounts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Called by uvicorn."""
+        """Called for each request."""
         path = str(scope["path"])
         app = next((app for prefix, app in self._mounts.items() if is_under(path, prefix)), None)
-        if scope["type"] == "websocket":
-            await (app or _no_websocket)(scope, receive, send)
-            return
         guarded = with_headers(send, SECURITY_HEADERS)
         if app is not None:
             await app(scope, receive, guarded)
@@ -77,16 +68,11 @@ class Site:
         await respond(send, HTTPStatus.OK, asset.content, headers, content_type=asset.content_type)
 
 
-def is_under(path: str, prefix: str) -> bool:
-    """Whether `path` is `prefix` or something under it."""
-    return path == prefix or path.startswith(prefix.rstrip("/") + "/")
-
-
 def with_headers(send: Send, headers: Iterable[tuple[bytes, bytes]]) -> Send:
     """`send` that adds `headers` to each answer that does not carry them itself."""
     added = list(headers)
 
-    async def send_with(message: MutableMapping[str, Any]) -> None:
+    async def send_with(message: Message) -> None:
         if message["type"] == "http.response.start":
             own = list(message.get("headers", []))
             names = {name.lower() for name, _ in own}
@@ -94,23 +80,3 @@ def with_headers(send: Send, headers: Iterable[tuple[bytes, bytes]]) -> Send:
         await send(message)
 
     return send_with
-
-
-async def respond(
-    send: Send,
-    status: HTTPStatus,
-    content: bytes,
-    headers: Iterable[tuple[bytes, bytes]] = (),
-    *,
-    content_type: str | None = "text/plain; charset=utf-8",
-) -> None:
-    """Answer a request in one piece."""
-    own: Headers = list(headers)
-    if content_type is not None:
-        own += [(b"content-type", content_type.encode()), (b"content-length", str(len(content)).encode())]
-    await send({"type": "http.response.start", "status": status.value, "headers": own})
-    await send({"type": "http.response.body", "body": content})
-
-
-async def _no_websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    await send({"type": "websocket.close", "code": 1000})

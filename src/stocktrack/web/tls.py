@@ -1,4 +1,4 @@
-"""TLS at the web port: a transport that encrypts by the TCP door's layer, for uvicorn and for our WebSocket.
+"""TLS at the web port: a transport that encrypts by the TCP door's layer, for HTTP and for WebSocket.
 
 So both doors have the same handshake, the same certificates, and the same honest count of what waits to be sent.
 """

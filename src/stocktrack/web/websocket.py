@@ -10,7 +10,7 @@ import contextlib
 import logging
 import struct
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from enum import Enum
 from http import HTTPStatus
 from typing import cast
@@ -22,10 +22,8 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from stocktrack.clock import Clock
-from stocktrack.doors.socket_options import bytes_in_kernel
+from stocktrack.doors.socket_options import unsent_bytes
 
-# How long the last messages may take to be delivered, and the client to close after them.
-LINGER_SECONDS = 3.0
 # Input is parsed in pieces of this size, one in each turn of the loop: 4 KB of the smallest frames take 5 ms.
 _PIECE_BYTES = 4_096
 # A message of more fragments than this costs more to collect than any message is worth.
@@ -34,9 +32,6 @@ _FINAL_TEXT = 0x80 | Opcode.TEXT
 # At its debug level the library logs every frame, and frames hold passwords and tokens.
 _frame_log = logging.getLogger("stocktrack.web.frames")
 _frame_log.setLevel(logging.ERROR)
-
-
-Serve = Callable[["WebSocket"], Awaitable[None]]
 
 
 class Input(Enum):
@@ -48,13 +43,14 @@ class Input(Enum):
 
 
 class WebSocket(asyncio.Protocol):
-    """A `Connection` that takes and gives text messages; `serve(self)` runs as the task that owns it.
+    """A `Connection` that takes and gives text messages; `owner` is the task that serves it.
 
-    It begins with the handshake's request, which `accept` or `reject` answers, and ends with `finish`.
+    It begins with the handshake's request: `on_request(self)` has it answered by `accept` or `reject`, and then served.
+    It ends with `finish`.
     """
 
-    def __init__(self, serve: Serve, clock: Clock, *, max_message_bytes: int) -> None:
-        self._serve = serve
+    def __init__(self, on_request: Callable[["WebSocket"], None], clock: Clock, *, max_message_bytes: int) -> None:
+        self._on_request = on_request
         self._clock = clock
         self._frames = ServerProtocol(max_size=max_message_bytes, logger=_frame_log)
         self._transport: asyncio.Transport
@@ -70,8 +66,9 @@ class WebSocket(asyncio.Protocol):
         self._lost = asyncio.Event()
         self._is_open = False  # between the handshake and our goodbye
         self._is_finishing = False
+        self._has_request = False
         self.request: Request
-        self.task: asyncio.Task[None] | None = None
+        self.owner: asyncio.Task[None] | None = None
         self.sent_bytes = 0
         self.last_sent_at = clock.monotonic()
 
@@ -80,8 +77,24 @@ class WebSocket(asyncio.Protocol):
     @property
     def address(self) -> str:
         """The client's address."""
+        return self.peer[0] if self.peer is not None else "unknown"
+
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """The client's address and port, where it has one."""
         peer = self._transport.get_extra_info("peername")
-        return str(peer[0]) if peer else "unknown"
+        return (str(peer[0]), int(peer[1])) if peer else None
+
+    @property
+    def own_address(self) -> tuple[str, int] | None:
+        """Where the client came to."""
+        own = self._transport.get_extra_info("sockname")
+        return (str(own[0]), int(own[1])) if own else None
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is over TLS."""
+        return self._transport.get_extra_info("sslcontext") is not None
 
     def accept(self) -> bool:
         """Answer the handshake; False where the request was none, which the client has been told."""
@@ -118,23 +131,18 @@ class WebSocket(asyncio.Protocol):
         self._transport.close()
 
     async def finish(self, code: CloseCode = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
-        """Deliver what was sent, say goodbye, wait a while for the client to do the same, then close."""
+        """Deliver what was sent, say goodbye, and return when the client has done the same and is gone."""
         self._is_open = False
         self._is_finishing = True
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_SECONDS):
-                    if not self._transport.is_closing():
-                        if self._frames.state is OPEN:
-                            self._frames.send_close(code, reason)
-                        self._flush()
-                        self._messages.clear()
-                        self._parse()
-                        if self._is_eof:
-                            self._transport.close()  # the client has closed already; there is nothing to wait for
-                    await self._lost.wait()
-        finally:
-            self._transport.abort()
+        if not self._transport.is_closing():
+            if self._frames.state is OPEN:
+                self._frames.send_close(code, reason)
+            self._flush()
+            self._messages.clear()
+            self._parse()
+            if self._is_eof:
+                self._transport.close()  # the client has closed already; there is nothing to wait for
+        await self._lost.wait()
 
     # --- what a session does with it -----------------------------------------------------------------------------
 
@@ -160,17 +168,13 @@ class WebSocket(asyncio.Protocol):
             raise ConnectionResetError("the client is gone")
 
     def unsent_bytes(self) -> int:
-        """What waits here and, where the system tells, in the kernel."""
-        waiting = self._transport.get_write_buffer_size()
-        if waiting == 0 or self._transport.is_closing():
-            return 0
-        # What is no message waits there as well: the handshake, pongs, records of TLS.
-        return min(waiting + bytes_in_kernel(self._transport), self.sent_bytes)
+        """What waits here and in the kernel."""
+        return unsent_bytes(self._transport, self.sent_bytes)
 
     def end(self) -> None:
         """Have the owner stop reading and close when everything is delivered."""
-        if self.task is not None:
-            self.task.cancel()
+        if self.owner is not None:
+            self.owner.cancel()
 
     def abort(self) -> None:
         """Close now; what was not taken is thrown away."""
@@ -238,10 +242,11 @@ class WebSocket(asyncio.Protocol):
         for event in self._frames.events_received():
             if isinstance(event, Request):
                 self.request = event
-                self.task = asyncio.create_task(self._run(), name="websocket client")
+                self._has_request = True
+                self._on_request(self)
             else:
                 self._take_frame(cast("Frame", event))
-        if self.task is None and self._frames.handshake_exc is not None:
+        if not self._has_request and self._frames.handshake_exc is not None:
             self._flush()  # the request was too large, as the client is told
             self._transport.close()
         elif self._is_finishing:
@@ -286,12 +291,6 @@ class WebSocket(asyncio.Protocol):
                     self._transport.write_eof()
                 else:
                     self._transport.close()
-
-    async def _run(self) -> None:
-        try:
-            await self._serve(self)
-        finally:
-            self._transport.abort()
 
 
 def _header(length: int) -> bytes:

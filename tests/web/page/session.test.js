@@ -137,7 +137,7 @@ test("a logout says goodbye, forgets everything, and ends the connection for goo
   logOut();
   await advance(60_000);
   assert.equal(server.asked("LOGOUT").length, 1);
-  assert.deepEqual([phase.value, user.value, board(), chosen.value, tabStorage.getItem(TOKEN)], ["login", "", [], null, null]);
+  assert.deepEqual([phase.value, user.value, board(), lists.value, tabStorage.getItem(TOKEN)], ["login", "", [], [], null]);
   assert.deepEqual([socket.readyState, sockets.length - before], [2, 0]);
 });
 
@@ -350,6 +350,18 @@ test("a symbol that turns out unknown is taken off the board by the server's not
   await logInWith("AAPL", "NOPE");
   await server.push({ type: "NOTICE", code: 404, reason: "unknown_symbol", symbols: ["NOPE"], message: "No source knows NOPE." });
   assert.deepEqual(board(), ["AAPL"]);
+});
+
+test("a stock in the panel that another client has removed meanwhile leaves the panel with the connection's renewal", async () => {
+  await logInWith("AAPL", "MSFT");
+  chosen.value = "AAPL";
+  server.socket.drop();
+  await advance(250);
+  assert.equal(chosen.value, "AAPL");
+  server.saved = ["MSFT"];
+  server.socket.drop();
+  await advance(250);
+  assert.deepEqual([chosen.value, board()], [null, ["MSFT"]]);
 });
 
 test("a price of a stock that is not on the board is left out", async () => {

@@ -87,8 +87,11 @@ test("whatever changes is painted in the next frame by each view of the stock", 
   let paints = 0;
   stock.views.add({ isSeen: true, paint: () => { paints += 1; }, tick() {} });
   stock.take(quote(100));
-  stock.lack("provider_error");
+  stock.take(quote(101));
   assert.equal(framesAsked(), 1);
   showFrame();
   assert.equal(paints, 1);
+  stock.lack("provider_error");
+  showFrame();
+  assert.equal(paints, 2);
 });

@@ -188,3 +188,14 @@ test("a panel without a price keeps what stands there", () => {
   view.tick();
   assert.deepEqual(text("price", "age"), ["", ""]);
 });
+
+test("the panel flashes, turns stale and says why, as the row does", () => {
+  const stock = aStock({});
+  const { view, panel, cell, text } = aPanel(stock);
+  view.paint();
+  assert.deepEqual([text("volume", "why", "market"), String(cell("price").classList)], [[compact(1_000), "", "Open"], ""]);
+  stock.take(quote({ price: 180, change: -8, stale: true, stale_reason: "provider_error" }));
+  view.paint();
+  assert.equal(String(cell("price").classList), "flash-down");
+  assert.deepEqual([String(panel.classList), text("why")], ["down stale", ["source failed"]]);
+});

@@ -20,9 +20,9 @@ from stocktrack.clock import Clock
 from stocktrack.errors import SessionEnd, extra_hint
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
+from stocktrack.web.asgi import AsgiApp, Receive, Scope, Send, respond
 from stocktrack.web.dialects.live_price import LiveObjects, answer_action
 from stocktrack.web.origins import refusal
-from stocktrack.web.site import AsgiApp, Receive, Scope, Send, respond
 
 log = structlog.get_logger()
 

@@ -26,7 +26,7 @@ Shown = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | Sear
 Quoted = BoardQuote | Price
 
 MAX_TEXT_CHARS = 2_000
-PRICE_LINE_CELLS = 66  # what a whole line of a push takes, with the market's state
+PRICE_LINE_CELLS = 66  # the width of a full PRICE line, with the market's state
 _BARS = "▁▂▃▄▅▆▇█"
 _ANSI = {"up": "32", "down": "31", "dim": "2", "bold": "1", "warning": "33"}
 
@@ -39,7 +39,7 @@ def has_colour(stream: TextIO) -> bool:
 
 
 def is_screen(stream: TextIO) -> bool:
-    """Whether a person looks at `stream`; whoever forces colours pages it for one."""
+    """Whether a person reads `stream`; forced colours mean a pager with a person behind it."""
     return stream.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
@@ -112,7 +112,7 @@ def tone_of(quote: Quoted) -> str:
 
 
 def age_text(then_ms: int | None, now_ms: int) -> str:
-    """How long ago, in the largest unit that fits: `5s`, `12m`, `3h`, `4d`. Clocks that disagree give `0s`."""
+    """How long ago, in the largest unit that fits: `5s`, `12m`, `3h`, `4d`. A time in the future is `0s`."""
     if then_ms is None:
         return ""
     seconds = max(0, (now_ms - then_ms) // 1000)
@@ -154,7 +154,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def price_line(price: Price, *, colour: bool, width: int = 80) -> str:
-    """A push as one aligned line; a narrow terminal gets symbol, price and percent."""
+    """A PRICE as one aligned line; a narrow terminal gets symbol, price and percent."""
     symbol, tone = safe_symbol(price.symbol), tone_of(price)
     percent = f"{percent_text(price.change_percent):>9}"
     if width < PRICE_LINE_CELLS:

@@ -6,7 +6,8 @@ from scripted_server import NOW_MS, STOCKS, a_price, a_quote
 from stocktrack.errors import Reason
 from stocktrack.messages import GetReply, NewsReply, Price
 from stocktrack.quotes import Headline, MarketState
-from stocktrack.terminal.render import (
+from stocktrack.terminal.tables import draw
+from stocktrack.terminal.text import (
     age_text,
     change_text,
     iso_time,
@@ -21,7 +22,6 @@ from stocktrack.terminal.render import (
     tab_separated,
     tone_of,
 )
-from stocktrack.terminal.tables import draw
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;[^\x1b]*\x1b\\")
 

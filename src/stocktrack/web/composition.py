@@ -7,24 +7,27 @@ from functools import partial
 from stocktrack.accounts.accounts import Accounts
 from stocktrack.clock import Clock
 from stocktrack.config import Settings
+from stocktrack.doors.serving import Clients
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
 from stocktrack.sessions.contracts import WatchLists
 from stocktrack.sessions.open_sessions import Sessions
+from stocktrack.web.asgi import AsgiApp
+from stocktrack.web.asgi_sockets import AsgiSockets
 from stocktrack.web.assets import Assets
 from stocktrack.web.dialects.live_price import LiveTalk
 from stocktrack.web.dialects.socketio import SocketIo
-from stocktrack.web.door import SocketDoor
 from stocktrack.web.health import PATHS as OPERATOR_PATHS
 from stocktrack.web.health import Health
 from stocktrack.web.metrics import Metrics
 from stocktrack.web.rest import rest_app
 from stocktrack.web.rest_sessions import RestSessions
-from stocktrack.web.server import WebServer
-from stocktrack.web.site import AsgiApp, Site
+from stocktrack.web.server import TakeWebSocket, WebServer
+from stocktrack.web.site import Site
+from stocktrack.web.websocket_sessions import WebSocketSessions
 
 
-class WebDoors:
+class Web:
     """What the settings ask for of the web: nothing, the web port, and the operator's pages on it or on their own."""
 
     def __init__(
@@ -44,9 +47,12 @@ class WebDoors:
         self._rest = RestSessions(sessions, accounts, lists, clock)
         self._web: WebServer | None = None
         self._socketio: SocketIo | None = None
+        self._asgi_sockets: AsgiSockets | None = None
         if settings.web_port is None and settings.metrics_port is None:
             return
-        operator = Health(sessions, feed, Metrics(sessions, board, feed, clock), partial(accounts.is_admin, ""))
+        metrics = Metrics(sessions, board, feed, clock)
+        sessions.observe_commands(metrics.observe)
+        operator = Health(sessions, feed, metrics, partial(accounts.is_admin, ""))
         if settings.metrics_port is not None:
             server = WebServer(
                 operator,
@@ -63,21 +69,24 @@ class WebDoors:
             if settings.metrics_port is None:
                 mounts |= dict.fromkeys(OPERATOR_PATHS, operator)
             self._socketio = SocketIo(sessions, settings.allowed_origins, self._needs_token, clock)
+            clients = Clients(sessions, "web")
+            websockets: dict[str, TakeWebSocket] = {
+                "/ws": WebSocketSessions(clients, lambda: settings.allowed_origins).take,
+                "/live-price": WebSocketSessions(
+                    clients, lambda: settings.allowed_origins, partial(LiveTalk, needs_token=self._needs_token)
+                ).take,
+            }
             if self._socketio.app is not None:
                 mounts["/socket.io"] = self._socketio.app
+                self._asgi_sockets = AsgiSockets(self._socketio.app)
+                websockets["/socket.io"] = self._asgi_sockets.take
             self._web = WebServer(
                 Site(Assets(), mounts),
                 clock,
                 max_message_bytes=settings.max_line_bytes,
                 tls=tls,
-                websockets={
-                    "/ws": SocketDoor(sessions, lambda: settings.allowed_origins).serve,
-                    "/live-price": SocketDoor(
-                        sessions,
-                        lambda: settings.allowed_origins,
-                        partial(LiveTalk, needs_token=self._needs_token),
-                    ).serve,
-                },
+                websockets=websockets,
+                clients=clients,
             )
             self._servers.append((self._web, settings.host, settings.web_port))
 
@@ -112,6 +121,8 @@ class WebDoors:
         if self._socketio is not None:
             steps.append(self._socketio.close())
         await asyncio.gather(*steps)
+        if self._asgi_sockets is not None:
+            await self._asgi_sockets.close()
 
     def _needs_token(self) -> bool:
         needs = self._settings.live_price_needs_token

@@ -1,0 +1,156 @@
+"""The sessions behind WebSockets: who may open one, and how it begins, is heard and ends.
+
+`/ws` speaks the protocol of TCP: each text message from the client is one command, each message to it holds one or
+more lines exactly as TCP would carry them. Other dialects bring their own `talk`, and the same sessions and limits.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Collection
+from http import HTTPStatus
+from typing import Protocol
+from urllib.parse import parse_qs
+
+from websockets.frames import CloseCode
+
+from stocktrack.doors.serving import Clients
+from stocktrack.errors import CommandError, Reason
+from stocktrack.sessions.session import Session
+from stocktrack.web.origins import refusal
+from stocktrack.web.websocket import Input, WebSocket
+from stocktrack.wire.connection import Connection
+from stocktrack.wire.lines import encode_line, failure
+
+_BINARY_MESSAGE = encode_line(
+    failure(CommandError(Reason.MALFORMED_JSON, "A command is a text message; this one was binary. The session ends."))
+)
+
+
+class Talk(Protocol):
+    """One client's conversation, in the dialect of a path; `connection` is what its session sends by."""
+
+    connection: Connection
+
+    def begin(self, session: Session) -> None:
+        """Greet the client."""
+        ...
+
+    async def answer(self, session: Session, message: bytes) -> None:
+        """Answer a message."""
+        ...
+
+
+class ProtocolTalk:
+    """The protocol of TCP, as it is."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self.connection: Connection = websocket
+
+    def begin(self, session: Session) -> None:
+        """Greet the client with a HELLO."""
+        self.connection.send(session.hello())
+
+    async def answer(self, session: Session, message: bytes) -> None:
+        """Have the session answer a command."""
+        self.connection.send(await session.receive(message))
+
+
+class WebSocketSessions:
+    """Gives each WebSocket of one path a session, in the dialect that `talk` makes."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        allowed_origins: Callable[[], Collection[str]],
+        talk: Callable[[WebSocket], Talk] = ProtocolTalk,
+    ) -> None:
+        self._clients = clients
+        self._allowed_origins = allowed_origins
+        self._talk = talk
+
+    def take(self, websocket: WebSocket) -> None:
+        """Answer the handshake of `websocket`, and serve it where that succeeds."""
+        client = WebSocketClient(websocket, self._talk(websocket))
+        if (why_not := refusal(websocket.request.headers, self._allowed_origins())) is not None:
+            websocket.reject(HTTPStatus.FORBIDDEN, why_not)
+            self._clients.take_to_refuse(client)
+        elif not websocket.accept():
+            self._clients.take_to_refuse(client)
+        else:
+            self._clients.take(client)
+
+
+class WebSocketClient:
+    """A door's `Client` with a WebSocket that is open, or was refused."""
+
+    def __init__(self, websocket: WebSocket, talk: Talk) -> None:
+        self._websocket = websocket
+        self._talk = talk
+        self._close_code = CloseCode.GOING_AWAY
+
+    @property
+    def owner(self) -> asyncio.Task[None] | None:
+        """The task that serves it."""
+        return self._websocket.owner
+
+    @owner.setter
+    def owner(self, task: asyncio.Task[None] | None) -> None:
+        self._websocket.owner = task
+
+    @property
+    def connection(self) -> Connection:
+        """What its session sends by."""
+        return self._talk.connection
+
+    @property
+    def address(self) -> str:
+        """The client's address."""
+        return self._websocket.address
+
+    async def greet(self, session: Session) -> bool:
+        """Begin in the dialect, and log in with the token of the query where there is one."""
+        self._talk.begin(session)
+        if (token := _token_of(self._websocket.request.path)) is not None:
+            # For clients that can't send a message before they listen. It is read here and nowhere logged.
+            self.connection.send(await session.receive(json.dumps({"type": "AUTH", "token": token}).encode()))
+        return True
+
+    async def receive(self, session: Session) -> bytes | None:
+        """The next message; None after the last one, and after one that can't be taken."""
+        match await self._websocket.receive():
+            case bytes() as message:
+                return message
+            case Input.CLOSED:
+                self._close_code = CloseCode.NORMAL_CLOSURE
+            case Input.TOO_LONG:
+                self.connection.send(session.line_too_long())
+                self._close_code = CloseCode.MESSAGE_TOO_BIG
+            case Input.BINARY:
+                self.connection.send(_BINARY_MESSAGE)
+                self._close_code = CloseCode.UNSUPPORTED_DATA
+        return None
+
+    async def answer(self, session: Session, line: bytes) -> None:
+        """Have the session answer a message."""
+        await self._talk.answer(session, line)
+        if not session.is_open:
+            self._close_code = CloseCode.NORMAL_CLOSURE
+
+    async def refuse(self, line: bytes) -> None:
+        """Say why there is no session."""
+        self.connection.send(line)
+        self._close_code = CloseCode.TRY_AGAIN_LATER
+
+    def turn_away(self, line: bytes) -> None:
+        """Say so and close."""
+        self.connection.send(line)
+        self._websocket.close(CloseCode.TRY_AGAIN_LATER)
+
+    async def finish(self) -> None:
+        """Deliver what was sent, say goodbye, and wait for the client to do the same."""
+        await self._websocket.finish(self._close_code)
+
+
+def _token_of(path: str) -> str | None:
+    query = path.partition("?")[2]
+    return parse_qs(query, max_num_fields=32).get("token", [None])[0] if "token=" in query else None

@@ -1,0 +1,95 @@
+"""`stocktrack config …`, and what a wrong setting does to every command that reads the settings."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from command_line import Finished, Run
+from stocktrack.config import Settings
+
+
+def test_the_settings_are_shown_with_where_they_come_from(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKTRACK_PORT", "7000")
+    Path("mine.toml").write_text("poll_interval_seconds = 7\n", encoding="utf-8")
+    finished = run("config", "show", "--config", "mine.toml")
+    assert (finished.code, finished.err) == (0, "")
+    shown = {line.split()[0]: line.split(maxsplit=1)[1] for line in finished.out.splitlines()}
+    assert set(shown) == set(Settings.model_fields)
+    assert shown["port"] == "7000  (environment)"
+    assert shown["poll_interval_seconds"] == "7.0  (mine.toml)"
+    assert shown["host"] == '"127.0.0.1"  (default)'
+    as_json = json.loads(run("config", "show", "--config", "mine.toml", "--json").out)
+    assert (as_json["port"], as_json["poll_interval_seconds"]) == (7000, 7.0)
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://ann:SeCrEt@db.example/stocktrack", "ann:SeCrEt@db.example", "://ann:SeCrEt@"]
+)
+def test_the_password_in_the_address_of_the_database_is_not_shown(
+    run: Run, monkeypatch: pytest.MonkeyPatch, url: str, as_json: list[str]
+) -> None:
+    monkeypatch.setenv("STOCKTRACK_DATABASE_URL", url)
+    finished = run("config", "show", *as_json)
+    assert finished.code == 0
+    assert "database_url" in finished.out
+    assert "SeCrEt" not in finished.out + finished.err
+
+
+def test_settings_that_are_right_pass_the_check(run: Run) -> None:
+    assert run("config", "check") == Finished(0, "The settings are right.\n", "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("STOCKTRACK_PORT", "99999", "port = '99999' (from environment)"),
+        ("STOCKTRACK_POLL_INTERVAL_SECONDS", "soon", "poll_interval_seconds = 'soon' (from environment)"),
+        ("STOCKTRACK_LOG_FORMAT", "xml", "log_format = 'xml' (from environment)"),
+        ("STOCKTRACK_NEWS_FEEDS", "ftp://example.com/rss", "news_feeds"),
+    ],
+)
+def test_a_wrong_value_is_a_sentence_that_names_the_setting_the_value_and_its_origin(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    for command in (["config", "check"], ["config", "show"], ["serve"], ["users", "list"]):
+        finished = run(*command)
+        assert (finished.code, finished.out) == (1, "")
+        assert says in finished.err
+        assert finished.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("STOCKTRACK_PROVIDERS", "bloomberg", "'bloomberg'"),
+        ("STOCKTRACK_PROVIDERS", "yahoo,simulated", "invented prices"),
+        ("STOCKTRACK_DATABASE_URL", "SeCrEt", "database_url"),
+        ("STOCKTRACK_DATABASE_URL", "mysql://ann:SeCrEt@db.example/x", "'mysql'"),
+    ],
+)
+def test_the_check_finds_what_serve_would_stumble_over(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    for command in (["config", "check"], ["serve"]):
+        finished = run(*command)
+        assert (finished.code, finished.out) == (1, "")
+        assert says in finished.err
+        assert "SeCrEt" not in finished.err
+        assert finished.err.count("\n") == 1
+
+
+def test_a_setting_that_is_unknown_is_an_error_in_a_file_and_a_warning_in_the_environment(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("mine.toml").write_text("pot = 1\n", encoding="utf-8")
+    finished = run("config", "check", "--config", "mine.toml")
+    assert finished.code == 1
+    assert "no setting 'pot'. Did you mean 'port'?" in finished.err
+    monkeypatch.setenv("STOCKTRACK_POT", "1")
+    finished = run("config", "check")
+    assert (finished.code, finished.out) == (0, "The settings are right.\n")
+    assert finished.err.startswith("warning: STOCKTRACK_POT is no setting")

@@ -1,0 +1,96 @@
+"""`stocktrack users …`: what the operator does with users, and how mistakes are answered."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from command_line import Finished, Run
+
+
+def test_a_user_is_added_listed_and_removed(run: Run, tmp_path: Path) -> None:
+    database = tmp_path / "data" / "stocktrack" / "stocktrack.db"
+    assert run("users", "add", "ann", "--password-stdin", stdin=b"correct horse\n") == Finished(
+        0, "", f"User ann was added to {database}.\n"
+    )
+    listed = run("users", "list")
+    assert (listed.code, listed.err) == (0, "")
+    name, saved, since = listed.out.rstrip("\n").split("\t")
+    assert (name, saved) == ("ann", "0 saved")
+    assert since.startswith("since 2")
+    (row,) = json.loads(run("users", "list", "--json").out)
+    assert row.items() >= {"name": "ann", "saved_count": 0}.items()
+    assert run("users", "remove", "ann") == Finished(0, "", f"User ann was removed from {database}.\n")
+    assert run("users", "list", "--json") == Finished(0, "[]\n", "")
+
+
+def test_no_users_are_an_empty_list_and_a_hint_and_no_error(run: Run) -> None:
+    finished = run("users", "list")
+    assert (finished.code, finished.out) == (0, "")
+    assert "stocktrack users add NAME" in finished.err
+
+
+def test_a_password_on_standard_input_ends_at_its_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+
+    async def add(self: object, name: str, password: str, **_: object) -> None:
+        heard.append(password)
+
+    monkeypatch.setattr("stocktrack.accounts.accounts.Accounts.add", add)
+    for given in (b"p\xc3\xa4ss word \n", b"p\xc3\xa4ss word \r\nmore\n", b"p\xc3\xa4ss word "):
+        assert run("users", "add", "ann", "--password-stdin", stdin=given).code == 0
+    assert heard == ["päss word "] * 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "says"),
+    [
+        (["users", "add", "ann", "--password-stdin"], b"\n", "password"),
+        (["users", "add", "ann", "--password-stdin"], b"", "password"),
+        (["users", "add", "ann", "--password-stdin"], b"\xff\xfe\n", "UTF-8"),
+        (["users", "add", "ann", "--password-stdin"], b"x" * 5_000 + b"\n", "1024"),
+        (["users", "add", "a\nnn", "--password-stdin"], b"correct horse\n", "name"),
+        (["users", "add", "", "--password-stdin"], b"correct horse\n", "name"),
+        (["users", "passwd", "nobody", "--password-stdin"], b"correct horse\n", "no user 'nobody'"),
+        (["users", "remove", "nobody"], b"", "no user 'nobody'"),
+    ],
+)
+def test_what_cannot_be_done_to_users_is_a_sentence_and_exit_1(
+    run: Run, arguments: list[str], stdin: bytes, says: str
+) -> None:
+    finished = run(*arguments, stdin=stdin)
+    assert (finished.code, finished.out) == (1, "")
+    assert finished.err.startswith("stocktrack: ")
+    assert says in finished.err
+    assert finished.err.count("\n") == 1
+    assert "horse" not in finished.err
+
+
+def test_a_name_that_is_taken_is_refused_and_the_password_stays(run: Run) -> None:
+    assert run("users", "add", "ann", "--password-stdin", stdin=b"correct horse\n").code == 0
+    again = run("users", "add", "ann", "--password-stdin", stdin=b"wrong horse\n")
+    assert again == Finished(1, "", "stocktrack: There is a user 'ann' already.\n")
+
+
+def test_without_a_terminal_the_password_must_come_on_standard_input(run: Run) -> None:
+    finished = run("users", "add", "ann", stdin=b"correct horse\n")
+    assert (finished.code, finished.out) == (2, "")
+    assert "--password-stdin" in finished.err
+
+
+def test_a_data_folder_that_cannot_be_made_is_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").write_text("in the way", encoding="utf-8")
+    monkeypatch.setenv("STOCKTRACK_DATA_DIR", "file/data")
+    finished = run("users", "list")
+    assert finished.code == 1
+    assert "data_dir = 'file/data'" in finished.err
+    assert finished.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("password", "is_hinted"), [(b"horse\n", True), (b"correct horse\n", False)])
+def test_a_short_password_is_taken_with_a_hint(run: Run, password: bytes, is_hinted: bool) -> None:
+    for command in ("add", "passwd"):
+        finished = run("users", command, "ann", "--password-stdin", stdin=password)
+        assert finished.code == 0
+        assert ("This password is short" in finished.err) is is_hinted
+        assert "horse" not in finished.err

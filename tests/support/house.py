@@ -1,0 +1,112 @@
+"""The house: on which step each folder of `src/stocktrack` stands, and the files of each in the order to read them in.
+
+`test_stairs.py` holds the imports to it, `test_architecture.py` the page for newcomers.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import stocktrack
+
+ROOT = Path(stocktrack.__file__).parent
+
+
+class Side(Enum):
+    """Who uses a row of the house."""
+
+    SHARED = "shared"
+    SERVER = "server"
+    CLIENT = "client"
+    BOTH = "both"  # it may use everything
+
+
+MAY_USE = {
+    Side.SHARED: {Side.SHARED},
+    Side.SERVER: {Side.SHARED, Side.SERVER},
+    Side.CLIENT: {Side.SHARED, Side.CLIENT},
+    Side.BOTH: set(Side),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A step, a folder on it, and what the folder holds in reading order: a file imports only from those before it.
+
+    The root's own files stand on several steps. A folder within a folder has a place in its list and a row of its own,
+    and the `__init__.py` of a folder stands above everything in it.
+    """
+
+    step: int
+    side: Side
+    folder: str
+    holds: tuple[str, ...]
+
+
+def row(step: int, side: Side, folder: str, holds: str) -> Row:
+    """A row with the names of what the folder holds in one line."""
+    return Row(step, side, folder, tuple(holds.split()))
+
+
+HOUSE = (
+    row(0, Side.SHARED, "", "__init__ errors quotes clock"),
+    row(1, Side.SHARED, "system", "addresses files setting_sources data_folder running_servers blocking logs"),
+    row(2, Side.SHARED, "", "messages"),
+    row(3, Side.SHARED, "wire", "connection lines schema"),
+    row(3, Side.SERVER, "", "config"),
+    row(3, Side.SERVER, "storage", "tables migrations database sqlite postgres store"),
+    row(3, Side.SERVER, "storage.migrations", "env runner versions"),
+    row(3, Side.SERVER, "storage.migrations.versions", "0001_first 0002_admins_and_tokens 0003_longer_symbols"),
+    row(
+        4,
+        Side.SERVER,
+        "providers",
+        "base rss_fetch rss_parse rss yahoo_answers yahoo_session yahoo simulated registry",
+    ),
+    row(4, Side.SERVER, "accounts", "passwords remembered throttle line logins tokens accounts"),
+    row(
+        5,
+        Side.SERVER,
+        "market",
+        "events board demand refusals batching upstream routes answer_cache questions outage feed",
+    ),
+    row(6, Side.SERVER, "", "subscriptions"),
+    row(7, Side.SERVER, "sessions", "life contracts bucket answers session administration open_sessions"),
+    row(8, Side.SERVER, "doors", "socket_options tls listening serving"),
+    row(9, Side.SERVER, "", "server"),
+    row(
+        9,
+        Side.SERVER,
+        "web",
+        "origins asgi assets site tls request_parser exchange http websocket server websocket_sessions asgi_sockets "
+        "rest_sessions rest dialects metrics health composition",
+    ),
+    row(9, Side.SERVER, "web.dialects", "live_price socketio"),
+    row(10, Side.SERVER, "", "app"),
+    row(
+        4,
+        Side.CLIENT,
+        "client",
+        "errors state wire prices server_connection reconnecting tls client tokens settings",
+    ),
+    row(
+        5,
+        Side.CLIENT,
+        "terminal",
+        "exit_codes connection_report run text tables typed_commands board_view board_screen fronts prompt dialogue",
+    ),
+    row(6, Side.CLIENT, "", "cli_client"),
+    row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),
+    row(11, Side.BOTH, "operations", "options users demo serve settings database"),
+    row(12, Side.BOTH, "", "cli __main__"),
+)
+
+
+def module_name(path: Path, root: Path = ROOT) -> str:
+    """`providers.base` for providers/base.py, `web` for web/__init__.py, and the empty name for the package."""
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+FOLDERS = {row.folder: row for row in HOUSE if row.folder}
