@@ -200,7 +200,7 @@ async def until_waiting_for_a_lock(connection: Any) -> None:
 async def test_a_lock_of_another_program_is_a_clear_error_and_reads_go_on(
     postgres: PostgresServer, name: str, url: str
 ) -> None:
-    async with opened(url, busy_timeout_seconds=0.2) as store, another_program(postgres, name) as other:
+    async with opened(url, busy_timeout_seconds=1.0) as store, another_program(postgres, name) as other:
         await add(store, "ann")
         lock = other.transaction()
         await lock.start()
@@ -238,7 +238,7 @@ async def test_what_the_server_reports_becomes_a_sentence_and_nothing_is_changed
     postgres: PostgresServer, name: str, url: str, state: str, sentence: str
 ) -> None:
     await fail_saving(postgres, name, f"RAISE 'oh no' USING ERRCODE = '{state}';")
-    async with opened(url, busy_timeout_seconds=0.1) as store:
+    async with opened(url, busy_timeout_seconds=1.0) as store:
         await add(store, "ann")
         with pytest.raises(StorageError, match=sentence):
             await store.save("ann", ["AAPL"], limit=500)

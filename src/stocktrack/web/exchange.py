@@ -45,7 +45,8 @@ class Exchange:
     """A request that came over `wire`, whose body it is fed, and its answer."""
 
     __slots__ = (
-        *("_arrived", "_body", "_bytes_left", "_framing", "_has_all", "_head", "_scope", "_wants_continue", "_wire"),
+        *("_arrived", "_body", "_bytes_left", "_framing", "_has_all", "_head", "_is_told", "_scope", "_wants_continue"),
+        "_wire",
         *("is_answered", "is_kept_alive", "is_lost"),
     )
 
@@ -55,6 +56,7 @@ class Exchange:
         self._wants_continue = wants_continue
         self._body = bytearray()
         self._has_all = False
+        self._is_told = False  # the application knows that it has all
         self._arrived: asyncio.Future[None] | None = None
         self._framing: _Framing | None = None  # None before the answer begins
         self._bytes_left = 0
@@ -109,12 +111,14 @@ class Exchange:
             self._wants_continue = False
             if self._framing is None and not self._has_all:
                 self._wire.write(_CONTINUE)
-        while not (self._body or self._has_all or self.is_lost or self.is_answered):
+        # Whoever asks on waits for the client to go, as an answer that is streamed does: it may not come back at once.
+        while not (self._body or (self._has_all and not self._is_told) or self.is_lost or self.is_answered):
             self._arrived = asyncio.get_running_loop().create_future()
             await self._arrived
         if self.is_lost or self.is_answered:
             return {"type": "http.disconnect"}
         body, self._body = bytes(self._body), bytearray()
+        self._is_told = self._has_all
         return {"type": "http.request", "body": body, "more_body": not self._has_all}
 
     async def _send(self, message: Message) -> None:
@@ -175,6 +179,8 @@ class Exchange:
         if body:
             self._wire.write(body)
         self.is_answered = is_last
+        if is_last:
+            self._wake()
 
     def _wake(self) -> None:
         if self._arrived is not None and not self._arrived.done():

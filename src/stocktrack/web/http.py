@@ -54,8 +54,8 @@ class HttpConnection(asyncio.Protocol):
     """Takes requests and has them answered. It is a `Wire`; `task` answers the request that is under way."""
 
     __slots__ = (
-        *("_alarm", "_can_write", "_door", "_exchange", "_is_closing", "_is_ending", "_is_idle", "_loop", "_parser"),
-        *("_tls", "_transport", "_wants_body", "task"),
+        *("_alarm", "_can_write", "_door", "_exchange", "_is_closing", "_is_ending", "_is_handed_over"),
+        *("_is_idle", "_loop", "_parser", "_tls", "_transport", "_wants_body", "task"),
     )
 
     def __init__(self, door: HttpDoor) -> None:
@@ -68,6 +68,7 @@ class HttpConnection(asyncio.Protocol):
         self._wants_body = False  # the request under way has not come completely
         self._is_idle = False  # an answer is out, and nothing of another request has come
         self._is_ending = False  # the request under way is the last one
+        self._is_handed_over = False  # it is a WebSocket's by now
         self._is_closing = False  # nothing that comes is looked at any more
         self._can_write: asyncio.Future[None] | None = None  # while the client has not taken enough
         self._alarm: asyncio.TimerHandle | None = None
@@ -170,7 +171,7 @@ class HttpConnection(asyncio.Protocol):
                 self._take(item)
         except BadRequest as bad:
             self._refuse(bad.status, bad.why)
-        if self._transport.is_closing() or self._transport.get_protocol() is not (self._tls or self):
+        if self._is_handed_over or self._transport.is_closing():
             return
         if self._is_closing or self._parser.is_empty or self._wants_body or self._exchange is None:
             self._transport.resume_reading()
@@ -200,7 +201,8 @@ class HttpConnection(asyncio.Protocol):
             self._scope(head),
             # After an upgrade that is not offered, what comes next could be the other protocol's.
             is_kept_alive=head.is_kept_alive and head.version == "1.1" and head.upgrade is None,
-            wants_continue=head.version == "1.1" and (b"expect", b"100-continue") in head.headers,
+            wants_continue=head.version == "1.1"
+            and any(name == b"expect" and value.lower() == b"100-continue" for name, value in head.headers),
         )
         self._wants_body = True
         self.task = self._loop.create_task(self._answer(self._exchange), name="http request")
@@ -252,7 +254,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _hand_over(self, head: Head) -> None:
         """Leave the connection to what speaks WebSocket."""
-        self._is_closing = True
+        self._is_closing = self._is_handed_over = True
         self._leave()
         protocol = self._door.websocket(head.target.partition(b"?")[0].decode("latin-1"))
         self._transport.set_protocol(protocol)
