@@ -8,7 +8,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeVar
@@ -19,12 +19,13 @@ from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
 from stocktrack.market.board import Basket, Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
-from stocktrack.messages import MAIN_LIST
+from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS
 from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
 from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.sessions.session import Session
+from stocktrack.storage.store import MAX_LISTS
 from stocktrack.wire.lines import decode_server_line
 
 NOW_MS = 1_712_331_900_000
@@ -286,23 +287,36 @@ class ScriptedNews(_Scripted):
         return [Headline(title="Only news", source="Wire")]
 
 
-class MemoryAccounts:
-    """Users in memory; satisfies `session.Accounts`. With `is_broken` everything is a `StorageError`."""
+class _Disk:
+    """What a fake of the database stands on: it can be slow, and with `is_broken` everything is a `StorageError`."""
 
     def __init__(self) -> None:
-        self.passwords: dict[str, str | None] = {USER: PASSWORD, "somebody": PASSWORD}  # None: needs none
-        self.lists: dict[str, list[str]] = {}  # the main list of each user
-        self.other_lists: dict[str, dict[str, list[str]]] = {}  # by the list's name
-        self.admins: set[str] = set()
         self.is_broken = False
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
+
+    async def _disk(self) -> None:
+        await self.may_go_on.wait()
+        if self.is_broken:
+            raise StorageError("The database cannot be written.")
+
+
+class MemoryAuthenticator(_Disk):
+    """Users in memory, two of them with `PASSWORD`; the password "throttled" has been tried too often.
+
+    Satisfies `Authenticator`, and its contract with the real one is `accounts/test_contract.py`.
+    """
+
+    def __init__(self) -> None:
+        _Disk.__init__(self)
+        self.passwords: dict[str, str | None] = {USER: PASSWORD, "somebody": PASSWORD}  # None: needs none
+        self.admins: set[str] = set()
 
     async def verify(self, name: str, password: str | None, address: str) -> None:
         await self._disk()
         if password == "throttled":
             raise CommandError(Reason.LOGIN_THROTTLED, "Too many wrong passwords.", retry_after_ms=60_000)
-        if self.passwords.get(name) != password:
+        if name not in self.passwords or self.passwords[name] not in {None, password}:
             raise CommandError(Reason.BAD_CREDENTIALS, "The name or the password is wrong.")
 
     async def verify_token(self, token: str, address: str) -> str:
@@ -312,16 +326,28 @@ class MemoryAccounts:
         return token.removeprefix("token of ")
 
     async def make_token(self, name: str, days: int) -> IssuedToken:
+        if not 1 <= days <= MAX_TOKEN_DAYS:
+            raise CommandError(Reason.INVALID_COMMAND, "A token is not valid for so many days.")
         await self._disk()
+        if name not in self.passwords:
+            raise CommandError(Reason.INVALID_COMMAND, f"There is no user {name!r}.")
+        if self.passwords[name] is None:
+            raise CommandError(Reason.NOT_PERMITTED, f"{name!r} has no password, and so gets no token.")
         return IssuedToken(f"token of {name}", NOW_MS + days * 86_400_000)
 
     async def is_admin(self, name: str) -> bool:
         await self._disk()
         return name in self.admins
 
-    def _lists_of(self, list_name: str) -> dict[str, list[str]]:
-        """The lists of this name by user."""
-        return self.lists if list_name == MAIN_LIST else self.other_lists.setdefault(list_name, {})
+
+class MemoryLists(_Disk):
+    """The lists of `users` in memory; satisfies `WatchLists`, and its contract is `accounts/test_contract.py`."""
+
+    def __init__(self, users: Container[str]) -> None:
+        _Disk.__init__(self)
+        self.lists: dict[str, list[str]] = {}  # the main list of each user
+        self.other_lists: dict[str, dict[str, list[str]]] = {}  # by the list's name
+        self._users = users
 
     async def list_names(self, name: str) -> tuple[str, ...]:
         await self._disk()
@@ -333,28 +359,40 @@ class MemoryAccounts:
 
     async def save(self, name: str, symbols: Sequence[str], limit: int, list_name: str = MAIN_LIST) -> None:
         await self._disk()
+        if name not in self._users:
+            raise CommandError(Reason.NOT_AUTHENTICATED, f"There is no user {name!r} any more.")
         lists = self._lists_of(list_name)
-        together = list(dict.fromkeys((*lists.get(name, ()), *symbols)))
-        if len(together) > limit:
+        held = lists.get(name, [])
+        together = list(dict.fromkeys((*held, *symbols)))
+        if len(together) > max(limit, len(held)):
             raise CommandError(Reason.SYMBOL_LIMIT, f"The list would have {len(together)} symbols, over {limit}.")
+        if len({*await self.list_names(name), list_name}) > MAX_LISTS:
+            raise CommandError(Reason.SYMBOL_LIMIT, f"There are {MAX_LISTS} lists already.")
         lists[name] = together
 
     async def unsave(self, name: str, symbols: Sequence[str] | None, list_name: str = MAIN_LIST) -> tuple[str, ...]:
         await self._disk()
         lists = self._lists_of(list_name)
-        saved = lists.get(name, [])
-        gone = tuple(saved if symbols is None else (symbol for symbol in saved if symbol in symbols))
-        lists[name] = [symbol for symbol in saved if symbol not in gone]
+        held = lists.get(name, [])
+        gone = tuple(symbol for symbol in dict.fromkeys(held if symbols is None else symbols) if symbol in held)
+        lists[name] = [symbol for symbol in held if symbol not in gone]
         return gone
 
     async def forget(self, name: str, symbols: Sequence[str]) -> None:
         for list_name in (MAIN_LIST, *self.other_lists):
             await self.unsave(name, symbols, list_name)
 
-    async def _disk(self) -> None:
-        await self.may_go_on.wait()
-        if self.is_broken:
-            raise StorageError("The database cannot be written.")
+    def _lists_of(self, list_name: str) -> dict[str, list[str]]:
+        """The lists of this name by user."""
+        return self.lists if list_name == MAIN_LIST else self.other_lists.setdefault(list_name, {})
+
+
+class MemoryAccounts(MemoryAuthenticator, MemoryLists):
+    """Both in one, as most tests want them: they break down together."""
+
+    def __init__(self) -> None:
+        MemoryAuthenticator.__init__(self)
+        MemoryLists.__init__(self, self.passwords)
 
 
 class CountingWatcher:

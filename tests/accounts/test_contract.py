@@ -1,0 +1,213 @@
+"""What sessions rely on, held by the real accounts and store as by the fakes that the tests of sessions stand on."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from fakes import NOW_MS, PASSWORD, USER, MemoryAccounts, MemoryAuthenticator, MemoryLists
+from scripted_accounts import HERE, ScriptedHasher, failure, started
+from stocktrack.clock import ManualClock
+from stocktrack.errors import CommandError, Reason, StorageError
+from stocktrack.messages import MAIN_LIST
+from stocktrack.sessions.contracts import Authenticator, WatchLists
+from stocktrack.storage.store import MAX_LISTS, Store
+
+OTHER, ADMIN, PUPIL = "somebody", "boss", "pupil"
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The users yosakorn and somebody, the administrator boss, and pupil, who needs no password."""
+
+    authenticator: Authenticator
+    lists: WatchLists
+    # Has the next login of yosakorn with the password "throttled" be one too many.
+    exhaust: Callable[[], Awaitable[None]]
+    break_down: Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def real(store: Store) -> AsyncIterator[Scene]:
+    failures = 3
+    async with started(store, ManualClock(NOW_MS), ScriptedHasher(), failures=failures, allowlist=(PUPIL,)) as accounts:
+        for name in (USER, OTHER):
+            await accounts.add(name, PASSWORD)
+        await accounts.add(ADMIN, PASSWORD, is_admin=True)
+        await accounts.verify(PUPIL, None, HERE)
+
+        async def exhaust() -> None:
+            for number in range(failures):
+                await failure(accounts, USER, f"wrong {number}")
+
+        yield Scene(accounts, store, exhaust, store.close)
+
+
+def fakes(authenticator: MemoryAuthenticator, lists: MemoryLists) -> Scene:
+    authenticator.passwords |= {ADMIN: PASSWORD, PUPIL: None}
+    authenticator.admins.add(ADMIN)
+
+    async def exhaust() -> None:
+        """The fake goes by the password alone."""
+
+    async def break_down() -> None:
+        authenticator.is_broken = lists.is_broken = True
+
+    return Scene(authenticator, lists, exhaust, break_down)
+
+
+@pytest.fixture(params=["real", "two fakes", "one fake"])
+async def scene(request: pytest.FixtureRequest, store: Store) -> AsyncIterator[Scene]:
+    if request.param == "real":
+        async with real(store) as scene:
+            yield scene
+    elif request.param == "two fakes":
+        authenticator = MemoryAuthenticator()
+        yield fakes(authenticator, MemoryLists(authenticator.passwords))
+    else:
+        both = MemoryAccounts()
+        yield fakes(both, both)
+
+
+async def refusal(work: Awaitable[object]) -> Reason:
+    with pytest.raises(CommandError) as caught:
+        await work
+    return caught.value.reason
+
+
+# --- who somebody is -----------------------------------------------------------------------------------------------
+
+
+async def test_the_right_password_is_let_in_and_everything_else_is_refused_alike(scene: Scene) -> None:
+    verify = scene.authenticator.verify
+    await verify(USER, PASSWORD, HERE)
+    messages: set[str] = set()
+    wrong = ((USER, "wrong"), (USER, None), (USER.upper(), PASSWORD), ("nobody", "x"), ("nobody", None))
+    for number, (name, password) in enumerate(wrong):
+        with pytest.raises(CommandError) as caught:
+            await verify(name, password, f"192.0.2.{number}")  # no address fails too often
+        assert (caught.value.reason, caught.value.retry_after_ms) == (Reason.BAD_CREDENTIALS, None)
+        messages.add(caught.value.message)
+    assert len(messages) == 1
+
+
+async def test_who_needs_no_password_is_let_in_with_any_and_gets_no_token(scene: Scene) -> None:
+    for password in (None, "x"):
+        await scene.authenticator.verify(PUPIL, password, HERE)
+    assert await refusal(scene.authenticator.make_token(PUPIL, 30)) is Reason.NOT_PERMITTED
+
+
+async def test_one_wrong_password_too_many_is_told_how_long_to_wait(scene: Scene) -> None:
+    await scene.exhaust()
+    with pytest.raises(CommandError) as caught:
+        await scene.authenticator.verify(USER, "throttled", HERE)
+    assert (caught.value.reason, caught.value.retry_after_ms) == (Reason.LOGIN_THROTTLED, 60_000)
+
+
+async def test_a_token_says_whose_it_is_and_until_when_it_is_valid(scene: Scene) -> None:
+    token = await scene.authenticator.make_token(USER, 30)
+    assert token.expires_at_ms == NOW_MS + 30 * DAY_MS
+    assert await scene.authenticator.verify_token(token.text, HERE) == USER
+    assert await refusal(scene.authenticator.verify_token(f"{token.text}x", HERE)) is Reason.BAD_CREDENTIALS
+
+
+async def test_nobody_else_gets_a_token_and_nobody_one_for_ever(scene: Scene) -> None:
+    for name, days in (("nobody", 30), (USER, 0), (USER, 366)):
+        assert await refusal(scene.authenticator.make_token(name, days)) is Reason.INVALID_COMMAND
+
+
+async def test_administrators_are_told_apart(scene: Scene) -> None:
+    names = (ADMIN, USER, PUPIL, "nobody")
+    assert [await scene.authenticator.is_admin(name) for name in names] == [True, False, False, False]
+
+
+async def test_a_broken_database_lets_nobody_in(scene: Scene) -> None:
+    authenticator = scene.authenticator
+    token = await authenticator.make_token(USER, 30)
+    await scene.break_down()
+    for work in (
+        authenticator.verify(USER, PASSWORD, HERE),
+        authenticator.verify_token(token.text, HERE),
+        authenticator.make_token(USER, 30),
+        authenticator.is_admin(ADMIN),
+    ):
+        with pytest.raises(StorageError):
+            await work
+
+
+# --- the lists -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_list_keeps_the_order_of_saving_and_each_symbol_once(scene: Scene) -> None:
+    await scene.lists.save(USER, ["TSLA", "AAPL", "TSLA"], 10)
+    await scene.lists.save(USER, ["MSFT", "AAPL"], 10)
+    assert await scene.lists.saved(USER) == ("TSLA", "AAPL", "MSFT")
+    assert await scene.lists.saved(OTHER) == ()
+
+
+async def test_beyond_the_limit_nothing_is_saved_and_a_lowered_limit_takes_nothing_away(scene: Scene) -> None:
+    await scene.lists.save(USER, ["AAPL", "MSFT"], 2)
+    assert await refusal(scene.lists.save(USER, ["TSLA"], 2)) is Reason.SYMBOL_LIMIT
+    await scene.lists.save(USER, ["MSFT"], 1)
+    assert await scene.lists.saved(USER) == ("AAPL", "MSFT")
+
+
+async def test_lists_begin_with_their_first_symbol_and_end_with_the_last(scene: Scene) -> None:
+    lists = scene.lists
+    assert await lists.saved(USER, "tech") == ()
+    assert await lists.list_names(USER) == (MAIN_LIST,)
+    await lists.save(USER, ["AAPL"], 10, "tech")
+    await lists.save(USER, ["GLD"], 10, "metals")
+    assert await lists.list_names(USER) == (MAIN_LIST, "metals", "tech")
+    assert await lists.list_names(OTHER) == (MAIN_LIST,)
+    assert (await lists.saved(USER), await lists.saved(USER, "tech")) == ((), ("AAPL",))
+    await lists.unsave(USER, None, "tech")
+    assert await lists.list_names(USER) == (MAIN_LIST, "metals")
+
+
+async def test_one_list_too_many_is_refused_and_a_full_one_can_still_grow(scene: Scene) -> None:
+    for number in range(MAX_LISTS - 1):  # the main list is one, also where it is empty
+        await scene.lists.save(USER, ["AAPL"], 10, f"list{number}")
+    assert await refusal(scene.lists.save(USER, ["AAPL"], 10, "one more")) is Reason.SYMBOL_LIMIT
+    await scene.lists.save(USER, ["MSFT"], 10)
+    await scene.lists.save(USER, ["MSFT"], 10, "list0")
+    assert await scene.lists.saved(USER, "list0") == ("AAPL", "MSFT")
+
+
+async def test_what_is_taken_out_is_told_in_the_order_asked_and_once(scene: Scene) -> None:
+    await scene.lists.save(USER, ["AAPL", "MSFT", "TSLA"], 10)
+    assert await scene.lists.unsave(USER, ["TSLA", "NOPE", "AAPL", "TSLA"]) == ("TSLA", "AAPL")
+    assert await scene.lists.unsave(USER, None) == ("MSFT",)
+    assert await scene.lists.unsave(USER, None) == ()
+
+
+async def test_a_symbol_is_forgotten_in_all_lists_of_its_user_alone(scene: Scene) -> None:
+    await scene.lists.save(USER, ["AAPL", "MSFT"], 10)
+    await scene.lists.save(USER, ["AAPL"], 10, "tech")
+    await scene.lists.save(OTHER, ["AAPL"], 10)
+    await scene.lists.forget(USER, ["AAPL", "NOPE"])
+    saved = [await scene.lists.saved(*of) for of in ((USER,), (USER, "tech"), (OTHER,))]
+    assert saved == [("MSFT",), (), ("AAPL",)]
+
+
+async def test_who_is_no_user_has_nothing_and_can_save_nothing(scene: Scene) -> None:
+    assert await refusal(scene.lists.save("nobody", ["AAPL"], 10)) is Reason.NOT_AUTHENTICATED
+    assert await scene.lists.saved("nobody") == ()
+    assert await scene.lists.unsave("nobody", ["AAPL"]) == ()
+    await scene.lists.forget("nobody", ["AAPL"])
+    assert await scene.lists.list_names("nobody") == (MAIN_LIST,)
+
+
+async def test_a_broken_database_refuses_every_list(scene: Scene) -> None:
+    await scene.break_down()
+    for work in (
+        scene.lists.list_names(USER),
+        scene.lists.saved(USER),
+        scene.lists.save(USER, ["AAPL"], 10),
+        scene.lists.unsave(USER, None),
+        scene.lists.forget(USER, ["AAPL"]),
+    ):
+        with pytest.raises(StorageError):
+            await work
