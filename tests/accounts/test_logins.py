@@ -24,7 +24,7 @@ from stocktrack.accounts.line import BUSY_RETRY_MS
 from stocktrack.accounts.logins import LOOK_SECONDS
 from stocktrack.accounts.passwords import HASHES_AT_ONCE
 from stocktrack.accounts.remembered import REMEMBER_SECONDS
-from stocktrack.clock import ManualClock
+from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.storage.store import Store
 from stores import opened
@@ -105,16 +105,18 @@ async def test_two_hundred_equal_logins_at_once_cost_one_hash(
 
 
 async def test_a_client_that_goes_does_not_break_those_who_share_its_hash(
-    accounts: Accounts, hasher: ScriptedHasher
+    accounts: Accounts, store: Store, hasher: ScriptedHasher
 ) -> None:
     hasher.hold()
     first = login(accounts, "ann", RIGHT)
     await hasher.begun()
     others = [login(accounts, "ann", RIGHT) for _ in range(5)]
+    await all_looked_up(store)
     first.cancel()
     others[1].cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
+    await settle()
     hasher.let_go()
     assert await outcomes(*others[:1], *others[2:]) == [None] * 4
     assert hasher.compared == [RIGHT]
@@ -373,6 +375,44 @@ async def test_a_right_password_does_not_wait_for_the_wrong_ones_before_it(
     await honest
     assert hasher.compared.index(RIGHT) <= HASHES_AT_ONCE + 1
     assert await outcomes(*wrong) == [Reason.BAD_CREDENTIALS] * 20
+
+
+async def test_a_right_password_in_a_crowd_lets_in_all_who_wait_for_it_with_one_hash(
+    accounts: Accounts, hasher: ScriptedHasher
+) -> None:
+    hasher.hold()
+    wrong = [login(accounts, f"stranger{number}", "x", "192.0.2.7") for number in range(5)]
+    await until(lambda: line_of(accounts).waiting == 5 - HASHES_AT_ONCE)
+    honest = [login(accounts, "ann", RIGHT, f"198.51.100.{number}") for number in range(3)]
+    await until(lambda: line_of(accounts).waiting == 6 - HASHES_AT_ONCE)
+    hasher.let_go()
+    assert await outcomes(*honest, *wrong) == [None] * 3 + [Reason.BAD_CREDENTIALS] * 5
+    assert hasher.compared.count(RIGHT) == 1
+
+
+async def test_a_bystander_whose_address_is_throttled_while_it_waits_is_looked_at_all_the_same(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with started(store, clock, hasher, failures=3) as accounts:
+        await accounts.add("ann", RIGHT)
+        await accounts.add("bob", RIGHT)
+        hasher.hold()
+        strangers = [login(accounts, f"stranger{number}", f"guess {number}") for number in range(4)]
+        await until(lambda: line_of(accounts).waiting == 4 - HASHES_AT_ONCE)
+        bob = login(accounts, "bob", "slow and wrong")
+        await until(lambda: line_of(accounts).waiting == 5 - HASHES_AT_ONCE)
+        ann = login(accounts, "ann", RIGHT)
+        await until(lambda: line_of(accounts).waiting == 6 - HASHES_AT_ONCE)
+        hasher.hold("slow and wrong")
+        # Three strangers were wrong, and the others refused in their turn; bob's is the look that ann's waits for.
+        await until(lambda: len(clock._sleepers) == 3)
+        assert RIGHT not in hasher.compared
+        hasher.let_go()
+        await until(ann.done)
+        assert await outcomes(ann, *strangers[:3]) == [None, *[Reason.BAD_CREDENTIALS] * 3]
+        assert not bob.done()
+        await clock.advance(LOOK_SECONDS)
+        assert await outcomes(bob, strangers[3]) == [Reason.LOGIN_THROTTLED] * 2
 
 
 async def test_a_wrong_password_in_a_crowd_is_counted_once_and_answered_in_its_turn(

@@ -25,8 +25,8 @@ class ScriptedHasher:
     def __init__(self) -> None:
         self.compared: list[str] = []
         self.generation = 1
-        self._may_go = threading.Event()
-        self._may_go.set()
+        self._is_held: Callable[[str], bool] = lambda _: False
+        self._change = threading.Condition()
         self._begun = threading.Semaphore(0)
 
     def hash(self, password: bytes) -> str:
@@ -36,24 +36,32 @@ class ScriptedHasher:
         kind, _, stored = password_hash.split(":")
         if kind != "scripted":
             raise ValueError("no scripted hash")
-        self.compared.append(password.decode())
+        text = password.decode()
+        self.compared.append(text)
         self._begun.release()
-        assert self._may_go.wait(10)
+        with self._change:
+            assert self._change.wait_for(lambda: not self._is_held(text), 10)
         return stored == password.hex()
 
     def is_outdated(self, password_hash: str) -> bool:
         return password_hash.split(":")[1] != str(self.generation)
 
-    def hold(self) -> None:
-        self._may_go.clear()
+    def hold(self, *passwords: str) -> None:
+        """Hold these passwords up, or all, and no others any longer."""
+        self._hold(lambda password: not passwords or password in passwords)
 
     def let_go(self) -> None:
-        self._may_go.set()
+        self._hold(lambda _: False)
 
     async def begun(self, hashes: int = 1) -> None:
         """Return when so many more comparisons have begun."""
         for _ in range(hashes):
             assert await asyncio.to_thread(self._begun.acquire, timeout=10)
+
+    def _hold(self, is_held: Callable[[str], bool]) -> None:
+        with self._change:
+            self._is_held = is_held
+            self._change.notify_all()
 
 
 @asynccontextmanager
