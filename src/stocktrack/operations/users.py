@@ -120,7 +120,7 @@ def users_revoke(name: str, config: ConfigFile = None) -> None:
 def users_admin(
     name: str, switch: Annotated[OnOff, typer.Argument(metavar="on|off")], config: ConfigFile = None
 ) -> None:
-    """Make a user an administrator, or an ordinary user again; it counts at once."""
+    """Make a user an administrator, or an ordinary user again; it takes effect at once."""
     _, database = _with_accounts(config, lambda accounts: accounts.set_admin(name, switch is OnOff.ON))
     _say(f"{name} is {'now' if switch is OnOff.ON else 'no longer'} an administrator in {database}.", database)
 

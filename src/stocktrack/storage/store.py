@@ -131,7 +131,7 @@ class Store:
         return await self._changes_one(update(users).where(users.c.name == name).values(is_admin=is_admin))
 
     async def revoke_tokens(self, name: str) -> bool:
-        """Let every token that a user has now count no longer, and say whether there was such a user."""
+        """End every token that a user has now, and say whether there was such a user."""
         next_epoch = users.c.token_epoch + 1
         return await self._changes_one(update(users).where(users.c.name == name).values(token_epoch=next_epoch))
 
