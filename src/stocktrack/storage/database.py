@@ -100,7 +100,7 @@ class Database(ABC):
         )
 
     def _revision(self, connection: Connection) -> str | None:
-        """The revision of the tables, None where there are none; `StorageError` where they are not ours."""
+        """The revision of the tables, None where there are none; `StorageError` where this program cannot use them."""
         tables = frozenset(inspect(connection).get_table_names())
         if REVISION_TABLE not in tables:
             return self._unmarked_revision(connection, tables)
