@@ -85,12 +85,12 @@ async def test_a_command_that_comes_byte_by_byte_is_one_command(scene: Scene) ->
     client = await scene.server.connect()
     connection = scene.server.session_of(client).connection
     assert isinstance(connection, TcpConnection)
-    buffer: bytearray = connection._reader._buffer  # type: ignore[attr-defined] # it is the library's own
+    stream = connection._stream
     command = '{"type":"PING","id":"Zürich 🚀"}'.encode()
     for sent in range(1, len(command) + 1):
         # The next byte leaves when the server has taken in this one, so that TCP cannot join them.
         client.send(command[sent - 1 : sent])
-        await until(lambda: len(buffer) == sent)  # noqa: B023 - it is called before `sent` changes
+        await until(lambda: stream.unread_bytes == sent)  # noqa: B023 - it is called before `sent` changes
     client.send(b"\n")
     assert (await client.receive())["id"] == "Zürich 🚀"
 

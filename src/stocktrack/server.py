@@ -3,10 +3,13 @@
 import asyncio
 import functools
 import ssl
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 
 from stocktrack.clock import Clock
+from stocktrack.doors.line_stream import CutOff, LineStream, LineTooLong
 from stocktrack.doors.listening import Listener
 from stocktrack.doors.serving import Clients
 from stocktrack.doors.socket_options import set_options, unsent_bytes
@@ -28,22 +31,22 @@ class TcpConnection:
     """One client's socket: a session's `Connection`, and a door's `Client`."""
 
     __slots__ = (
-        *("_clock", "_handshake_seconds", "_reader", "_tls", "_transport", "_writer"),
+        *("_clock", "_handshake_seconds", "_max_line_bytes", "_stream", "_tls", "_transport"),
         *("last_sent_at", "owner", "sent_bytes"),
     )
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        stream: LineStream,
         clock: Clock,
         *,
+        max_line_bytes: int,
         tls: TlsLayer | None,
         handshake_seconds: float,
     ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._transport = writer.transport
+        self._stream = stream
+        self._transport = stream.transport
+        self._max_line_bytes = max_line_bytes
         self._tls = tls
         self._handshake_seconds = handshake_seconds
         self._clock = clock
@@ -60,9 +63,9 @@ class TcpConnection:
             self.sent_bytes += len(data)
             self.last_sent_at = self._clock.monotonic()
 
-    async def drain(self) -> None:
+    def drain(self) -> Coroutine[Any, Any, None]:
         """Wait while the client has not taken enough."""
-        await self._writer.drain()
+        return self._stream.drain()
 
     def unsent_bytes(self) -> int:
         """What waits here and in the kernel."""
@@ -100,11 +103,11 @@ class TcpConnection:
     async def receive(self, session: Session) -> bytes | None:
         """The next line; None at the end of the input, and after a line that is too long."""
         try:
-            return await self._reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError as cut:
+            return await self._stream.read_line(self._max_line_bytes)
+        except CutOff as cut:
             if cut.partial.strip():
                 self.send(session.line_cut_off())
-        except asyncio.LimitOverrunError:
+        except LineTooLong:
             self.send(session.line_too_long())
         return None
 
@@ -120,7 +123,7 @@ class TcpConnection:
     def turn_away(self, line: bytes) -> None:
         """Say so and close; under TLS nothing is sent, since the handshake would take time."""
         self.send(line)
-        self._writer.close()
+        self._transport.close()
 
     async def finish(self) -> None:
         """Deliver what was sent, wait for the client to close first, then close.
@@ -128,14 +131,13 @@ class TcpConnection:
         Closing a socket while something lies unread in it makes the kernel send a reset, which can overtake the last
         lines and take them from the client. So the rest of the input is read and thrown away.
         """
-        if not self._transport.is_closing() and self._writer.can_write_eof():
+        if not self._transport.is_closing():
             if self._tls is not None:
                 self._tls.end()
-            self._writer.write_eof()
-            while await self._reader.read(65_536):
+            self._transport.write_eof()
+            while await self._stream.read():
                 pass
-        self._writer.close()
-        await self._writer.wait_closed()
+        await self._stream.close()
 
     async def _secure(self) -> bool:
         """Do the TLS handshake where this is to be TLS; whether lines can be sent now."""
@@ -175,7 +177,8 @@ class TcpServer:
 
     async def start(self, host: str, port: int) -> None:
         """Listen; `ConfigError` names the port and the setting where that can't be."""
-        listen = functools.partial(asyncio.start_server, self._connected, limit=self._max_line_bytes)
+        loop = asyncio.get_running_loop()
+        listen = functools.partial(loop.create_server, lambda: LineStream(self._connected))
         await self._listener.start(listen, host, port)
 
     @property
@@ -191,15 +194,15 @@ class TcpServer:
         """Wait for the clients, whose sessions were ended, to take their last lines; then abort the rest."""
         await self._clients.close(within_seconds)
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        set_options(writer.transport)
+    def _connected(self, stream: LineStream) -> None:
+        set_options(stream.transport)
         self._clients.take(
             TcpConnection(
-                reader,
-                writer,
+                stream,
                 self._clock,
+                max_line_bytes=self._max_line_bytes,
                 # Now, while nothing was read from it: the first bytes are the client's part of the handshake.
-                tls=TlsLayer(writer.transport, self.tls) if self.tls is not None else None,
+                tls=TlsLayer(stream.transport, self.tls) if self.tls is not None else None,
                 handshake_seconds=self.tls_handshake_timeout_seconds,
             )
         )
