@@ -81,6 +81,10 @@ class ManualClock:
         self._elapsed = max(self._elapsed, end)
         await settle()
 
+    def stand_still(self, seconds: float) -> None:
+        """Let `seconds` pass in which nothing runs: whoever should have woken meanwhile wakes at the next `advance`."""
+        self._elapsed += seconds
+
 
 async def settle(turns: int = 20) -> None:
     """Let everything that can run without time passing run."""

@@ -70,7 +70,7 @@ HOUSE = (
         "market",
         "events board demand refusals batching upstream routes answer_cache questions outage feed",
     ),
-    row(6, Side.SERVER, "", "subscriptions"),
+    row(6, Side.SERVER, "", "metronome subscriptions"),
     row(7, Side.SERVER, "sessions", "life contracts bucket answers session administration open_sessions"),
     row(8, Side.SERVER, "doors", "socket_options tls line_stream listening serving"),
     row(9, Side.SERVER, "", "server"),

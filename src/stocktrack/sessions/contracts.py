@@ -9,6 +9,7 @@ from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST, SessionInfo
+from stocktrack.metronome import Metronome
 from stocktrack.sessions.life import SessionState
 from stocktrack.subscriptions import Subscription
 
@@ -110,6 +111,7 @@ class Services:
     feed: Feed
     board: Board
     clock: Clock
+    metronome: Metronome
     admit: Callable[["Asker", str], None]
     administration: Administration
     # Told the type of each command and the seconds that its answer took.

@@ -48,6 +48,7 @@ class Session:
             services.board,
             connection,
             services.clock,
+            services.metronome,
             interval_seconds=services.rules.push_interval_seconds,
             name=name,
         )
