@@ -31,7 +31,7 @@ class TcpConnection:
     """One client's socket: a session's `Connection`, and a door's `Client`."""
 
     __slots__ = (
-        *("_clock", "_handshake_seconds", "_max_line_bytes", "_stream", "_tls", "_transport"),
+        *("_clock", "_handshake_seconds", "_stream", "_tls", "_transport"),
         *("last_sent_at", "owner", "sent_bytes"),
     )
 
@@ -40,13 +40,11 @@ class TcpConnection:
         stream: LineStream,
         clock: Clock,
         *,
-        max_line_bytes: int,
         tls: TlsLayer | None,
         handshake_seconds: float,
     ) -> None:
         self._stream = stream
         self._transport = stream.transport
-        self._max_line_bytes = max_line_bytes
         self._tls = tls
         self._handshake_seconds = handshake_seconds
         self._clock = clock
@@ -103,7 +101,7 @@ class TcpConnection:
     async def receive(self, session: Session) -> bytes | None:
         """The next line; None at the end of the input, and after a line that is too long."""
         try:
-            return await self._stream.read_line(self._max_line_bytes)
+            return await self._stream.read_line(session.max_line_bytes)
         except CutOff as cut:
             if cut.partial.strip():
                 self.send(session.line_cut_off())
@@ -164,14 +162,12 @@ class TcpServer:
         sessions: Sessions,
         clock: Clock,
         *,
-        max_line_bytes: int,
         tls: ssl.SSLContext | None = None,
         tls_handshake_timeout_seconds: float = 5.0,
     ) -> None:
         self.tls = tls
         self.tls_handshake_timeout_seconds = tls_handshake_timeout_seconds
         self._clock = clock
-        self._max_line_bytes = max_line_bytes
         self._listener = Listener(setting="port", flag="--port")
         self._clients = Clients(sessions, "tcp")
 
@@ -200,7 +196,6 @@ class TcpServer:
             TcpConnection(
                 stream,
                 self._clock,
-                max_line_bytes=self._max_line_bytes,
                 # Now, while nothing was read from it: the first bytes are the client's part of the handshake.
                 tls=TlsLayer(stream.transport, self.tls) if self.tls is not None else None,
                 handshake_seconds=self.tls_handshake_timeout_seconds,

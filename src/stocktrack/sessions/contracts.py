@@ -95,6 +95,7 @@ class SessionRules:
     max_symbols: int
     commands_per_second: float
     command_burst: int
+    bytes_per_second: float
     auth: tuple[str, ...] = ("password", "token")
 
 
