@@ -23,8 +23,10 @@ log = structlog.get_logger()
 
 MAX_BAD_LINES = 20
 MAX_WRONG_LOGINS = 3
-# Longer than any AUTH. A stranger's bytes are a fraction of a user's in the same measure as this is of a user's line.
+# Before the login: longer than any AUTH, and what fraction of a user's bytes a second. To parse a line of 4 KB takes
+# some 0.4 ms, and there may be 2,000 strangers.
 MAX_STRANGER_LINE_BYTES = 4_096
+STRANGER_BYTES_FRACTION = 1 / 64
 # So many of the longest lines may come at once.
 BURST_LINES = 4
 
@@ -108,13 +110,13 @@ class Session:
         one are counted here, before anything is known of the message, and before a login as after it.
         """
         rules, now = self.services.rules, self.services.clock.monotonic()
-        max_bytes = self.max_line_bytes
+        fraction = STRANGER_BYTES_FRACTION if self.state is SessionState.GREETED else 1.0
         return max(
             self._commands.owe(1, per_second=rules.commands_per_second, burst=rules.command_burst, now=now),
             self._bytes.owe(
                 message_bytes,
-                per_second=rules.bytes_per_second * max_bytes / rules.max_line_bytes,
-                burst=BURST_LINES * max_bytes,
+                per_second=rules.bytes_per_second * fraction,
+                burst=BURST_LINES * self.max_line_bytes,
                 now=now,
             ),
         )
