@@ -1,7 +1,7 @@
 """Calls that are done in groups: a group is what came while the group before it was done.
 
-Nobody waits for company: a call that comes while nothing is done is begun at once. So one client's call takes as long as
-ever, while a crowd shares the price of a transaction, or of waking a thread.
+Nobody waits for company: a call that comes while nothing is done is begun at once. So one client's call takes as long
+as ever, while a crowd shares the price of a transaction, or of waking a thread.
 """
 
 import asyncio
@@ -76,7 +76,6 @@ class Groups:
         if len(self._workers) < self._at_once:
             worker = asyncio.create_task(self._work_off(), name=self._name)
             self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
 
     async def close(self, why: Exception, *, within_seconds: float) -> None:
         """Refuse the calls that wait, and give those that have begun so much time to end."""
@@ -88,20 +87,26 @@ class Groups:
     async def _work_off(self) -> None:
         worker = asyncio.current_task()
         assert worker is not None  # noqa: S101 - this is a task
-        loop = asyncio.get_running_loop()
-        while group := self._next_group():
-            watch = loop.call_later(self._stuck_seconds, self._give_up, worker, group)
-            again: Sequence[Call[Any]] = ()
-            try:
-                again = await self._do(group)
-            except Exception as error:  # a bug, which is told to all who wait for it
-                for call in group:
-                    call.settle(error)
-            finally:
-                watch.cancel()
-                self._given_up.discard(worker)
-            # In front: a user's changes are made in the order in which they were asked for.
-            self._waiting.extendleft(reversed(again))
+        try:
+            while group := self._next_group():
+                await self._do_group(group, worker)
+        finally:
+            # In the same step as the look at the line: whoever joins it after that look starts another worker.
+            self._workers.discard(worker)
+
+    async def _do_group(self, group: Sequence[Call[Any]], worker: asyncio.Task[None]) -> None:
+        watch = asyncio.get_running_loop().call_later(self._stuck_seconds, self._give_up, worker, group)
+        again: Sequence[Call[Any]] = ()
+        try:
+            again = await self._do(group)
+        except Exception as error:  # a mistake of ours, which is told to all who wait for it
+            for call in group:
+                call.settle(error)
+        finally:
+            watch.cancel()
+            self._given_up.discard(worker)
+        # In front: a user's changes are made in the order in which they were asked for.
+        self._waiting.extendleft(reversed(again))
 
     def _next_group(self) -> Sequence[Call[Any]]:
         group: list[Call[Any]] = []
