@@ -134,13 +134,13 @@ async def test_closing_refuses_what_waits_and_lets_what_has_begun_end() -> None:
 async def test_a_mistake_of_ours_reaches_all_of_the_group_and_the_next_one_is_done() -> None:
     doing = Doing()
 
-    class Mistake(Exception):
+    class MistakeError(Exception):
         """It is nobody's outcome."""
 
     async def fail(_: Sequence[Call[Any]]) -> Sequence[Call[Any]]:
-        raise Mistake
+        raise MistakeError
 
     doing.groups._do = fail
     for _ in range(2):
-        with pytest.raises(Mistake):
+        with pytest.raises(MistakeError):
             await answer_of(doing.ask("a"))

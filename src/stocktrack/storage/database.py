@@ -177,20 +177,20 @@ class Database(ABC):
             return [calls[0].work(connection)]
         outcomes: list[Any] = []
         for call in calls:
-            savepoint = connection.begin_nested()
+            connection.exec_driver_sql("SAVEPOINT a_change")
             try:
                 outcome = call.work(connection)
-                savepoint.commit()
             except Exception as error:  # it is this call's own, as long as what the others changed stays
                 outcome = error
                 if connection.invalidated:
                     raise
                 try:
-                    savepoint.rollback()
+                    connection.exec_driver_sql("ROLLBACK TO SAVEPOINT a_change")
                 except self.errors:
                     raise _UndoneError from error
                 if self._may_pass(error):
                     self._wait_no_longer(connection)
+            connection.exec_driver_sql("RELEASE SAVEPOINT a_change")
             outcomes.append(outcome)
         return outcomes
 

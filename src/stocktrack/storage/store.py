@@ -175,7 +175,8 @@ class Store:
                     f"A saved list holds at most {limit} symbols: it has {len(held)} and {len(new)} would be added. "
                     "Take some out with UNSUBSCRIBE first.",
                 )
-            if not held and len({MAIN_LIST, list_name, *_list_names(connection, name)}) > MAX_LISTS:
+            is_new_list = not held and list_name != MAIN_LIST  # which is always there
+            if is_new_list and len({MAIN_LIST, list_name, *_list_names(connection, name)}) > MAX_LISTS:
                 raise CommandError(
                     Reason.SYMBOL_LIMIT,
                     f"A user has at most {MAX_LISTS} lists, and there are as many. Empty one with UNSUBSCRIBE first.",
