@@ -94,7 +94,7 @@ def test_without_any_source_there_are_the_defaults_of_the_design() -> None:
     assert (settings.max_line_bytes, settings.max_symbols, settings.max_sessions) == (32_768, 500, 20_000)
     assert (settings.max_sessions_per_user, settings.max_sessions_per_address) == (0, 0)
     assert (settings.commands_per_second, settings.command_burst, settings.login_failures_per_minute) == (50, 200, 30)
-    assert settings.database == f"sqlite+aiosqlite:///{settings.data_dir / 'stocktrack.db'}"
+    assert settings.database == f"sqlite:///{settings.data_dir / 'stocktrack.db'}"
 
 
 def test_a_flag_that_was_not_given_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,13 +29,16 @@ MAX_STRANGER_LINE_BYTES = 4_096
 STRANGER_BYTES_FRACTION = 1 / 64
 # So many of the longest lines may come at once.
 BURST_LINES = 4
+# How much of a login's time may be the server's: a busy database is waited for half as long, a password's hash less.
+MAX_KEPT_WAITING_SECONDS = 60.0
 
 
 class Session:
     """One client. `end` is how anybody else ends it; `closed` is for the door, when the client is gone."""
 
     __slots__ = (
-        *("_bad_lines", "_bytes", "_commands", "_farewell", "_following", "_wrong_logins"),
+        *("_auth_began", "_bad_lines", "_bytes", "_commands", "_farewell", "_following", "_kept_waiting_seconds"),
+        "_wrong_logins",
         *("address", "connection", "door", "has_token", "name", "opened_at", "services", "state"),
         *("subscription", "username"),
     )
@@ -64,6 +67,8 @@ class Session:
         self._farewell: SessionEnd | None = None
         self._following = b""
         self._wrong_logins = 0
+        self._auth_began: float | None = None  # while an AUTH is under way
+        self._kept_waiting_seconds = 0.0  # by those AUTHs that are answered
 
     @property
     def is_open(self) -> bool:
@@ -92,6 +97,8 @@ class Session:
         began = self.services.clock.monotonic()
         try:
             await self._check_permitted(command)
+            if command.type == "AUTH":
+                self._auth_began = began
             reply = await ANSWERS[type(command)](self, command)
         except StockTrackError as error:
             reply = failure(error, command, error.missing if isinstance(error, AllMissingError) else None)
@@ -100,7 +107,12 @@ class Session:
             reply = failure(
                 CommandError(Reason.INTERNAL_ERROR, "The server failed to do this; its log says why."), command
             )
-        self.services.observe(command.type, self.services.clock.monotonic() - began)
+        finally:
+            self._auth_began = None
+        seconds = self.services.clock.monotonic() - began
+        if command.type == "AUTH":
+            self._kept_waiting_seconds += seconds
+        self.services.observe(command.type, seconds)
         return reply if self._farewell is None else failure(self._farewell, command)
 
     def seconds_until_turn(self, message_bytes: int) -> float:
@@ -237,6 +249,14 @@ class Session:
     def closed(self) -> None:
         """The client is gone: stop everything that was done for it."""
         self._end("the connection closed")
+
+    def login_seconds(self, now: float) -> float:
+        """How long the client takes for its login: what the server takes to answer an AUTH is not the client's time.
+
+        That holds for a minute in all, so that nobody is without a login for ever.
+        """
+        under_way = now - self._auth_began if self._auth_began is not None else 0.0
+        return now - self.opened_at - min(self._kept_waiting_seconds + under_way, MAX_KEPT_WAITING_SECONDS)
 
     # --- what others do with a session -----------------------------------------------------------------------------
 
