@@ -185,11 +185,12 @@ async def tokens(server: Served, count: int) -> list[str]:
 async def alone(server: Served, _: int) -> str:
     """How long one client waits that is alone."""
     waited: dict[str, list[float]] = {"AUTH": [], "SUBSCRIBE to something new": [], "SUBSCRIBE to the same": []}
-    one = {"token": (await tokens(server, 1))[0]}
+    [text] = await tokens(server, 1)
+    one = {"token": text}
     for number in range(ALONE):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         await reader.readline()
-        subscribe = {"type": "SUBSCRIBE", "symbols": [f"S{number:04}"], "interval": 3600}
+        subscribe: dict[str, Any] = {"type": "SUBSCRIBE", "symbols": [f"S{number:04}"], "interval": 3600}
         for what, command in zip(waited, ({"type": "AUTH", **one}, subscribe, subscribe), strict=True):
             began = time.perf_counter()
             writer.write(json.dumps(command).encode() + b"\n")

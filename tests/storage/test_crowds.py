@@ -78,6 +78,27 @@ async def test_a_thousand_changes_at_once_are_a_few_commits(store: Store) -> Non
     assert len(await store.saved("ann")) == 500
 
 
+async def test_equal_saves_at_once_are_one_change(store: Store) -> None:
+    await add(store, "ann")
+    _, changing = engines_of(store)
+    statements: list[str] = []
+    event.listen(changing, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    await asyncio.gather(*(store.save("ann", ["A", "B"], limit=5) for _ in range(300)))
+    assert 1 <= sum("FROM users" in statement for statement in statements) <= 3
+    assert await store.saved("ann") == ("A", "B")
+    refused = await asyncio.gather(*(store.save("ann", ["C", "D"], limit=3) for _ in range(30)), return_exceptions=True)
+    assert {type(error) for error in refused} == {CommandError}
+
+
+async def test_a_save_is_not_taken_for_an_equal_one_before_another_change(store: Store) -> None:
+    await add(store, "ann")
+    await store.save("ann", ["A"], limit=5)
+    first = await soon(store.save("ann", ["B"], limit=5))
+    calls = await soon(store.save("ann", ["C"], limit=5), store.unsave("ann", ["A"]), store.save("ann", ["C"], limit=5))
+    await asyncio.gather(*first, *calls)
+    assert await store.saved("ann") == ("B", "C")
+
+
 async def test_a_change_that_comes_alone_waits_for_no_others_and_needs_no_savepoint(store: Store) -> None:
     await add(store, "ann")
     _, changing = engines_of(store)

@@ -104,7 +104,11 @@ class Database(ABC):
 
         Changes of one user, which `of` names, are made in the order in which they were asked for.
         """
-        return await answer_of(self._begin(self._changes, work, of=of))
+        return await answer_of(self.begin_write(work, of=of))
+
+    def begin_write(self, work: Callable[[Connection], Result], *, of: str = "") -> Call[Result]:
+        """As `write`, for several who want the same."""
+        return self._begin(self._changes, work, of=of)
 
     @abstractmethod
     async def _with_reader(self, work: Callable[[Connection], Outcome]) -> Outcome:

@@ -4,8 +4,9 @@ Every method is one transaction: what it has returned is on disk, and where it r
 is its symbols: it begins with the first one that is saved under its name and ends with the last one taken out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, Delete, Update, bindparam, delete, distinct, func, insert, select, update
 from sqlalchemy.engine import make_url
@@ -14,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError
 from stocktrack.errors import CommandError, ConfigError, Reason, extra_hint
 from stocktrack.messages import MAIN_LIST
 from stocktrack.storage.database import BUSY_TIMEOUT_SECONDS, Database
+from stocktrack.storage.groups import Call, Result, answer_of
 from stocktrack.storage.shared_reads import SharedReads
 from stocktrack.storage.sqlite import SqliteDatabase
 from stocktrack.storage.tables import saved_symbols, users
@@ -68,6 +70,8 @@ class Store:
     def __init__(self, url: str, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> None:
         self._database = _database_at(url, busy_timeout_seconds)
         self._shared = SharedReads(self._database)
+        # The change of each user that was asked for last, as long as it waits: what it is, and who makes it.
+        self._last_changes: dict[str, tuple[Hashable, Call[Any]]] = {}
 
     @property
     def label(self) -> str:
@@ -116,7 +120,7 @@ class Store:
             except IntegrityError:
                 raise CommandError(Reason.INVALID_COMMAND, f"There is a user {name!r} already.") from None
 
-        await self._database.write(change, of=name)
+        await self._change(name, change)
 
     async def set_password_hash(self, name: str, password_hash: str, *, expected: str | None = None) -> bool:
         """Change a user's hash, and say whether there was such a user.
@@ -159,7 +163,12 @@ class Store:
         meanwhile.
         """
         if symbols and frozenset(symbols).issubset(await self.saved(name, list_name)):
-            return  # a client that comes back saves what is saved: that waits for no disk
+            return None  # a client that comes back saves what is saved: that waits for no disk
+        asked = ("save", list_name, tuple(symbols), limit)
+        last, call = self._last_changes.get(name, (None, None))
+        if call is not None and last == asked and not call.has_begun:
+            # Many clients of one user save the same at once: after the first of them the others would change nothing.
+            return await answer_of(call)
 
         def change(connection: Connection) -> None:
             user_id = connection.scalar(_LOCK_USER, {"of": name})
@@ -184,7 +193,7 @@ class Store:
             rows = [{"user_id": user_id, "list_name": list_name, "symbol": symbol} for symbol in new]
             connection.execute(insert(saved_symbols), rows)
 
-        await self._database.write(change, of=name)
+        return await self._change(name, change, asked)
 
     async def unsave(self, name: str, symbols: Sequence[str] | None, list_name: str = MAIN_LIST) -> tuple[str, ...]:
         """Take symbols (None: all) out of a watch list; those that were in it, in the order asked."""
@@ -200,7 +209,7 @@ class Store:
             connection.execute(delete(saved_symbols).where(*of_list, saved_symbols.c.symbol.in_(removed)))
             return removed
 
-        return await self._database.write(change, of=name)
+        return await self._change(name, change)
 
     async def forget(self, name: str, symbols: Sequence[str]) -> None:
         """Take symbols out of all watch lists of a user."""
@@ -210,10 +219,21 @@ class Store:
             of_user = saved_symbols.c.user_id == user_id
             connection.execute(delete(saved_symbols).where(of_user, saved_symbols.c.symbol.in_(symbols)))
 
-        await self._database.write(change, of=name)
+        await self._change(name, change)
+
+    async def _change(self, name: str, work: Callable[[Connection], Result], asked: Hashable | None = None) -> Result:
+        """Make a change of a user; `asked` is the same where two of them are equal."""
+        call = self._database.begin_write(work, of=name)
+        self._last_changes[name] = asked, call
+        call.answer.add_done_callback(lambda _: self._changed(name, call))
+        return await answer_of(call)
+
+    def _changed(self, name: str, call: Call[Any]) -> None:
+        if self._last_changes.get(name, (None, None))[1] is call:
+            del self._last_changes[name]
 
     async def _changes_one(self, name: str, statement: Update | Delete) -> bool:
-        return await self._database.write(lambda connection: connection.execute(statement).rowcount > 0, of=name)
+        return await self._change(name, lambda connection: connection.execute(statement).rowcount > 0)
 
 
 def _saved(connection: Connection, name: str, list_name: str) -> tuple[str, ...]:
