@@ -34,7 +34,7 @@ SERVER_MODELS: tuple[type[m.ServerMessage], ...] = (
     m.Failure,
 )
 PARTS: tuple[type[BaseModel], ...] = (
-    *(m.Limits, m.Missing, m.BoardQuote, m.SessionInfo),
+    *(m.Limits, m.Missing, m.BoardQuote, m.SessionInfo, m.TokenInfo),
     *(Headline, CompanyInfo, Dividend, Match),
 )
 FIELDS = {name for model in (*COMMAND_MODELS, *SERVER_MODELS, *PARTS) for name in model.model_fields} | {"symbol"}

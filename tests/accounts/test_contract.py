@@ -109,7 +109,7 @@ async def test_one_wrong_password_too_many_is_told_how_long_to_wait(scene: Scene
 async def test_a_token_says_whose_it_is_and_until_when_it_is_valid(scene: Scene) -> None:
     token = await scene.authenticator.make_token(USER, 30)
     assert token.expires_at_ms == NOW_MS + 30 * DAY_MS
-    assert await scene.authenticator.verify_token(token.text, HERE) == USER
+    assert (await scene.authenticator.verify_token(token.text, HERE)).name == USER
     assert await refusal(scene.authenticator.verify_token(f"{token.text}x", HERE)) is Reason.BAD_CREDENTIALS
 
 
@@ -120,7 +120,9 @@ async def test_nobody_else_gets_a_token_and_nobody_one_for_ever(scene: Scene) ->
 
 async def test_administrators_are_told_apart(scene: Scene) -> None:
     names = (ADMIN, USER, PUPIL, "nobody")
-    assert [await scene.authenticator.is_admin(name) for name in names] == [True, False, False, False]
+    users = [await scene.authenticator.user(name) for name in names]
+    assert [user is not None and user.is_admin for user in users] == [True, False, False, False]
+    assert users[-1] is None
 
 
 async def test_a_broken_database_lets_nobody_in(scene: Scene) -> None:
@@ -131,7 +133,7 @@ async def test_a_broken_database_lets_nobody_in(scene: Scene) -> None:
         authenticator.verify(USER, PASSWORD, HERE),
         authenticator.verify_token(token.text, HERE),
         authenticator.make_token(USER, 30),
-        authenticator.is_admin(ADMIN),
+        authenticator.user(ADMIN),
     ):
         with pytest.raises(StorageError):
             await work

@@ -1,4 +1,4 @@
-"""The sessions behind REST: one a user, opened by the first request and closed when none has come for a while.
+"""The sessions behind REST: one a login, opened by the first request and closed when none has come for a while.
 
 So a request is a command like any other: the same validation, the same limits and the same answers; an administrator
 sees the session and can end it.
@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from stocktrack.accounts.identity import Identity
 from stocktrack.clock import Clock
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply
 from stocktrack.sessions.contracts import Authenticator, WatchLists
@@ -89,14 +90,14 @@ class RestSession:
 
 
 class RestSessions:
-    """The users' sessions, by name."""
+    """The users' sessions, by who they are: each token has its own, which ends with it."""
 
     def __init__(self, sessions: Sessions, authenticator: Authenticator, lists: WatchLists, clock: Clock) -> None:
         self._sessions = sessions
         self._authenticator = authenticator
         self._lists = lists
         self._clock = clock
-        self._by_user: dict[str, RestSession] = {}
+        self._by_login: dict[Identity, RestSession] = {}
         self._sweep: asyncio.TimerHandle | None = None
 
     async def of_token(self, token: str, address: str) -> RestSession:
@@ -104,21 +105,24 @@ class RestSessions:
 
         `StockTrackError` or `RefusedError` where there is none to be had.
         """
-        username = await self._authenticator.verify_token(token, address)
-        found = self._by_user.get(username)
-        if found is None or not found.is_open:
-            found = self.open(address, lambda: self._forget(username))
+        identity = await self._authenticator.verify_token(token, address)
+        found = self._by_login.get(identity)
+        if found is not None and not found.is_open:
+            self._forget(identity)
+            found = None
+        if found is None:
+            found = self.open(address, lambda: self._forget(identity))
             try:
                 await found.ask("AUTH", token=token)
             except RefusedError:
                 self.close_session(found)
                 raise
             # Two first requests at one time: the second takes the session of the first.
-            known = self._by_user.get(username)
+            known = self._by_login.get(identity)
             if known is not None and known.is_open:
                 self.close_session(found)
                 found = known
-            self._by_user[username] = found
+            self._by_login[identity] = found
         found.used_at = self._clock.monotonic()
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
@@ -138,17 +142,17 @@ class RestSessions:
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        for username in tuple(self._by_user):
-            self._forget(username)
+        for identity in tuple(self._by_login):
+            self._forget(identity)
 
-    def _forget(self, username: str) -> None:
-        if (found := self._by_user.pop(username, None)) is not None:
+    def _forget(self, identity: Identity) -> None:
+        if (found := self._by_login.pop(identity, None)) is not None:
             self.close_session(found)
 
     def _close_idle(self) -> None:
         self._sweep = None
         before = self._clock.monotonic() - IDLE_SECONDS
-        for username in [name for name, session in self._by_user.items() if session.used_at <= before]:
-            self._forget(username)
-        if self._by_user:
+        for identity in [login for login, session in self._by_login.items() if session.used_at <= before]:
+            self._forget(identity)
+        if self._by_login:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
