@@ -1,4 +1,4 @@
-"""`stocktrack login`, `logout`, `token`, `tokens`, `revoke`, `password`: how a user gets in, and what else may.
+"""`stocktrack login`, `logout`, `token`, `tokens`, `revoke` and `password`: what a user does with logins and tokens.
 
 `login` keeps a token for a server, so that no command needs a password typed.
 """
@@ -60,7 +60,9 @@ def logout(*, call: ServerCall) -> None:
             if was_there
             else f"There is no token for {settings.address}."
         )
-        return _end(replace(settings, username=None, password=None, token=stored and stored.token), call.timeout)
+        return _end(
+            replace(settings, username=None, password=None, token=stored.token if stored else None), call.timeout
+        )
 
     run_to_exit(begin)
 
@@ -81,9 +83,8 @@ def token(
     async def make(client: "StockTrackClient") -> None:
         reply = await client.make_token(days, name=name, scope=scope)
         write_line(reply.token)
-        say(
-            f"It is {reply.token_id}, and counts until {_when(reply.expires_at)} or `stocktrack revoke {reply.token_id}`."
-        )
+        until = f"{_when(reply.expires_at)} or `stocktrack revoke {reply.token_id}`"
+        say(f"It is {reply.token_id}, and counts until {until}.")
 
     run_to_exit(lambda: _with_client(ask_for_password(call.settings()), make, call.timeout))
 
