@@ -214,7 +214,7 @@ async def test_bad_requests_in_a_row_do_not_lock_a_user_out(scene: Scene) -> Non
 
 async def test_the_operations_are_described_and_listed_without_another_host(scene: Scene) -> None:
     schema = (await scene.http.get("/openapi.json")).json()
-    paths = {"/login", "/quotes", "/news", "/search", "/stocks"} | {
+    paths = {"/login", "/tokens", "/tokens/{token_id}", "/password", "/quotes", "/news", "/search", "/stocks"} | {
         f"/{what}/{{symbol}}" for what in ("company", "dividends", "stocks")
     }
     assert set(schema["paths"]) == {API + path for path in paths}

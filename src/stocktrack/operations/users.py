@@ -127,10 +127,10 @@ def users_token(
     """Print a token that the user's clients log in with instead of a password."""
     token, database = _with_accounts(config, lambda accounts: accounts.make_token(name, days, name=label, scope=scope))
     typer.echo(token.text)
-    reading = ", for reading alone," if token.scope is Scope.READ else ""
+    reading = " It is for reading alone." if token.scope is Scope.READ else ""
     _say(
-        f"It is {token.token_id}{reading} for {name} in {database}, and is valid until {_when(token.expires_at_ms)}, "
-        f"or until `stocktrack users revoke {name} {token.token_id}`.",
+        f"It is for {name} in {database}, and is valid until {_when(token.expires_at_ms)}, "
+        f"or until `stocktrack users revoke {name} {token.token_id}`.{reading}",
         database,
     )
 
@@ -180,7 +180,7 @@ def users_revoke(
         _say(f"The token {token_id} of {name} in {database} was revoked.", database)
         return
     _, database = _with_accounts(config, lambda accounts: accounts.revoke_tokens(name, end_sessions=True))
-    _say(f"All tokens of {name} in {database} were revoked, and sessions that are open end.", database)
+    _say(f"All tokens of {name} in {database} were revoked. Sessions that are open end within seconds.", database)
 
 
 @users_app.command("admin")
