@@ -86,6 +86,7 @@ async def test_a_user_makes_lists_and_ends_tokens_and_changes_the_password(tmp_p
         revoked = await command("revoke", reply["token_id"])
         assert (revoked.code, revoked.err) == (0, f"stocktrack: The token {reply['token_id']} was revoked.\n")
         assert (await board.rest())[-1]["reason"] == "not_authenticated"
+        await board.close()
         assert (await command("tokens")) == Finished(0, "", "")
 
         new = f"{PASSWORD} two"
@@ -161,6 +162,7 @@ async def test_an_administrator_manages_sessions_and_others_are_refused(tmp_path
         anew = await server.log_in("ann")
         assert (await command("kick", "--all-of", "ann")).err == "stocktrack: 1 sessions of ann were ended.\n"
         assert (await anew.rest())[-1]["reason"] == "not_permitted"
+        await anew.close()
 
         demoted = await run_stocktrack(tmp_path, "users", "admin", "root", "off")
         assert demoted.code == 0
