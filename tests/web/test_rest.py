@@ -128,6 +128,18 @@ async def test_tokens_are_listed_and_revoked_and_each_has_a_session_of_its_own_s
     await until(lambda: len(scene.server.app.sessions) == 0)
 
 
+async def test_tokens_of_one_scope_share_a_session_which_goes_on_when_another_is_revoked(scene: Scene) -> None:
+    tokens = [await scene.server.app.accounts.make_token("ann", 30) for _ in range(3)]
+    for token in tokens:
+        headers = {"Authorization": f"Bearer {token.text}"}
+        assert (await scene.ask("GET", "/quotes?symbols=AAPL", headers=headers)).status_code == 200
+    [session] = scene.server.app.sessions
+    await scene.server.app.accounts.revoke_token("ann", tokens[0].token_id)
+    await scene.clock.advance(LOGIN_LOOK_SECONDS)
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL", headers=headers)).status_code == 200
+    assert list(scene.server.app.sessions) == [session]
+
+
 async def test_a_password_is_changed_and_every_token_ends(scene: Scene) -> None:
     wrong = {"password": "wrong SeCrEt", "new_password": "another one"}
     answer = await scene.ask("POST", "/password", json=wrong)
