@@ -1,4 +1,4 @@
-"""The sessions behind REST: one a user, opened by the first request and closed when none has come for a while.
+"""The sessions behind REST: one a user and scope, opened by the first request, closed when none has come for a while.
 
 So a request is a command like any other: the same validation, the same limits and the same answers; an administrator
 sees the session and can end it.
@@ -6,17 +6,21 @@ sees the session and can end it.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply
+from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Authenticator, WatchLists
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.wire.lines import command_of, failure
 
 IDLE_SECONDS = 60.0
+
+# A user's id and when that user was added, since a name can be given to another person; and the scope.
+Key: TypeAlias = tuple[int, int, Scope]
 
 
 class RefusedError(Exception):
@@ -94,14 +98,14 @@ class RestSession:
 
 
 class RestSessions:
-    """The users' sessions, by name."""
+    """The users' sessions. All tokens of a user with the same scope share one, which is whose token asked last."""
 
     def __init__(self, sessions: Sessions, authenticator: Authenticator, lists: WatchLists, clock: Clock) -> None:
         self._sessions = sessions
         self._authenticator = authenticator
         self._lists = lists
         self._clock = clock
-        self._by_user: dict[str, RestSession] = {}
+        self._by_user: dict[Key, RestSession] = {}
         self._sweep: asyncio.TimerHandle | None = None
 
     async def of_token(self, token: str, address: str) -> RestSession:
@@ -109,21 +113,26 @@ class RestSessions:
 
         `StockTrackError` or `RefusedError` where there is none to be had.
         """
-        username = await self._authenticator.verify_token(token, address)
-        found = self._by_user.get(username)
-        if found is None or not found.is_open:
-            found = self.open(address, lambda: self._forget(username))
+        identity = await self._authenticator.verify_token(token, address)
+        key = (identity.user_id, identity.created_at_ms, identity.scope)
+        found = self._by_user.get(key)
+        if found is not None and not found.is_open:
+            self._forget(key)
+            found = None
+        if found is None:
+            found = self.open(address, lambda: self._forget(key))
             try:
                 await found.ask("AUTH", token=token)
             except RefusedError:
                 self.close_session(found)
                 raise
             # Two first requests at one time: the second takes the session of the first.
-            known = self._by_user.get(username)
+            known = self._by_user.get(key)
             if known is not None and known.is_open:
                 self.close_session(found)
                 found = known
-            self._by_user[username] = found
+            self._by_user[key] = found
+        found.session.renew(identity)
         found.used_at = self._clock.monotonic()
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
@@ -143,17 +152,17 @@ class RestSessions:
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        for username in tuple(self._by_user):
-            self._forget(username)
+        for key in tuple(self._by_user):
+            self._forget(key)
 
-    def _forget(self, username: str) -> None:
-        if (found := self._by_user.pop(username, None)) is not None:
+    def _forget(self, key: Key) -> None:
+        if (found := self._by_user.pop(key, None)) is not None:
             self.close_session(found)
 
     def _close_idle(self) -> None:
         self._sweep = None
         before = self._clock.monotonic() - IDLE_SECONDS
-        for username in [name for name, session in self._by_user.items() if session.used_at <= before]:
-            self._forget(username)
+        for key in [key for key, session in self._by_user.items() if session.used_at <= before]:
+            self._forget(key)
         if self._by_user:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
