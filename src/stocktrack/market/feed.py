@@ -9,15 +9,15 @@ refusals  a symbol that fails alone is marked and not asked for again for a mome
 never notice
 """
 
-import asyncio
 import math
 import random
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
-from stocktrack.market.batching import Batches, log_failure
+from stocktrack.market.batching import Batches
 from stocktrack.market.board import Board
 from stocktrack.market.demand import Demand
 from stocktrack.market.events import Event, FeedEvent
@@ -29,6 +29,7 @@ from stocktrack.market.upstream import Upstream
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.base import Capability, Provider, QuoteAnswer, StreamSource
 from stocktrack.quotes import Quote
+from stocktrack.system.supervised import Supervisor
 
 UNKNOWN_SECONDS = 600.0  # how long a source's "no such symbol" is believed
 UNWATCHED_SECONDS = 600.0  # how long a quote that nobody watches is kept
@@ -73,21 +74,19 @@ class Feed:
         self._batches = Batches(self._fetch)
         self._refusals = Refusals(clock)
         self._outage = Outage(board, clock, self._tell, fresh_seconds=self._half_poll_seconds)
-        self._tasks: list[asyncio.Task[None]] = []
+        self.supervisor = Supervisor(clock, rng)
 
     async def start(self) -> None:
         """Warm up the providers and begin to poll."""
         await self.routes.start()
-        self._spawn(self._poll(), "feed poll")
-        self._spawn(self._tidy_board(), "feed tidying")
+        self.supervisor.run("feed poll", self._poll)
+        self.supervisor.run("feed tidying", self._tidy_board)
         if (streaming := self.routes.stream()) is not None:
-            self._spawn(self._stream(*streaming), "feed stream")
+            self.supervisor.run("feed stream", partial(self._stream, *streaming))
 
     async def close(self) -> None:
         """End all tasks, then the providers."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.supervisor.close()
         await self._batches.close()
         await self.questions.close()
         await self.routes.close()
@@ -95,11 +94,6 @@ class Feed:
     def demand_changed(self, symbol: str, is_wanted: bool) -> None:
         """Note that the first watcher of `symbol` came, or that its last one went."""
         self._demand.changed(symbol, is_wanted)
-
-    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        task.add_done_callback(log_failure)
-        self._tasks.append(task)
 
     def _tell(self, event: FeedEvent) -> None:
         self.on_event(event)

@@ -263,7 +263,7 @@ async def search(session: Asker, command: Search) -> SearchReply:
 @answers(ListSessions)
 async def sessions(session: Asker, command: ListSessions) -> SessionsReply:
     """Who is connected."""
-    page = session.services.administration.page(command.after)
+    page = await session.services.administration.page(command.after)
     return SessionsReply(id=command.id, sessions=page.sessions, count=page.count, more=page.more)
 
 

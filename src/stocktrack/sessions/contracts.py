@@ -69,7 +69,7 @@ class SessionPage:
 class Administration(Protocol):
     """What an administrator can do with the open sessions."""
 
-    def page(self, after: str | None) -> SessionPage:
+    async def page(self, after: str | None) -> SessionPage:
         """The sessions opened after the one named `after`, as many as one reply can carry."""
         ...
 
