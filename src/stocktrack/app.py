@@ -88,6 +88,7 @@ class App:
             clock,
             poll_interval_seconds=settings.poll_interval_seconds,
             timeout_seconds=settings.provider_timeout_seconds,
+            requests_per_minute=settings.upstream_requests_per_minute,
         )
         self.board.on_demand = self.feed.demand_changed
         self._instance = secrets.token_hex(2)
@@ -197,6 +198,8 @@ def _rules(settings: Settings, instance: str) -> SessionRules:
         max_symbols=settings.max_symbols,
         commands_per_second=settings.commands_per_second,
         command_burst=settings.command_burst,
+        user_upstream_requests_per_minute=settings.user_upstream_requests_per_minute,
+        user_upstream_burst=settings.user_upstream_burst,
         auth=("password", "token", *(("allowlist",) if settings.allowlist else ())),
     )
 

@@ -195,6 +195,18 @@ class Settings(BaseModel):
     command_burst: Annotated[int, Reload.AT_ONCE] = Field(
         default=200, ge=1, description="commands a session may send at once"
     )
+    user_upstream_requests_per_minute: Annotated[float, Reload.AT_ONCE] = Field(
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="requests to the market's sources that a user may cause on average, over all sessions",
+    )
+    user_upstream_burst: Annotated[int, Reload.AT_ONCE] = Field(
+        default=30, ge=1, description="requests to the market's sources that a user may cause at once"
+    )
+    upstream_requests_per_minute: int = Field(
+        default=300, ge=6, description="requests to one source a minute for all together; polls come before questions"
+    )
     login_failures_per_minute: int = Field(
         default=30, ge=1, description="wrong passwords for one name or from one address before a pause"
     )

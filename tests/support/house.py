@@ -73,10 +73,10 @@ HOUSE = (
         5,
         Side.SERVER,
         "market",
-        "events board demand refusals batching upstream routes answer_cache questions outage feed",
+        "events board demand refusals bills batching ceiling upstream routes answer_cache questions outage feed",
     ),
     row(6, Side.SERVER, "", "subscriptions"),
-    row(7, Side.SERVER, "sessions", "life contracts bucket answers session administration open_sessions"),
+    row(7, Side.SERVER, "sessions", "life bucket budgets contracts answers session administration open_sessions"),
     row(8, Side.SERVER, "doors", "socket_options tls listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(

@@ -13,7 +13,7 @@ from stocktrack.errors import StockTrackError
 log = structlog.get_logger()
 
 MAX_BATCH = 500  # symbols of one call; a provider cuts it to its own size
-MAX_CALLS = 2  # calls at once; what is asked for meanwhile goes into the next
+MAX_CALLS = 2  # calls at once of one `Batches`; what is asked for meanwhile goes into the next
 
 Errors = Mapping[str, StockTrackError]
 Asked = dict[str, asyncio.Future[StockTrackError | None]]
@@ -32,13 +32,16 @@ class Batches:
 
     async def ask(self, symbols: Sequence[str]) -> Errors:
         """Have `symbols` fetched and wait for it; the errors of those that failed."""
-        errors: dict[str, StockTrackError] = {}
-        for symbol, future in {symbol: self._join(symbol) for symbol in symbols}.items():
-            # The call belongs to all who wait for it: one who goes away does not take it along.
-            error = await asyncio.shield(future)
-            if error is not None:
-                errors[symbol] = error
-        return errors
+        return await answers({symbol: self._join(symbol) for symbol in symbols})
+
+    def under_way(self, symbols: Sequence[str]) -> Asked:
+        """What is to be waited for (`answers`) for those of `symbols` that were asked for already."""
+        asked = ((symbol, self._in_flight.get(symbol) or self._asked.get(symbol)) for symbol in symbols)
+        return {symbol: future for symbol, future in asked if future is not None}
+
+    def is_in_flight(self, symbol: str) -> bool:
+        """Whether a call for `symbol` is being made."""
+        return symbol in self._in_flight
 
     async def close(self) -> None:
         """Cancel the calls, and let everybody who waits for one go on."""
@@ -89,6 +92,17 @@ class Batches:
                 del self._in_flight[symbol]
                 if not future.done():
                     future.set_result(errors.get(symbol))
+
+
+async def answers(asked: Asked) -> Errors:
+    """Wait for what was asked; the errors of the symbols that failed."""
+    errors: dict[str, StockTrackError] = {}
+    for symbol, future in asked.items():
+        # The call belongs to all who wait for it: one who goes away does not take it along.
+        error = await asyncio.shield(future)
+        if error is not None:
+            errors[symbol] = error
+    return errors
 
 
 def _let_go(asked: Asked) -> None:

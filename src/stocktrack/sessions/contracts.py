@@ -9,6 +9,7 @@ from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST, SessionInfo
+from stocktrack.sessions.budgets import Budgets
 from stocktrack.sessions.life import SessionState
 from stocktrack.subscriptions import Subscription
 
@@ -94,6 +95,8 @@ class SessionRules:
     max_symbols: int
     commands_per_second: float
     command_burst: int
+    user_upstream_requests_per_minute: float = 60.0
+    user_upstream_burst: int = 30
     auth: tuple[str, ...] = ("password", "token")
 
 
@@ -112,6 +115,7 @@ class Services:
     clock: Clock
     admit: Callable[["Asker", str], None]
     administration: Administration
+    budgets: Budgets
     # Told the type of each command and the seconds that its answer took.
     observe: Callable[[str, float], None] = lambda _type, _seconds: None
 
@@ -147,6 +151,10 @@ class Asker(Protocol):
 
     def log_out(self) -> None:
         """End the session at its own wish."""
+        ...
+
+    def pay(self, requests: int) -> float:
+        """Take so many requests to the sources out of the user's budget; see `market.bills.Payer`."""
         ...
 
     def follow_with(self, prices: bytes) -> None:

@@ -20,6 +20,7 @@ from stocktrack.market.board import Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
 from stocktrack.sessions.administration import SessionAdministration
+from stocktrack.sessions.budgets import Budgets
 from stocktrack.sessions.contracts import Asker, Authenticator, Services, SessionRules, WatchLists
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.session import Session
@@ -72,6 +73,7 @@ class Sessions:
             clock,
             self._admit,
             SessionAdministration(self._open.keys(), clock, self.walk),
+            Budgets(clock),
         )
         self._numbers = itertools.count(1)
         self._unauthenticated = 0

@@ -13,6 +13,7 @@ from stocktrack.market.events import Event, FeedEvent
 from stocktrack.messages import COMMANDS, MAX_REPLY_BYTES, Command, Heartbeat, Hello, Limits, Notice, Reply, Who
 from stocktrack.sessions.answers import ANSWERS, AllMissingError
 from stocktrack.sessions.bucket import Bucket
+from stocktrack.sessions.budgets import whose_budget
 from stocktrack.sessions.contracts import Services
 from stocktrack.sessions.life import PERMISSIONS, TRANSITIONS, SessionState, Step
 from stocktrack.subscriptions import Subscription
@@ -153,6 +154,16 @@ class Session:
     def log_out(self) -> None:
         """End the session at its own wish."""
         self._end("logged out")
+
+    def pay(self, requests: int) -> float:
+        """Take so many requests to the sources out of the user's budget, or return the seconds to wait for them."""
+        rules = self.services.rules
+        return self.services.budgets.pay(
+            whose_budget(self.username, self.address),
+            requests,
+            per_minute=rules.user_upstream_requests_per_minute,
+            burst=rules.user_upstream_burst,
+        )
 
     def follow_with(self, prices: bytes) -> None:
         """Have these lines sent right after the reply."""
