@@ -31,6 +31,7 @@ class QuietConnection(MemoryConnection):
     """A client that takes everything and keeps nothing."""
 
     def send(self, data: bytes) -> None:
+        """Take it."""
         self.sent_bytes += len(data)
         self.taken_bytes = self.sent_bytes
 
@@ -78,7 +79,7 @@ async def main(count: int) -> None:
         gc.freeze()
         everything = frozenset(f"S{number}" for number in range(SYMBOLS))
         outage = FeedEvent(Event.OUTAGE, everything, ProviderError(Reason.PROVIDER_ERROR, "The source is down."))
-        by, administration = next(iter(house.sessions)), house.sessions._services.administration
+        by, administration = next(iter(house.sessions)), house.sessions._services.administration  # noqa: SLF001
         await standstill("nothing", lambda: None)
         await standstill("deadlines", house.sessions.check_deadlines)
         await standstill("notices", lambda: house.sessions.tell(outage))

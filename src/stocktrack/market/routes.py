@@ -66,7 +66,7 @@ class Routes:
 
         async def ask(upstream: Upstream, source: QuoteSource) -> QuoteAnswer:
             def refusal(symbol: str) -> StockTrackError | None:
-                return upstream.look_up_refusal() or errand.refusal(symbol)
+                return upstream.look_up_refusal(lambda: errand.refusal(symbol))
 
             return await upstream.call(
                 Capability.QUOTES,

@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 
 from stocktrack.clock import Clock, backoff_seconds, within
-from stocktrack.errors import ProviderError, Reason
+from stocktrack.errors import ProviderError, Reason, StockTrackError
 from stocktrack.market.ceiling import Ceiling
 from stocktrack.providers.base import Capability, Provider
 
@@ -117,15 +117,16 @@ class Upstream:
         self.succeeded(capability)
         return result
 
-    def look_up_refusal(self) -> ProviderError | None:
-        """Count one more request of a call that is under way, or say why it may not be made."""
+    def look_up_refusal(self, unpaid: Callable[[], StockTrackError | None]) -> StockTrackError | None:
+        """Count one more request of a call that is under way; or say why it may not be made, or is ``unpaid()``."""
         if self.ceiling is None:
             return None
         # A poll's, too: room is kept for the polls' batches, and these are few or something is wrong with them.
         if (seconds := self.ceiling.wait_seconds(1, is_poll=False)) > 0:
             return CeilingReached(self.name, self.ceiling.per_minute, seconds)
-        self.ceiling.take(1, is_poll=False)
-        return None
+        if (why_not := unpaid()) is None:
+            self.ceiling.take(1, is_poll=False)
+        return why_not
 
     async def stream(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run a stream until it breaks: a `ProviderError` that says when it is opened again."""
