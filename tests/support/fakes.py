@@ -505,6 +505,7 @@ async def a_house(
     *,
     rules: SessionRules = RULES,
     limits: SessionLimits = LIMITS,
+    requests_per_minute: int | None = None,
 ) -> AsyncIterator[House]:
     """A started house; `events` has what the feed told the sessions. The first provider must be one of quotes."""
     clock, board, accounts = ManualClock(NOW_MS), Board(), MemoryAccounts()
@@ -515,6 +516,7 @@ async def a_house(
         clock,
         poll_interval_seconds=POLL_SECONDS,
         timeout_seconds=TIMEOUT_SECONDS,
+        requests_per_minute=requests_per_minute,
         rng=SteadyRandom(),
     )
     board.on_demand = feed.demand_changed

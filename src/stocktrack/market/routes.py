@@ -79,22 +79,20 @@ class Routes:
 
     def paid_symbols_a_request(self) -> int | None:
         """Of how many symbols a request for quotes brings the prices; None where none is made now, or it is free."""
-        for upstream, source in self._offering(QuoteSource):
-            if upstream.ceiling is not None and not upstream.is_blocked:
+        for upstream, source in self._offering(QuoteSource)[:1]:
+            if _is_paid(upstream):
                 return source.symbols_a_request
-            break
         return None
 
     def is_paid(self, kind: type[Source]) -> bool:
         """Whether an answer of the sources of this kind takes a request that somebody has to pay for."""
-        return any(upstream.ceiling is not None and not upstream.is_blocked for upstream, _ in self._offering(kind)[:1])
+        return any(_is_paid(upstream) for upstream, _ in self._offering(kind)[:1])
 
     def pace(self, symbols: int, seconds: float) -> float:
         """How far apart polls of so many symbols have to be, at least `seconds`; keeps room for them."""
-        for upstream, source in self._offering(QuoteSource):
+        for upstream, source in self._offering(QuoteSource)[:1]:
             if upstream.ceiling is not None:
                 seconds = upstream.ceiling.pace(-(-symbols // source.symbols_a_request), seconds)
-            break
         return seconds
 
     def stream(self) -> tuple[Upstream, StreamSource] | None:
@@ -133,6 +131,10 @@ class Routes:
         # One that failed is not asked before its back-off ends, where another can serve meanwhile.
         capability = capability_of(kind)
         return [each for each in offering if not each[0].is_backing_off(capability)] or offering
+
+
+def _is_paid(upstream: Upstream) -> bool:
+    return not (upstream.provider.is_free or upstream.is_blocked)
 
 
 async def _ask_quotes(

@@ -119,8 +119,10 @@ class Upstream:
 
     def look_up_refusal(self, unpaid: Callable[[], StockTrackError | None]) -> StockTrackError | None:
         """Count one more request of a call that is under way; or say why it may not be made, or is ``unpaid()``."""
-        if self.ceiling is None:
+        if self.provider.is_free:
             return None
+        if self.ceiling is None:
+            return unpaid()
         # A poll's, too: room is kept for the polls' batches, and these are few or something is wrong with them.
         if (seconds := self.ceiling.wait_seconds(1, is_poll=False)) > 0:
             return CeilingReached(self.name, self.ceiling.per_minute, seconds)
