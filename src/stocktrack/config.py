@@ -205,7 +205,7 @@ class Settings(BaseModel):
         default=30, ge=1, description="requests to the market's sources that a user may cause at once"
     )
     upstream_requests_per_minute: int = Field(
-        default=300, ge=6, description="requests to one source a minute for all together; polls come before questions"
+        default=300, ge=60, description="requests to one source a minute for all together; polls come before questions"
     )
     login_failures_per_minute: int = Field(
         default=30, ge=1, description="wrong passwords for one name or from one address before a pause"

@@ -75,15 +75,26 @@ async def test_nothing_is_kept_for_polls_that_are_none(ceiling: Ceiling) -> None
     assert take_all(ceiling) == 50
 
 
-@pytest.mark.parametrize("is_poll", [False, True])
-async def test_what_is_more_than_a_window_holds_has_its_turn_when_there_is_nothing_else(
-    ceiling: Ceiling, clock: ManualClock, is_poll: bool
+async def test_a_question_larger_than_its_share_has_its_turn_when_no_other_was_asked(
+    ceiling: Ceiling, clock: ManualClock
 ) -> None:
     ceiling.pace(40, 5.0)
     ceiling.take(1, is_poll=False)
-    assert ceiling.wait_seconds(70, is_poll=is_poll) > 0
+    assert ceiling.wait_seconds(70, is_poll=False) > 0
     await clock.advance(WINDOW_SECONDS)
-    assert ceiling.wait_seconds(70, is_poll=is_poll) == 0
+    assert ceiling.wait_seconds(70, is_poll=False) == 0
+
+
+async def test_a_batch_of_a_poll_larger_than_the_room_kept_does_not_wait_for_questions_to_end(
+    clock: ManualClock,
+) -> None:
+    ceiling = Ceiling(clock, 60)  # 10 in a window, 8 of them for polls
+    ceiling.pace(20, 5.0)
+    for _ in range(20):
+        while ceiling.wait_seconds(1, is_poll=False) == 0:
+            ceiling.take(1, is_poll=False)
+        await clock.advance(1)
+    assert ceiling.wait_seconds(10, is_poll=True) == 0
 
 
 async def test_the_least_ceiling_lets_something_through(clock: ManualClock) -> None:

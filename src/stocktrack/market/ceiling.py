@@ -32,12 +32,14 @@ class Ceiling:
     def wait_seconds(self, requests: int, *, is_poll: bool) -> float:
         """0 where so many requests may be made now, else when to look again."""
         self._forget_old()
+        # What is more than there is ever sure to be room for has its turn with that, and is counted as what it is: a
+        # poll of one large batch must not wait for a window in which nobody asks anything.
         if is_poll:
-            room = most = float(self._limit)
+            room, sure = float(self._limit - self._polled - self._asked), self._kept_for_polls
         else:
-            room, most = self._limit - max(self._kept_for_polls - self._polled, 0.0), self._limit - self._kept_for_polls
-        # What is more than there can ever be room for has its turn when nothing else was asked.
-        if not self._taken or room - self._polled - self._asked >= min(requests, max(1.0, most)):
+            room = self._limit - max(self._kept_for_polls, self._polled) - self._asked
+            sure = self._limit - self._kept_for_polls
+        if not self._taken or room >= min(requests, max(1.0, sure)):
             return 0.0
         return max(self._taken[0][0] + WINDOW_SECONDS - self._clock.monotonic(), 0.001)
 

@@ -190,7 +190,7 @@ class Feed:
 
     def _mark_old(self, symbols: Iterable[str]) -> None:
         """Say of quotes that could not be renewed now, for want of requests, that they are old, where they are."""
-        limit = self._clock.monotonic() - STALE_POLLS * self._poll_interval_seconds
+        limit = self._clock.monotonic() - STALE_POLLS * self._polls_apart_seconds
         self._board.mark_stale(self._board.not_renewed(symbols, limit), Reason.PROVIDER_BLOCKED)
 
     async def _fetch_paid(self, symbols: Sequence[str], *, is_poll: bool) -> Mapping[str, StockTrackError]:
