@@ -96,6 +96,15 @@ async def test_every_other_question_is_one_request_where_it_is_made(house: House
     assert house.provider.requests.total() == asked
 
 
+async def test_a_company_that_there_is_not_is_no_404_while_nobody_can_look_whether_its_symbol_is_known(
+    house: House, user: Client
+) -> None:
+    await spend_all(user, BURST - 1)
+    assert code_and_reason(await user.command("INFO", symbol="NOPE")) == LIMITED
+    await house.clock.advance(2)
+    assert code_and_reason(await user.command("INFO", symbol="NOPE")) == (404, "unknown_symbol")
+
+
 async def test_who_joins_a_call_pays_nothing_and_is_answered_by_what_another_paid(house: House, user: Client) -> None:
     other = await house.user("somebody")
     await spend_all(user)

@@ -20,10 +20,16 @@ Asked = dict[str, asyncio.Future[StockTrackError | None]]
 
 
 class Batches:
-    """Calls `fetch` with the symbols that were asked for; it returns the errors of those that it could not get."""
+    """Calls `fetch` with the symbols that were asked for; it returns the errors of those that it could not get.
 
-    def __init__(self, fetch: Callable[[Sequence[str]], Awaitable[Errors]]) -> None:
+    ``on_mistake()`` is called when `fetch` raised, which is a mistake of ours and is logged here.
+    """
+
+    def __init__(
+        self, fetch: Callable[[Sequence[str]], Awaitable[Errors]], on_mistake: Callable[[], None] = lambda: None
+    ) -> None:
         self._fetch = fetch
+        self._on_mistake = on_mistake
         # Symbols asked for but not yet in a call, and the answer that those who asked wait for.
         self._asked: Asked = {}
         self._in_flight: Asked = {}
@@ -79,7 +85,8 @@ class Batches:
 
     def _called(self, task: asyncio.Task[None]) -> None:
         self._calls.discard(task)
-        log_failure(task)
+        if log_failure(task):
+            self._on_mistake()
         if not task.cancelled():
             self._call()
 
@@ -113,7 +120,9 @@ def _let_go(asked: Asked) -> None:
     asked.clear()
 
 
-def log_failure(task: asyncio.Task[None]) -> None:
-    """Log that a task of the feed failed, which is a mistake of ours."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a task of the feed failed unexpectedly", task=task.get_name(), exc_info=error)
+def log_failure(task: asyncio.Task[None]) -> bool:
+    """Log that a task of the feed failed, which is a mistake of ours; whether it did."""
+    if task.cancelled() or (error := task.exception()) is None:
+        return False
+    log.error("a task of the feed failed unexpectedly", task=task.get_name(), exc_info=error)
+    return True

@@ -79,12 +79,13 @@ class Feed:
         self._demand = Demand(board, clock)
         # How far apart polls are now: with more symbols than the source has patience for they are further apart.
         self._polls_apart_seconds = poll_interval_seconds
-        self._poll_calls = Batches(partial(self._fetch, is_poll=True))
+        self.supervisor = Supervisor(clock, rng)
+        self._poll_calls = Batches(partial(self._fetch, is_poll=True), lambda: self.supervisor.note("feed poll"))
+        # What one user asks for is no reason to call the server unwell, whatever comes of it.
         self._user_calls = Batches(partial(self._fetch, is_poll=False))
         self._bills = Bills()
         self._refusals = Refusals(clock)
         self._outage = Outage(board, clock, self._tell, fresh_seconds=self._half_poll_seconds)
-        self.supervisor = Supervisor(clock, rng)
 
     async def start(self) -> None:
         """Warm up the providers and begin to poll."""

@@ -92,7 +92,7 @@ class Questions:
             charge(payer)
 
     async def _refuse_unknown(self, symbol: str, payer: Payer | None) -> None:
-        """Raise `unknown_symbol` where the sources of quotes know nothing of `symbol` either."""
+        """Raise `unknown_symbol` where the sources of quotes do not have `symbol`, or that nobody can look now."""
         error = (await self._known([symbol], payer)).get(symbol)
-        if error is not None and error.reason is Reason.UNKNOWN_SYMBOL:
+        if error is not None and error.reason in {Reason.UNKNOWN_SYMBOL, Reason.RATE_LIMITED}:
             raise error

@@ -43,6 +43,12 @@ class Supervisor:
         self.failures[name] += 0  # told to the operator before it ever fails, so that a first failure shows as a rise
         self._tasks.append(asyncio.create_task(self._keep_running(name, work), name=name))
 
+    def note(self, name: str) -> None:
+        """Count a failure of what works for a task, and have it show for a while; whoever saw it has logged it."""
+        self.failures[name] += 1
+        if self._steady_at.get(name, 0.0) is not None:
+            self._steady_at[name] = self._clock.monotonic() + STEADY_SECONDS
+
     async def close(self) -> None:
         """Cancel the tasks and wait for their end."""
         for task in self._tasks:
