@@ -198,6 +198,18 @@ class Settings(BaseModel):
     bytes_per_second: Annotated[int, Reload.AT_ONCE] = Field(
         default=65_536, ge=1_024, description="bytes of commands a session may send on average; at once 4 longest lines"
     )
+    user_upstream_requests_per_minute: Annotated[float, Reload.AT_ONCE] = Field(
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="requests to the market's sources that a user may cause on average, over all sessions",
+    )
+    user_upstream_burst: Annotated[int, Reload.AT_ONCE] = Field(
+        default=30, ge=1, description="requests to the market's sources that a user may cause at once"
+    )
+    upstream_requests_per_minute: int = Field(
+        default=300, ge=60, description="requests to one source a minute for all together; polls come before questions"
+    )
     login_failures_per_minute: int = Field(
         default=30, ge=1, description="wrong passwords for one name or from one address before a pause"
     )

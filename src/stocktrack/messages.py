@@ -346,6 +346,7 @@ class Missing(BaseModel):
     symbol: str
     code: Code
     reason: Reason
+    retry_after_ms: int | None = None
 
 
 class BoardQuote(Quote):

@@ -10,7 +10,7 @@ import pytest
 from live_server import LiveServer, RawClient, live_server
 from recorded_yahoo import RecordedYahoo, recorded_yahoo
 from stocktrack.clock import ManualClock
-from stocktrack.providers.base import QuoteAnswer
+from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer
 from stocktrack.providers.rss import RssProvider
 from stocktrack.providers.yahoo import YahooProvider
 from yahoo_redirect import send_yahoo_to
@@ -26,10 +26,10 @@ class CountingYahoo(YahooProvider):
 
     quote_requests = 0
 
-    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         """What Yahoo answers."""
         self.quote_requests += 1
-        return await super().quotes(symbols)
+        return await super().quotes(symbols, errand)
 
 
 class House:

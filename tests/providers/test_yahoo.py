@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from live_server import until
 from provider_contract import (
     CompanyContract,
     DividendContract,
@@ -22,8 +23,8 @@ from provider_contract import (
     Subject,
 )
 from stocktrack.clock import ManualClock
-from stocktrack.errors import ConfigError, ProviderError, Reason
-from stocktrack.providers.base import QuoteAnswer
+from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason
+from stocktrack.providers.base import Errand, QuoteAnswer
 from stocktrack.providers.yahoo import CHARTS_A_CALL, SYMBOLS_A_REQUEST, YahooProvider
 from stocktrack.providers.yahoo_answers import (
     QuoteRows,
@@ -569,6 +570,57 @@ async def test_an_unknown_symbol_costs_one_chart_and_no_crumb(stub: YahooStub, y
     assert await yahoo.company("NOPE") is None
     assert await yahoo.dividends("NOPE") is None
     assert stub.asked == {"quote": 1, "chart": 2, "summary": 1}
+
+
+async def test_a_symbol_whose_own_request_is_refused_is_put_off_and_the_others_are_asked(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    stub.know("ACME")
+    no = CommandError(Reason.RATE_LIMITED, "Not now.")
+
+    answer = await yahoo.quotes(["NO1", "ACME", "NO2"], Errand(refusal=lambda symbol: no if symbol == "NO1" else None))
+
+    assert prices(answer) == {"ACME": 101.5}
+    assert answer.put_off == {"NO1": no}
+    assert answer.unknown == {"NO2"}
+    assert dict(answer.failed) == {}
+    assert stub.chart_requests == ["NO2"]
+
+
+async def test_where_every_request_is_refused_nothing_has_failed(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.know("ACME")
+    stub.fail("crumb", 500, times=-1)
+    no = CommandError(Reason.RATE_LIMITED, "Not now.")
+
+    answer = await yahoo.quotes(["ACME", "NOPE"], Errand(refusal=lambda _: no))
+
+    assert answer.put_off == {"ACME": no, "NOPE": no}
+    assert stub.chart_requests == []
+
+
+async def test_refused_symbols_take_no_turn_from_those_that_are_asked(stub: YahooStub, yahoo: YahooProvider) -> None:
+    symbols = [f"NO{number}" for number in range(3 * CHARTS_A_CALL)]
+    no = CommandError(Reason.RATE_LIMITED, "Not now.")
+
+    answer = await yahoo.quotes(symbols, Errand(refusal=lambda symbol: no if symbol < "NO5" else None))
+
+    assert len(answer.unknown) == len(stub.chart_requests) == CHARTS_A_CALL
+
+
+async def test_a_poll_does_not_wait_while_the_requests_for_questions_hang(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    stub.know("ACME", "OTHER")
+    await yahoo.quotes(["ACME"])
+    stub.hang("quote", times=2)
+    questions = [asyncio.create_task(yahoo.quotes(["OTHER"])) for _ in range(4)]
+    await until(lambda: stub.asked["quote"] == 3)
+
+    assert prices(await yahoo.quotes(["ACME"], Errand(is_poll=True))) == {"ACME": 101.5}
+
+    assert not any(question.done() for question in questions)
+    for question in questions:
+        question.cancel()
 
 
 @pytest.mark.parametrize("symbol", ["^GSPC", "EURUSD=X", "A&B.NS", "BINANCE:BTCUSDT", "A/B", "_X"])

@@ -218,9 +218,9 @@ def _one(endpoint: str, result: Fields | None) -> web.Response:
 
 
 @asynccontextmanager
-async def running_yahoo_stub() -> AsyncIterator[YahooStub]:
-    """A stub that listens on a free port of the loopback until the block ends."""
-    stub = YahooStub()
+async def running_yahoo_stub(stub: YahooStub | None = None) -> AsyncIterator[YahooStub]:
+    """A stub, `stub` where given, that listens on a free port of the loopback until the block ends."""
+    stub = stub or YahooStub()
     # Not `web.Application`: its router would refuse the absolute addresses that a proxy is sent.
     runner = web.ServerRunner(web.Server(stub.handle), shutdown_timeout=0)
     await runner.setup()

@@ -54,6 +54,7 @@ class RssProvider:
     """The feeds of the setting `news_feeds`; `fetcher` and `parser` are arguments for the tests."""
 
     name = "rss"
+    is_free = False
 
     def __init__(
         self,

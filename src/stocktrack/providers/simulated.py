@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from stocktrack.clock import Clock
-from stocktrack.providers.base import Publish, QuoteAnswer, Wanted
+from stocktrack.providers.base import QUESTION, Errand, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
 
 _DAY_SECONDS = 86_400
@@ -267,6 +267,8 @@ class SimulatedProvider:
     """A source of everything but history; `seed` makes it repeat itself, None makes it different each time."""
 
     name = "simulated"
+    is_free = True
+    symbols_a_request = 1_000
 
     def __init__(self, *, interval_seconds: float, seed: int | None, clock: Clock) -> None:
         self._interval_seconds = interval_seconds
@@ -282,7 +284,7 @@ class SimulatedProvider:
     async def close(self) -> None:
         """Nothing is held; who runs `stream` cancels it."""
 
-    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         """The current prices; asking moves a symbol at most once a tick, and not at all while the stream does."""
         tick = self._elapsed_ticks() if self._streamed_tick is None else self._streamed_tick
         quotes = self._quotes_at(tick, symbols)

@@ -6,7 +6,8 @@ the prices too. A 429 ends a call at once and is never answered by another reque
 
 How hung threads recover: a call's requests are given up by curl after nine tenths of `timeout_seconds`, and yfinance's
 lock is only held during such requests, so a thread is free again at the latest one call after its own; a call that
-waited in the queue past its deadline asks nothing. Quotes and the rare, slower questions have pools of their own.
+waited in the queue past its deadline asks nothing. The polls of what is watched, the quotes that somebody asks for, and
+the rare, slower questions have pools of their own, so that none waits behind another.
 """
 
 import asyncio
@@ -14,13 +15,14 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent_encoded
 
 from stocktrack.clock import Clock
-from stocktrack.errors import ProviderError, Reason
-from stocktrack.providers.base import QuoteAnswer
+from stocktrack.errors import ProviderError, Reason, StockTrackError
+from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer
 from stocktrack.providers.yahoo_answers import (
     QUOTE_FIELDS,
     read_chart_quote,
@@ -48,12 +50,15 @@ class YahooProvider:
     """Yahoo Finance; `cache_dir` is for yfinance's own files."""
 
     name = "yahoo"
+    is_free = False
+    symbols_a_request = SYMBOLS_A_REQUEST
 
     def __init__(self, *, timeout_seconds: float, cache_dir: Path, clock: Clock) -> None:
         self._timeout_seconds = timeout_seconds
         self._cache_dir = cache_dir
         self._clock = clock
         self._quote_pool = BlockingPool("yahoo-quotes", _THREADS)
+        self._poll_pool = BlockingPool("yahoo-polls", _THREADS)
         self._slow_pool = BlockingPool("yahoo-slow", _THREADS)
         self._session: YahooSession | None = None
         self._charts_asked = 0
@@ -65,21 +70,24 @@ class YahooProvider:
     async def close(self) -> None:
         """Let go of the threads; one that hangs is not waited for."""
         self._quote_pool.close()
+        self._poll_pool.close()
         self._slow_pool.close()
 
-    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         """The newest quote of each symbol; `ProviderError` where all requests failed, or any was blocked."""
         quotes: dict[str, Quote] = {}
         unknown: set[str] = set()
         garbled: dict[str, ProviderError] = {}
         failed: dict[str, ProviderError] = {}
+        put_off: dict[str, StockTrackError] = {}
         for_chart: list[str] = []
         answered = False
+        pool = self._poll_pool if errand.is_poll else self._quote_pool
         async with self._time_limit() as deadline:
             chunks = _chunks(tuple(dict.fromkeys(symbols)))
             for chunk in chunks:
                 try:
-                    payload = await self._get_quotes(chunk, deadline)
+                    payload = await self._get_quotes(pool, chunk, deadline)
                     rows = read_quotes(payload, chunk, self._clock.now_ms())
                 except CrumbRefused:
                     # The other chunks would be refused as well: taking them here ends the loop.
@@ -93,7 +101,7 @@ class YahooProvider:
                     unknown.update(rows.unknown)
                     garbled.update(rows.garbled)
                     for_chart.extend(rows.left_out)
-            for symbol, answer in (await self._ask_charts(for_chart, deadline)).items():
+            for symbol, answer in (await self._ask_charts(pool, for_chart, deadline, errand)).items():
                 match answer:
                     case Quote():
                         quotes[symbol] = answer
@@ -101,10 +109,12 @@ class YahooProvider:
                         unknown.add(symbol)
                     case ProviderError():
                         failed[symbol] = answer
+                    case _PutOff():
+                        put_off[symbol] = answer.why
         # A chart that fails for one strange symbol is no outage of Yahoo, as long as v7 answers.
         if failed and not (answered or quotes or unknown):
             raise next(iter(failed.values()))
-        return QuoteAnswer(quotes, frozenset(unknown), {**garbled, **failed})
+        return QuoteAnswer(quotes, frozenset(unknown), {**garbled, **failed}, put_off)
 
     async def company(self, symbol: str) -> CompanyInfo | None:
         """The company or fund behind `symbol`; None where Yahoo says that it has none."""
@@ -122,27 +132,34 @@ class YahooProvider:
         params = {"q": query, "quotesCount": str(limit), "newsCount": "0", "listsCount": "0"}
         return read_matches(await self._ask(_SEARCH_URL, params), limit)
 
-    async def _get_quotes(self, chunk: Sequence[str], deadline: float) -> Any:
+    async def _get_quotes(self, pool: BlockingPool, chunk: Sequence[str], deadline: float) -> Any:
         params = {"symbols": ",".join(chunk), "fields": ",".join(QUOTE_FIELDS), "formatted": "false"}
-        return await self._quote_pool.run(self._open.get_json, _QUOTE_URL, params, deadline, crumbed=True)
+        return await pool.run(self._open.get_json, _QUOTE_URL, params, deadline, crumbed=True)
 
-    async def _ask_charts(self, symbols: Sequence[str], deadline: float) -> Mapping[str, Quote | ProviderError | None]:
+    async def _ask_charts(
+        self, pool: BlockingPool, symbols: Sequence[str], deadline: float, errand: Errand
+    ) -> Mapping[str, "Quote | ProviderError | _PutOff | None"]:
         """What the chart of each symbol says, two at a time; those over `CHARTS_A_CALL` get their turn later."""
         start = self._charts_asked % len(symbols) if symbols else 0
         in_turn = (*symbols[start:], *symbols[:start])
-        asked, put_off = in_turn[:CHARTS_A_CALL], in_turn[CHARTS_A_CALL:]
-        self._charts_asked += len(asked)
         later = ProviderError(Reason.PROVIDER_ERROR, "Yahoo is asked for this symbol alone, and others are before it.")
-        answers: dict[str, Quote | ProviderError | None] = dict.fromkeys(put_off, later)
-        waiting = iter(asked)
+        answers: dict[str, Quote | ProviderError | _PutOff | None] = dict.fromkeys(in_turn, later)
+        waiting = iter(in_turn)
+        asked = 0
         blocked: list[ProviderError] = []
 
         async def ask_next() -> None:
-            while not blocked and (symbol := next(waiting, None)) is not None:
+            nonlocal asked
+            while asked < CHARTS_A_CALL and not blocked and (symbol := next(waiting, None)) is not None:
+                if (why_not := errand.refusal(symbol)) is not None:
+                    answers[symbol] = _PutOff(why_not)
+                    continue
+                asked += 1
+                self._charts_asked += 1
                 try:
                     params = {"range": "1d", "interval": "1d"}
                     url = _CHART_URL + _in_path(symbol)
-                    payload = await self._quote_pool.run(self._open.get_json, url, params, deadline)
+                    payload = await pool.run(self._open.get_json, url, params, deadline)
                     answers[symbol] = read_chart_quote(payload, symbol, self._clock.now_ms())
                 except ProviderError as error:
                     answers[symbol] = error
@@ -176,6 +193,13 @@ class YahooProvider:
         except TimeoutError:
             message = f"Yahoo did not answer within {self._timeout_seconds:g} seconds."
             raise ProviderError(Reason.PROVIDER_TIMEOUT, message) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _PutOff:
+    """Why a symbol's chart was not asked for."""
+
+    why: StockTrackError
 
 
 def _chunks(symbols: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -184,3 +184,20 @@ def test_a_price_is_translated_once_however_many_clients_it_goes_to() -> None:
     [first], [second] = LiveObjects().of_lines(line), LiveObjects().of_lines(line)
     assert json.loads(first) == {"symbol": "AAPL", "price": 1.5, "timestamp": 7}
     assert first is second
+
+
+async def test_a_guest_who_asks_for_too_much_is_told_and_when_to_try_again(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with (
+        live_server(tmp_path, ScriptedStream(clock), clock=clock, web=True, user_upstream_burst=1) as server,
+        socket_client(server, PATH) as client,
+    ):
+        await client.send({"action": "subscribe", "symbol": "AAPL"})
+        assert (await client.object())["symbol"] == "AAPL"
+        await client.send({"action": "subscribe", "symbol": "TSLA"})
+        told = await client.object()
+        assert (told["symbol"], told["code"], told["reason"], told["retry_after_ms"]) == (
+            *("TSLA", 429, "rate_limited"),
+            1_000,
+        )
+        assert "later" in told["error"]

@@ -66,6 +66,7 @@ test("a state of the market that the page does not know is left out", () => {
 
 test("every reason for a stale price has words, one from a newer server too", () => {
   assert.equal(format.staleReason("provider_blocked"), "source refuses us");
+  assert.equal(format.lackReason("rate_limited"), "asked too often");
   assert.equal(format.staleReason("a_reason_of_tomorrow"), "no fresh price");
   assert.equal(format.staleReason(undefined), "no fresh price");
 });

@@ -86,13 +86,20 @@ def of_message(message: ServerMessage) -> list[str]:
 
 
 def _of_missing(missing: Missing) -> LiveObject:
-    what = "There is no price of {}." if missing.code is Code.NOT_FOUND else "The source of {} fails at the moment."
-    return {
+    match missing.code:
+        case Code.NOT_FOUND:
+            what = "There is no price of {}."
+        case Code.TOO_MANY_REQUESTS:
+            what = "You have asked for too much to have {} checked now; try again later."
+        case _:
+            what = "The source of {} fails at the moment."
+    told = {
         "error": what.format(missing.symbol),
         "symbol": missing.symbol,
         "code": missing.code,
         "reason": missing.reason,
     }
+    return told if missing.retry_after_ms is None else {**told, "retry_after_ms": missing.retry_after_ms}
 
 
 def _json(told: LiveObject) -> str:

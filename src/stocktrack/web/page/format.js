@@ -92,6 +92,7 @@ const STALE_REASONS = {
   provider_error: "source failed",
   provider_timeout: "source is silent",
   provider_blocked: "source refuses us",
+  rate_limited: "asked too often",
   storage_error: "database failed",
   internal_error: "server error",
 };
