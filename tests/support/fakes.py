@@ -311,6 +311,8 @@ class _Disk:
         self.is_broken = False
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
+        self.may_save = asyncio.Event()
+        self.may_save.set()
 
     async def _disk(self) -> None:
         await self.may_go_on.wait()
@@ -449,6 +451,7 @@ class MemoryLists(_Disk):
         return tuple(self._lists_of(list_name).get(name, ()))
 
     async def save(self, name: str, symbols: Sequence[str], limit: int, list_name: str = MAIN_LIST) -> None:
+        await self.may_save.wait()
         await self._disk()
         if name not in self._users:
             raise CommandError(Reason.NOT_AUTHENTICATED, f"There is no user {name!r} any more.")
