@@ -36,7 +36,7 @@ from stocktrack.providers.base import (
     StreamSource,
     capabilities_of,
 )
-from stocktrack.quotes import Quote, Value, clean_link, clean_text, normalise_symbol
+from stocktrack.quotes import Quote, Value, change_since, clean_link, clean_text, normalise_symbol
 
 Result = TypeVar("Result")
 Source = TypeVar("Source")
@@ -119,6 +119,15 @@ class QuoteContract:
         for symbol, quote in answer.quotes.items():
             assert_valid(quote)
             assert (quote.symbol, quote.provider) == (symbol, subject.provider.name)
+
+    async def test_the_change_of_a_quote_is_that_since_its_previous_close(self, subject: Subject) -> None:
+        answer = await _quotes(subject, subject.known)
+
+        for quote in answer.quotes.values():
+            assert quote.previous_close is not None
+            change, percent = change_since(quote.previous_close, quote.price)
+            assert quote.change == change
+            assert quote.change_percent == pytest.approx(percent, abs=0.005)
 
     async def test_an_unknown_symbol_alone_is_an_answer_and_no_failure(self, subject: Subject) -> None:
         assert await _quotes(subject, [subject.unknown]) == QuoteAnswer(unknown=frozenset({subject.unknown}))

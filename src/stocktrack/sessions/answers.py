@@ -244,8 +244,9 @@ async def info(session: Asker, command: Info) -> InfoReply:
 async def dividends(session: Asker, command: Dividends) -> DividendsReply:
     """What a symbol has paid."""
     paid = await session.services.feed.questions.dividends(command.symbol, command.limit)
-    quote = session.services.board.quote(command.symbol)
-    currency = quote.currency if quote is not None else None
+    # What the quote is in says nothing of it: a share in pence may pay dollars.
+    currencies = {each.currency for each in paid}
+    currency = currencies.pop() if len(currencies) == 1 else None
     return DividendsReply(id=command.id, symbol=command.symbol, currency=currency, dividends=tuple(paid))
 
 
