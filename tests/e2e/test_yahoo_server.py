@@ -55,7 +55,7 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         send_yahoo_to(yahoo.url, monkeypatch)
         quotes = CountingYahoo(timeout_seconds=2, cache_dir=tmp_path / "cache", clock=clock)
         feeds = [f"{yahoo.url}/rss/{name}" for name in (*FEEDS, *NO_FEEDS)]
-        news = RssProvider(feeds=feeds, timeout_seconds=20, clock=clock)
+        news = RssProvider(feeds=feeds, headlines_per_feed=5, timeout_seconds=20, clock=clock)
         data = tmp_path / "data"
         async with live_server(data, quotes, news, clock=clock, poll_interval_seconds=5) as server:
             yield House(server, clock, yahoo, quotes)
