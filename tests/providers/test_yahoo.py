@@ -667,7 +667,7 @@ async def test_an_unknown_symbol_costs_one_chart_and_no_crumb(stub: YahooStub, y
     assert stub.asked == {"quote": 1, "chart": 1}
     assert await yahoo.company("NOPE") is None
     assert await yahoo.dividends("NOPE") is None
-    assert stub.asked == {"quote": 1, "chart": 2, "summary": 1}
+    assert stub.asked == {"quote": 2, "chart": 2, "summary": 1}
 
 
 @pytest.mark.parametrize("symbol", ["^GSPC", "EURUSD=X", "A&B.NS", "BINANCE:BTCUSDT", "A/B", "_X"])
@@ -1094,6 +1094,36 @@ async def test_threads_end_after_close(stub: YahooStub, tmp_path: Path) -> None:
 
     assert threads
     assert not any(thread.is_alive() for thread in threads)
+
+
+async def test_a_company_without_a_summary_is_told_by_its_row(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.rows["OIL.L"] = row("OIL.L", 2850.5, currency="GBp", marketCap=171_030_000_000)
+    stub.rows["HOLLOW"] = row("HOLLOW", None)
+
+    company = await yahoo.company("OIL.L")
+
+    assert company is not None
+    assert company.model_dump(exclude_none=True) == {
+        "symbol": "OIL.L",
+        "name": "OIL.L Corporation",
+        "exchange": "NasdaqGS",
+        "currency": "GBp",
+        "market_cap": 171.03e9,
+        "market_cap_currency": "GBP",
+    }
+    assert await yahoo.company("HOLLOW") is None
+
+
+async def test_where_neither_summary_nor_row_can_be_had_a_429_is_told_and_the_rest_is_no_company(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    stub.fail("quote", 500, HTML)
+    assert await yahoo.company("NOPE") is None
+
+    stub.fail("quote", 429)
+    with pytest.raises(ProviderError) as caught:
+        await yahoo.company("NOPE")
+    assert caught.value.reason is Reason.PROVIDER_BLOCKED
 
 
 async def test_dividends_are_asked_with_few_bars(stub: YahooStub, yahoo: YahooProvider) -> None:

@@ -25,7 +25,7 @@ from fakes import (
     soon,
 )
 from stocktrack.clock import settle
-from stocktrack.quotes import Dividend
+from stocktrack.quotes import Dividend, Headline
 from stocktrack.wire.lines import decode_line
 
 # --- AUTH and LOGOUT ---
@@ -259,6 +259,14 @@ async def test_dividends_gives_five_newest_first_and_no_currency_that_the_source
     reply = await user.command("DIVIDENDS", symbol="AAPL", limit=1)
     assert "currency" not in reply
     assert reply["dividends"] == [{"date": "2024-09-09", "amount": 0.24}]
+
+
+async def test_news_tells_as_many_headlines_as_a_line_can_carry(user: Client, provider: ScriptedProvider) -> None:
+    link = "https://example.com/" + "a" * 1_980
+    provider.headlines = [Headline(title="\U0001f4c8" * 300, source="\U0001f4c8" * 80, link=link) for _ in range(100)]
+    reply = await user.command("NEWS", limit=100)
+    assert reply["code"] == 200
+    assert 60 < len(reply["articles"]) < 100
 
 
 async def test_each_dividend_carries_its_own_currency_and_the_reply_the_one_that_all_have(

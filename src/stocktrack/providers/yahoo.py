@@ -25,9 +25,11 @@ from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.base import QuoteAnswer
 from stocktrack.providers.yahoo_answers import (
+    COMPANY_FIELDS,
     QUOTE_FIELDS,
     read_chart_quote,
     read_company,
+    read_company_row,
     read_dividends,
     read_matches,
     read_quotes,
@@ -123,7 +125,17 @@ class YahooProvider:
     async def company(self, symbol: str) -> CompanyInfo | None:
         """The company or fund behind `symbol`; None where Yahoo says that it has none."""
         params = {"modules": "assetProfile,price,summaryDetail,quoteType", "formatted": "false"}
-        return read_company(await self._ask(_SUMMARY_URL + _in_path(symbol), params, crumbed=True), symbol)
+        company = read_company(await self._ask(_SUMMARY_URL + _in_path(symbol), params, crumbed=True), symbol)
+        if company is not None:
+            return company
+        # Of some that it has no summary of, Yahoo knows the name and the market value where it knows the price.
+        params = {"symbols": symbol, "fields": ",".join(COMPANY_FIELDS), "formatted": "false"}
+        try:
+            return read_company_row(await self._ask(_QUOTE_URL, params, crumbed=True), symbol)
+        except ProviderError as error:
+            if error.reason is Reason.PROVIDER_BLOCKED:
+                raise
+            return None
 
     async def dividends(self, symbol: str) -> Sequence[Dividend] | None:
         """All dividends, newest first; None where Yahoo says that it does not have the symbol."""

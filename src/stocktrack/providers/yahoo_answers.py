@@ -36,6 +36,10 @@ QUOTE_FIELDS = (
     *("regularMarketPreviousClose", "regularMarketOpen", "regularMarketDayHigh", "regularMarketDayLow"),
     *("regularMarketVolume", "bid", "ask", "priceHint", "exchangeDataDelayedBy"),
 )
+COMPANY_FIELDS = (
+    *("symbol", "quoteType", "shortName", "longName", "currency", "exchange", "fullExchangeName"),
+    *("regularMarketPrice", "marketCap"),
+)
 _MARKET_STATES = {
     "REGULAR": MarketState.OPEN,
     "PRE": MarketState.PRE,
@@ -65,11 +69,7 @@ class QuoteRows:
 
 def read_quotes(payload: Any, symbols: Sequence[str], received_at: int) -> QuoteRows:
     """The rows of a v7 quote answer; `ProviderError` where it is none. Rows come in any order and may be left out."""
-    section = _section(payload, "quoteResponse")
-    result = section.get("result")
-    if section.get("error") is not None or not isinstance(result, list):
-        raise _garbled("holds no list of quotes")
-    rows = {row["symbol"]: row for row in result if isinstance(row, dict) and isinstance(row.get("symbol"), str)}
+    rows = _rows(payload)
     quotes: dict[str, Quote] = {}
     for symbol in symbols:
         row = rows.get(symbol)
@@ -138,6 +138,22 @@ def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
     )
 
 
+def read_company_row(payload: Any, symbol: str) -> CompanyInfo | None:
+    """What a v7 row tells of the company or fund; None where there is no row, or one without a price."""
+    row = _rows(payload).get(symbol)
+    if row is None or _number(row.get("regularMarketPrice")) is None:
+        return None
+    currency, market_cap = _text(row.get("currency")), _positive(row.get("marketCap"))
+    return CompanyInfo(
+        symbol=symbol,
+        name=_text(row.get("longName"), row.get("shortName")),
+        exchange=_text(row.get("fullExchangeName"), row.get("exchange")),
+        currency=currency,
+        market_cap=market_cap,
+        market_cap_currency=major_currency(currency) if market_cap is not None else None,
+    )
+
+
 def read_dividends(payload: Any) -> list[Dividend] | None:
     """The dividends among a chart's events, newest first; None where Yahoo has no such symbol.
 
@@ -180,6 +196,15 @@ def read_matches(payload: Any, limit: int) -> list[Match]:
             exchange = _text(entry.get("exchDisp"), entry.get("exchange"))
             matches.setdefault(symbol, Match(symbol=symbol, name=name, exchange=exchange))
     return list(matches.values())[:limit]
+
+
+def _rows(payload: Any) -> Mapping[str, Mapping[str, Any]]:
+    """The rows of a v7 answer by their symbols; `ProviderError` where it is none."""
+    section = _section(payload, "quoteResponse")
+    result = section.get("result")
+    if section.get("error") is not None or not isinstance(result, list):
+        raise _garbled("holds no list of quotes")
+    return {row["symbol"]: row for row in result if isinstance(row, dict) and isinstance(row.get("symbol"), str)}
 
 
 def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at: int) -> Quote | None:

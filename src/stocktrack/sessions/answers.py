@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from stocktrack.errors import Code, CommandError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
+    MAX_REPLY_BYTES,
     Announce,
     AnnounceReply,
     Auth,
@@ -43,8 +44,11 @@ from stocktrack.messages import (
     Unsubscribe,
     UnsubscribeReply,
 )
+from stocktrack.quotes import Headline
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
+
+_REPLY_HEAD_BYTES = 1_024  # what stands around the articles, the command's id included
 
 Asked = TypeVar("Asked", bound=Command)
 Answered = TypeVar("Answered", bound=Reply)
@@ -230,8 +234,15 @@ async def my_stocks(session: Asker, command: MyStocks) -> MyStocksReply:
 
 @answers(News)
 async def news(session: Asker, command: News) -> NewsReply:
-    """Headlines."""
-    return NewsReply(id=command.id, articles=tuple(await session.services.feed.questions.news(command.limit)))
+    """Headlines, as many as one line can carry."""
+    articles: list[Headline] = []
+    size = _REPLY_HEAD_BYTES
+    for article in await session.services.feed.questions.news(command.limit):
+        size += len(article.model_dump_json(exclude_none=True).encode()) + 1
+        if size > MAX_REPLY_BYTES:
+            break
+        articles.append(article)
+    return NewsReply(id=command.id, articles=tuple(articles))
 
 
 @answers(Info)

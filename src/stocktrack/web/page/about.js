@@ -80,7 +80,7 @@ export function News() {
   return html`
     <${Section} title="News" answer=${answer}>
       <ul class="news">
-        ${articles.map((article) => html`<${Headline} key=${`${article.published} ${article.title}`} article=${article} />`)}
+        ${articles.map((article, index) => html`<${Headline} key=${index} article=${article} />`)}
       </ul>
     <//>
   `;
