@@ -94,11 +94,11 @@ def test_rows_are_matched_by_symbol_whatever_their_order() -> None:
     answer = rows_of(row("B", 2.0), row("STRAY", 9.0), row("A", 1.0), asked=("A", "B", "C"))
 
     assert {symbol: quote.price for symbol, quote in answer.quotes.items()} == {"A": 1.0, "B": 2.0}
-    assert answer.without == ("C",)
+    assert answer.left_out == ("C",)
 
 
 def test_a_row_of_a_retired_symbol_is_no_last_word() -> None:
-    assert rows_of({"symbol": "ACME", "quoteType": "NONE"}) == QuoteRows({}, ("ACME",))
+    assert rows_of({"symbol": "ACME", "quoteType": "NONE"}) == QuoteRows({}, (), ("ACME",))
 
 
 @pytest.mark.parametrize("price", [None, float("nan"), float("inf"), -3.5, 0, "101.5", True, [], {"fmt": "1.00"}])
@@ -108,14 +108,14 @@ def test_a_price_that_is_none_concerns_its_symbol_alone(price: Any) -> None:
     answer = rows_of(broken, row("GOOD"), asked=("ACME", "GOOD"))
 
     assert set(answer.quotes) == {"GOOD"}
-    assert answer.without == ("ACME",)
+    assert answer.priceless == ("ACME",)
 
 
 @pytest.mark.parametrize("kind", ["FUTURE", "INDEX"])
 @pytest.mark.parametrize("price", [-37.63, 0, 0.0, -0.001])
 def test_a_future_or_an_index_may_be_at_zero_or_below_and_a_share_may_not(kind: str, price: float) -> None:
     assert quote_of(price, quoteType=kind).price == price
-    assert rows_of(row("ACME", price)).without == ("ACME",)
+    assert rows_of(row("ACME", price)).priceless == ("ACME",)
 
 
 def test_the_change_to_zero_and_from_below_zero_has_its_sign() -> None:
@@ -799,7 +799,53 @@ async def test_a_row_without_price_whose_chart_holds_nothing_is_an_unknown_symbo
     assert answer.failed == {}
 
 
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        in_envelope("chart", []),
+        in_envelope("chart", None),
+        in_envelope("chart", [{"meta": {"symbol": "HOLLOW"}, "indicators": {"quote": [{}]}}]),
+        in_envelope("chart", [chart("HOLLOW", None)]),  # a bar, and nothing in it
+        in_envelope("chart", [chart("HOLLOW", 0.0)]),
+    ],
+)
+async def test_a_row_without_price_whose_chart_answers_without_one_is_an_unknown_symbol(
+    stub: YahooStub, yahoo: YahooProvider, nothing: Any
+) -> None:
+    stub.rows["HOLLOW"] = row("HOLLOW", None)
+    stub.fail("chart", 200, json.dumps(nothing).encode())
+
+    answer = await yahoo.quotes(["HOLLOW"])
+
+    assert answer == QuoteAnswer(unknown=frozenset({"HOLLOW"}))
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, HTML), (200, HTML), (200, b""), (404, HTML), (403, b"{}")])
+async def test_a_row_without_price_whose_chart_fails_is_not_unknown(
+    stub: YahooStub, yahoo: YahooProvider, status: int, body: bytes
+) -> None:
+    stub.rows["HOLLOW"] = row("HOLLOW", None)
+    stub.fail("chart", status, body)
+
+    assert reasons(await yahoo.quotes(["HOLLOW"])) == {"HOLLOW": Reason.PROVIDER_ERROR}
+
+
 # --- one symbol that its request fails at ---
+
+
+async def test_a_symbol_that_is_a_bad_request_both_ways_is_unknown_while_yahoo_answers_for_others(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    stub.know("ACME")
+    stub.poison["VENOM"] = 400
+    stub.fail("chart", 400, times=3)
+
+    with pytest.raises(ProviderError):
+        await yahoo.quotes(["VENOM"])
+    for _ in range(2):
+        answer = await yahoo.quotes(["ACME", "VENOM"])
+        assert prices(answer) == {"ACME": 101.5}
+        assert answer.unknown == {"VENOM"}
 
 
 @pytest.mark.parametrize("status", [400, 413, 414, 422, 500, 503])

@@ -27,6 +27,7 @@ from stocktrack.providers.base import QuoteAnswer
 from stocktrack.providers.yahoo_answers import (
     COMPANY_FIELDS,
     QUOTE_FIELDS,
+    NothingThere,
     read_chart_quote,
     read_company,
     read_company_row,
@@ -66,6 +67,14 @@ _SUMMARY_URL = "https://query2.finance.yahoo.com/v10/finance/quoteSummary/"
 _SEARCH_URL = "https://query2.finance.yahoo.com/v1/finance/search"
 
 
+@dataclass(frozen=True, slots=True)
+class _Apart:
+    """A symbol that is kept out of the requests of others, and why."""
+
+    until: float
+    is_refused: bool
+
+
 @dataclass(slots=True)
 class _Rows:
     """What the v7 endpoint has said so far in one call."""
@@ -73,6 +82,8 @@ class _Rows:
     quotes: dict[str, Quote] = field(default_factory=dict)
     for_chart: list[str] = field(default_factory=list)
     failed: dict[str, ProviderError] = field(default_factory=dict)
+    # Those whose row has no price, or whose request is a bad one: unknown, where the chart has nothing either.
+    priceless: set[str] = field(default_factory=set)
     has_answered: bool = False
     more_requests: int = MORE_REQUESTS_A_CALL
 
@@ -91,7 +102,7 @@ class YahooProvider:
         self._session: YahooSession | None = None
         self._charts_asked = 0
         # Symbols that v7 requests fail at, and until when they are left to the charts.
-        self._apart: dict[str, float] = {}
+        self._apart: dict[str, _Apart] = {}
         self._out_until = 0.0
 
     async def start(self) -> None:
@@ -115,6 +126,8 @@ class YahooProvider:
                         quotes[symbol] = answer
                     case None:
                         unknown.add(symbol)
+                    case NothingThere() | RequestRefused() if symbol in rows.priceless and rows.has_answered:
+                        unknown.add(symbol)  # both ways answer, and neither has a price
                     case ProviderError():
                         failed[symbol] = answer
         # A chart that fails for one strange symbol is no outage of Yahoo, as long as v7 answers.
@@ -151,9 +164,10 @@ class YahooProvider:
     async def _ask_rows(self, symbols: Sequence[str], deadline: float) -> _Rows:
         """The quotes of the v7 endpoint, and the symbols that are left for the charts."""
         now = self._clock.monotonic()
-        apart = [symbol for symbol in symbols if self._apart.get(symbol, now) > now]
-        together = [symbol for symbol in symbols if symbol not in apart]
-        rows = _Rows(for_chart=apart)
+        self._apart = {symbol: apart for symbol, apart in self._apart.items() if apart.until > now}
+        rows = _Rows(for_chart=[symbol for symbol in symbols if symbol in self._apart])
+        rows.priceless.update(symbol for symbol in rows.for_chart if self._apart[symbol].is_refused)
+        together = [symbol for symbol in symbols if symbol not in self._apart]
         try:
             for start in range(0, len(together), SYMBOLS_A_REQUEST):
                 chunk = together[start : start + SYMBOLS_A_REQUEST]
@@ -175,8 +189,10 @@ class YahooProvider:
         is_refused = isinstance(error, RequestRefused)
         is_out = isinstance(error, NotConnected) or error.reason is Reason.PROVIDER_TIMEOUT
         if len(chunk) == 1 and (is_refused or (is_fault_in_here and not is_out)):
-            self._keep_apart(chunk[0], REFUSED_SECONDS if is_refused else FAILED_SECONDS)
+            self._keep_apart(chunk[0], is_refused=is_refused)
             rows.for_chart.append(chunk[0])
+            if is_refused:
+                rows.priceless.add(chunk[0])
             return
         is_out |= not is_refused and self._out_until > self._clock.monotonic()
         if len(chunk) == 1 or is_out or rows.more_requests < 2:
@@ -206,14 +222,16 @@ class YahooProvider:
             return error
         rows.has_answered = True
         rows.quotes.update(found.quotes)
-        rows.for_chart.extend(found.without)
+        rows.for_chart.extend((*found.left_out, *found.priceless))
+        rows.priceless.update(found.priceless)
         self._out_until = 0.0
         return None
 
-    def _keep_apart(self, symbol: str, seconds: float) -> None:
+    def _keep_apart(self, symbol: str, *, is_refused: bool) -> None:
         if len(self._apart) >= _MAX_APART:
             del self._apart[next(iter(self._apart))]
-        self._apart[symbol] = self._clock.monotonic() + seconds
+        seconds = REFUSED_SECONDS if is_refused else FAILED_SECONDS
+        self._apart[symbol] = _Apart(self._clock.monotonic() + seconds, is_refused)
         log.info("Yahoo fails at one symbol, which is asked for by itself for a while", symbol=symbol, seconds=seconds)
 
     async def _ask_charts(self, symbols: Sequence[str], deadline: float) -> Mapping[str, Quote | ProviderError | None]:

@@ -56,15 +56,20 @@ _COIN = "CRYPTOCURRENCY"
 _MAX_EPOCH_SECONDS = 60_000_000_000  # the years 68 to 3871: well within what Python's dates can hold
 
 
+class NothingThere(ProviderError):  # noqa: N818 - named as what happened
+    """Yahoo answered in good order, and there is not one price in what it says."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuoteRows:
-    """What one v7 answer said of the symbols it was asked; each stands in exactly one of the two.
+    """What one v7 answer said of the symbols it was asked; each stands in exactly one of the three.
 
-    `without` are those that were left out, and those whose row has no price: what that means, a chart has to say.
+    What it means that a symbol was left out, or has a row without a price, a chart has to say.
     """
 
     quotes: Mapping[str, Quote]
-    without: tuple[str, ...]
+    left_out: tuple[str, ...]
+    priceless: tuple[str, ...]
 
 
 def read_quotes(payload: Any, symbols: Sequence[str], received_at: int) -> QuoteRows:
@@ -78,11 +83,15 @@ def read_quotes(payload: Any, symbols: Sequence[str], received_at: int) -> Quote
             quote = _quote(symbol, row, state, received_at)
             if quote is not None:
                 quotes[symbol] = quote
-    return QuoteRows(quotes, tuple(symbol for symbol in symbols if symbol not in quotes))
+    left_out = tuple(symbol for symbol in symbols if symbol not in rows)
+    return QuoteRows(quotes, left_out, tuple(symbol for symbol in symbols if symbol in rows and symbol not in quotes))
 
 
 def read_chart_quote(payload: Any, symbol: str, received_at: int) -> Quote | None:
-    """The quote in the head of a chart of one day; None where Yahoo has no such symbol."""
+    """The quote in the head of a chart of one day; None where Yahoo has no such symbol.
+
+    `NothingThere` where the chart holds no price at all, another `ProviderError` where it lacks what it should have.
+    """
     chart = _only_result(payload, "chart")
     if chart is None:
         return None
@@ -101,7 +110,8 @@ def read_chart_quote(payload: Any, symbol: str, received_at: int) -> Quote | Non
     }
     quote = _quote(symbol, row, _state_by_hours(meta, received_at), received_at)
     if quote is None:
-        raise ProviderError(Reason.PROVIDER_ERROR, f"Yahoo gave no usable price for {symbol}.")
+        kind = ProviderError if any(_positive(close) for close in _closes(chart)) else NothingThere
+        raise kind(Reason.PROVIDER_ERROR, f"Yahoo gave no usable price for {symbol}.")
     return quote
 
 
@@ -337,9 +347,18 @@ def _only_result(payload: Any, name: str) -> Mapping[str, Any] | None:
         described = _text(error.get("description"), error.get("code"), max_chars=120)
         raise ProviderError(Reason.PROVIDER_ERROR, f"Yahoo answered with an error: {described or 'without a text'}.")
     result = _section(payload, name).get("result")
-    if not isinstance(result, list) or not result or not isinstance(result[0], dict):
+    if result is None or result == []:
+        raise NothingThere(Reason.PROVIDER_ERROR, "Yahoo's answer is empty.")
+    if not isinstance(result, list) or not isinstance(result[0], dict):
         raise _garbled("is empty")
     return result[0]
+
+
+def _closes(chart: Mapping[str, Any]) -> Sequence[Any]:
+    """The closing prices of a chart's bars, as they come."""
+    quote = _module(chart, "indicators").get("quote")
+    closes = quote[0].get("close") if isinstance(quote, list) and quote and isinstance(quote[0], dict) else None
+    return closes if isinstance(closes, list) else ()
 
 
 def _error(payload: Any) -> Mapping[str, Any] | None:
