@@ -64,13 +64,19 @@ def clean_text(text: str, max_chars: int) -> str:
     """`text` from outside, safe to show: no control, escape or bidi characters, spaces folded, at most `max_chars`."""
     # Only a slice is looked at: a megabyte of headline is cut before it costs anything.
     head = text[: max_chars * 8]
+    if head.isascii() and head.isprintable():
+        return _folded(head, max_chars)
     kept: list[str] = []
     for ch in head:
         if ch in _BREAKS:
             kept.append(" ")
         elif unicodedata.category(ch) not in _UNSAFE or ch in _VISIBLE_FORMATS or (ch in _JOINERS and _joins(kept)):
             kept.append(ch)
-    folded = " ".join("".join(kept).split())
+    return _folded("".join(kept), max_chars)
+
+
+def _folded(text: str, max_chars: int) -> str:
+    folded = " ".join(text.split())
     return folded if len(folded) <= max_chars else folded[: max_chars - 1].rstrip() + "…"
 
 
