@@ -114,7 +114,8 @@ def clean_link(text: str, max_chars: int = 2000) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return None
-    return link if parts.scheme in {"http", "https"} and host and "@" not in parts.netloc else None
+    is_plain = parts.scheme in {"http", "https"} and host and not any(ch in parts.netloc for ch in "@'")
+    return link if is_plain else None
 
 
 Symbol = Annotated[str, AfterValidator(normalise_symbol)]

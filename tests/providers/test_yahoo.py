@@ -1144,7 +1144,7 @@ async def test_threads_end_after_close(stub: YahooStub, tmp_path: Path) -> None:
 
 async def test_a_company_without_a_summary_is_told_by_its_row(stub: YahooStub, yahoo: YahooProvider) -> None:
     stub.rows["OIL.L"] = row("OIL.L", 2850.5, currency="GBp", marketCap=171_030_000_000)
-    stub.rows["HOLLOW"] = row("HOLLOW", None)
+    stub.rows["^INDEX"] = row("^INDEX")
 
     company = await yahoo.company("OIL.L")
 
@@ -1157,7 +1157,7 @@ async def test_a_company_without_a_summary_is_told_by_its_row(stub: YahooStub, y
         "market_cap": 171.03e9,
         "market_cap_currency": "GBP",
     }
-    assert await yahoo.company("HOLLOW") is None
+    assert await yahoo.company("^INDEX") is None
 
 
 async def test_where_neither_summary_nor_row_can_be_had_a_429_is_told_and_the_rest_is_no_company(

@@ -141,7 +141,7 @@ class YahooProvider:
         company = read_company(await self._ask(_SUMMARY_URL + _in_path(symbol), params, crumbed=True), symbol)
         if company is not None:
             return company
-        # Of some that it has no summary of, Yahoo knows the name and the market value where it knows the price.
+        # Of some that it has no summary of, Yahoo tells the name and the market value beside the price.
         params = {"symbols": symbol, "fields": ",".join(COMPANY_FIELDS), "formatted": "false"}
         try:
             return read_company_row(await self._ask(_QUOTE_URL, params, crumbed=True), symbol)

@@ -36,10 +36,7 @@ QUOTE_FIELDS = (
     *("regularMarketPreviousClose", "regularMarketOpen", "regularMarketDayHigh", "regularMarketDayLow"),
     *("regularMarketVolume", "bid", "ask", "priceHint", "exchangeDataDelayedBy"),
 )
-COMPANY_FIELDS = (
-    *("symbol", "quoteType", "shortName", "longName", "currency", "exchange", "fullExchangeName"),
-    *("regularMarketPrice", "marketCap"),
-)
+COMPANY_FIELDS = ("symbol", "shortName", "longName", "currency", "exchange", "fullExchangeName", "marketCap")
 _MARKET_STATES = {
     "REGULAR": MarketState.OPEN,
     "PRE": MarketState.PRE,
@@ -149,18 +146,18 @@ def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
 
 
 def read_company_row(payload: Any, symbol: str) -> CompanyInfo | None:
-    """What a v7 row tells of the company or fund; None where there is no row, or one without a price."""
-    row = _rows(payload).get(symbol)
-    if row is None or _number(row.get("regularMarketPrice")) is None:
-        return None
+    """What a v7 row tells of the company or fund; None where it tells no market value, as of an index."""
+    row = _rows(payload).get(symbol, {})
     currency, market_cap = _text(row.get("currency")), _positive(row.get("marketCap"))
+    if market_cap is None:
+        return None
     return CompanyInfo(
         symbol=symbol,
         name=_text(row.get("longName"), row.get("shortName")),
         exchange=_text(row.get("fullExchangeName"), row.get("exchange")),
         currency=currency,
         market_cap=market_cap,
-        market_cap_currency=major_currency(currency) if market_cap is not None else None,
+        market_cap_currency=major_currency(currency),
     )
 
 
