@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from stocktrack.errors import ConfigError
-from stocktrack.messages import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS, Username
+from stocktrack.messages import MAX_INTERVAL_SECONDS, MAX_LIST_LIMIT, MIN_INTERVAL_SECONDS, Username
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT
 from stocktrack.system.data_folder import as_folder, default_data_folder
 from stocktrack.system.setting_sources import ENV_FILE, ENV_PREFIX, ClientVariable, setting_sources
@@ -165,6 +165,12 @@ class Settings(BaseModel):
     simulated_seed: int | None = Field(default=None, description="makes the simulated market repeat itself")
     news_feeds: Addresses = Field(
         default=DEFAULT_NEWS_FEEDS, description="addresses of the RSS or Atom feeds that NEWS merges"
+    )
+    max_headlines_per_feed: int = Field(
+        default=50,
+        ge=1,
+        le=MAX_LIST_LIMIT,
+        description="newest headlines that NEWS takes of each feed; fewer keep one busy feed from filling it",
     )
     heartbeat_seconds: Seconds = Field(default=30.0, description="silence after which a session gets a HEARTBEAT")
     auth_timeout_seconds: Annotated[Seconds, Reload.AT_ONCE] = Field(

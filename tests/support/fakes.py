@@ -189,6 +189,7 @@ class ScriptedQuotes(_Scripted):
         super().__init__(clock, name=name)
         self.prices = {"AAPL": 100.0, "MSFT": 200.0, "TSLA": 300.0, **{f"S{number}": 10.0 for number in range(20)}}
         self.odd: set[str] = set()
+        self.market_time: int | None = None  # what its quotes say of when they were made
         self.batches: list[tuple[str, ...]] = []
         self.polls: list[tuple[str, ...]] = []
         self.look_ups: list[str] = []
@@ -223,7 +224,8 @@ class ScriptedQuotes(_Scripted):
         )
 
     def quote(self, symbol: str) -> Quote:
-        return a_quote(symbol, self.prices[symbol], received_at=self._clock.now_ms(), provider=self.name)
+        now = self._clock.now_ms()
+        return a_quote(symbol, self.prices[symbol], received_at=now, provider=self.name, timestamp=self.market_time)
 
     def _oddness(self, symbol: str) -> ProviderError:
         return ProviderError(Reason.PROVIDER_ERROR, f"{self.name} gave no usable price for {symbol}.")

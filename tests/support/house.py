@@ -71,7 +71,7 @@ HOUSE = (
         4,
         Side.SERVER,
         "providers",
-        "base rss_fetch rss_parse rss yahoo_answers yahoo_session yahoo simulated registry",
+        "base rss_fetch rss_parse rss_text rss_times rss yahoo_answers yahoo_session yahoo simulated registry",
     ),
     row(4, Side.SERVER, "accounts", "identity passwords remembered throttle line logins tokens accounts"),
     row(

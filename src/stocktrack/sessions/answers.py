@@ -10,6 +10,7 @@ from stocktrack.accounts.identity import Identity
 from stocktrack.errors import Code, CommandError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
+    MAX_REPLY_BYTES,
     Announce,
     AnnounceReply,
     Auth,
@@ -51,9 +52,12 @@ from stocktrack.messages import (
     Unsubscribe,
     UnsubscribeReply,
 )
+from stocktrack.quotes import Headline
 from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
+
+_REPLY_HEAD_BYTES = 1_024  # what stands around the articles, the command's id included
 
 Asked = TypeVar("Asked", bound=Command)
 Answered = TypeVar("Answered", bound=Reply)
@@ -308,8 +312,15 @@ async def my_stocks(session: Asker, command: MyStocks) -> MyStocksReply:
 
 @answers(News)
 async def news(session: Asker, command: News) -> NewsReply:
-    """Headlines."""
-    return NewsReply(id=command.id, articles=tuple(await session.services.feed.questions.news(command.limit, session)))
+    """Headlines, as many as one line can carry."""
+    articles: list[Headline] = []
+    size = _REPLY_HEAD_BYTES
+    for article in await session.services.feed.questions.news(command.limit, session):
+        size += len(article.model_dump_json(exclude_none=True).encode()) + 1
+        if size > MAX_REPLY_BYTES:
+            break
+        articles.append(article)
+    return NewsReply(id=command.id, articles=tuple(articles))
 
 
 @answers(Info)
@@ -322,8 +333,9 @@ async def info(session: Asker, command: Info) -> InfoReply:
 async def dividends(session: Asker, command: Dividends) -> DividendsReply:
     """What a symbol has paid."""
     paid = await session.services.feed.questions.dividends(command.symbol, command.limit, session)
-    quote = session.services.board.quote(command.symbol)
-    currency = quote.currency if quote is not None else None
+    # What the quote is in says nothing of it: a share in pence may pay dollars.
+    currencies = {each.currency for each in paid}
+    currency = currencies.pop() if len(currencies) == 1 else None
     return DividendsReply(id=command.id, symbol=command.symbol, currency=currency, dividends=tuple(paid))
 
 

@@ -58,10 +58,9 @@ class LiveObjects:
 
 @lru_cache(maxsize=8_192)
 def _of_price_line(line: bytes) -> tuple[str, str]:
-    """The symbol of a PRICE line, and the object that tells it."""
+    """The symbol of a PRICE line, and the object that tells it; without a timestamp where the market's is not known."""
     price = json.loads(line)
-    timestamp = price.get("timestamp", price["received_at"])
-    return price["symbol"], _json({"symbol": price["symbol"], "price": price["price"], "timestamp": timestamp})
+    return price["symbol"], _json({name: price[name] for name in ("symbol", "price", "timestamp") if name in price})
 
 
 def of_message(message: ServerMessage) -> list[str]:
