@@ -7,6 +7,7 @@ sees the session and can end it.
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from stocktrack.clock import Clock
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply
@@ -97,6 +98,8 @@ class RestSessions:
         self._lists = lists
         self._clock = clock
         self._by_user: dict[str, RestSession] = {}
+        # Held while a user's session is looked up or opened; who waits for one keeps it alive.
+        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._sweep: asyncio.TimerHandle | None = None
 
     async def of_token(self, token: str, address: str) -> RestSession:
@@ -105,23 +108,27 @@ class RestSessions:
         `StockTrackError` or `RefusedError` where there is none to be had.
         """
         username = await self._authenticator.verify_token(token, address)
-        found = self._by_user.get(username)
-        if found is None or not found.is_open:
-            found = self.open(address, lambda: self._forget(username))
-            try:
-                await found.ask("AUTH", token=token)
-            except RefusedError:
-                self.close_session(found)
-                raise
-            # Two first requests at one time: the second takes the session of the first.
-            known = self._by_user.get(username)
-            if known is not None and known.is_open:
-                self.close_session(found)
-                found = known
-            self._by_user[username] = found
+        opening = self._opening.setdefault(username, asyncio.Lock())
+        async with opening:
+            # Requests that come first and together would each open a session, and be refused for the limit of them.
+            found = self._by_user.get(username)
+            if found is None or not found.is_open:
+                # Whatever has ended it: until it is closed, it counts as one that the user has.
+                self._forget(username)
+                found = await self._open_for(username, token, address)
         found.used_at = self._clock.monotonic()
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
+        return found
+
+    async def _open_for(self, username: str, token: str, address: str) -> RestSession:
+        found = self.open(address, lambda: self._ended(username, found))
+        try:
+            await found.ask("AUTH", token=token)
+        except BaseException:
+            self.close_session(found)
+            raise
+        self._by_user[username] = found
         return found
 
     def open(self, address: str, on_end: Callable[[], None]) -> RestSession:
@@ -140,6 +147,12 @@ class RestSessions:
             self._sweep = None
         for username in tuple(self._by_user):
             self._forget(username)
+
+    def _ended(self, username: str, session: RestSession) -> None:
+        """Somebody has ended a session; by now the user may have another one."""
+        self.close_session(session)
+        if self._by_user.get(username) is session:
+            del self._by_user[username]
 
     def _forget(self, username: str) -> None:
         if (found := self._by_user.pop(username, None)) is not None:
