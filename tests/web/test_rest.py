@@ -221,7 +221,7 @@ async def limited(folder: Path, *, max_sessions_per_user: int) -> AsyncIterator[
     """A server where a user has few sessions."""
     clock = ManualClock()
     market = ScriptedProvider(clock)
-    limits = {"max_sessions_per_user": max_sessions_per_user, "command_burst": 1_000}
+    limits: dict[str, Any] = {"max_sessions_per_user": max_sessions_per_user, "command_burst": 1_000}
     async with (
         live_server(folder, market, clock=clock, web=True, **limits) as server,
         httpx2.AsyncClient(base_url=server.web_url) as http,

@@ -5,7 +5,7 @@ import copy
 import ssl
 from collections.abc import Callable, Mapping
 
-from stocktrack.client.errors import ClientError, NotAuthorised, NotFound, TooManyRequests, Unavailable
+from stocktrack.client.errors import BadRequest, ClientError, NotAuthorised, NotFound, TooManyRequests, Unavailable
 from stocktrack.client.prices import PriceBook
 from stocktrack.client.server_connection import ServerConnection
 from stocktrack.client.state import State, StateChange
@@ -183,7 +183,7 @@ class ReconnectingConnection:
             try:
                 return await self._connect()
             except ClientError as error:
-                if isinstance(error, NotAuthorised) and not error.retryable:
+                if isinstance(error, NotAuthorised | BadRequest) and not error.retryable:
                     raise
                 cause = error
 
