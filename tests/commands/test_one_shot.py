@@ -13,7 +13,18 @@ import pytest
 from cli_process import run, started
 from scripted_server import NOW_MS, ScriptedServer, ScriptedSession, a_hello, a_price, a_quote, market, subscribed
 from stocktrack.errors import Code, CommandError, Reason
-from stocktrack.messages import Auth, Get, GetReply, Missing, MyStocks, MyStocksReply, News, NewsReply, Notice, Subscribe
+from stocktrack.messages import (
+    Auth,
+    Get,
+    GetReply,
+    Missing,
+    MyStocks,
+    MyStocksReply,
+    News,
+    NewsReply,
+    Notice,
+    Subscribe,
+)
 from stocktrack.quotes import Headline
 from stocktrack.wire.lines import encode_line, failure
 from terminal import PATIENCE_SECONDS, program_environment

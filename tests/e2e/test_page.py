@@ -103,7 +103,7 @@ async def test_a_list_of_symbols_that_nobody_knows_any_more_is_shown_and_can_be_
     await ann_market.server.app._store.save("ann", ["GONE", "LOST"], 500)
     async with visitor(browser, ann_market.address) as ann:
         sockets: list[object] = []
-        ann.page.on("websocket", lambda socket: sockets.append(socket))
+        ann.page.on("websocket", lambda socket: sockets.append(socket))  # noqa: PLW0108 - Playwright marks what it is given
         await ann.log_in("ann")
         for symbol in ("GONE", "LOST"):
             await expect(ann.row(symbol)).to_contain_text("unknown symbol")
