@@ -106,6 +106,7 @@ class App:
             max_line_bytes=settings.max_line_bytes,
             tls=server_context(settings.tls_cert, settings.tls_key),
             tls_handshake_timeout_seconds=settings.tls_handshake_timeout_seconds,
+            web_port=lambda: self.web.port,
         )
         self.web = Web(
             settings,

@@ -3,24 +3,26 @@
 import asyncio
 import functools
 import ssl
+from collections.abc import Callable
+from typing import cast
 
 import structlog
 
 from stocktrack.clock import Clock
+from stocktrack.doors.first_bytes import FirstBytes, Speech, answer_to
 from stocktrack.doors.listening import Listener
 from stocktrack.doors.serving import Clients
 from stocktrack.doors.socket_options import set_options, unsent_bytes
 from stocktrack.doors.tls import TlsLayer
-from stocktrack.errors import CommandError, Reason
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
-from stocktrack.wire.lines import encode_line, failure
 
 log = structlog.get_logger()
 
 # What a client gets, in plain text, that begins with something else than TLS where TLS is spoken.
-_SPEAKS_TLS = encode_line(
-    failure(CommandError(Reason.MALFORMED_JSON, "This port speaks TLS: connect with --tls, or switch it on."))
+_SPEAKS_TLS = "This port speaks TLS: connect with --tls, or switch it on."
+_NOT_TRUSTED = (
+    "A PROXY header is believed only from an address in the setting trusted_proxies, and only before everything else."
 )
 
 
@@ -28,7 +30,7 @@ class TcpConnection:
     """One client's socket: a session's `Connection`, and a door's `Client`."""
 
     __slots__ = (
-        *("_clock", "_handshake_seconds", "_reader", "_tls", "_transport", "_writer"),
+        *("_clock", "_first_bytes", "_handshake_seconds", "_other_speech", "_reader", "_tls", "_transport", "_writer"),
         *("last_sent_at", "owner", "sent_bytes"),
     )
 
@@ -38,13 +40,20 @@ class TcpConnection:
         writer: asyncio.StreamWriter,
         clock: Clock,
         *,
-        tls: TlsLayer | None,
+        tls: ssl.SSLContext | None,
         handshake_seconds: float,
+        other_speech: Callable[[], str],
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._transport = writer.transport
-        self._tls = tls
+        # Both now, while nothing was read: the first bytes are what they are there for.
+        self._first_bytes: FirstBytes | None = FirstBytes(
+            cast("asyncio.Protocol", self._transport.get_protocol()), self._speak_lines_to
+        )
+        self._transport.set_protocol(self._first_bytes)
+        self._tls = TlsLayer(self._transport, tls) if tls is not None else None
+        self._other_speech = other_speech
         self._handshake_seconds = handshake_seconds
         self._clock = clock
         self.owner: asyncio.Task[None] | None = None
@@ -91,14 +100,21 @@ class TcpConnection:
         return str(peer[0]) if peer else "unknown"
 
     async def greet(self, session: Session) -> bool:
-        """Send HELLO, after the handshake where this is to be TLS; False where that failed."""
-        is_secure = await self._secure()
-        if is_secure:
-            self.send(session.hello())
-        return is_secure
+        """Send HELLO, after the handshake where this is to be TLS; False where that failed, or where it is no use."""
+        if not await self._secure():
+            return False
+        assert self._first_bytes is not None  # noqa: S101 - it goes with the first line
+        if self._answer_other(await self._first_bytes.clear_enough()):
+            return False
+        self.send(session.hello())
+        return True
 
     async def receive(self, session: Session) -> bytes | None:
-        """The next line; None at the end of the input, and after a line that is too long."""
+        """The next line; None at the end of the input, after a line that is too long, and to another protocol."""
+        if self._first_bytes is not None:
+            if self._answer_other(await self._first_bytes.known()):
+                return None
+            self._first_bytes = None
         try:
             return await self._reader.readuntil(b"\n")
         except asyncio.IncompleteReadError as cut:
@@ -134,6 +150,8 @@ class TcpConnection:
             self._writer.write_eof()
             while await self._reader.read(65_536):
                 pass
+            if self._tls is not None and self._tls.speech is not None:
+                await self._tls.input_ended()
         self._writer.close()
         await self._writer.wait_closed()
 
@@ -150,12 +168,31 @@ class TcpConnection:
             why = self._tls.failure or f"it took more than {self._handshake_seconds:g} s"
             log.debug("TLS handshake failed", peer=self._transport.get_extra_info("peername"), why=why)
             if self._tls.is_plain_text and not self._transport.is_closing():
-                self._transport.write(_SPEAKS_TLS)
+                self._transport.write(answer_to(self._tls.speech or Speech.LINES, _SPEAKS_TLS))
         return is_secure
+
+    def _answer_other(self, speech: Speech | None) -> bool:
+        """Answer a client that speaks another protocol, in its own terms; False where it may well speak ours."""
+        if speech is None or speech is Speech.LINES:
+            return False
+        log.debug("another protocol", speech=speech.value, peer=self._transport.get_extra_info("peername"))
+        why = _NOT_TRUSTED if speech is Speech.PROXY else self._other_speech()
+        self.send(answer_to(speech, why))
+        return True
+
+    def _speak_lines_to(self, reader: asyncio.Protocol) -> None:
+        """Hand what comes to the reader, without a detour."""
+        if self._tls is not None:
+            self._tls.hand_to(reader)
+        else:
+            self._transport.set_protocol(reader)
 
 
 class TcpServer:
-    """The TCP port. `tls` and the time for its handshake may be replaced, for the clients to come."""
+    """The TCP port. `tls` and the time for its handshake may be replaced, for the clients to come.
+
+    `web_port` is where those are sent who speak HTTP here; None where there is no such port.
+    """
 
     def __init__(
         self,
@@ -165,8 +202,10 @@ class TcpServer:
         max_line_bytes: int,
         tls: ssl.SSLContext | None = None,
         tls_handshake_timeout_seconds: float = 5.0,
+        web_port: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.tls = tls
+        self._web_port = web_port
         self.tls_handshake_timeout_seconds = tls_handshake_timeout_seconds
         self._clock = clock
         self._max_line_bytes = max_line_bytes
@@ -198,8 +237,13 @@ class TcpServer:
                 reader,
                 writer,
                 self._clock,
-                # Now, while nothing was read from it: the first bytes are the client's part of the handshake.
-                tls=TlsLayer(writer.transport, self.tls) if self.tls is not None else None,
+                tls=self.tls,
                 handshake_seconds=self.tls_handshake_timeout_seconds,
+                other_speech=self._other_speech,
             )
         )
+
+    def _other_speech(self) -> str:
+        port = self._web_port()
+        web = "This server has no web port." if port is None else f"The page, REST and WebSocket are at port {port}."
+        return f"This port speaks StockTrack's protocol, JSON lines over TCP, and not HTTP. {web}"

@@ -72,7 +72,7 @@ HOUSE = (
     ),
     row(6, Side.SERVER, "", "subscriptions"),
     row(7, Side.SERVER, "sessions", "life contracts bucket answers session administration open_sessions"),
-    row(8, Side.SERVER, "doors", "socket_options tls listening serving"),
+    row(8, Side.SERVER, "doors", "socket_options first_bytes tls listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(
         9,

@@ -99,6 +99,11 @@ class Web:
         scheme = "http" if self._web.tls is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
 
+    @property
+    def port(self) -> int | None:
+        """The web port; None where there is none."""
+        return self._web.addresses[0][1] if self._web is not None and self._web.addresses else None
+
     def change_tls(self, tls: ssl.SSLContext | None) -> None:
         """Use another certificate for the connections to come."""
         for server, _, _ in self._servers:
