@@ -19,6 +19,7 @@ from stocktrack.accounts.passwords import PasswordHasher
 from stocktrack.accounts.tokens import open_signer
 from stocktrack.clock import Clock, RealClock
 from stocktrack.config import RELOADABLE, LoadedSettings, Settings
+from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import MAX_REFUSED_LINGERING
 from stocktrack.doors.tls import server_context
 from stocktrack.errors import ConfigError, Reason, SessionEnd
@@ -106,6 +107,7 @@ class App:
             max_line_bytes=settings.max_line_bytes,
             tls=server_context(settings.tls_cert, settings.tls_key),
             tls_handshake_timeout_seconds=settings.tls_handshake_timeout_seconds,
+            proxies=TrustedProxies(settings.trusted_proxies),
             web_port=lambda: self.web.port,
         )
         self.web = Web(
@@ -195,6 +197,11 @@ def _rules(settings: Settings, instance: str) -> SessionRules:
         commands_per_second=settings.commands_per_second,
         command_burst=settings.command_burst,
         auth=("password", "token", *(("allowlist",) if settings.allowlist else ())),
+        # Forced, it is for the whole network.
+        auth_if_forwarded=(
+            *("password", "token"),
+            *(("allowlist",) if settings.allowlist and settings.allowlist_force else ()),
+        ),
     )
 
 
@@ -286,6 +293,12 @@ async def _say_ready(app: App) -> None:
     # What was made so far lives as long as the server: the garbage collector need not look at it again.
     gc.collect()
     gc.freeze()
+    if not app.settings.is_loopback and app.server.tls is None:
+        log.warning(
+            "Passwords and prices cross the network in plain text. "
+            "Set tls_cert and tls_key, or listen on loopback behind a proxy that speaks TLS.",
+            host=app.settings.host,
+        )
     hints = {}
     if not await app.accounts.list():
         hints["hint"] = "there are no users yet; add one with: stocktrack users add NAME"

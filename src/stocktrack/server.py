@@ -11,13 +11,18 @@ import structlog
 from stocktrack.clock import Clock
 from stocktrack.doors.first_bytes import FirstBytes, Speech, answer_to
 from stocktrack.doors.listening import Listener
+from stocktrack.doors.proxies import ProxiedConnection, TrustedProxies
 from stocktrack.doors.serving import Clients
 from stocktrack.doors.socket_options import set_options, unsent_bytes
 from stocktrack.doors.tls import TlsLayer
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
+from stocktrack.system.addresses import is_loopback
 
 log = structlog.get_logger()
+
+# Clients whose proxy has not said yet who they are, which takes it no time: they are no sessions.
+MAX_ARRIVING = 256
 
 # What a client gets, in plain text, that begins with something else than TLS where TLS is spoken.
 _SPEAKS_TLS = "This port speaks TLS: connect with --tls, or switch it on."
@@ -31,7 +36,7 @@ class TcpConnection:
 
     __slots__ = (
         *("_clock", "_first_bytes", "_handshake_seconds", "_other_speech", "_reader", "_tls", "_transport", "_writer"),
-        *("last_sent_at", "owner", "sent_bytes"),
+        *("address", "is_forwarded", "last_sent_at", "owner", "sent_bytes"),
     )
 
     def __init__(
@@ -40,10 +45,14 @@ class TcpConnection:
         writer: asyncio.StreamWriter,
         clock: Clock,
         *,
+        address: str,
+        is_forwarded: bool,
         tls: ssl.SSLContext | None,
         handshake_seconds: float,
         other_speech: Callable[[], str],
     ) -> None:
+        self.address = address
+        self.is_forwarded = is_forwarded
         self._reader = reader
         self._writer = writer
         self._transport = writer.transport
@@ -92,12 +101,6 @@ class TcpConnection:
     def connection(self) -> "TcpConnection":
         """Itself: a line on the wire is a line of the session."""
         return self
-
-    @property
-    def address(self) -> str:
-        """The client's address."""
-        peer = self._transport.get_extra_info("peername")
-        return str(peer[0]) if peer else "unknown"
 
     async def greet(self, session: Session) -> bool:
         """Send HELLO, after the handshake where this is to be TLS; False where that failed, or where it is no use."""
@@ -191,7 +194,8 @@ class TcpConnection:
 class TcpServer:
     """The TCP port. `tls` and the time for its handshake may be replaced, for the clients to come.
 
-    `web_port` is where those are sent who speak HTTP here; None where there is no such port.
+    `proxies` say in a PROXY header who their clients are. `web_port` is where those are sent who speak HTTP here; None
+    where there is no such port.
     """
 
     def __init__(
@@ -202,9 +206,13 @@ class TcpServer:
         max_line_bytes: int,
         tls: ssl.SSLContext | None = None,
         tls_handshake_timeout_seconds: float = 5.0,
+        proxies: TrustedProxies | None = None,
         web_port: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.tls = tls
+        self._proxies = proxies or TrustedProxies()
+        # Those whose proxy has not said yet who they are.
+        self._arriving: set[ProxiedConnection] = set()
         self._web_port = web_port
         self.tls_handshake_timeout_seconds = tls_handshake_timeout_seconds
         self._clock = clock
@@ -228,15 +236,39 @@ class TcpServer:
 
     async def close(self, within_seconds: float) -> None:
         """Wait for the clients, whose sessions were ended, to take their last lines; then abort the rest."""
+        for arriving in tuple(self._arriving):
+            arriving.abort()
         await self._clients.close(within_seconds)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         set_options(writer.transport)
+        peername = writer.transport.get_extra_info("peername")
+        peer = str(peername[0]) if peername else "unknown"
+        if not self._proxies.trust(peer):
+            self._take(reader, writer, peer, is_forwarded=False)
+        elif len(self._arriving) >= MAX_ARRIVING:
+            writer.transport.abort()
+        else:
+            arriving = ProxiedConnection(
+                cast("asyncio.Transport", writer.transport),
+                cast("asyncio.Protocol", writer.transport.get_protocol()),
+                is_optional=is_loopback(peer),
+                take=lambda client: self._take(reader, writer, client or peer, is_forwarded=True),
+                refuse=lambda why: log.info("a trusted proxy sent no PROXY header", peer=peer, why=why),
+                gone=lambda: self._arriving.discard(arriving),
+            )
+            self._arriving.add(arriving)
+
+    def _take(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str, *, is_forwarded: bool
+    ) -> None:
         self._clients.take(
             TcpConnection(
                 reader,
                 writer,
                 self._clock,
+                address=address,
+                is_forwarded=is_forwarded,
                 tls=self.tls,
                 handshake_seconds=self.tls_handshake_timeout_seconds,
                 other_speech=self._other_speech,

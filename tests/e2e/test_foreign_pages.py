@@ -1,7 +1,7 @@
 """Pages of other sites in a real browser, on the machine where the server runs: they can make nothing happen here."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -41,7 +41,7 @@ async def server(tmp_path: Path) -> AsyncIterator[LiveServer]:
         yield server
 
 
-def lines(*commands: dict[str, object]) -> str:
+def lines(*commands: Mapping[str, object]) -> str:
     return "".join(json.dumps(command) + "\n" for command in commands)
 
 

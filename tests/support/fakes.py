@@ -312,11 +312,11 @@ class MemoryAuthenticator(_Disk):
         self.passwords: dict[str, str | None] = {USER: PASSWORD, "somebody": PASSWORD}  # None: needs none
         self.admins: set[str] = set()
 
-    async def verify(self, name: str, password: str | None, address: str) -> None:
+    async def verify(self, name: str, password: str | None, address: str, *, by_name: bool = True) -> None:
         await self._disk()
         if password == "throttled":
             raise CommandError(Reason.LOGIN_THROTTLED, "Too many wrong passwords.", retry_after_ms=60_000)
-        if name not in self.passwords or self.passwords[name] not in {None, password}:
+        if name not in self.passwords or self.passwords[name] not in ({None, password} if by_name else {password}):
             raise CommandError(Reason.BAD_CREDENTIALS, "The name or the password is wrong.")
 
     async def verify_token(self, token: str, address: str) -> str:

@@ -18,8 +18,8 @@ async def foreign_page(host: str = "127.0.0.1") -> AsyncIterator[str]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             await reader.readuntil(b"\r\n\r\n")
-            head = f"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {len(PAGE)}\r\nconnection: close\r\n\r\n"
-            writer.write(head.encode() + PAGE)
+            head = f"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {len(PAGE)}\r\n"
+            writer.write(f"{head}connection: close\r\n\r\n".encode() + PAGE)
             await writer.drain()
         writer.close()
 

@@ -64,15 +64,15 @@ class Accounts:
         await self._logins.close()
         self._pool.close()
 
-    async def verify(self, name: str, password: str | None, address: str) -> None:
-        """Return where the password is right, or where the name is on the allowlist and has none.
+    async def verify(self, name: str, password: str | None, address: str, *, by_name: bool = True) -> None:
+        """Return where the password is right; or, with `by_name`, where the name is on the allowlist and has none.
 
         `CommandError` where it is wrong (the same, at the same cost, for a name that nobody has), and where there were
         too many wrong ones; `StorageError` where nobody can tell.
         """
         user = await self._store.user(name)
         has_password = user is not None and user.password_hash != NO_PASSWORD
-        if name in self._allowlist and not has_password:
+        if by_name and name in self._allowlist and not has_password:
             if user is None:
                 await self._enrol(name)
             return

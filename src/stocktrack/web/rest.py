@@ -33,6 +33,7 @@ from stocktrack.messages import (
     SubscribeReply,
     TokenReply,
 )
+from stocktrack.web.asgi import IS_FORWARDED
 from stocktrack.web.rest_sessions import RefusedError, RestSession, RestSessions
 from stocktrack.wire.lines import failure
 
@@ -104,7 +105,7 @@ async def _asking(request: Request, sessions: Annotated[RestSessions, Depends(_s
             Reason.NOT_AUTHENTICATED,
             "This needs a token: get one from /api/v1/login and send it as Authorization: Bearer TOKEN.",
         )
-    return await sessions.of_token(token.strip(), _address(request))
+    return await sessions.of_token(token.strip(), _address(request), is_forwarded=request.scope[IS_FORWARDED])
 
 
 Asking = Annotated[RestSession, Depends(_asking)]
@@ -115,7 +116,7 @@ router = APIRouter(prefix="/api/v1", responses={"4XX": {"model": Problem}, "5XX"
 @router.post("/login", response_model=LoginAnswer)
 async def login(body: Login, request: Request, sessions: Annotated[RestSessions, Depends(_sessions)]) -> Any:
     """Get a token for a user's name and password."""
-    session = sessions.open(_address(request), lambda: None)
+    session = sessions.open(_address(request), lambda: None, is_forwarded=request.scope[IS_FORWARDED])
     try:
         await session.ask("AUTH", username=body.username, password=body.password)
         made = await session.ask("TOKEN", days=body.days)

@@ -102,7 +102,7 @@ class RestSessions:
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def of_token(self, token: str, address: str) -> RestSession:
+    async def of_token(self, token: str, address: str, *, is_forwarded: bool) -> RestSession:
         """The session of the user whose token it is, read anew each time so that a revoked one is refused.
 
         `StockTrackError` or `RefusedError` where there is none to be had.
@@ -115,14 +115,14 @@ class RestSessions:
             if found is None or not found.is_open:
                 # Whatever has ended it: until it is closed, it counts as one that the user has.
                 self._forget(username)
-                found = await self._open_for(username, token, address)
+                found = await self._open_for(username, token, address, is_forwarded=is_forwarded)
         found.used_at = self._clock.monotonic()
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
         return found
 
-    async def _open_for(self, username: str, token: str, address: str) -> RestSession:
-        found = self.open(address, lambda: self._ended(username, found))
+    async def _open_for(self, username: str, token: str, address: str, *, is_forwarded: bool) -> RestSession:
+        found = self.open(address, lambda: self._ended(username, found), is_forwarded=is_forwarded)
         try:
             await found.ask("AUTH", token=token)
         except BaseException:
@@ -131,9 +131,10 @@ class RestSessions:
         self._by_user[username] = found
         return found
 
-    def open(self, address: str, on_end: Callable[[], None]) -> RestSession:
+    def open(self, address: str, on_end: Callable[[], None], *, is_forwarded: bool) -> RestSession:
         """A session that has not logged in; `SessionEnd` where there are too many."""
-        session = self._sessions.open(_NoPushes(self._clock, on_end), address=address, door="rest")
+        connection = _NoPushes(self._clock, on_end)
+        session = self._sessions.open(connection, address=address, door="rest", is_forwarded=is_forwarded)
         return RestSession(session, self._lists, self._clock.monotonic())
 
     def close_session(self, session: RestSession) -> None:
