@@ -104,7 +104,6 @@ class App:
         self.server = TcpServer(
             self.sessions,
             clock,
-            max_line_bytes=settings.max_line_bytes,
             tls=server_context(settings.tls_cert, settings.tls_key),
             tls_handshake_timeout_seconds=settings.tls_handshake_timeout_seconds,
             proxies=TrustedProxies(settings.trusted_proxies),
@@ -196,6 +195,7 @@ def _rules(settings: Settings, instance: str) -> SessionRules:
         max_symbols=settings.max_symbols,
         commands_per_second=settings.commands_per_second,
         command_burst=settings.command_burst,
+        bytes_per_second=settings.bytes_per_second,
         auth=("password", "token", *(("allowlist",) if settings.allowlist else ())),
         # Forced, it is for the whole network.
         auth_if_forwarded=(

@@ -219,6 +219,9 @@ class Settings(BaseModel):
     command_burst: Annotated[int, Reload.AT_ONCE] = Field(
         default=200, ge=1, description="commands a session may send at once"
     )
+    bytes_per_second: Annotated[int, Reload.AT_ONCE] = Field(
+        default=65_536, ge=1_024, description="bytes of commands a session may send on average; at once 4 longest lines"
+    )
     login_failures_per_minute: int = Field(
         default=30, ge=1, description="wrong passwords for one name or from one address before a pause"
     )

@@ -3,13 +3,14 @@
 import asyncio
 import functools
 import ssl
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 import structlog
 
 from stocktrack.clock import Clock
-from stocktrack.doors.first_bytes import FirstBytes, Speech, answer_to
+from stocktrack.doors.first_bytes import Speech, answer_to, greeting_speech, speech_of_line
+from stocktrack.doors.line_stream import CutOff, LineStream, LineTooLong
 from stocktrack.doors.listening import Listener
 from stocktrack.doors.proxies import ProxiedConnection, TrustedProxies
 from stocktrack.doors.serving import Clients
@@ -35,14 +36,13 @@ class TcpConnection:
     """One client's socket: a session's `Connection`, and a door's `Client`."""
 
     __slots__ = (
-        *("_clock", "_first_bytes", "_handshake_seconds", "_other_speech", "_reader", "_tls", "_transport", "_writer"),
+        *("_clock", "_handshake_seconds", "_is_known", "_other_speech", "_stream", "_tls", "_transport"),
         *("address", "is_forwarded", "last_sent_at", "owner", "sent_bytes"),
     )
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        stream: LineStream,
         clock: Clock,
         *,
         address: str,
@@ -53,16 +53,12 @@ class TcpConnection:
     ) -> None:
         self.address = address
         self.is_forwarded = is_forwarded
-        self._reader = reader
-        self._writer = writer
-        self._transport = writer.transport
-        # Both now, while nothing was read: the first bytes are what they are there for.
-        self._first_bytes: FirstBytes | None = FirstBytes(
-            cast("asyncio.Protocol", self._transport.get_protocol()), self._speak_lines_to
-        )
-        self._transport.set_protocol(self._first_bytes)
-        self._tls = TlsLayer(self._transport, tls) if tls is not None else None
+        self._stream = stream
+        self._transport = stream.transport
+        # Now, while nothing was read from it: the first bytes are the client's part of the handshake.
+        self._tls = TlsLayer(stream.transport, tls) if tls is not None else None
         self._other_speech = other_speech
+        self._is_known = False  # whether the client speaks our protocol, which the first line tells
         self._handshake_seconds = handshake_seconds
         self._clock = clock
         self.owner: asyncio.Task[None] | None = None
@@ -78,9 +74,9 @@ class TcpConnection:
             self.sent_bytes += len(data)
             self.last_sent_at = self._clock.monotonic()
 
-    async def drain(self) -> None:
+    def drain(self) -> Coroutine[Any, Any, None]:
         """Wait while the client has not taken enough."""
-        await self._writer.drain()
+        return self._stream.drain()
 
     def unsent_bytes(self) -> int:
         """What waits here and in the kernel."""
@@ -106,24 +102,24 @@ class TcpConnection:
         """Send HELLO, after the handshake where this is to be TLS; False where that failed, or where it is no use."""
         if not await self._secure():
             return False
-        assert self._first_bytes is not None  # noqa: S101 - it goes with the first line
-        if self._answer_other(await self._first_bytes.clear_enough()):
+        if self._answer_other(await greeting_speech(self._stream)):
             return False
         self.send(session.hello())
         return True
 
     async def receive(self, session: Session) -> bytes | None:
         """The next line; None at the end of the input, after a line that is too long, and to another protocol."""
-        if self._first_bytes is not None:
-            if self._answer_other(await self._first_bytes.known()):
+        if not self._is_known:
+            speech = await speech_of_line(self._stream)
+            if self._answer_other(speech):
                 return None
-            self._first_bytes = None
+            self._is_known = speech is Speech.LINES
         try:
-            return await self._reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError as cut:
+            return await self._stream.read_line(session.max_line_bytes)
+        except CutOff as cut:
             if cut.partial.strip():
                 self.send(session.line_cut_off())
-        except asyncio.LimitOverrunError:
+        except LineTooLong:
             self.send(session.line_too_long())
         return None
 
@@ -139,7 +135,7 @@ class TcpConnection:
     def turn_away(self, line: bytes) -> None:
         """Say so and close; under TLS nothing is sent, since the handshake would take time."""
         self.send(line)
-        self._writer.close()
+        self._transport.close()
 
     async def finish(self) -> None:
         """Deliver what was sent, wait for the client to close first, then close.
@@ -147,16 +143,15 @@ class TcpConnection:
         Closing a socket while something lies unread in it makes the kernel send a reset, which can overtake the last
         lines and take them from the client. So the rest of the input is read and thrown away.
         """
-        if not self._transport.is_closing() and self._writer.can_write_eof():
+        if not self._transport.is_closing():
             if self._tls is not None:
                 self._tls.end()
-            self._writer.write_eof()
-            while await self._reader.read(65_536):
+            self._transport.write_eof()
+            while await self._stream.read():
                 pass
             if self._tls is not None and self._tls.speech is not None:
                 await self._tls.input_ended()
-        self._writer.close()
-        await self._writer.wait_closed()
+        await self._stream.close()
 
     async def _secure(self) -> bool:
         """Do the TLS handshake where this is to be TLS; whether lines can be sent now."""
@@ -176,19 +171,12 @@ class TcpConnection:
 
     def _answer_other(self, speech: Speech | None) -> bool:
         """Answer a client that speaks another protocol, in its own terms; False where it may well speak ours."""
-        if speech is None or speech is Speech.LINES:
+        if speech is None or speech in {Speech.LINES, Speech.NOTHING}:
             return False
         log.debug("another protocol", speech=speech.value, peer=self._transport.get_extra_info("peername"))
         why = _NOT_TRUSTED if speech is Speech.PROXY else self._other_speech()
         self.send(answer_to(speech, why))
         return True
-
-    def _speak_lines_to(self, reader: asyncio.Protocol) -> None:
-        """Hand what comes to the reader, without a detour."""
-        if self._tls is not None:
-            self._tls.hand_to(reader)
-        else:
-            self._transport.set_protocol(reader)
 
 
 class TcpServer:
@@ -203,7 +191,6 @@ class TcpServer:
         sessions: Sessions,
         clock: Clock,
         *,
-        max_line_bytes: int,
         tls: ssl.SSLContext | None = None,
         tls_handshake_timeout_seconds: float = 5.0,
         proxies: TrustedProxies | None = None,
@@ -216,13 +203,13 @@ class TcpServer:
         self._web_port = web_port
         self.tls_handshake_timeout_seconds = tls_handshake_timeout_seconds
         self._clock = clock
-        self._max_line_bytes = max_line_bytes
         self._listener = Listener(setting="port", flag="--port")
         self._clients = Clients(sessions, "tcp")
 
     async def start(self, host: str, port: int) -> None:
         """Listen; `ConfigError` names the port and the setting where that can't be."""
-        listen = functools.partial(asyncio.start_server, self._connected, limit=self._max_line_bytes)
+        loop = asyncio.get_running_loop()
+        listen = functools.partial(loop.create_server, lambda: LineStream(self._connected))
         await self._listener.start(listen, host, port)
 
     @property
@@ -240,32 +227,29 @@ class TcpServer:
             arriving.abort()
         await self._clients.close(within_seconds)
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        set_options(writer.transport)
-        peername = writer.transport.get_extra_info("peername")
+    def _connected(self, stream: LineStream) -> None:
+        set_options(stream.transport)
+        peername = stream.transport.get_extra_info("peername")
         peer = str(peername[0]) if peername else "unknown"
         if not self._proxies.trust(peer):
-            self._take(reader, writer, peer, is_forwarded=False)
+            self._take(stream, peer, is_forwarded=False)
         elif len(self._arriving) >= MAX_ARRIVING:
-            writer.transport.abort()
+            stream.transport.abort()
         else:
             arriving = ProxiedConnection(
-                cast("asyncio.Transport", writer.transport),
-                cast("asyncio.Protocol", writer.transport.get_protocol()),
+                stream.transport,
+                cast("asyncio.Protocol", stream.transport.get_protocol()),
                 is_optional=is_loopback(peer),
-                take=lambda client: self._take(reader, writer, client or peer, is_forwarded=True),
+                take=lambda client: self._take(stream, client or peer, is_forwarded=True),
                 refuse=lambda why: log.info("a trusted proxy sent no PROXY header", peer=peer, why=why),
                 gone=lambda: self._arriving.discard(arriving),
             )
             self._arriving.add(arriving)
 
-    def _take(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str, *, is_forwarded: bool
-    ) -> None:
+    def _take(self, stream: LineStream, address: str, *, is_forwarded: bool) -> None:
         self._clients.take(
             TcpConnection(
-                reader,
-                writer,
+                stream,
                 self._clock,
                 address=address,
                 is_forwarded=is_forwarded,

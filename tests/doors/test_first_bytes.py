@@ -45,15 +45,21 @@ FIRST_BYTES: list[tuple[bytes, Speech]] = [
 def test_the_first_bytes_tell_what_is_spoken_wherever_tcp_cuts_them(heard: bytes, speech: Speech) -> None:
     assert speech_of(heard) is speech
     lengths = range(min(len(heard), MAX_FIRST_BYTES + 2))
-    told = [found for length in lengths if (found := speech_of(heard[:length])) is not None]
-    assert set(told) <= {speech}
+    told = {speech_of(heard[:length]) for length in lengths}
+    assert told <= {None, Speech.NOTHING, speech}
     assert speech_of(b"") is None
 
 
-@pytest.mark.parametrize("heard", [b"", b"\r\n", b"\x16", b"GET AAPL", b"PROX", PROXY_V2[:-1]])
+@pytest.mark.parametrize("heard", [b"", b"\x16", b"GET AAPL", b"PROX", PROXY_V2[:-1]])
 def test_what_ends_before_it_can_be_told_is_taken_for_lines(heard: bytes) -> None:
     assert speech_of(heard) is None
     assert speech_of(heard, is_all=True) is Speech.LINES
+
+
+def test_empty_lines_tell_nothing() -> None:
+    assert {speech_of(empty) for empty in (b"\n", b" \r\n", b"\n" * 40_000, b"\r\n\n")} == {Speech.NOTHING}
+    assert speech_of(b"\r\n", is_all=True) is Speech.NOTHING
+    assert speech_of(b"\r\n") is None  # a PROXY header could begin so
 
 
 def test_a_request_that_ends_without_a_line_break_is_one_all_the_same() -> None:

@@ -471,6 +471,7 @@ RULES = SessionRules(
     max_symbols=10,
     commands_per_second=50.0,
     command_burst=200,
+    bytes_per_second=65_536,
 )
 LIMITS = SessionLimits(
     max_sessions=1_000,

@@ -70,9 +70,9 @@ HOUSE = (
         "market",
         "events board demand refusals batching upstream routes answer_cache questions outage feed",
     ),
-    row(6, Side.SERVER, "", "subscriptions"),
+    row(6, Side.SERVER, "", "metronome subscriptions"),
     row(7, Side.SERVER, "sessions", "life contracts bucket answers session administration open_sessions"),
-    row(8, Side.SERVER, "doors", "socket_options first_bytes proxies tls listening serving"),
+    row(8, Side.SERVER, "doors", "socket_options first_bytes proxies tls line_stream listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(
         9,

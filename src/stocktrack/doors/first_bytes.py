@@ -8,8 +8,8 @@ is known as cross-protocol scripting; Redis, memcached and mail servers were its
 import asyncio
 import re
 import struct
-from collections.abc import Callable
 from enum import Enum
+from typing import Protocol
 
 from stocktrack.errors import CommandError, Reason
 from stocktrack.wire.lines import encode_line, failure
@@ -36,6 +36,7 @@ _HTTP_1_1_REQUIRED = 0x0D
 class Speech(Enum):
     """What a client speaks."""
 
+    NOTHING = "empty lines"
     LINES = "lines"
     HTTP = "HTTP/1"
     HTTP2 = "HTTP/2"
@@ -44,7 +45,7 @@ class Speech(Enum):
 
 
 def speech_of(heard: bytes, *, is_all: bool = False) -> Speech | None:
-    """What the first bytes of a client tell; None where more have to come first. Empty lines tell nothing."""
+    """What the first bytes of a client tell; None where more have to come first."""
     if heard.startswith(PROXY_V2):
         return Speech.PROXY
     if heard.startswith(_TLS_HANDSHAKE):
@@ -54,17 +55,19 @@ def speech_of(heard: bytes, *, is_all: bool = False) -> Speech | None:
     if PROXY_V2.startswith(heard) and not is_all:
         return None
     line, newline, _ = heard.lstrip().partition(b"\n")
+    if not line and b"\n" in heard:
+        return Speech.NOTHING
     if line.startswith(b"{"):
         return Speech.LINES  # no method of HTTP begins with a brace (RFC 9110, section 9.1)
     if line.startswith(PROXY_V1):
         return Speech.PROXY
-    if not newline and not is_all and len(line) < MAX_FIRST_BYTES:
+    if not newline and not is_all and len(heard) < MAX_FIRST_BYTES:
         return None
     line = line.rstrip()
     if line == _HTTP2_PREFACE:
         return Speech.HTTP2
-    is_too_long = not newline and len(line) >= MAX_FIRST_BYTES
-    if _HTTP_ENDING.search(line[-_LONGEST_ENDING:]) or (is_too_long and _HTTP_BEGINNING.match(line)):
+    is_cut = not newline and not is_all
+    if _HTTP_ENDING.search(line[-_LONGEST_ENDING:]) or (is_cut and _HTTP_BEGINNING.match(line)):
         return Speech.HTTP
     return Speech.LINES
 
@@ -85,7 +88,7 @@ def answer_to(speech: Speech, why: str) -> bytes:
             return _http2_frame(4, b"") + _http2_frame(7, goaway)
         case Speech.TLS:
             return _TLS_ALERT
-        case Speech.PROXY | Speech.LINES:
+        case Speech.PROXY | Speech.LINES | Speech.NOTHING:
             return encode_line(failure(CommandError(Reason.MALFORMED_JSON, why)))
 
 
@@ -94,85 +97,39 @@ def _http2_frame(kind: int, payload: bytes) -> bytes:
     return struct.pack("!I", len(payload))[1:] + bytes((kind, 0)) + bytes(4) + payload
 
 
-class FirstBytes(asyncio.Protocol):
-    """Stands in the place of the protocol `above` until it is known what the client speaks.
+class Unread(Protocol):
+    """What has come from a client and nobody has read yet. `LineStream` is the real one."""
 
-    A client that speaks lines is handed over by `hand_over(above)`, with all that it has said; of any other nothing
-    but its end goes further. Everything else passes through.
-    """
+    @property
+    def unread(self) -> bytes:
+        """The bytes, which stay unread."""
+        ...
 
-    __slots__ = ("_above", "_hand_over", "_heard", "_news", "speech")
+    @property
+    def is_eof(self) -> bool:
+        """Whether no more will come."""
+        ...
 
-    def __init__(self, above: asyncio.Protocol, hand_over: Callable[[asyncio.Protocol], None]) -> None:
-        self._above = above
-        self._hand_over = hand_over
-        self._heard = b""
-        self._news = asyncio.Event()
-        self.speech: Speech | None = None
+    async def more(self) -> None:
+        """Return when more has come, or the end."""
+        ...
 
-    async def clear_enough(self) -> Speech | None:
-        """What the client speaks, as soon as that is known, or as soon as it can be greeted as one of ours: None."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(SILENCE_SECONDS) as patience:
-                while self.speech is None and not self._is_empty_line():
-                    was_silent = not self._heard
-                    await self._more()
-                    if was_silent:
-                        patience.reschedule(loop.time() + LINE_SECONDS)
-        except TimeoutError:
-            pass
-        return self.speech
 
-    async def known(self) -> Speech:
-        """What the client speaks, however long it takes to say so."""
-        while self.speech is None:
-            await self._more()
-        return self.speech
+async def speech_of_line(client: Unread) -> Speech:
+    """What a client speaks, as soon as its first line tells; `NOTHING` where that is empty, and the next one counts."""
+    while (speech := speech_of(client.unread, is_all=client.is_eof)) is None:
+        await client.more()
+    return speech
 
-    def data_received(self, data: bytes) -> None:
-        """Called by the loop, or by the TLS layer."""
-        if self.speech is None:
-            self._heard += data
-            self._judge()
 
-    def eof_received(self) -> bool | None:
-        """Called by the loop, or by the TLS layer."""
-        if self.speech is None:
-            self._judge(is_all=True)
-        return self._above.eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop."""
-        if self.speech is None:
-            self.speech = Speech.LINES
-            self._news.set()
-        self._above.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """Called by the loop."""
-        self._above.pause_writing()
-
-    def resume_writing(self) -> None:
-        """Called by the loop."""
-        self._above.resume_writing()
-
-    def _judge(self, *, is_all: bool = False) -> None:
-        self.speech = speech_of(self._heard, is_all=is_all)
-        if self.speech is Speech.LINES:
-            heard, self._heard = self._heard, b""
-            self._hand_over(self._above)
-            if heard:
-                self._above.data_received(heard)
-        elif self.speech is not None:
-            self._heard = b""
-        elif len(self._heard) > MAX_FIRST_BYTES:
-            self._heard = self._heard.lstrip()  # empty lines without end
-        self._news.set()
-
-    def _is_empty_line(self) -> bool:
-        return self._heard.isspace() and not PROXY_V2.startswith(self._heard)
-
-    async def _more(self) -> None:
-        self._news.clear()
-        await self._news.wait()
+async def greeting_speech(client: Unread) -> Speech | None:
+    """What a client speaks that speaks first; None where it does not, so that it is greeted as one of ours."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(SILENCE_SECONDS) as patience:
+            if not client.unread and not client.is_eof:
+                await client.more()
+            patience.reschedule(loop.time() + LINE_SECONDS)
+            return await speech_of_line(client)
+    except TimeoutError:
+        return None

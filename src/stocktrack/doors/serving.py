@@ -167,6 +167,9 @@ async def _converse(client: Client, session: Session) -> None:
         line = await client.receive(session)
         if line is None:
             return
+        if (pause_seconds := session.seconds_until_turn(len(line))) > 0:
+            # Nothing is read meanwhile, so that the kernel slows the client down.
+            await session.services.clock.sleep(pause_seconds)
         if line := line.strip():
             await client.answer(session, line)
             await client.connection.drain()

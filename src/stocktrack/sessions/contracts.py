@@ -9,6 +9,7 @@ from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST, SessionInfo
+from stocktrack.metronome import Metronome
 from stocktrack.sessions.life import SessionState
 from stocktrack.subscriptions import Subscription
 
@@ -97,6 +98,7 @@ class SessionRules:
     max_symbols: int
     commands_per_second: float
     command_burst: int
+    bytes_per_second: float
     auth: tuple[str, ...] = ("password", "token")
     auth_if_forwarded: tuple[str, ...] = ("password", "token")  # for clients that a proxy forwards
 
@@ -114,6 +116,7 @@ class Services:
     feed: Feed
     board: Board
     clock: Clock
+    metronome: Metronome
     admit: Callable[["Asker", str], None]
     administration: Administration
     # Told the type of each command and the seconds that its answer took.

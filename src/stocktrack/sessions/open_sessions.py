@@ -17,6 +17,7 @@ from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
 from stocktrack.market.board import Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
+from stocktrack.metronome import Metronome
 from stocktrack.sessions.administration import SessionAdministration
 from stocktrack.sessions.contracts import Asker, Authenticator, Services, SessionRules, WatchLists
 from stocktrack.sessions.life import SessionState
@@ -64,6 +65,7 @@ class Sessions:
             feed,
             board,
             clock,
+            Metronome(clock),
             self._admit,
             SessionAdministration(self._open.keys(), clock),
         )
@@ -107,6 +109,7 @@ class Sessions:
 
     async def close(self) -> None:
         """End the tasks; the sessions were ended by `end_all` before."""
+        self._services.metronome.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

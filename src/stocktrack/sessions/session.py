@@ -23,13 +23,17 @@ log = structlog.get_logger()
 
 MAX_BAD_LINES = 20
 MAX_WRONG_LOGINS = 3
+# Longer than any AUTH. A stranger's bytes are a fraction of a user's in the same measure as this is of a user's line.
+MAX_STRANGER_LINE_BYTES = 4_096
+# So many of the longest lines may come at once.
+BURST_LINES = 4
 
 
 class Session:
     """One client. `end` is how anybody else ends it; `closed` is for the door, when the client is gone."""
 
     __slots__ = (
-        *("_bad_lines", "_commands", "_farewell", "_following", "_wrong_logins"),
+        *("_bad_lines", "_bytes", "_commands", "_farewell", "_following", "_wrong_logins"),
         *("address", "connection", "door", "has_token", "is_forwarded", "name", "opened_at", "services", "state"),
         *("subscription", "username"),
     )
@@ -58,11 +62,13 @@ class Session:
             services.board,
             connection,
             services.clock,
+            services.metronome,
             interval_seconds=services.rules.push_interval_seconds,
             name=name,
         )
         self._bad_lines = 0  # in a row
         self._commands = Bucket(services.rules.command_burst, self.opened_at)
+        self._bytes = self._full_of_bytes()
         self._farewell: SessionEnd | None = None
         self._following = b""
         self._wrong_logins = 0
@@ -71,6 +77,12 @@ class Session:
     def is_open(self) -> bool:
         """Whether more commands are taken."""
         return self.state is not SessionState.ENDED
+
+    @property
+    def max_line_bytes(self) -> int:
+        """How long the next line may be."""
+        most = self.services.rules.max_line_bytes
+        return min(most, MAX_STRANGER_LINE_BYTES) if self.state is SessionState.GREETED else most
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -93,7 +105,6 @@ class Session:
         self._bad_lines = 0
         began = self.services.clock.monotonic()
         try:
-            self._take_turn(began)
             await self._check_permitted(command)
             reply = await ANSWERS[type(command)](self, command)
         except StockTrackError as error:
@@ -105,6 +116,35 @@ class Session:
             )
         self.services.observe(command.type, self.services.clock.monotonic() - began)
         return reply if self._farewell is None else failure(self._farewell, command)
+
+    def seconds_until_turn(self, message_bytes: int) -> float:
+        """How long the door has to wait before it has a message of so many bytes looked at, and reads on.
+
+        The client is slowed down and loses nothing. Both what it costs to read a message and what it costs to answer
+        one are counted here, before anything is known of the message, and before a login as after it.
+        """
+        rules, now = self.services.rules, self.services.clock.monotonic()
+        max_bytes = self.max_line_bytes
+        return max(
+            self._commands.owe(1, per_second=rules.commands_per_second, burst=rules.command_burst, now=now),
+            self._bytes.owe(
+                message_bytes,
+                per_second=rules.bytes_per_second * max_bytes / rules.max_line_bytes,
+                burst=BURST_LINES * max_bytes,
+                now=now,
+            ),
+        )
+
+    def take_turn(self) -> None:
+        """Count a command of a door that can't slow its client down; `CommandError` where there were too many."""
+        rules, now = self.services.rules, self.services.clock.monotonic()
+        wait_seconds = self._commands.take(1, per_second=rules.commands_per_second, burst=rules.command_burst, now=now)
+        if wait_seconds > 0:
+            raise CommandError(
+                Reason.RATE_LIMITED,
+                f"More than {rules.commands_per_second:g} commands a second; this one was not run.",
+                retry_after_ms=max(1, round(wait_seconds * 1000)),
+            )
 
     async def receive(self, line: bytes) -> bytes:
         """The answer to a line, to be sent in one piece and before anything else is awaited.
@@ -157,6 +197,7 @@ class Session:
         self.username = username
         self.has_token = by_token
         self._move(Step.LOGGED_IN)
+        self._bytes = self._full_of_bytes()
 
     def count_wrong_login(self) -> bool:
         """Note that a login was wrong, and say whether it was one too many, which ends the session."""
@@ -192,14 +233,14 @@ class Session:
     def welcome_guest(self) -> None:
         """Let the client have prices without a login; nothing can be saved for it. The door decides who is a guest."""
         self._move(Step.WELCOMED)
+        self._bytes = self._full_of_bytes()
 
     def line_too_long(self) -> bytes:
         """The answer to a line over the limit; the door closes, since the tail would run as another command."""
+        before = " before the login" if self.state is SessionState.GREETED else ""
+        too_long = f"The line is longer than {self.max_line_bytes} bytes, the most{before}; the session ends."
         self._end("line too long")
-        limit = self.services.rules.max_line_bytes
-        return encode_line(
-            failure(CommandError(Reason.LINE_TOO_LONG, f"The line is longer than {limit} bytes; the session ends."))
-        )
+        return encode_line(failure(CommandError(Reason.LINE_TOO_LONG, too_long)))
 
     def line_cut_off(self) -> bytes:
         """The answer to an input that ended in the middle of a line, which is not run."""
@@ -272,15 +313,8 @@ class Session:
             )
         return CommandError(Reason.NOT_AUTHENTICATED, f"{command.type} needs a login: send AUTH first.")
 
-    def _take_turn(self, now: float) -> None:
-        rules = self.services.rules
-        wait_seconds = self._commands.take(1, per_second=rules.commands_per_second, burst=rules.command_burst, now=now)
-        if wait_seconds > 0:
-            raise CommandError(
-                Reason.RATE_LIMITED,
-                f"More than {rules.commands_per_second:g} commands a second; this one was not run.",
-                retry_after_ms=max(1, round(wait_seconds * 1000)),
-            )
+    def _full_of_bytes(self) -> Bucket:
+        return Bucket(BURST_LINES * self.max_line_bytes, self.services.clock.monotonic())
 
     def _end(self, why: str) -> None:
         if self.is_open:

@@ -10,11 +10,12 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from stocktrack.clock import Clock
+from stocktrack.errors import CommandError
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply
 from stocktrack.sessions.contracts import Authenticator, WatchLists
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
-from stocktrack.wire.lines import command_of
+from stocktrack.wire.lines import command_of, failure
 
 IDLE_SECONDS = 60.0
 
@@ -71,6 +72,10 @@ class RestSession:
 
     async def ask(self, command_type: str, /, **fields: Any) -> Reply:
         """The reply to a command; `RefusedError` where it failed, `BadLine` where it is none. None is left out."""
+        try:
+            self.session.take_turn()
+        except CommandError as error:
+            raise RefusedError(failure(error)) from None
         command = command_of(command_type, **fields)
         reply = await self.session.ask(command)
         self.session.take_following()  # a request is answered once: nobody reads prices here

@@ -126,11 +126,11 @@ class WebSocketClient:
     async def receive(self, session: Session) -> bytes | None:
         """The next message; None after the last one, and after one that can't be taken."""
         match await self._websocket.receive():
-            case bytes() as message:
+            case bytes() as message if len(message) <= session.max_line_bytes:
                 return message
             case Input.CLOSED:
                 self._close_code = CloseCode.NORMAL_CLOSURE
-            case Input.TOO_LONG:
+            case Input.TOO_LONG | bytes():
                 self.connection.send(session.line_too_long())
                 self._close_code = CloseCode.MESSAGE_TOO_BIG
             case Input.BINARY:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from stocktrack.errors import Code, CommandError, Reason
+from stocktrack.errors import Code, Reason
 from stocktrack.messages import AuthReply, Failure, Missing, Notice, PingReply, ServerMessage, UnsubscribeReply
 from stocktrack.quotes import shown
 from stocktrack.sessions.session import Session, last_word
@@ -115,9 +115,9 @@ async def answer_action(session: Session, objects: LiveObjects, fields: LiveObje
         case "authenticate":
             command = {"type": "AUTH", "token": fields.get("token")}
         case "subscribe" | "unsubscribe":
-            return _of_error(f'The action {action} needs a "symbol" or "symbols".')
+            return _no_command(session, f'The action {action} needs a "symbol" or "symbols".')
         case _:
-            return _of_error(f"There is no action {shown(str(action))}; there are {', '.join(ACTIONS)}.")
+            return _no_command(session, f"There is no action {shown(str(action))}; there are {', '.join(ACTIONS)}.")
     try:
         reply = await session.ask(parse_command(command))
     except BadLine as error:
@@ -133,8 +133,8 @@ def refuse(session: Session, error: BadLine) -> list[str]:
     return [*of_message(failure(error)), *(of_message(last_word(why)) if why is not None else ())]
 
 
-def _of_error(message: str) -> list[str]:
-    return of_message(failure(CommandError(Reason.INVALID_COMMAND, message)))
+def _no_command(session: Session, message: str) -> list[str]:
+    return refuse(session, BadLine(Reason.INVALID_COMMAND, message))
 
 
 class LiveConnection:
