@@ -266,7 +266,7 @@ class Settings(BaseModel):
     @property
     def database(self) -> str:
         """The SQLAlchemy address of the database."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'stocktrack.db'}"
+        return self.database_url or f"sqlite:///{self.data_dir / 'stocktrack.db'}"
 
 
 def settings_marked(mark: type[Mark]) -> dict[str, Mark]:

@@ -11,6 +11,7 @@ from fakes import LIMITS, PASSWORD, POLL_SECONDS, USER, Client, House, MemoryCon
 from stocktrack.clock import settle
 from stocktrack.errors import Code, Reason, SessionEnd
 from stocktrack.sessions.life import SessionState
+from stocktrack.sessions.session import MAX_KEPT_WAITING_SECONDS
 
 SHUTDOWN = SessionEnd(Reason.SHUTDOWN, "The server is stopping.", retry_after_ms=5_000)
 
@@ -165,15 +166,43 @@ async def test_a_login_in_time_has_no_deadline_any_more(house: House) -> None:
     assert client.is_open()
 
 
-async def test_a_login_that_is_still_being_checked_at_the_deadline_comes_too_late(house: House) -> None:
+async def test_a_client_is_not_closed_for_the_time_that_the_server_takes_for_its_login(house: House) -> None:
     client = house.client()
+    await house.clock.advance(29)
     house.accounts.may_go_on.clear()
     login = await soon(client.command("AUTH", username=USER, password=PASSWORD))
-    await house.clock.advance(30)
+    await house.clock.advance(59)
+    house.accounts.may_go_on.set()
+    assert (await login)["code"] == 200
+    assert client.session.username == USER
+
+
+async def test_the_servers_time_for_a_login_is_limited_too(house: House) -> None:
+    client = house.client()
+    await house.clock.advance(10)
+    house.accounts.may_go_on.clear()
+    login = await soon(client.command("AUTH", username=USER, password=PASSWORD))
+    await house.clock.advance(MAX_KEPT_WAITING_SECONDS + 19)
+    assert client.is_open()
+    await house.clock.advance(1)
     house.accounts.may_go_on.set()
     assert await login == {}
-    assert [message["reason"] for message in client.connection.messages()] == ["auth_timeout"]
+    assert client.connection.messages()[-1]["reason"] == "auth_timeout"
     assert client.session.username is None
+
+
+async def test_wrong_logins_that_take_the_server_long_win_no_more_than_its_time(house: House) -> None:
+    client = house.client()
+    for _ in range(2):
+        house.accounts.may_go_on.clear()
+        login = await soon(client.command("AUTH", username=USER, password="wrong"))
+        await house.clock.advance(40)
+        house.accounts.may_go_on.set()
+        assert (await login)["reason"] == "bad_credentials"
+    await house.clock.advance(9)
+    assert client.is_open()
+    await house.clock.advance(1)
+    assert not client.is_open()
 
 
 async def test_short_deadlines_are_looked_at_often_enough() -> None:

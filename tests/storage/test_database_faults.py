@@ -123,6 +123,18 @@ async def test_while_another_process_has_the_file_locked_changes_fail_and_all_el
         assert await saved(ann) == ["TSLA", "AAPL"]
 
 
+async def test_a_crowd_waits_for_another_process_that_changes_the_file_and_nobody_is_refused(path: Path) -> None:
+    async with running(path.parent, f"sqlite:///{path}") as server:
+        clients = [await server.log_in() for _ in range(20)]
+        async with locked_by_another_process(path, "BEGIN IMMEDIATE"):
+            saves = [asyncio.create_task(save(client, symbol)) for client, symbol in zip(clients, MANY, strict=False)]
+            late = await server.log_in()  # a login waits for nobody
+            await assert_prices_go_on(late)
+            assert not any(reply.done() for reply in saves)
+        assert {(await reply)["code"] for reply in saves} == {200}
+        assert sorted(await saved(late)) == sorted(MANY[:20])
+
+
 async def test_a_file_that_another_process_has_for_itself_keeps_the_server_from_starting(path: Path) -> None:
     await write_users(path, "ann")
     statements = ("PRAGMA locking_mode = EXCLUSIVE", "BEGIN EXCLUSIVE", "UPDATE users SET token_epoch = 1")

@@ -160,7 +160,7 @@ async def test_every_commit_waits_for_the_disk_whatever_the_server_does_else(
             await store._database.write(lambda connection, of=of: connection.exec_driver_sql(f"SHOW {of}").scalar())  # type: ignore[misc]  # mypy infers no lambda with a default
             for of in ("synchronous_commit", "lock_timeout", "application_name")
         ]
-    assert values == ["on", "5s", "stocktrack"]
+    assert values == ["on", "100ms", "stocktrack"]
 
 
 async def test_a_thousand_reads_at_once_take_a_few_connections(postgres: PostgresServer, name: str, url: str) -> None:

@@ -41,7 +41,7 @@ def contents_of(path: Path) -> bytes:
 
 
 def database_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if "_connection_worker" in thread.name]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("database ")]
 
 
 def assert_database_threads_end() -> None:
@@ -264,9 +264,10 @@ async def test_a_change_that_has_begun_is_made_also_when_its_caller_is_cancelled
 async def begun_change(store: Store) -> asyncio.Task[None]:
     """A call that is in the middle of saving AAPL for the first user."""
     has_begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     def change(connection: Connection) -> None:
-        has_begun.set()
+        loop.call_soon_threadsafe(has_begun.set)
         connection.exec_driver_sql("INSERT INTO saved_symbols (user_id, symbol) VALUES (1, 'AAPL')")
 
     call = asyncio.create_task(store._database.write(change))

@@ -54,7 +54,7 @@ HOUSE = (
     row(2, Side.SHARED, "", "messages"),
     row(3, Side.SHARED, "wire", "connection lines schema"),
     row(3, Side.SERVER, "", "config"),
-    row(3, Side.SERVER, "storage", "tables migrations database sqlite postgres store"),
+    row(3, Side.SERVER, "storage", "tables migrations groups database sqlite postgres shared_reads store"),
     row(3, Side.SERVER, "storage.migrations", "env runner versions"),
     row(3, Side.SERVER, "storage.migrations.versions", "0001_first 0002_admins_and_tokens 0003_longer_symbols"),
     row(

@@ -34,8 +34,9 @@ class Batches:
         """Have `symbols` fetched and wait for it; the errors of those that failed."""
         errors: dict[str, StockTrackError] = {}
         for symbol, future in {symbol: self._join(symbol) for symbol in symbols}.items():
-            # The call belongs to all who wait for it: one who goes away does not take it along.
-            error = await asyncio.shield(future)
+            # The call belongs to all who wait for it: one who goes away does not take it along. The first symbol is
+            # waited for, and the others of its call are there with it.
+            error = future.result() if future.done() else await asyncio.shield(future)
             if error is not None:
                 errors[symbol] = error
         return errors

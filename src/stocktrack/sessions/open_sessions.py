@@ -215,8 +215,8 @@ class Sessions:
         for session in tuple(self._open):
             if not session.is_open:
                 continue
-            if session.state is SessionState.GREETED and now - session.opened_at >= self._limits.auth_timeout_seconds:
-                seconds = self._limits.auth_timeout_seconds
+            seconds = self._limits.auth_timeout_seconds
+            if session.state is SessionState.GREETED and session.login_seconds(now) >= seconds:
                 session.end(SessionEnd(Reason.AUTH_TIMEOUT, f"There was no successful AUTH within {seconds:g} s."))
             elif self._is_slow(session, now):
                 self._end_slow(session)

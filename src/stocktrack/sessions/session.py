@@ -23,19 +23,24 @@ log = structlog.get_logger()
 
 MAX_BAD_LINES = 20
 MAX_WRONG_LOGINS = 3
-# Longer than any AUTH. A stranger's bytes are a fraction of a user's in the same measure as this is of a user's line.
+# Before the login: longer than any AUTH, and what fraction of a user's bytes a second. To parse a line of 4 KB takes
+# some 0.4 ms, and there may be 2,000 strangers.
 MAX_STRANGER_LINE_BYTES = 4_096
+STRANGER_BYTES_FRACTION = 1 / 64
 # So many of the longest lines may come at once.
 BURST_LINES = 4
+# How much of a login's time may be the server's: a busy database is waited for half as long, a password's hash less.
+MAX_KEPT_WAITING_SECONDS = 60.0
 
 
 class Session:
     """One client. `end` is how anybody else ends it; `closed` is for the door, when the client is gone."""
 
     __slots__ = (
-        *("_bad_lines", "_bytes", "_commands", "_farewell", "_following", "_wrong_logins"),
-        *("address", "connection", "door", "has_token", "is_forwarded", "name", "opened_at", "services", "state"),
-        *("subscription", "username"),
+        *("_auth_began", "_bad_lines", "_bytes", "_commands", "_farewell", "_following", "_kept_waiting_seconds"),
+        "_wrong_logins",
+        *("address", "connection", "door", "has_token", "name", "opened_at", "services", "state"),
+        *("is_forwarded", "subscription", "username"),
     )
 
     def __init__(
@@ -72,6 +77,8 @@ class Session:
         self._farewell: SessionEnd | None = None
         self._following = b""
         self._wrong_logins = 0
+        self._auth_began: float | None = None  # while an AUTH is under way
+        self._kept_waiting_seconds = 0.0  # by those AUTHs that are answered
 
     @property
     def is_open(self) -> bool:
@@ -106,6 +113,8 @@ class Session:
         began = self.services.clock.monotonic()
         try:
             await self._check_permitted(command)
+            if command.type == "AUTH":
+                self._auth_began = began
             reply = await ANSWERS[type(command)](self, command)
         except StockTrackError as error:
             reply = failure(error, command, error.missing if isinstance(error, AllMissingError) else None)
@@ -114,7 +123,12 @@ class Session:
             reply = failure(
                 CommandError(Reason.INTERNAL_ERROR, "The server failed to do this; its log says why."), command
             )
-        self.services.observe(command.type, self.services.clock.monotonic() - began)
+        finally:
+            self._auth_began = None
+        seconds = self.services.clock.monotonic() - began
+        if command.type == "AUTH":
+            self._kept_waiting_seconds += seconds
+        self.services.observe(command.type, seconds)
         return reply if self._farewell is None else failure(self._farewell, command)
 
     def seconds_until_turn(self, message_bytes: int) -> float:
@@ -124,13 +138,13 @@ class Session:
         one are counted here, before anything is known of the message, and before a login as after it.
         """
         rules, now = self.services.rules, self.services.clock.monotonic()
-        max_bytes = self.max_line_bytes
+        fraction = STRANGER_BYTES_FRACTION if self.state is SessionState.GREETED else 1.0
         return max(
             self._commands.owe(1, per_second=rules.commands_per_second, burst=rules.command_burst, now=now),
             self._bytes.owe(
                 message_bytes,
-                per_second=rules.bytes_per_second * max_bytes / rules.max_line_bytes,
-                burst=BURST_LINES * max_bytes,
+                per_second=rules.bytes_per_second * fraction,
+                burst=BURST_LINES * self.max_line_bytes,
                 now=now,
             ),
         )
@@ -251,6 +265,14 @@ class Session:
     def closed(self) -> None:
         """The client is gone: stop everything that was done for it."""
         self._end("the connection closed")
+
+    def login_seconds(self, now: float) -> float:
+        """How long the client takes for its login: what the server takes to answer an AUTH is not the client's time.
+
+        That holds for a minute in all, so that nobody is without a login for ever.
+        """
+        under_way = now - self._auth_began if self._auth_began is not None else 0.0
+        return now - self.opened_at - min(self._kept_waiting_seconds + under_way, MAX_KEPT_WAITING_SECONDS)
 
     # --- what others do with a session -----------------------------------------------------------------------------
 

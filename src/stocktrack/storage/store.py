@@ -4,8 +4,9 @@ Every method is one transaction: what it has returned is on disk, and where it r
 is its symbols: it begins with the first one that is saved under its name and ends with the last one taken out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, Delete, Update, bindparam, delete, distinct, func, insert, select, update
 from sqlalchemy.engine import make_url
@@ -13,7 +14,9 @@ from sqlalchemy.exc import ArgumentError, IntegrityError
 
 from stocktrack.errors import CommandError, ConfigError, Reason, extra_hint
 from stocktrack.messages import MAIN_LIST
-from stocktrack.storage.database import Database
+from stocktrack.storage.database import BUSY_TIMEOUT_SECONDS, Database
+from stocktrack.storage.groups import Call, Result, answer_of
+from stocktrack.storage.shared_reads import SharedReads
 from stocktrack.storage.sqlite import SqliteDatabase
 from stocktrack.storage.tables import saved_symbols, users
 
@@ -64,8 +67,11 @@ _SELECT_LISTS = (
 class Store:
     """The database behind `url`, for one event loop. `open`, then use, then `close`."""
 
-    def __init__(self, url: str, *, busy_timeout_seconds: float = 5.0) -> None:
+    def __init__(self, url: str, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> None:
         self._database = _database_at(url, busy_timeout_seconds)
+        self._shared = SharedReads(self._database)
+        # The change of each user that was asked for last, as long as it waits: what it is, and who makes it.
+        self._last_changes: dict[str, tuple[Hashable, Call[Any]]] = {}
 
     @property
     def label(self) -> str:
@@ -91,13 +97,13 @@ class Store:
         return sorted((UserRow(*row) for row in rows), key=lambda user: user.name)
 
     async def user(self, name: str) -> UserRow | None:
-        """The user of exactly this name."""
+        """The user of exactly this name, as of now; where nothing was changed lately that costs some microseconds."""
 
         def find(connection: Connection) -> UserRow | None:
             row = connection.execute(_SELECT_USER, {"of": name}).one_or_none()
             return None if row is None else UserRow(*row)
 
-        return await self._database.read(find)
+        return await self._shared.read(("user", name), find)
 
     async def add_user(self, name: str, password_hash: str, *, created_at_ms: int, is_admin: bool = False) -> None:
         """Add a user; `CommandError` where there is one of this name."""
@@ -114,7 +120,7 @@ class Store:
             except IntegrityError:
                 raise CommandError(Reason.INVALID_COMMAND, f"There is a user {name!r} already.") from None
 
-        await self._database.write(change)
+        await self._change(name, change)
 
     async def set_password_hash(self, name: str, password_hash: str, *, expected: str | None = None) -> bool:
         """Change a user's hash, and say whether there was such a user.
@@ -124,29 +130,31 @@ class Store:
         where = [users.c.name == name]
         if expected is not None:
             where.append(users.c.password_hash == expected)
-        return await self._changes_one(update(users).where(*where).values(password_hash=password_hash))
+        return await self._changes_one(name, update(users).where(*where).values(password_hash=password_hash))
 
     async def set_admin(self, name: str, is_admin: bool) -> bool:
         """Make a user an administrator or an ordinary one, and say whether there was such a user."""
-        return await self._changes_one(update(users).where(users.c.name == name).values(is_admin=is_admin))
+        return await self._changes_one(name, update(users).where(users.c.name == name).values(is_admin=is_admin))
 
     async def revoke_tokens(self, name: str) -> bool:
         """End every token that a user has now, and say whether there was such a user."""
         next_epoch = users.c.token_epoch + 1
-        return await self._changes_one(update(users).where(users.c.name == name).values(token_epoch=next_epoch))
+        return await self._changes_one(name, update(users).where(users.c.name == name).values(token_epoch=next_epoch))
 
     async def remove_user(self, name: str) -> bool:
         """Remove a user with all watch lists, and say whether there was such a user."""
-        return await self._changes_one(delete(users).where(users.c.name == name))
+        return await self._changes_one(name, delete(users).where(users.c.name == name))
 
     async def list_names(self, name: str) -> tuple[str, ...]:
         """The names of the user's watch lists: the main list, which is always there, then the others by name."""
-        named = await self._database.read(lambda connection: _list_names(connection, name))
+        named = await self._shared.read(("lists", name), lambda connection: _list_names(connection, name))
         return (MAIN_LIST, *sorted(named - {MAIN_LIST}))
 
     async def saved(self, name: str, list_name: str = MAIN_LIST) -> tuple[str, ...]:
         """A watch list's symbols in the order of saving; none for a user or a list that does not exist."""
-        return await self._database.read(lambda connection: _saved(connection, name, list_name))
+        return await self._shared.read(
+            ("saved", name, list_name), lambda connection: _saved(connection, name, list_name)
+        )
 
     async def save(self, name: str, symbols: Sequence[str], limit: int, list_name: str = MAIN_LIST) -> None:
         """Add to a watch list those symbols that are not in it: all, or none beyond `limit` in all.
@@ -154,6 +162,13 @@ class Store:
         `CommandError` where they would be more, where it would be one list too many, or where the user was removed
         meanwhile.
         """
+        if symbols and frozenset(symbols).issubset(await self.saved(name, list_name)):
+            return None  # a client that comes back saves what is saved: that waits for no disk
+        asked = ("save", list_name, tuple(symbols), limit)
+        last, call = self._last_changes.get(name, (None, None))
+        if call is not None and last == asked and not call.has_begun:
+            # Many clients of one user save the same at once: after the first of them the others would change nothing.
+            return await answer_of(call)
 
         def change(connection: Connection) -> None:
             user_id = connection.scalar(_LOCK_USER, {"of": name})
@@ -169,7 +184,8 @@ class Store:
                     f"A saved list holds at most {limit} symbols: it has {len(held)} and {len(new)} would be added. "
                     "Take some out with UNSUBSCRIBE first.",
                 )
-            if not held and len({MAIN_LIST, list_name, *_list_names(connection, name)}) > MAX_LISTS:
+            is_new_list = not held and list_name != MAIN_LIST  # which is always there
+            if is_new_list and len({MAIN_LIST, list_name, *_list_names(connection, name)}) > MAX_LISTS:
                 raise CommandError(
                     Reason.SYMBOL_LIMIT,
                     f"A user has at most {MAX_LISTS} lists, and there are as many. Empty one with UNSUBSCRIBE first.",
@@ -177,10 +193,13 @@ class Store:
             rows = [{"user_id": user_id, "list_name": list_name, "symbol": symbol} for symbol in new]
             connection.execute(insert(saved_symbols), rows)
 
-        await self._database.write(change)
+        return await self._change(name, change, asked)
 
     async def unsave(self, name: str, symbols: Sequence[str] | None, list_name: str = MAIN_LIST) -> tuple[str, ...]:
         """Take symbols (None: all) out of a watch list; those that were in it, in the order asked."""
+        held_now = await self.saved(name, list_name)
+        if not held_now or (symbols is not None and frozenset(symbols).isdisjoint(held_now)):
+            return ()
 
         def change(connection: Connection) -> tuple[str, ...]:
             user_id = connection.scalar(_LOCK_USER, {"of": name})
@@ -190,7 +209,7 @@ class Store:
             connection.execute(delete(saved_symbols).where(*of_list, saved_symbols.c.symbol.in_(removed)))
             return removed
 
-        return await self._database.write(change)
+        return await self._change(name, change)
 
     async def forget(self, name: str, symbols: Sequence[str]) -> None:
         """Take symbols out of all watch lists of a user."""
@@ -200,10 +219,21 @@ class Store:
             of_user = saved_symbols.c.user_id == user_id
             connection.execute(delete(saved_symbols).where(of_user, saved_symbols.c.symbol.in_(symbols)))
 
-        await self._database.write(change)
+        await self._change(name, change)
 
-    async def _changes_one(self, statement: Update | Delete) -> bool:
-        return await self._database.write(lambda connection: connection.execute(statement).rowcount > 0)
+    async def _change(self, name: str, work: Callable[[Connection], Result], asked: Hashable | None = None) -> Result:
+        """Make a change of a user; `asked` is the same where two of them are equal."""
+        call = self._database.begin_write(work, of=name)
+        self._last_changes[name] = asked, call
+        call.answer.add_done_callback(lambda _: self._changed(name, call))
+        return await answer_of(call)
+
+    def _changed(self, name: str, call: Call[Any]) -> None:
+        if self._last_changes.get(name, (None, None))[1] is call:
+            del self._last_changes[name]
+
+    async def _changes_one(self, name: str, statement: Update | Delete) -> bool:
+        return await self._change(name, lambda connection: connection.execute(statement).rowcount > 0)
 
 
 def _saved(connection: Connection, name: str, list_name: str) -> tuple[str, ...]:
