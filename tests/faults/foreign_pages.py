@@ -6,6 +6,8 @@ The server is a classroom's (`allowlist`), on loopback, as it is by default; eac
 speaks to the TCP port in every way that a browser has, and comes under a name of its own that points at this machine
 (DNS rebinding); and somebody far away comes through a proxy on this machine. It prints what each reached and how long
 an honest login takes after it, and exits 1 where any reached something.
+Measured: 0 of 13. Before anybody looked at the first bytes, the Host and the signs of a proxy it was 5: a fetch, a
+beacon and a rebound WebSocket changed the list, and through a proxy both doors let a stranger in without a login.
 """
 
 import asyncio
