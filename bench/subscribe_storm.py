@@ -32,9 +32,11 @@ from typing import Any
 from served import Served, served
 
 from stocktrack.accounts.accounts import NO_PASSWORD
+from stocktrack.accounts.identity import new_token_id
 from stocktrack.accounts.tokens import open_signer
 from stocktrack.clock import RealClock
-from stocktrack.storage.store import Store
+from stocktrack.scopes import Scope
+from stocktrack.storage.store import Store, TokenRow
 
 PASSWORD = "right password"  # noqa: S105 - of users that live as long as this benchmark
 SYMBOLS = [f"S{number:04}" for number in range(20)]
@@ -177,7 +179,11 @@ async def tokens(server: Served, count: int) -> list[str]:
     try:
         names = [f"user{number}" for number in range(count)]
         await asyncio.gather(*(store.add_user(name, NO_PASSWORD, created_at_ms=1) for name in names))
-        return [signer.make(name, 1, 0, days=1).text for name in names]
+        rows = [TokenRow(new_token_id(), None, Scope.FULL, 1, signer.expiry_ms(1)) for _ in names]
+        await asyncio.gather(
+            *(store.add_token(name, row, may=lambda _: True) for name, row in zip(names, rows, strict=True))
+        )
+        return [signer.make(name, 1, 0, row).text for name, row in zip(names, rows, strict=True)]
     finally:
         await store.close()
 

@@ -24,6 +24,7 @@ from fakes import (
     soon,
 )
 from stocktrack.clock import settle
+from stocktrack.scopes import Scope
 from stocktrack.wire.lines import decode_line
 
 # --- AUTH and LOGOUT ---
@@ -84,11 +85,15 @@ async def test_a_password_stands_in_no_answer_and_no_log(house: House, stranger:
 # --- tokens and the allowlist ---
 
 
-async def test_a_token_logs_in_with_the_same_reply_as_a_password(house: House, stranger: Client) -> None:
+async def test_a_token_logs_in_with_the_reply_to_a_password_and_what_it_is_itself(
+    house: House, stranger: Client
+) -> None:
     house.accounts.lists[USER] = ["TSLA"]
-    reply = await stranger.command("AUTH", id=1, token=f"token of {USER}")
+    token = await house.accounts.make_token(USER, 1, scope=Scope.READ)
+    reply = await stranger.command("AUTH", id=1, token=token.text)
     by_password = await house.client().command("AUTH", id=1, **EXAMPLES["AUTH"])
-    assert reply == by_password
+    told = {"token_id": token.token_id, "scope": "read", "expires_at": token.expires_at_ms}
+    assert reply == by_password | told
     assert (reply["code"], reply["username"], reply["symbols"]) == (200, USER, ["TSLA"])
 
 
@@ -107,18 +112,20 @@ async def test_token_gives_what_logs_in_next_time_and_says_until_when(house: Hou
 
 
 async def test_a_session_that_a_token_opened_gets_no_other_token(house: House, stranger: Client) -> None:
-    await stranger.command("AUTH", token=f"token of {USER}")
+    token = await house.accounts.make_token(USER, 1)
+    assert (await stranger.command("AUTH", token=token.text))["code"] == 200
     assert code_and_reason(await stranger.command("TOKEN")) == (401, "not_permitted")
 
 
 async def test_a_token_stands_in_no_log_and_no_repr(house: House, user: Client) -> None:
     with capture_logs() as logs:
-        await user.command("TOKEN")
-        await house.client().command("AUTH", token=f"token of {USER}")
+        token = (await user.command("TOKEN"))["token"]
+        await house.client().command("AUTH", token=token)
         await house.client().command("AUTH", token="token of nobody")
         house.accounts.passwords = None  # type: ignore[assignment] # makes the next login fail unexpectedly
-        await house.client().command("AUTH", token=f"token of {USER}")
+        await house.client().command("AUTH", token=token)
     assert logs
+    assert token not in repr(logs)
     assert "token of" not in repr(logs)
     assert "secret" not in repr(decode_line(b'{"type":"AUTH","token":"secret"}'))
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeVar
 
+from stocktrack.accounts.identity import HeldToken, Identity
 from stocktrack.accounts.tokens import IssuedToken
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
@@ -22,10 +23,11 @@ from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS
 from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
+from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.sessions.session import Session
-from stocktrack.storage.store import MAX_LISTS
+from stocktrack.storage.store import MAX_LISTS, TokenRow, UserRow
 from stocktrack.wire.lines import decode_server_line
 
 NOW_MS = 1_712_331_900_000
@@ -311,33 +313,107 @@ class MemoryAuthenticator(_Disk):
         _Disk.__init__(self)
         self.passwords: dict[str, str | None] = {USER: PASSWORD, "somebody": PASSWORD}  # None: needs none
         self.admins: set[str] = set()
+        self.disabled: set[str] = set()
+        self.now_ms: Callable[[], int] = lambda: NOW_MS
+        # Of each name the person who has it, and how often the password and all tokens were changed or ended.
+        self.people: Counter[str] = Counter()
+        self.password_epochs: Counter[str] = Counter()
+        self.token_epochs: Counter[str] = Counter()
+        # The tokens by their text, and whose they are.
+        self.issued: dict[str, tuple[str, TokenRow]] = {}
+        self.reads: Counter[str] = Counter()
 
-    async def verify(self, name: str, password: str | None, address: str, *, by_name: bool = True) -> None:
+    async def verify(self, name: str, password: str | None, address: str, *, by_name: bool = True) -> Identity:
         await self._disk()
         if password == "throttled":
             raise CommandError(Reason.LOGIN_THROTTLED, "Too many wrong passwords.", retry_after_ms=60_000)
-        if name not in self.passwords or self.passwords[name] not in ({None, password} if by_name else {password}):
+        right = {None, password} if by_name else {password}
+        if name not in self.passwords or self.passwords[name] not in right or name in self.disabled:
             raise CommandError(Reason.BAD_CREDENTIALS, "The name or the password is wrong.")
+        return Identity.of(self._row(name))
 
-    async def verify_token(self, token: str, address: str) -> str:
+    async def verify_token(self, token: str, address: str) -> Identity:
         await self._disk()
-        if token not in {f"token of {name}" for name in self.passwords}:
-            raise CommandError(Reason.BAD_CREDENTIALS, "The token is wrong.")
-        return token.removeprefix("token of ")
+        username, row = self.issued.get(token, ("", None))
+        user = self._row(username) if username in self.passwords else None
+        if row is not None and user is not None:
+            held = HeldToken(row.token_id, row.scope, row.expires_at_ms, user.token_epoch)
+            identity = Identity.of(user, held)
+            if identity.counts(user, self.now_ms()):
+                return identity
+        raise CommandError(Reason.BAD_CREDENTIALS, "The token is wrong.")
 
-    async def make_token(self, name: str, days: int) -> IssuedToken:
+    async def user(self, name: str) -> UserRow | None:
+        self.reads[name] += 1
+        await self._disk()
+        return self._row(name) if name in self.passwords else None
+
+    async def make_token(
+        self,
+        username: str,
+        days: int,
+        *,
+        name: str | None = None,
+        scope: Scope = Scope.FULL,
+        identity: Identity | None = None,
+    ) -> IssuedToken:
         if not 1 <= days <= MAX_TOKEN_DAYS:
             raise CommandError(Reason.INVALID_COMMAND, "A token is not valid for so many days.")
         await self._disk()
-        if name not in self.passwords:
-            raise CommandError(Reason.INVALID_COMMAND, f"There is no user {name!r}.")
-        if self.passwords[name] is None:
-            raise CommandError(Reason.NOT_PERMITTED, f"{name!r} has no password, and so gets no token.")
-        return IssuedToken(f"token of {name}", NOW_MS + days * 86_400_000)
+        if username not in self.passwords:
+            raise CommandError(Reason.INVALID_COMMAND, f"There is no user {username!r}.")
+        if self.passwords[username] is None:
+            raise CommandError(Reason.NOT_PERMITTED, f"{username!r} has no password, and so gets no token.")
+        if identity is not None and not identity.counts(self._row(username), self.now_ms()):
+            raise CommandError(Reason.NOT_AUTHENTICATED, "The login counts no longer.")
+        number = len(self.issued) + 1
+        row = TokenRow(f"k{number}", name, scope, self.now_ms(), self.now_ms() + days * 86_400_000)
+        text = f"token {number} of {username}"
+        self.issued[text] = (username, row)
+        return IssuedToken(text, row.expires_at_ms, row.token_id, name, scope)
 
-    async def is_admin(self, name: str) -> bool:
+    async def tokens(self, username: str) -> Sequence[TokenRow]:
         await self._disk()
-        return name in self.admins
+        return [row for of, row in self.issued.values() if of == username and row.expires_at_ms > self.now_ms()]
+
+    async def revoke_token(self, username: str, token_id: str) -> None:
+        await self._disk()
+        found = [text for text, (of, row) in self.issued.items() if (of, row.token_id) == (username, token_id)]
+        if not found:
+            raise CommandError(Reason.INVALID_COMMAND, f"{username!r} has no token {token_id!r}.")
+        del self.issued[found[0]]
+
+    async def revoke_tokens(self, username: str) -> frozenset[str]:
+        await self._disk()
+        revoked = {text: row.token_id for text, (of, row) in self.issued.items() if of == username}
+        for text in revoked:
+            del self.issued[text]
+        self.token_epochs[username] += 1
+        return frozenset(revoked.values())
+
+    async def change_own_password(self, identity: Identity, password: str, new_password: str, address: str) -> Identity:
+        await self._disk()
+        if self.passwords.get(identity.name) is None:
+            raise CommandError(Reason.NOT_PERMITTED, f"{identity.name!r} has no password.")
+        await self.verify(identity.name, password, address)
+        self.passwords[identity.name] = new_password
+        self.password_epochs[identity.name] += 1
+        await self.revoke_tokens(identity.name)
+        return Identity.of(self._row(identity.name))
+
+    def _row(self, name: str) -> UserRow:
+        return UserRow(
+            name=name,
+            password_hash=str(self.passwords[name]),
+            created_at_ms=NOW_MS,
+            is_admin=name in self.admins,
+            token_epoch=self.token_epochs[name],
+            saved_count=0,
+            id=self.people[name],
+            password_epoch=self.password_epochs[name],
+            is_disabled=name in self.disabled,
+            token_ids=frozenset(row.token_id for of, row in self.issued.values() if of == name),
+        )
 
 
 class MemoryLists(_Disk):
@@ -494,6 +570,7 @@ async def a_house(
 ) -> AsyncIterator[House]:
     """A started house; `events` has what the feed told the sessions. The first provider must be one of quotes."""
     clock, board, accounts = ManualClock(NOW_MS), Board(), MemoryAccounts()
+    accounts.now_ms = clock.now_ms
     providers = make_providers(clock)
     feed = Feed(
         providers,
@@ -557,6 +634,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "PING": {},
     "LOGOUT": {},
     "TOKEN": {},
+    "TOKENS": {},
+    "REVOKE": {},
+    "PASSWORD": {"password": PASSWORD, "new_password": "battery staple"},
     "SESSIONS": {},
     "KICK": {"session": "s2"},
     "ANNOUNCE": {"text": "Hello."},

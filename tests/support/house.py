@@ -49,21 +49,26 @@ def row(step: int, side: Side, folder: str, holds: str) -> Row:
 
 
 HOUSE = (
-    row(0, Side.SHARED, "", "__init__ errors quotes clock"),
+    row(0, Side.SHARED, "", "__init__ errors scopes quotes clock"),
     row(1, Side.SHARED, "system", "addresses files setting_sources data_folder running_servers blocking logs"),
     row(2, Side.SHARED, "", "messages"),
     row(3, Side.SHARED, "wire", "connection lines schema"),
     row(3, Side.SERVER, "", "config"),
     row(3, Side.SERVER, "storage", "tables migrations groups database sqlite postgres shared_reads store"),
     row(3, Side.SERVER, "storage.migrations", "env runner versions"),
-    row(3, Side.SERVER, "storage.migrations.versions", "0001_first 0002_admins_and_tokens 0003_longer_symbols"),
+    row(
+        3,
+        Side.SERVER,
+        "storage.migrations.versions",
+        "0001_first 0002_admins_and_tokens 0003_longer_symbols 0004_tokens_and_ended_sessions",
+    ),
     row(
         4,
         Side.SERVER,
         "providers",
         "base rss_fetch rss_parse rss yahoo_answers yahoo_session yahoo simulated registry",
     ),
-    row(4, Side.SERVER, "accounts", "passwords remembered throttle line logins tokens accounts"),
+    row(4, Side.SERVER, "accounts", "identity passwords remembered throttle line logins tokens accounts"),
     row(
         5,
         Side.SERVER,

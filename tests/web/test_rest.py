@@ -18,6 +18,7 @@ from live_server import PASSWORD, LiveServer, live_server, until
 from stocktrack.clock import ManualClock
 from stocktrack.errors import Reason, SessionEnd
 from stocktrack.quotes import Dividend
+from stocktrack.sessions.open_sessions import LOGIN_LOOK_SECONDS
 from stocktrack.sessions.session import Session
 
 API = "/api/v1"
@@ -76,6 +77,7 @@ async def test_a_login_gives_a_token_that_every_door_takes(scene: Scene) -> None
         ({"username": "ann", "password": 7}, (400, "invalid_command")),
         ({"username": "ann", "password": PASSWORD, "days": 0}, (400, "invalid_command")),
         ({"username": "ann", "password": PASSWORD, "admin": True}, (400, "invalid_command")),
+        ({"username": "ann", "password": PASSWORD, "scope": "all"}, (400, "invalid_command")),
     ],
 )
 async def test_a_login_that_cannot_be_is_a_problem_that_repeats_no_password(
@@ -107,6 +109,66 @@ async def test_a_revoked_token_counts_no_more_although_its_session_is_open(scene
     assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200
     await scene.server.app.accounts.revoke_tokens("ann")
     assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 401
+
+
+async def test_tokens_are_listed_and_revoked_and_each_has_a_session_of_its_own_scope(scene: Scene) -> None:
+    login = {"username": "ann", "password": PASSWORD, "name": "board", "scope": "read"}
+    made = (await scene.http.post(f"{API}/login", json=login)).json()
+    assert made["scope"] == "read"
+    board = {"Authorization": f"Bearer {made['token']}"}
+    listed = (await scene.ask("GET", "/tokens")).json()["tokens"]
+    assert [(token["name"], token["scope"]) for token in listed] == [("REST login", "full"), ("board", "read")]
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL", headers=board)).status_code == 200
+    assert problem(await scene.ask("PUT", "/stocks/AAPL", headers=board)) == (403, "not_permitted")
+    for method, path in (("GET", "/tokens"), ("DELETE", "/tokens")):
+        assert problem(await scene.ask(method, path, headers=board)) == (403, "not_permitted")
+    assert (await scene.ask("PUT", "/stocks/AAPL")).status_code == 200
+    assert (await scene.ask("DELETE", f"/tokens/{made['token_id']}")).json()["revoked"] == [made["token_id"]]
+    assert problem(await scene.ask("GET", "/quotes?symbols=AAPL", headers=board)) == (401, "bad_credentials")
+    assert problem(await scene.ask("DELETE", "/tokens/k0")) == (400, "invalid_command")
+    assert len((await scene.ask("DELETE", "/tokens")).json()["revoked"]) == 1
+    assert problem(await scene.ask("GET", "/tokens")) == (401, "bad_credentials")
+    await scene.clock.advance(LOGIN_LOOK_SECONDS)  # the session that asked was spared till now
+    await until(lambda: len(scene.server.app.sessions) == 0)
+
+
+async def test_tokens_of_one_scope_share_a_session_which_goes_on_when_another_is_revoked(scene: Scene) -> None:
+    tokens = [await scene.server.app.accounts.make_token("ann", 30) for _ in range(3)]
+    for token in tokens:
+        headers = {"Authorization": f"Bearer {token.text}"}
+        assert (await scene.ask("GET", "/quotes?symbols=AAPL", headers=headers)).status_code == 200
+    [session] = scene.server.app.sessions
+    await scene.server.app.accounts.revoke_token("ann", tokens[0].token_id)
+    await scene.clock.advance(LOGIN_LOOK_SECONDS)
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL", headers=headers)).status_code == 200
+    assert list(scene.server.app.sessions) == [session]
+
+
+async def test_a_password_is_changed_and_every_token_ends(scene: Scene) -> None:
+    wrong = {"password": "wrong SeCrEt", "new_password": "another one"}
+    answer = await scene.ask("POST", "/password", json=wrong)
+    assert problem(answer) == (401, "bad_credentials")
+    assert "SeCrEt" not in answer.text
+    right = {"password": PASSWORD, "new_password": "another one"}
+    assert (await scene.ask("POST", "/password", json=right)).status_code == 200
+    assert problem(await scene.ask("GET", "/stocks")) == (401, "bad_credentials")
+    login = {"username": "ann", "password": "another one"}
+    assert (await scene.http.post(f"{API}/login", json=login)).status_code == 200
+
+
+async def test_who_logs_in_for_each_of_many_runs_is_never_locked_out_by_the_number_of_tokens(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("stocktrack.storage.store", "stocktrack.web.rest"):
+        monkeypatch.setattr(f"{module}.MAX_TOKENS", 3)
+    await scene.server.app.accounts.make_token("ann", 30, name="laptop")
+    login = {"username": "ann", "password": PASSWORD}
+    for _ in range(4):
+        answer = await scene.http.post(f"{API}/login", json=login)
+        assert answer.status_code == 200, answer.text
+    headers = {"Authorization": f"Bearer {answer.json()['token']}"}
+    listed = (await scene.ask("GET", "/tokens", headers=headers)).json()["tokens"]
+    assert sorted(token["name"] for token in listed) == ["REST login", "REST login", "laptop"]
 
 
 async def test_an_answer_is_the_reply_of_the_protocol(scene: Scene) -> None:
@@ -306,7 +368,7 @@ async def test_a_session_that_ends_late_takes_no_newer_one_with_it(tmp_path: Pat
 
 async def test_the_operations_are_described_and_listed_without_another_host(scene: Scene) -> None:
     schema = (await scene.http.get("/openapi.json")).json()
-    paths = {"/login", "/quotes", "/news", "/search", "/stocks"} | {
+    paths = {"/login", "/tokens", "/tokens/{token_id}", "/password", "/quotes", "/news", "/search", "/stocks"} | {
         f"/{what}/{{symbol}}" for what in ("company", "dividends", "stocks")
     }
     assert set(schema["paths"]) == {API + path for path in paths}

@@ -99,6 +99,21 @@ class Logins:
             if look is not None:
                 self._line.leave(look)
 
+    async def hash(self, password: bytes) -> str:
+        """The hash of a new password, made in the line like every other; `CommandError` where too many wait."""
+        made: list[str] = []
+
+        async def turn() -> bool:
+            made.append(await self._pool.hash(password))
+            return True
+
+        answer = self._line.join(turn)
+        try:
+            await asyncio.shield(answer)
+        finally:
+            self._line.leave(answer)
+        return made[0]
+
     async def _in_turn(self, login: Login) -> None:
         while not self._remembered.has(login.digest):
             self._throttle.check(login.name, login.address)

@@ -18,6 +18,7 @@ log = structlog.get_logger()
 # A page leaves room on its line for what stands around the sessions.
 _PAGE_BYTES = MAX_REPLY_BYTES - 1_024
 _MAX_SYMBOLS_LISTED = 500
+_KICKED = SessionEnd(Reason.NOT_PERMITTED, "An administrator ended this session.")
 # After so many sends the loop gives way to the prices.
 _SENDS_IN_A_ROW = 500
 
@@ -54,8 +55,22 @@ class SessionAdministration:
         if session is by:
             raise CommandError(Reason.INVALID_COMMAND, "This is your own session; LOGOUT ends it.")
         log.info("session kicked", session=session.name, user=session.username, by=by.username)
-        session.end(SessionEnd(Reason.NOT_PERMITTED, "An administrator ended this session."))
+        session.end(_KICKED)
         return session.username
+
+    async def kick_user(self, username: str, by: Asker) -> int:
+        """End all sessions of a user but `by`; how many those were. `CommandError` where there are none."""
+        ended = 0
+        for session in tuple(self._open):
+            if session.username == username and session.is_open and session is not by:
+                session.end(_KICKED)
+                ended += 1
+                if ended % _SENDS_IN_A_ROW == 0:
+                    await asyncio.sleep(0)
+        if not ended:
+            raise CommandError(Reason.INVALID_COMMAND, f"{username!r} has no session here that could be ended.")
+        log.info("sessions kicked", user=username, sessions=ended, by=by.username)
+        return ended
 
     async def announce(self, text: str, by: Asker) -> int:
         """Tell every session that is logged in; returns how many those were."""

@@ -6,6 +6,7 @@ A new command gets its function here, with `@answers(Model)` above it. It raises
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from stocktrack.accounts.identity import Identity
 from stocktrack.errors import Code, CommandError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
@@ -13,6 +14,8 @@ from stocktrack.messages import (
     AnnounceReply,
     Auth,
     AuthReply,
+    ChangePassword,
+    ChangePasswordReply,
     Command,
     Dividends,
     DividendsReply,
@@ -33,16 +36,22 @@ from stocktrack.messages import (
     Ping,
     PingReply,
     Reply,
+    Revoke,
+    RevokeReply,
     Search,
     SearchReply,
     SessionsReply,
     Subscribe,
     SubscribeReply,
     Token,
+    TokenInfo,
     TokenReply,
+    Tokens,
+    TokensReply,
     Unsubscribe,
     UnsubscribeReply,
 )
+from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
 
@@ -87,18 +96,26 @@ def as_missing(errors: Mapping[str, StockTrackError]) -> tuple[Missing, ...]:
 async def auth(session: Asker, command: Auth) -> AuthReply:
     """Log in by one of the ways that HELLO lists."""
     try:
-        username = await _verified(session, command)
+        identity = await _verified(session, command)
     except CommandError as error:
         if error.reason is Reason.BAD_CREDENTIALS and session.count_wrong_login():
             raise CommandError(error.reason, f"{error.message} It was the third: the session ends.") from None
         raise
-    symbols = await session.services.lists.saved(username)
-    session.log_in(username, by_token=command.token is not None)
-    message = f"Welcome {username}! Login successful."
-    return AuthReply(id=command.id, message=message, username=username, symbols=symbols)
+    symbols = await session.services.lists.saved(identity.name)
+    session.log_in(identity)
+    token = identity.token
+    return AuthReply(
+        id=command.id,
+        message=f"Welcome {identity.name}! Login successful.",
+        username=identity.name,
+        symbols=symbols,
+        token_id=token.token_id if token is not None else None,
+        scope=token.scope if token is not None else None,
+        expires_at=token.expires_at_ms if token is not None else None,
+    )
 
 
-async def _verified(session: Asker, command: Auth) -> str:
+async def _verified(session: Asker, command: Auth) -> Identity:
     authenticator = session.services.authenticator
     if command.token is not None:
         return await authenticator.verify_token(command.token, session.address)
@@ -106,18 +123,70 @@ async def _verified(session: Asker, command: Auth) -> str:
     by_name = "allowlist" in session.auth
     if command.password is None and not by_name:
         raise CommandError(Reason.INVALID_COMMAND, "AUTH: the field 'password' is missing.")
-    await authenticator.verify(command.username, command.password, session.address, by_name=by_name)
-    return command.username
+    return await authenticator.verify(command.username, command.password, session.address, by_name=by_name)
 
 
 @answers(Token)
 async def token(session: Asker, command: Token) -> TokenReply:
     """Make a token to log in with."""
-    if session.has_token:
-        # Else whoever finds a token could renew it for ever.
+    if session.login.token is not None:
+        # Else whoever finds a token could renew it for ever, or make one that may do more.
         raise CommandError(Reason.NOT_PERMITTED, "A session that a token opened gets no other: log in by password.")
-    made = await session.services.authenticator.make_token(session.user, command.days)
-    return TokenReply(id=command.id, username=session.user, token=made.text, expires_at=made.expires_at_ms)
+    made = await session.services.authenticator.make_token(
+        session.user, command.days, name=command.name, scope=command.scope, identity=session.login
+    )
+    return TokenReply(
+        id=command.id,
+        username=session.user,
+        token=made.text,
+        expires_at=made.expires_at_ms,
+        token_id=made.token_id,
+        name=made.name,
+        scope=made.scope,
+    )
+
+
+@answers(Tokens)
+async def tokens(session: Asker, command: Tokens) -> TokensReply:
+    """The user's tokens."""
+    rows = await session.services.authenticator.tokens(session.user)
+    listed = tuple(
+        TokenInfo(
+            token_id=row.token_id,
+            name=row.name,
+            scope=row.scope,
+            created_at=row.created_at_ms,
+            expires_at=row.expires_at_ms,
+            last_used_at=row.last_used_at_ms,
+        )
+        for row in rows
+    )
+    return TokensReply(id=command.id, tokens=listed)
+
+
+@answers(Revoke)
+async def revoke(session: Asker, command: Revoke) -> RevokeReply:
+    """End tokens of the user, and at once the sessions that they opened; the one that asks is ended a little later."""
+    if command.token_id is not None:
+        await session.services.authenticator.revoke_token(session.user, command.token_id)
+        revoked = [command.token_id]
+    else:
+        revoked = sorted(await session.services.authenticator.revoke_tokens(session.user))
+    await session.services.look_at(session.user, session)
+    return RevokeReply(id=command.id, revoked=tuple(revoked))
+
+
+@answers(ChangePassword)
+async def change_password(session: Asker, command: ChangePassword) -> ChangePasswordReply:
+    """Change the user's own password; the session goes on, and all others end."""
+    session.renew(
+        await session.services.authenticator.change_own_password(
+            session.login, command.password, command.new_password, session.address
+        )
+    )
+    await session.services.look_at(session.user, session)
+    message = "The password was changed; all other sessions and all tokens have ended."
+    return ChangePasswordReply(id=command.id, message=message)
 
 
 @answers(Ping)
@@ -154,6 +223,8 @@ async def subscribe(session: Asker, command: Subscribe) -> SubscribeReply:
     lists, list_name = session.services.lists, command.list or MAIN_LIST
     if command.save or command.list is not None or command.symbols is None:
         _check_is_user(session, command)
+    if command.save and command.symbols is not None:
+        _check_may_change_lists(session, command)
     symbols = await lists.saved(session.user, list_name) if command.symbols is None else command.symbols
     _check_count(session, (*session.subscription.symbols, *symbols))
     errors = await session.services.feed.known(symbols)
@@ -163,6 +234,7 @@ async def subscribe(session: Asker, command: Subscribe) -> SubscribeReply:
     if symbols and not wanted:
         raise AllMissingError(refused)
     if command.save and command.symbols is not None:
+        await session.check_login()  # the source may have taken its time
         await lists.save(session.user, wanted, session.services.rules.max_symbols, list_name)
     pushed = frozenset(session.subscription.symbols)
     if session.is_open:
@@ -185,6 +257,8 @@ async def unsubscribe(session: Asker, command: Unsubscribe) -> UnsubscribeReply:
     lists, list_name = session.services.lists, command.list or MAIN_LIST
     if command.save or command.list is not None:
         _check_is_user(session, command)
+    if command.save:
+        _check_may_change_lists(session, command)
     unsaved: tuple[str, ...] = ()
     if command.save:
         unsaved = await lists.unsave(session.user, command.symbols, list_name)
@@ -270,9 +344,14 @@ async def sessions(session: Asker, command: ListSessions) -> SessionsReply:
 
 @answers(Kick)
 async def kick(session: Asker, command: Kick) -> KickReply:
-    """End a session."""
-    username = session.services.administration.kick(command.session, session)
-    return KickReply(id=command.id, session=command.session, username=username)
+    """End a session, or all of a user."""
+    administration = session.services.administration
+    if command.username is not None:
+        count = await administration.kick_user(command.username, session)
+        return KickReply(id=command.id, username=command.username, count=count)
+    assert command.session is not None  # noqa: S101 - the model lets no KICK through that has neither
+    username = administration.kick(command.session, session)
+    return KickReply(id=command.id, session=command.session, username=username, count=1)
 
 
 @answers(Announce)
@@ -289,6 +368,15 @@ def _check_is_user(session: Asker, command: Command) -> None:
     """A guest has no saved lists: `CommandError` where a command that guests may send needs one in this form."""
     if session.state is SessionState.GUEST:
         raise CommandError(Reason.NOT_AUTHENTICATED, f"{command.type} needs a login: send AUTH first.")
+
+
+def _check_may_change_lists(session: Asker, command: Command) -> None:
+    """`CommandError` where the session's token is for reading alone."""
+    if session.identity is not None and session.identity.scope is Scope.READ:
+        raise CommandError(
+            Reason.NOT_PERMITTED,
+            f'{command.type} would change a saved list, and this session\'s token is for reading: send "save":false.',
+        )
 
 
 def _check_count(session: Asker, symbols: Sequence[str]) -> None:

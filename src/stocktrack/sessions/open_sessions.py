@@ -1,7 +1,8 @@
 """All open sessions: how many there may be, and the deadlines that end one.
 
 One task looks at all of them at least once a second, instead of several timers in each: at 15,000 sessions that is a
-few milliseconds a second, and it saves the timers' memory in every session.
+few milliseconds a second, and it saves the timers' memory in every session. Another looks every two seconds whether the
+logins still count: a password may have been changed, a token revoked or a user removed in any other process.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from stocktrack.clock import Clock
-from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
+from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError, StorageError
 from stocktrack.market.board import Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
@@ -25,6 +26,10 @@ from stocktrack.sessions.session import Session
 from stocktrack.wire.connection import Connection
 
 log = structlog.get_logger()
+
+LOGIN_LOOK_SECONDS = 2.0
+# After so many sessions, or users, a look gives way to the prices.
+_LOOKS_IN_A_ROW = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Sessions:
             clock,
             Metronome(clock),
             self._admit,
+            self.look_at,
             SessionAdministration(self._open.keys(), clock),
         )
         self._numbers = itertools.count(1)
@@ -99,8 +105,9 @@ class Sessions:
         self._services.observe = observe
 
     def start(self) -> None:
-        """Begin to watch the deadlines."""
+        """Begin to watch the deadlines, and whether the logins still count."""
         self._spawn(self._watch(), "session deadlines")
+        self._spawn(self._watch_logins(), "session logins")
 
     def change(self, rules: SessionRules, limits: SessionLimits) -> None:
         """Go by other rules and limits from now on; no session that is open is closed for a lower limit."""
@@ -208,6 +215,47 @@ class Sessions:
             )
             await self._clock.sleep(min(1.0, shortest / 4))
             self.check_deadlines()
+
+    async def _watch_logins(self) -> None:
+        was_told = False
+        while True:
+            await self._clock.sleep(LOGIN_LOOK_SECONDS)
+            try:
+                await self.check_logins()
+                was_told = False
+            except StorageError as error:
+                if not was_told:
+                    log.warning("whether the logins still count cannot be seen", why=error.message)
+                was_told = True
+            except Exception:
+                log.exception("looking at the logins failed unexpectedly")
+
+    async def check_logins(self) -> None:
+        """End the sessions whose login counts no longer; each user is read once. `StorageError` as in `Store`."""
+        by_user: dict[str, list[Session]] = {}
+        for number, session in enumerate(tuple(self._open), 1):
+            if session.identity is not None and session.is_open:
+                by_user.setdefault(session.identity.name, []).append(session)
+            if number % _LOOKS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+        for number, (username, sessions) in enumerate(by_user.items(), 1):
+            await self._end_outdated(username, sessions)
+            if number % _LOOKS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+
+    async def look_at(self, username: str, spared: Asker) -> None:
+        """End the sessions of one user whose login counts no longer, but not the one that is spared."""
+        await self._end_outdated(username, [each for each in self._open if each.username == username], spared)
+
+    async def _end_outdated(self, username: str, sessions: Sequence[Session], spared: Asker | None = None) -> None:
+        user = await self._services.authenticator.user(username)
+        now_ms = self._clock.now_ms()
+        for number, session in enumerate(sessions, 1):
+            why = session.login.why_ended(user, now_ms) if session is not spared else None
+            if why is not None:
+                session.end(SessionEnd(Reason.NOT_AUTHENTICATED, why))
+            if number % _LOOKS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
 
     def check_deadlines(self) -> None:
         """End what is over its time, and send heartbeats where it was quiet."""

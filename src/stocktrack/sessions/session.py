@@ -8,13 +8,26 @@ from typing import assert_never
 
 import structlog
 
-from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrackError
+from stocktrack.accounts.identity import Identity
+from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrackError, StorageError
 from stocktrack.market.events import Event, FeedEvent
-from stocktrack.messages import COMMANDS, MAX_REPLY_BYTES, Command, Heartbeat, Hello, Limits, Notice, Reply, Who
+from stocktrack.messages import (
+    COMMANDS,
+    MAX_REPLY_BYTES,
+    Command,
+    Heartbeat,
+    Hello,
+    Limits,
+    Notice,
+    Reply,
+    Who,
+)
+from stocktrack.scopes import Scope
 from stocktrack.sessions.answers import ANSWERS, AllMissingError
 from stocktrack.sessions.bucket import Bucket
 from stocktrack.sessions.contracts import Services
 from stocktrack.sessions.life import PERMISSIONS, TRANSITIONS, SessionState, Step
+from stocktrack.storage.store import UserRow
 from stocktrack.subscriptions import Subscription
 from stocktrack.wire.connection import Connection
 from stocktrack.wire.lines import BadLine, decode_line, encode_line, failure
@@ -39,8 +52,8 @@ class Session:
     __slots__ = (
         *("_auth_began", "_bad_lines", "_bytes", "_commands", "_farewell", "_following", "_kept_waiting_seconds"),
         "_wrong_logins",
-        *("address", "connection", "door", "has_token", "name", "opened_at", "services", "state"),
-        *("is_forwarded", "subscription", "username"),
+        *("address", "connection", "door", "identity", "name", "opened_at", "services", "state", "subscription"),
+        "is_forwarded",
     )
 
     def __init__(
@@ -61,8 +74,7 @@ class Session:
         self.is_forwarded = is_forwarded  # by a proxy, so that it is nobody on this machine
         self.opened_at = services.clock.monotonic()
         self.state = SessionState.GREETED
-        self.username: str | None = None
-        self.has_token = False  # whether it was a token that opened the session
+        self.identity: Identity | None = None
         self.subscription = Subscription(
             services.board,
             connection,
@@ -90,6 +102,11 @@ class Session:
         """How long the next line may be."""
         most = self.services.rules.max_line_bytes
         return min(most, MAX_STRANGER_LINE_BYTES) if self.state is SessionState.GREETED else most
+
+    @property
+    def username(self) -> str | None:
+        """The name of the user who is logged in; None before that."""
+        return None if self.identity is None else self.identity.name
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -198,20 +215,32 @@ class Session:
     # --- what answers do with a session: `contracts.Asker` ---------------------------------------------------------
 
     @property
+    def login(self) -> Identity:
+        """Who is logged in."""
+        assert self.identity is not None  # noqa: S101 - the permissions let nobody in here before AUTH
+        return self.identity
+
+    @property
     def user(self) -> str:
         """The name of the user who is logged in."""
-        assert self.username is not None  # noqa: S101 - the permissions let nobody in here before AUTH
-        return self.username
+        return self.login.name
 
-    def log_in(self, username: str, *, by_token: bool) -> None:
+    async def check_login(self) -> None:
+        """Return where the login still counts; else the session ends, and this is the `CommandError` that says so."""
+        self._check_counts(await self.services.authenticator.user(self.user))
+
+    def log_in(self, identity: Identity) -> None:
         """Make the session the user's; `CommandError` where it ended meanwhile, or where the user has too many."""
         if not self.is_open:
             raise CommandError(Reason.NOT_AUTHENTICATED, "The session ended during the login.")
-        self.services.admit(self, username)
-        self.username = username
-        self.has_token = by_token
+        self.services.admit(self, identity.name)
+        self.identity = identity
         self._move(Step.LOGGED_IN)
         self._bytes = self._full_of_bytes()
+
+    def renew(self, identity: Identity) -> None:
+        """Go on as this identity of the same user."""
+        self.identity = identity
 
     def count_wrong_login(self) -> bool:
         """Note that a login was wrong, and say whether it was one too many, which ends the session."""
@@ -320,11 +349,35 @@ class Session:
     # --- rules -----------------------------------------------------------------------------------------------------
 
     async def _check_permitted(self, command: Command) -> None:
-        who = COMMANDS[command.type].who
-        if who not in PERMISSIONS[self.state]:
+        row = COMMANDS[command.type]
+        if row.who not in PERMISSIONS[self.state]:
             raise self._refusal(command)
-        if who is Who.ADMINS and not await self.services.authenticator.is_admin(self.user):
+        if self.identity is None or row.who is Who.ANYBODY:
+            return
+        if row.scope is Scope.FULL and self.identity.scope is Scope.READ:
+            raise CommandError(
+                Reason.NOT_PERMITTED, f"{command.type} needs more than this session's token may do: it is for reading."
+            )
+        try:
+            user = await self.services.authenticator.user(self.user)
+        except StorageError:
+            if row.who is not Who.GUESTS:
+                raise
+            return  # prices go on without the database, as those that are pushed do
+        self._check_counts(user)
+        if row.who is Who.ADMINS and not (user is not None and user.is_admin):
             raise CommandError(Reason.NOT_PERMITTED, f"{command.type} is for administrators.")
+
+    def _check_counts(self, user: UserRow | None) -> None:
+        """End the session where its login counts no longer, which the reply says, and the NOTICE after it."""
+        if self.identity is None or not self.is_open:
+            return
+        why = self.identity.why_ended(user, self.services.clock.now_ms())
+        if why is None:
+            return
+        self._end(Reason.NOT_AUTHENTICATED)
+        self._following = farewell(SessionEnd(Reason.NOT_AUTHENTICATED, why))
+        raise CommandError(Reason.NOT_AUTHENTICATED, why)
 
     def _refusal(self, command: Command) -> CommandError:
         if not self.is_open:

@@ -1,10 +1,10 @@
-"""The users and their watch lists, as they are kept in the database.
+"""The users, their tokens and their watch lists, as they are kept in the database.
 
 Every method is one transaction: what it has returned is on disk, and where it raises nothing was changed. A watch list
 is its symbols: it begins with the first one that is saved under its name and ends with the last one taken out.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +13,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError
 
 from stocktrack.errors import CommandError, ConfigError, Reason, extra_hint
-from stocktrack.messages import MAIN_LIST
+from stocktrack.messages import MAIN_LIST, MAX_TOKENS
+from stocktrack.scopes import Scope
 from stocktrack.storage.database import BUSY_TIMEOUT_SECONDS, Database
 from stocktrack.storage.groups import Call, Result, answer_of
 from stocktrack.storage.shared_reads import SharedReads
 from stocktrack.storage.sqlite import SqliteDatabase
-from stocktrack.storage.tables import saved_symbols, users
+from stocktrack.storage.tables import saved_symbols, user_tokens, users
 
 MAX_LISTS = 20  # of one user, the main list among them
 
@@ -33,6 +34,22 @@ class UserRow:
     is_admin: bool
     token_epoch: int  # a token that carries another one is revoked
     saved_count: int
+    id: int  # never given to another user
+    password_epoch: int  # a session that was opened without a token and carries another one has ended
+    is_disabled: bool
+    token_ids: frozenset[str]  # of the tokens that are not revoked; those older than their table are not among them
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A token as the database knows one: everything but the token itself; times in epoch milliseconds."""
+
+    token_id: str
+    name: str | None
+    scope: Scope
+    created_at_ms: int
+    expires_at_ms: int
+    last_used_at_ms: int | None = None
 
 
 # Every login reads a user and the saved symbols: building such a statement costs as much as running it.
@@ -46,6 +63,13 @@ _SELECT_USERS = select(
     .where(saved_symbols.c.user_id == users.c.id)
     .scalar_subquery()
     .label("saved_count"),
+    users.c.id,
+    users.c.password_epoch,
+    users.c.is_disabled,
+    select(func.aggregate_strings(user_tokens.c.token_id, " "))
+    .where(user_tokens.c.user_id == users.c.id)
+    .scalar_subquery()
+    .label("token_ids"),
 )
 _SELECT_USER = _SELECT_USERS.where(users.c.name == bindparam("of"))
 # Changes of one user's lists come one after another: SQLite knows one writer only, PostgreSQL locks the row.
@@ -55,6 +79,22 @@ _SELECT_SAVED = (
     .join(users, saved_symbols.c.user_id == users.c.id)
     .where(users.c.name == bindparam("of"), saved_symbols.c.list_name == bindparam("in_list"))
     .order_by(saved_symbols.c.id)
+)
+_SELECT_TOKENS = (
+    select(
+        user_tokens.c.token_id,
+        user_tokens.c.name,
+        user_tokens.c.scope,
+        user_tokens.c.created_at_ms,
+        user_tokens.c.expires_at_ms,
+        user_tokens.c.last_used_at_ms,
+    )
+    .join(users, user_tokens.c.user_id == users.c.id)
+    .where(users.c.name == bindparam("of"), user_tokens.c.expires_at_ms > bindparam("now"))
+    .order_by(user_tokens.c.created_at_ms, user_tokens.c.token_id)
+)
+_NOTE_USE = (
+    update(user_tokens).where(user_tokens.c.token_id == bindparam("used")).values(last_used_at_ms=bindparam("at"))
 )
 _SELECT_LISTS = (
     select(saved_symbols.c.list_name)
@@ -94,16 +134,11 @@ class Store:
         """All users by name."""
         rows = await self._database.read(lambda connection: connection.execute(_SELECT_USERS).all())
         # Sorted here: each PostgreSQL database has an alphabet of its own.
-        return sorted((UserRow(*row) for row in rows), key=lambda user: user.name)
+        return sorted((_user_row(*row) for row in rows), key=lambda user: user.name)
 
     async def user(self, name: str) -> UserRow | None:
         """The user of exactly this name, as of now; where nothing was changed lately that costs some microseconds."""
-
-        def find(connection: Connection) -> UserRow | None:
-            row = connection.execute(_SELECT_USER, {"of": name}).one_or_none()
-            return None if row is None else UserRow(*row)
-
-        return await self._shared.read(("user", name), find)
+        return await self._shared.read(("user", name), lambda connection: _user(connection, name))
 
     async def add_user(self, name: str, password_hash: str, *, created_at_ms: int, is_admin: bool = False) -> None:
         """Add a user; `CommandError` where there is one of this name."""
@@ -132,17 +167,119 @@ class Store:
             where.append(users.c.password_hash == expected)
         return await self._changes_one(name, update(users).where(*where).values(password_hash=password_hash))
 
+    async def change_password(
+        self,
+        name: str,
+        password_hash: str,
+        *,
+        keep_tokens: bool,
+        may: Callable[[UserRow], bool] = lambda _: True,
+    ) -> UserRow | None:
+        """Change a user's password, end the sessions that were opened without a token, and the tokens unless kept.
+
+        Returns the user as it is then; None where there is none, or where `may` says no to the user as it was.
+        """
+
+        def change(connection: Connection) -> UserRow | None:
+            if _locked_user(connection, name, may) is None:
+                return None
+            values = {"password_hash": password_hash, "password_epoch": users.c.password_epoch + 1}
+            connection.execute(update(users).where(users.c.name == name).values(values))
+            if not keep_tokens:
+                _revoke_tokens(connection, name)
+            return _user(connection, name)
+
+        return await self._change(name, change)
+
+    async def set_disabled(self, name: str, is_disabled: bool) -> bool:
+        """Shut a user out, who keeps everything, or let one in again; whether there was such a user."""
+        ended = users.c.password_epoch + (1 if is_disabled else 0)
+        values = {"is_disabled": is_disabled, "password_epoch": ended}
+        return await self._changes_one(name, update(users).where(users.c.name == name).values(values))
+
     async def set_admin(self, name: str, is_admin: bool) -> bool:
         """Make a user an administrator or an ordinary one, and say whether there was such a user."""
         return await self._changes_one(name, update(users).where(users.c.name == name).values(is_admin=is_admin))
 
-    async def revoke_tokens(self, name: str) -> bool:
-        """End every token that a user has now, and say whether there was such a user."""
-        next_epoch = users.c.token_epoch + 1
-        return await self._changes_one(name, update(users).where(users.c.name == name).values(token_epoch=next_epoch))
+    async def add_token(self, name: str, token: TokenRow, *, may: Callable[[UserRow], bool]) -> UserRow | None:
+        """Add a token of a user, and forget the expired ones; returns the user whom it is for.
+
+        None where there is no such user, or where `may` says no to the user as it is; `CommandError` where there are
+        too many tokens.
+        """
+
+        def change(connection: Connection) -> UserRow | None:
+            user = _locked_user(connection, name, may)
+            if user is None:
+                return None
+            of_user = user_tokens.c.user_id == user.id
+            connection.execute(delete(user_tokens).where(of_user, user_tokens.c.expires_at_ms <= token.created_at_ms))
+            count = connection.scalar(select(func.count()).select_from(user_tokens).where(of_user)) or 0
+            if count >= MAX_TOKENS:
+                raise CommandError(
+                    Reason.INVALID_COMMAND,
+                    f"{name!r} has {count} tokens, the most allowed. End those that nobody needs with REVOKE first.",
+                )
+            values = {
+                "user_id": user.id,
+                "token_id": token.token_id,
+                "name": token.name,
+                "scope": token.scope.value,
+                "created_at_ms": token.created_at_ms,
+                "expires_at_ms": token.expires_at_ms,
+            }
+            connection.execute(insert(user_tokens), values)
+            return user
+
+        return await self._change(name, change)
+
+    async def tokens(self, name: str, *, now_ms: int) -> Sequence[TokenRow]:
+        """The tokens of a user that are neither revoked nor expired, the oldest first."""
+
+        def find(connection: Connection) -> Sequence[TokenRow]:
+            rows = connection.execute(_SELECT_TOKENS, {"of": name, "now": now_ms}).all()
+            return [TokenRow(token_id, label, Scope(scope), *times) for token_id, label, scope, *times in rows]
+
+        return await self._database.read(find)
+
+    async def revoke_tokens(self, name: str, *, end_sessions: bool = False) -> frozenset[str] | None:
+        """End every token that a user has now; returns the ids of those in the table, None where there is no such user.
+
+        With `end_sessions` the sessions that were opened without a token end as well.
+        """
+
+        def change(connection: Connection) -> frozenset[str] | None:
+            user = _locked_user(connection, name)
+            if user is None:
+                return None
+            _revoke_tokens(connection, name)
+            if end_sessions:
+                values = {"password_epoch": users.c.password_epoch + 1}
+                connection.execute(update(users).where(users.c.name == name).values(values))
+            return user.token_ids
+
+        return await self._change(name, change)
+
+    async def revoke_token(self, name: str, token_id: str) -> bool:
+        """End one token of a user, and say whether there was such a token."""
+        user_id = select(users.c.id).where(users.c.name == name).scalar_subquery()
+        return await self._changes_one(
+            name, delete(user_tokens).where(user_tokens.c.user_id == user_id, user_tokens.c.token_id == token_id)
+        )
+
+    async def note_tokens(self, used_at_ms: Mapping[str, int], *, now_ms: int) -> None:
+        """Write down when tokens were used last, by their ids, and forget those that have expired."""
+        used = [{"used": token_id, "at": at_ms} for token_id, at_ms in used_at_ms.items()]
+
+        def change(connection: Connection) -> None:
+            if used:
+                connection.execute(_NOTE_USE, used)
+            connection.execute(delete(user_tokens).where(user_tokens.c.expires_at_ms <= now_ms))
+
+        await self._database.write(change)
 
     async def remove_user(self, name: str) -> bool:
-        """Remove a user with all watch lists, and say whether there was such a user."""
+        """Remove a user with all watch lists and tokens, and say whether there was such a user."""
         return await self._changes_one(name, delete(users).where(users.c.name == name))
 
     async def list_names(self, name: str) -> tuple[str, ...]:
@@ -234,6 +371,29 @@ class Store:
 
     async def _changes_one(self, name: str, statement: Update | Delete) -> bool:
         return await self._change(name, lambda connection: connection.execute(statement).rowcount > 0)
+
+
+def _user_row(*columns: Any) -> UserRow:
+    values: list[Any] = [*columns[:-1], frozenset((columns[-1] or "").split())]
+    return UserRow(*values)
+
+
+def _user(connection: Connection, name: str) -> UserRow | None:
+    row = connection.execute(_SELECT_USER, {"of": name}).one_or_none()
+    return None if row is None else _user_row(*row)
+
+
+def _locked_user(connection: Connection, name: str, may: Callable[[UserRow], bool] = lambda _: True) -> UserRow | None:
+    """The user, whom nobody else changes until the transaction ends; None where `may` says no."""
+    connection.execute(_LOCK_USER, {"of": name})
+    user = _user(connection, name)
+    return user if user is not None and may(user) else None
+
+
+def _revoke_tokens(connection: Connection, name: str) -> None:
+    user_id = select(users.c.id).where(users.c.name == name).scalar_subquery()
+    connection.execute(delete(user_tokens).where(user_tokens.c.user_id == user_id))
+    connection.execute(update(users).where(users.c.name == name).values(token_epoch=users.c.token_epoch + 1))
 
 
 def _saved(connection: Connection, name: str, list_name: str) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class Web:
             return
         metrics = Metrics(sessions, board, feed, clock)
         sessions.observe_commands(metrics.observe)
-        operator = Health(sessions, feed, metrics, partial(accounts.is_admin, ""))
+        operator = Health(sessions, feed, metrics, partial(accounts.user, ""))
         if settings.metrics_port is not None:
             server = WebServer(
                 operator,

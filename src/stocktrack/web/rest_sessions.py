@@ -1,4 +1,4 @@
-"""The sessions behind REST: one a user, opened by the first request and closed when none has come for a while.
+"""The sessions behind REST: one a user and scope, opened by the first request, closed when none has come for a while.
 
 So a request is a command like any other: the same validation, the same limits and the same answers; an administrator
 sees the session and can end it.
@@ -6,18 +6,22 @@ sees the session and can end it.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply
+from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Authenticator, WatchLists
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.wire.lines import command_of, failure
 
 IDLE_SECONDS = 60.0
+
+# A user's id and when that user was added, since a name can be given to another person; and the scope.
+Key: TypeAlias = tuple[int, int, Scope]
 
 
 class RefusedError(Exception):
@@ -95,16 +99,16 @@ class RestSession:
 
 
 class RestSessions:
-    """The users' sessions, by name."""
+    """The users' sessions. All tokens of a user with the same scope share one, which is whose token asked last."""
 
     def __init__(self, sessions: Sessions, authenticator: Authenticator, lists: WatchLists, clock: Clock) -> None:
         self._sessions = sessions
         self._authenticator = authenticator
         self._lists = lists
         self._clock = clock
-        self._by_user: dict[str, RestSession] = {}
-        # Held while a user's session is looked up or opened; who waits for one keeps it alive.
-        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._by_user: dict[Key, RestSession] = {}
+        # Held while a session is looked up or opened; who waits for one keeps it alive.
+        self._opening: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._sweep: asyncio.TimerHandle | None = None
 
     async def of_token(self, token: str, address: str, *, is_forwarded: bool) -> RestSession:
@@ -112,28 +116,30 @@ class RestSessions:
 
         `StockTrackError` or `RefusedError` where there is none to be had.
         """
-        username = await self._authenticator.verify_token(token, address)
-        opening = self._opening.setdefault(username, asyncio.Lock())
+        identity = await self._authenticator.verify_token(token, address)
+        key = (identity.user_id, identity.created_at_ms, identity.scope)
+        opening = self._opening.setdefault(key, asyncio.Lock())
         async with opening:
             # Requests that come first and together would each open a session, and be refused for the limit of them.
-            found = self._by_user.get(username)
+            found = self._by_user.get(key)
             if found is None or not found.is_open:
                 # Whatever has ended it: until it is closed, it counts as one that the user has.
-                self._forget(username)
-                found = await self._open_for(username, token, address, is_forwarded=is_forwarded)
+                self._forget(key)
+                found = await self._open_for(key, token, address, is_forwarded=is_forwarded)
+        found.session.renew(identity)
         found.used_at = self._clock.monotonic()
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
         return found
 
-    async def _open_for(self, username: str, token: str, address: str, *, is_forwarded: bool) -> RestSession:
-        found = self.open(address, lambda: self._ended(username, found), is_forwarded=is_forwarded)
+    async def _open_for(self, key: Key, token: str, address: str, *, is_forwarded: bool) -> RestSession:
+        found = self.open(address, lambda: self._ended(key, found), is_forwarded=is_forwarded)
         try:
             await found.ask("AUTH", token=token)
         except BaseException:
             self.close_session(found)
             raise
-        self._by_user[username] = found
+        self._by_user[key] = found
         return found
 
     def open(self, address: str, on_end: Callable[[], None], *, is_forwarded: bool) -> RestSession:
@@ -151,23 +157,23 @@ class RestSessions:
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        for username in tuple(self._by_user):
-            self._forget(username)
+        for key in tuple(self._by_user):
+            self._forget(key)
 
-    def _ended(self, username: str, session: RestSession) -> None:
+    def _ended(self, key: Key, session: RestSession) -> None:
         """Somebody has ended a session; by now the user may have another one."""
         self.close_session(session)
-        if self._by_user.get(username) is session:
-            del self._by_user[username]
+        if self._by_user.get(key) is session:
+            del self._by_user[key]
 
-    def _forget(self, username: str) -> None:
-        if (found := self._by_user.pop(username, None)) is not None:
+    def _forget(self, key: Key) -> None:
+        if (found := self._by_user.pop(key, None)) is not None:
             self.close_session(found)
 
     def _close_idle(self) -> None:
         self._sweep = None
         before = self._clock.monotonic() - IDLE_SECONDS
-        for username in [name for name, session in self._by_user.items() if session.used_at <= before]:
-            self._forget(username)
+        for key in [key for key, session in self._by_user.items() if session.used_at <= before]:
+            self._forget(key)
         if self._by_user:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)

@@ -141,6 +141,47 @@ test("a logout says goodbye, forgets everything, and ends the connection for goo
   assert.deepEqual([socket.readyState, sockets.length - before], [2, 0]);
 });
 
+test("a logout ends the tab's token at the server, also one that was kept over a reload", async () => {
+  await logInWith("AAPL");
+  logOut();
+  await settle();
+  tabStorage.setItem(TOKEN, "kept");
+  resume();
+  await settle();
+  logOut();
+  await settle();
+  assert.deepEqual(server.asked("REVOKE").map(({ token_id: id }) => id), ["k1", "k7"]);
+  assert.equal(server.asked("LOGOUT").length, 2);
+});
+
+test("a logout without a connection makes one to end the token, and says nothing where there is no server", async () => {
+  await logInWith("AAPL");
+  server.isUp = false;
+  server.socket.drop();
+  await settle();
+  server.isUp = true;
+  server.commands.length = 0;
+  logOut();
+  await settle();
+  assert.deepEqual(server.commands.map(({ type }) => type), ["AUTH", "REVOKE", "LOGOUT"]);
+  assert.equal(server.socket.readyState, 2);
+  tabStorage.setItem(TOKEN, "kept");
+  server.isUp = false;
+  resume();
+  await settle();
+  logOut();
+  await advance(60_000);
+  assert.deepEqual([phase.value, texts()], ["login", []]);
+});
+
+test("a server that knows no REVOKE is left all the same", async () => {
+  server.answers.REVOKE = { code: 400, reason: "unknown_command" };
+  await logInWith("AAPL");
+  logOut();
+  await settle();
+  assert.equal(server.asked("LOGOUT").length, 1);
+});
+
 test("a logout while the page is connecting ends that connection, and nobody is logged in", async () => {
   tabStorage.setItem(TOKEN, "kept");
   server.answers.AUTH = () => undefined;
