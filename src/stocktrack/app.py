@@ -20,6 +20,7 @@ from stocktrack.accounts.passwords import PasswordHasher
 from stocktrack.accounts.tokens import open_signer
 from stocktrack.clock import Clock, RealClock
 from stocktrack.config import RELOADABLE, LoadedSettings, Settings
+from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import MAX_REFUSED_LINGERING
 from stocktrack.doors.tls import server_context
 from stocktrack.errors import ConfigError, Reason, SessionEnd
@@ -107,6 +108,8 @@ class App:
             clock,
             tls=server_context(settings.tls_cert, settings.tls_key),
             tls_handshake_timeout_seconds=settings.tls_handshake_timeout_seconds,
+            proxies=TrustedProxies(settings.trusted_proxies),
+            web_port=lambda: self.web.port,
         )
         self.web = Web(
             settings,
@@ -201,6 +204,11 @@ def _rules(settings: Settings, instance: str) -> SessionRules:
         user_upstream_requests_per_minute=settings.user_upstream_requests_per_minute,
         user_upstream_burst=settings.user_upstream_burst,
         auth=("password", "token", *(("allowlist",) if settings.allowlist else ())),
+        # Forced, it is for the whole network.
+        auth_if_forwarded=(
+            *("password", "token"),
+            *(("allowlist",) if settings.allowlist and settings.allowlist_force else ()),
+        ),
     )
 
 
@@ -292,6 +300,12 @@ async def _say_ready(app: App) -> None:
     # What was made so far lives as long as the server: the garbage collector need not look at it again.
     gc.collect()
     gc.freeze()
+    if not app.settings.is_loopback and app.server.tls is None:
+        log.warning(
+            "Passwords and prices cross the network in plain text. "
+            "Set tls_cert and tls_key, or listen on loopback behind a proxy that speaks TLS.",
+            host=app.settings.host,
+        )
     hints = {}
     if not await app.accounts.list():
         hints["hint"] = "there are no users yet; add one with: stocktrack users add NAME"

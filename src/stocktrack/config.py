@@ -28,7 +28,7 @@ from pydantic import (
 
 from stocktrack.errors import ConfigError
 from stocktrack.messages import MAX_INTERVAL_SECONDS, MAX_LIST_LIMIT, MIN_INTERVAL_SECONDS, Username
-from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT, host_of
 from stocktrack.system.data_folder import as_folder, default_data_folder
 from stocktrack.system.setting_sources import ENV_FILE, ENV_PREFIX, ClientVariable, setting_sources
 
@@ -75,8 +75,24 @@ def _is_origin(origin: str) -> str:
     return origin.rstrip("/").lower()
 
 
+def _is_host_name(name: str) -> str:
+    host = host_of(name)
+    if host is None or host.port is not None or host.name == "*":
+        raise ValueError(f"{name!r} is not a host's name such as quotes.example, without https:// and without a port")
+    return host.name
+
+
+def _is_network(network: str) -> str:
+    try:
+        return str(ipaddress.ip_network(network))
+    except ValueError as error:
+        raise ValueError(f"{network!r} is not an address or a network such as 10.0.0.0/8: {error}") from None
+
+
 _USERNAME: TypeAdapter[str] = TypeAdapter(Username)
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_is_origin)], ...], BeforeValidator(_split)]
+HostNames = Annotated[tuple[Annotated[str, AfterValidator(_is_host_name)], ...], BeforeValidator(_split)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_is_network)], ...], BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
 PortOrOff = Annotated[Port | None, BeforeValidator(_switched_off)]
 
@@ -130,6 +146,14 @@ class Settings(BaseModel):
     allowed_origins: Origins = Field(
         default=(),
         description="other sites whose pages may open a WebSocket here, such as https://example.com; * is all",
+    )
+    public_names: HostNames = Field(
+        default=(),
+        description="names of the web port, such as quotes.example; addresses and localhost need not be named",
+    )
+    trusted_proxies: Networks = Field(
+        default=(),
+        description="addresses and networks of reverse proxies that are believed when they say who the client is",
     )
     live_price_needs_token: Literal["auto", "always", "never"] = Field(
         default="auto", description="whether /live-price is for users only; auto asks beyond loopback"

@@ -731,6 +731,31 @@ async def test_what_is_to_be_subscribed_later_is_restored_by_the_next_connection
     assert asked == [("AAPL", "MSFT")]
 
 
+async def test_a_refusal_that_trying_again_cannot_help_ends_the_client_and_is_told() -> None:
+    async def before(session: ScriptedSession) -> None:
+        await session.greet()
+        session.send(subscribed(await session.expect(Subscribe)))
+        session.hang_up()
+
+    async def with_a_lower_limit(session: ScriptedSession) -> None:
+        await session.greet()
+        command = await session.expect(Subscribe)
+        session.send(failure(CommandError(Reason.SYMBOL_LIMIT, "These are 2 symbols; at most 1 is allowed."), command))
+
+    clock, changes = ManualClock(), Changes()
+    async with (
+        ScriptedServer(before, with_a_lower_limit) as server,
+        a_client(server, clock=clock, on_state=changes) as client,
+    ):
+        await client.subscribe(["AAPL", "MSFT"])
+        await changes.next(State.CONNECTED)
+        await clock.advance((await changes.next(State.RECONNECTING)).retry_seconds or 0)
+        closed = await changes.next(State.CLOSED)
+        assert isinstance(closed.cause, BadRequest)
+        with pytest.raises(BadRequest, match="at most 1"):
+            await client.wait_connected()
+
+
 async def test_the_waits_between_the_tries_double_to_ten_seconds_and_are_jittered() -> None:
     clock, changes = ManualClock(), Changes()
     async with ScriptedServer(greet_only) as server:

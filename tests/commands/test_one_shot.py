@@ -13,7 +13,18 @@ import pytest
 from cli_process import run, started
 from scripted_server import NOW_MS, ScriptedServer, ScriptedSession, a_hello, a_price, a_quote, market, subscribed
 from stocktrack.errors import Code, CommandError, Reason
-from stocktrack.messages import Auth, Get, GetReply, MyStocks, MyStocksReply, News, NewsReply, Notice, Subscribe
+from stocktrack.messages import (
+    Auth,
+    Get,
+    GetReply,
+    Missing,
+    MyStocks,
+    MyStocksReply,
+    News,
+    NewsReply,
+    Notice,
+    Subscribe,
+)
 from stocktrack.quotes import Headline
 from stocktrack.wire.lines import encode_line, failure
 from terminal import PATIENCE_SECONDS, program_environment
@@ -292,6 +303,26 @@ async def test_watch_ends_by_itself_after_its_seconds(tmp_path: Path) -> None:
 
     assert [row[0] for row in done.rows] == ["AAPL"]
     assert (done.code, done.err) == (3, "stocktrack: NOPE: unknown symbol.\n")
+
+
+async def test_watch_of_a_saved_list_that_nobody_knows_any_more_names_its_symbols_and_ends_with_3(
+    tmp_path: Path,
+) -> None:
+    async def script(session: ScriptedSession) -> None:
+        await session.greet()
+        command = await session.expect(Subscribe)
+        assert command.symbols is None
+        gone = tuple(
+            Missing(symbol=symbol, code=Code.NOT_FOUND, reason=Reason.UNKNOWN_SYMBOL) for symbol in ("GONE", "LOST")
+        )
+        session.send(failure(CommandError(Reason.UNKNOWN_SYMBOL, "No source knows the symbol GONE."), command, gone))
+
+    async with ScriptedServer(script) as server:
+        done = await run("watch", home=tmp_path, port=server.port)
+
+    assert done.code == 3
+    assert "GONE" in done.err
+    assert "LOST" in done.err
 
 
 async def test_watch_of_a_symbol_that_turns_out_to_be_unknown_ends_with_3(tmp_path: Path) -> None:

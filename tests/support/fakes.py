@@ -342,12 +342,12 @@ class MemoryAuthenticator(_Disk):
         self.issued: dict[str, tuple[str, TokenRow]] = {}
         self.reads: Counter[str] = Counter()
 
-    async def verify(self, name: str, password: str | None, address: str) -> Identity:
+    async def verify(self, name: str, password: str | None, address: str, *, by_name: bool = True) -> Identity:
         await self._disk()
         if password == "throttled":
             raise CommandError(Reason.LOGIN_THROTTLED, "Too many wrong passwords.", retry_after_ms=60_000)
-        is_right = name in self.passwords and self.passwords[name] in {None, password} and name not in self.disabled
-        if not is_right:
+        right = {None, password} if by_name else {password}
+        if name not in self.passwords or self.passwords[name] not in right or name in self.disabled:
             raise CommandError(Reason.BAD_CREDENTIALS, "The name or the password is wrong.")
         return Identity.of(self._row(name))
 

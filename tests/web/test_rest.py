@@ -1,8 +1,10 @@
 """REST under /api/v1 over a real connection: the protocol's answers, its limits, and errors as problem details."""
 
+import asyncio
+import contextlib
 import html.parser
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ from structlog.testing import capture_logs
 from fakes import ScriptedProvider
 from live_server import PASSWORD, LiveServer, live_server, until
 from stocktrack.clock import ManualClock
+from stocktrack.errors import Reason, SessionEnd
 from stocktrack.quotes import Dividend
 from stocktrack.sessions.open_sessions import LOGIN_LOOK_SECONDS
+from stocktrack.sessions.session import Session
 
 API = "/api/v1"
 
@@ -294,6 +298,93 @@ async def test_bad_requests_in_a_row_do_not_lock_a_user_out(scene: Scene) -> Non
         await scene.clock.advance(0.1)
         assert (await scene.ask("GET", "/quotes?symbols=A%20B")).status_code == 400
     assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200
+
+
+@contextlib.asynccontextmanager
+async def limited(folder: Path, *, max_sessions_per_user: int) -> AsyncIterator[Scene]:
+    """A server where a user has few sessions."""
+    clock = ManualClock()
+    market = ScriptedProvider(clock)
+    limits: dict[str, Any] = {"max_sessions_per_user": max_sessions_per_user, "command_burst": 1_000}
+    async with (
+        live_server(folder, market, clock=clock, web=True, **limits) as server,
+        httpx2.AsyncClient(base_url=server.web_url) as http,
+    ):
+        yield Scene(server, market, clock, http, (await server.app.accounts.make_token("ann", 1)).text)
+
+
+QUOTES, BAD = "/quotes?symbols=AAPL", "/quotes?symbols=a%20b!"
+
+
+async def test_bad_requests_one_after_another_and_together_with_several_tokens_leave_a_user_one_session(
+    tmp_path: Path,
+) -> None:
+    async with limited(tmp_path, max_sessions_per_user=3) as scene:
+        tokens = [scene.token, (await scene.server.app.accounts.make_token("ann", 2)).text]
+        for number in range(60):
+            headers = {"Authorization": f"Bearer {tokens[number % 2]}"}
+            assert (await scene.ask("GET", BAD, headers=headers)).status_code == 400
+        await asyncio.gather(
+            *(scene.ask("GET", BAD, headers={"Authorization": f"Bearer {token}"}) for token in tokens * 30)
+        )
+        assert [session.door for session in scene.server.app.sessions] == ["rest"]
+        # Two more are allowed, and both can be had.
+        await scene.server.log_in()
+        await scene.server.log_in()
+        assert (await scene.ask("GET", QUOTES)).status_code == 200
+
+
+async def test_first_requests_that_come_together_share_the_one_session_that_is_allowed(tmp_path: Path) -> None:
+    async with limited(tmp_path, max_sessions_per_user=1) as scene:
+        answers = await asyncio.gather(*(scene.ask("GET", QUOTES) for _ in range(12)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert len(scene.server.app.sessions) == 1
+
+
+def _twenty_bad_lines(session: Session) -> None:
+    while session.is_open:
+        session.count_bad_line()
+
+
+def _three_wrong_logins(session: Session) -> None:
+    while not session.count_wrong_login():
+        pass
+
+
+ENDS: dict[str, Callable[[Session], object]] = {
+    "somebody else": lambda session: session.end(SessionEnd(Reason.NOT_PERMITTED, "An administrator ended it.")),
+    "too many errors": _twenty_bad_lines,
+    "wrong logins": _three_wrong_logins,
+    "itself": Session.log_out,
+    "its connection": lambda session: session.connection.abort(),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+async def test_whatever_ends_a_session_the_next_requests_get_a_new_one_and_the_old_one_is_closed(
+    tmp_path: Path, how: str
+) -> None:
+    async with limited(tmp_path, max_sessions_per_user=1) as scene:
+        for _ in range(3):
+            assert (await scene.ask("GET", QUOTES)).status_code == 200
+            [session] = scene.server.app.sessions
+            ENDS[how](session)
+            answers = await asyncio.gather(*(scene.ask("GET", path) for path in (QUOTES, BAD, QUOTES)))
+            assert [answer.status_code for answer in answers] == [200, 400, 200]
+            [new] = scene.server.app.sessions
+            assert new is not session
+
+
+async def test_a_session_that_ends_late_takes_no_newer_one_with_it(tmp_path: Path) -> None:
+    async with limited(tmp_path, max_sessions_per_user=1) as scene:
+        await scene.ask("GET", QUOTES)
+        [old] = scene.server.app.sessions
+        old.log_out()
+        await scene.ask("GET", QUOTES)
+        [new] = scene.server.app.sessions
+        old.connection.end()
+        await scene.ask("GET", QUOTES)
+        assert list(scene.server.app.sessions) == [new]
 
 
 async def test_the_operations_are_described_and_listed_without_another_host(scene: Scene) -> None:

@@ -77,15 +77,16 @@ class Accounts:
             await asyncio.gather(self._noting, return_exceptions=True)
             await self._note_uses()
 
-    async def verify(self, name: str, password: str | None, address: str) -> Identity:
-        """Who it is, where the password is right, or where the name is on the allowlist and has none.
+    async def verify(self, name: str, password: str | None, address: str, *, by_name: bool = True) -> Identity:
+        """Who it is, where the password is right; or, with `by_name`, where the name is on the allowlist and has none.
 
         `CommandError` where it is wrong (the same, at the same cost, for a name that nobody has and for one who was
         disabled), and where there were too many wrong ones; `StorageError` where nobody can tell.
         """
         user = await self._store.user(name)
         has_password = user is not None and user.password_hash != NO_PASSWORD
-        if name in self._allowlist and not has_password and not (user is not None and user.is_disabled):
+        is_listed = by_name and name in self._allowlist and not has_password
+        if is_listed and not (user is not None and user.is_disabled):
             if user is None:
                 await self._enrol(name)
                 user = await self._store.user(name)

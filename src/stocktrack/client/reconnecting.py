@@ -5,7 +5,15 @@ import copy
 import ssl
 from collections.abc import Callable, Mapping
 
-from stocktrack.client.errors import ClientError, CommandFailed, NotAuthorised, NotFound, TooManyRequests, Unavailable
+from stocktrack.client.errors import (
+    BadRequest,
+    ClientError,
+    CommandFailed,
+    NotAuthorised,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
 from stocktrack.client.prices import PriceBook
 from stocktrack.client.server_connection import ServerConnection
 from stocktrack.client.state import State, StateChange
@@ -223,7 +231,7 @@ class ReconnectingConnection:
             try:
                 return await self._connect()
             except ClientError as error:
-                if isinstance(error, NotAuthorised) and not error.retryable:
+                if isinstance(error, NotAuthorised | BadRequest) and not error.retryable:
                     raise
                 cause = error
 

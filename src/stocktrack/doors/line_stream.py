@@ -74,6 +74,21 @@ class LineStream(asyncio.BufferedProtocol):
         return self._take(len(self._unread))
 
     @property
+    def unread(self) -> bytes:
+        """What has come that nobody has read yet; it stays unread."""
+        return self._unread[self._taken :]
+
+    @property
+    def is_eof(self) -> bool:
+        """Whether nothing more will come."""
+        return self._is_eof
+
+    async def more(self) -> None:
+        """Return when more has come, or the end of the input."""
+        if not self._is_eof:
+            await self._arrival()
+
+    @property
     def unread_bytes(self) -> int:
         """How much has come that nobody has read yet."""
         return len(self._unread) - self._taken

@@ -43,6 +43,11 @@ class Client(Protocol):
         """Where it comes from."""
         ...
 
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether a proxy stands between."""
+        ...
+
     async def greet(self, session: Session) -> bool:
         """Begin the conversation; False where that failed, so that there is none."""
         ...
@@ -118,7 +123,9 @@ class Clients:
 
     async def _serve(self, client: Client) -> None:
         try:
-            session = self._sessions.open(client.connection, address=client.address, door=self._door)
+            session = self._sessions.open(
+                client.connection, address=client.address, door=self._door, is_forwarded=client.is_forwarded
+            )
         except SessionEnd as why:
             await self._refuse(client, farewell(why))
             return

@@ -127,9 +127,10 @@ async def _verified(session: Asker, command: Auth) -> Identity:
     if command.token is not None:
         return await authenticator.verify_token(command.token, session.address)
     assert command.username is not None  # noqa: S101 - the model lets no AUTH through that has neither
-    if command.password is None and "allowlist" not in session.services.rules.auth:
+    by_name = "allowlist" in session.auth
+    if command.password is None and not by_name:
         raise CommandError(Reason.INVALID_COMMAND, "AUTH: the field 'password' is missing.")
-    return await authenticator.verify(command.username, command.password, session.address)
+    return await authenticator.verify(command.username, command.password, session.address, by_name=by_name)
 
 
 @answers(Token)

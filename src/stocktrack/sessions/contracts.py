@@ -21,8 +21,11 @@ from stocktrack.subscriptions import Subscription
 class Authenticator(Protocol):
     """Says who somebody is. `Accounts` is the real one."""
 
-    async def verify(self, name: str, password: str | None, address: str) -> Identity:
-        """Who it is, where the password is right; `CommandError` where not, `StorageError` where nobody can tell."""
+    async def verify(self, name: str, password: str | None, address: str, *, by_name: bool = True) -> Identity:
+        """Who it is, where the password is right; `CommandError` where not, `StorageError` where nobody can tell.
+
+        With `by_name` a name of the allowlist is enough.
+        """
         ...
 
     async def verify_token(self, token: str, address: str) -> Identity:
@@ -131,6 +134,7 @@ class SessionRules:
     user_upstream_requests_per_minute: float = 60.0
     user_upstream_burst: int = 30
     auth: tuple[str, ...] = ("password", "token")
+    auth_if_forwarded: tuple[str, ...] = ("password", "token")  # for clients that a proxy forwards
 
 
 @dataclass(slots=True)
@@ -179,6 +183,11 @@ class Asker(Protocol):
     @property
     def user(self) -> str:
         """The name of the user who is logged in; the permissions let nobody else come this far."""
+        ...
+
+    @property
+    def auth(self) -> tuple[str, ...]:
+        """The ways in which the client can log in."""
         ...
 
     @property

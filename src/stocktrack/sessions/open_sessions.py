@@ -150,8 +150,11 @@ class Sessions:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def open(self, connection: Connection, *, address: str, door: str) -> Session:
-        """A new session; `SessionEnd` where there are too many, or all were ended."""
+    def open(self, connection: Connection, *, address: str, door: str, is_forwarded: bool = False) -> Session:
+        """A new session; `SessionEnd` where there are too many, or all were ended.
+
+        One that a proxy forwarded is nobody on this machine, wherever the proxy is.
+        """
         if self._closing is not None:
             # It was accepted in the moment in which the listening socket was closed.
             raise self._closing
@@ -165,7 +168,14 @@ class Sessions:
                 raise SessionEnd(
                     Reason.SESSION_LIMIT, f"The limit of {most} sessions of {whose} is reached.", retry_after_ms=5000
                 )
-        session = Session(self._services, connection, name=f"s{next(self._numbers)}", address=address, door=door)
+        session = Session(
+            self._services,
+            connection,
+            name=f"s{next(self._numbers)}",
+            address=address,
+            door=door,
+            is_forwarded=is_forwarded,
+        )
         self._open[session] = None
         self._by_door[door] += 1
         self._unauthenticated += 1

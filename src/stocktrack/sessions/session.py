@@ -54,14 +54,25 @@ class Session:
         *("_auth_began", "_bad_lines", "_bytes", "_commands", "_farewell", "_following", "_kept_waiting_seconds"),
         "_wrong_logins",
         *("address", "connection", "door", "identity", "name", "opened_at", "services", "state", "subscription"),
+        "is_forwarded",
     )
 
-    def __init__(self, services: Services, connection: Connection, *, name: str, address: str, door: str) -> None:
+    def __init__(
+        self,
+        services: Services,
+        connection: Connection,
+        *,
+        name: str,
+        address: str,
+        door: str,
+        is_forwarded: bool = False,
+    ) -> None:
         self.services = services
         self.connection = connection
         self.name = name
         self.address = address
         self.door = door
+        self.is_forwarded = is_forwarded  # by a proxy, so that it is nobody on this machine
         self.opened_at = services.clock.monotonic()
         self.state = SessionState.GREETED
         self.identity: Identity | None = None
@@ -102,6 +113,12 @@ class Session:
     def symbols(self) -> tuple[str, ...]:
         """What the session is pushed."""
         return self.subscription.symbols
+
+    @property
+    def auth(self) -> tuple[str, ...]:
+        """The ways in which the client can log in."""
+        rules = self.services.rules
+        return rules.auth_if_forwarded if self.is_forwarded else rules.auth
 
     # --- commands ------------------------------------------------------------------------------------------------
 
@@ -261,7 +278,7 @@ class Session:
             Hello(
                 server=rules.server,
                 instance=rules.instance,
-                auth=rules.auth,
+                auth=self.auth,
                 limits=Limits(max_line_bytes=rules.max_line_bytes, max_symbols=rules.max_symbols),
                 heartbeat_seconds=rules.heartbeat_seconds,
             )

@@ -38,6 +38,7 @@ from stocktrack.messages import (
     TokensReply,
 )
 from stocktrack.scopes import Scope
+from stocktrack.web.asgi import IS_FORWARDED
 from stocktrack.web.rest_sessions import RefusedError, RestSession, RestSessions
 from stocktrack.wire.lines import failure
 
@@ -124,7 +125,7 @@ async def _asking(request: Request, sessions: Annotated[RestSessions, Depends(_s
             Reason.NOT_AUTHENTICATED,
             "This needs a token: get one from /api/v1/login and send it as Authorization: Bearer TOKEN.",
         )
-    return await sessions.of_token(token.strip(), _address(request))
+    return await sessions.of_token(token.strip(), _address(request), is_forwarded=request.scope[IS_FORWARDED])
 
 
 Asking = Annotated[RestSession, Depends(_asking)]
@@ -135,7 +136,7 @@ router = APIRouter(prefix="/api/v1", responses={"4XX": {"model": Problem}, "5XX"
 @router.post("/login", response_model=LoginAnswer)
 async def login(body: Login, request: Request, sessions: Annotated[RestSessions, Depends(_sessions)]) -> Any:
     """Get a token for a user's name and password."""
-    session = sessions.open(_address(request), lambda: None)
+    session = sessions.open(_address(request), lambda: None, is_forwarded=request.scope[IS_FORWARDED])
     try:
         await session.ask("AUTH", username=body.username, password=body.password)
         name = body.name or LOGIN_NAME

@@ -7,6 +7,7 @@ sees the session and can end it.
 import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError
@@ -106,41 +107,45 @@ class RestSessions:
         self._lists = lists
         self._clock = clock
         self._by_user: dict[Key, RestSession] = {}
+        # Held while a session is looked up or opened; who waits for one keeps it alive.
+        self._opening: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def of_token(self, token: str, address: str) -> RestSession:
+    async def of_token(self, token: str, address: str, *, is_forwarded: bool) -> RestSession:
         """The session of the user whose token it is, read anew each time so that a revoked one is refused.
 
         `StockTrackError` or `RefusedError` where there is none to be had.
         """
         identity = await self._authenticator.verify_token(token, address)
         key = (identity.user_id, identity.created_at_ms, identity.scope)
-        found = self._by_user.get(key)
-        if found is not None and not found.is_open:
-            self._forget(key)
-            found = None
-        if found is None:
-            found = self.open(address, lambda: self._forget(key))
-            try:
-                await found.ask("AUTH", token=token)
-            except RefusedError:
-                self.close_session(found)
-                raise
-            # Two first requests at one time: the second takes the session of the first.
-            known = self._by_user.get(key)
-            if known is not None and known.is_open:
-                self.close_session(found)
-                found = known
-            self._by_user[key] = found
+        opening = self._opening.setdefault(key, asyncio.Lock())
+        async with opening:
+            # Requests that come first and together would each open a session, and be refused for the limit of them.
+            found = self._by_user.get(key)
+            if found is None or not found.is_open:
+                # Whatever has ended it: until it is closed, it counts as one that the user has.
+                self._forget(key)
+                found = await self._open_for(key, token, address, is_forwarded=is_forwarded)
         found.session.renew(identity)
         found.used_at = self._clock.monotonic()
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
         return found
 
-    def open(self, address: str, on_end: Callable[[], None]) -> RestSession:
+    async def _open_for(self, key: Key, token: str, address: str, *, is_forwarded: bool) -> RestSession:
+        found = self.open(address, lambda: self._ended(key, found), is_forwarded=is_forwarded)
+        try:
+            await found.ask("AUTH", token=token)
+        except BaseException:
+            self.close_session(found)
+            raise
+        self._by_user[key] = found
+        return found
+
+    def open(self, address: str, on_end: Callable[[], None], *, is_forwarded: bool) -> RestSession:
         """A session that has not logged in; `SessionEnd` where there are too many."""
-        session = self._sessions.open(_NoPushes(self._clock, on_end), address=address, door="rest")
+        connection = _NoPushes(self._clock, on_end)
+        session = self._sessions.open(connection, address=address, door="rest", is_forwarded=is_forwarded)
         return RestSession(session, self._lists, self._clock.monotonic())
 
     def close_session(self, session: RestSession) -> None:
@@ -154,6 +159,12 @@ class RestSessions:
             self._sweep = None
         for key in tuple(self._by_user):
             self._forget(key)
+
+    def _ended(self, key: Key, session: RestSession) -> None:
+        """Somebody has ended a session; by now the user may have another one."""
+        self.close_session(session)
+        if self._by_user.get(key) is session:
+            del self._by_user[key]
 
     def _forget(self, key: Key) -> None:
         if (found := self._by_user.pop(key, None)) is not None:

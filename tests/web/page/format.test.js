@@ -75,6 +75,7 @@ test("every reason for a stale price has words, one from a newer server too", ()
 test("a stock without a price waits for its source, or says why there is none", () => {
   assert.equal(format.lackReason("pending"), "waiting for source");
   assert.equal(format.lackReason("provider_timeout"), "source is silent");
+  assert.equal(format.lackReason("unknown_symbol"), "unknown symbol");
 });
 
 test("few stale prices are named and many are counted", () => {

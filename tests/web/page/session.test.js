@@ -352,6 +352,52 @@ test("a saved stock that waits for its source, or has no price, says so from the
   assert.deepEqual([...stocks.value.values()].map(({ missing }) => missing), ["provider_timeout", "pending", "provider_error"]);
 });
 
+test("a list that holds only symbols that no source knows is shown, and each can be removed", async () => {
+  const gone = ["GONE", "LOST"].map((symbol) => ({ symbol, code: 404, reason: "unknown_symbol" }));
+  server.answers.MY_STOCKS = () => ({ symbols: server.saved, quotes: [], missing: gone, lists: ["main"] });
+  server.answers.SUBSCRIBE = ({ symbols }) => symbols
+    ? { subscribed: symbols, already: [], pending: [], missing: [], symbols }
+    : { code: 404, reason: "unknown_symbol", message: "No source knows the symbol GONE.", retryable: false, missing: gone };
+  const before = sockets.length;
+  await logInWith("GONE", "LOST");
+  await advance(600_000);
+  assert.deepEqual([status(), sockets.length - before, board()], ["online", 1, ["GONE", "LOST"]]);
+  assert.deepEqual([...stocks.value.values()].map(({ missing }) => missing), ["unknown_symbol", "unknown_symbol"]);
+  await remove("GONE");
+  assert.deepEqual([board(), server.saved], [["LOST"], ["LOST"]]);
+  assert.equal(await add(["AAPL"]), true);
+  assert.deepEqual(board(), ["LOST", "AAPL"]);
+});
+
+test("a list that is refused is told and not asked for again and again", async () => {
+  const answers = { ...server.answers };
+  for (const [type, refused] of [
+    ["SUBSCRIBE", { code: 400, reason: "symbol_limit", message: "These are 600 symbols; at most 500 are allowed." }],
+    ["SUBSCRIBE", { code: 404, reason: "not_offered", message: "No source offers it." }],
+    ["MY_STOCKS", { code: 400, reason: "symbol_limit", message: "The reply would be too long." }],
+  ]) {
+    server.answers = { ...answers, [type]: { ...refused, retryable: false } };
+    notices.value = [];
+    const before = sockets.length;
+    await logInWith("AAPL");
+    assert.deepEqual(texts(), [refused.message]);
+    await advance(600_000);
+    assert.deepEqual([status(), sockets.length - before], ["online", 1]);
+    logOut();
+    await settle();
+  }
+});
+
+test("a list that can't be read for the moment is asked for again", async () => {
+  const { MY_STOCKS } = server.answers;
+  server.answers.MY_STOCKS = { code: 500, reason: "storage_error", message: "The database failed.", retryable: true };
+  await logInWith("AAPL");
+  assert.equal(status(), "waiting");
+  server.answers.MY_STOCKS = MY_STOCKS;
+  await advance(30_000);
+  assert.deepEqual([status(), board()], ["online", ["AAPL"]]);
+});
+
 test("a stock that is removed can be brought back", async () => {
   await logInWith("AAPL", "MSFT");
   await remove("AAPL");

@@ -192,7 +192,7 @@ class LiveConnection:
 class LiveTalk:
     """The conversation of one client of `/live-price`."""
 
-    def __init__(self, websocket: WebSocket, needs_token: Callable[[], bool]) -> None:
+    def __init__(self, websocket: WebSocket, needs_token: Callable[[Session], bool]) -> None:
         self._needs_token = needs_token
         self._objects = LiveObjects()
         self._connection = LiveConnection(websocket, self._objects)
@@ -200,7 +200,7 @@ class LiveTalk:
 
     def begin(self, session: Session) -> None:
         """The API has no greeting; whoever needs no token is let in."""
-        if not self._needs_token():
+        if not self._needs_token(session):
             session.welcome_guest()
 
     async def answer(self, session: Session, message: bytes) -> None:

@@ -110,9 +110,15 @@ export function staleReason(reason) {
   return STALE_REASONS[reason] ?? "no fresh price";
 }
 
+const LACK_REASONS = {
+  pending: "waiting for source",
+  unknown_symbol: "unknown symbol",
+  not_offered: "no source for it",
+};
+
 /** Why a stock has no price at all: a reason of the protocol, or "pending" while no source could be asked. */
 export function lackReason(reason) {
-  return reason === "pending" ? "waiting for source" : staleReason(reason);
+  return LACK_REASONS[reason] ?? staleReason(reason);
 }
 
 /** Which prices an outage makes stale: all of them by name while they are few, else how many. */

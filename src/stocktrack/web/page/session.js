@@ -124,7 +124,7 @@ export async function showList(name) {
   });
   try {
     if (before.length) await ask("UNSUBSCRIBE", { symbols: before, save: false });
-    await load();
+    await loadOrTell();
     if (hadPanel) chosen.value = stocks.value.keys().next().value ?? null;
   } catch (error) {
     if (error instanceof Failure) notify(error.message, { kind: "bad" });
@@ -199,7 +199,7 @@ async function live(mine, loggedIn = null) {
       wire = opened;
       wire.onPush = push;
       await readClock();
-      await load();
+      await loadOrTell();
       online();
       attempt = 0;
       const clock = setInterval(() => readClock().catch(() => {}), CLOCK_EVERY_MS);
@@ -265,6 +265,18 @@ async function pause(ms, mine) {
     };
   });
   wakeUp = () => {};
+}
+
+/** Load, and tell what another connection would not mend: the page would come back to the same answer for ever. */
+async function loadOrTell() {
+  try {
+    await load();
+  } catch (error) {
+    if (!(error instanceof Failure) || error.isRetryable || error.code === 401) throw error;
+    // Where no source knows any symbol of the list, its rows say so, and each can be removed.
+    for (const { symbol, reason } of error.missing) stocks.value.get(symbol)?.lack(reason);
+    notify(error.message, { kind: "bad" });
+  }
 }
 
 /** Read the list on the screen and have its prices pushed. */
