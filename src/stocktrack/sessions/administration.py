@@ -61,12 +61,12 @@ class SessionAdministration:
     async def kick_user(self, username: str, by: Asker) -> int:
         """End all sessions of a user but `by`; how many those were. `CommandError` where there are none."""
         ended = 0
-        for session in tuple(self._open):
+        for number, session in enumerate(tuple(self._open), 1):
             if session.username == username and session.is_open and session is not by:
                 session.end(_KICKED)
                 ended += 1
-                if ended % _SENDS_IN_A_ROW == 0:
-                    await asyncio.sleep(0)
+            if number % _SENDS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
         if not ended:
             raise CommandError(Reason.INVALID_COMMAND, f"{username!r} has no session here that could be ended.")
         log.info("sessions kicked", user=username, sessions=ended, by=by.username)

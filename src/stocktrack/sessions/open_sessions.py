@@ -219,27 +219,31 @@ class Sessions:
 
     async def check_logins(self) -> None:
         """End the sessions whose login counts no longer; each user is read once. `StorageError` as in `Store`."""
-        by_user: dict[str, list[Session]] = {}
-        for number, session in enumerate(tuple(self._open), 1):
-            if session.identity is not None and session.is_open:
-                by_user.setdefault(session.identity.name, []).append(session)
-            if number % _LOOKS_IN_A_ROW == 0:
-                await asyncio.sleep(0)
-        for number, (username, sessions) in enumerate(by_user.items(), 1):
+        for number, (username, sessions) in enumerate((await self._by_login()).items(), 1):
             await self._end_outdated(username, sessions)
             if number % _LOOKS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
 
     async def look_at(self, username: str, spared: Asker) -> None:
         """End the sessions of one user whose login counts no longer, but not the one that is spared."""
-        await self._end_outdated(username, [each for each in self._open if each.username == username], spared)
+        sessions = (await self._by_login()).get(username, [])
+        await self._end_outdated(username, [session for session in sessions if session is not spared])
 
-    async def _end_outdated(self, username: str, sessions: Sequence[Session], spared: Asker | None = None) -> None:
+    async def _by_login(self) -> dict[str, list[Session]]:
+        """The sessions that are logged in, by the names of their users."""
+        by_user: dict[str, list[Session]] = {}
+        for number, session in enumerate(tuple(self._open), 1):
+            if session.identity is not None and session.is_open:
+                by_user.setdefault(session.identity.name, []).append(session)
+            if number % _LOOKS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+        return by_user
+
+    async def _end_outdated(self, username: str, sessions: Sequence[Session]) -> None:
         user = await self._services.authenticator.user(username)
         now_ms = self._clock.now_ms()
         for number, session in enumerate(sessions, 1):
-            why = session.login.why_ended(user, now_ms) if session is not spared else None
-            if why is not None:
+            if (why := session.login.why_ended(user, now_ms)) is not None:
                 session.end(SessionEnd(Reason.NOT_AUTHENTICATED, why))
             if number % _LOOKS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
