@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from stocktrack.accounts.identity import Identity
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError, StorageError
 from stocktrack.market.board import Board
@@ -219,31 +220,32 @@ class Sessions:
 
     async def check_logins(self) -> None:
         """End the sessions whose login counts no longer; each user is read once. `StorageError` as in `Store`."""
-        for number, (username, sessions) in enumerate((await self._by_login()).items(), 1):
-            await self._end_outdated(username, sessions)
+        for number, (username, logins) in enumerate((await self._by_login()).items(), 1):
+            await self._end_outdated(username, logins)
             if number % _LOOKS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
 
     async def look_at(self, username: str, spared: Asker) -> None:
         """End the sessions of one user whose login counts no longer, but not the one that is spared."""
-        sessions = (await self._by_login()).get(username, [])
-        await self._end_outdated(username, [session for session in sessions if session is not spared])
+        logins = (await self._by_login()).get(username, [])
+        await self._end_outdated(username, [login for login in logins if login[0] is not spared])
 
-    async def _by_login(self) -> dict[str, list[Session]]:
-        """The sessions that are logged in, by the names of their users."""
-        by_user: dict[str, list[Session]] = {}
+    async def _by_login(self) -> dict[str, list[tuple[Session, Identity]]]:
+        """The sessions that are logged in and who they are now, by the names of their users."""
+        by_user: dict[str, list[tuple[Session, Identity]]] = {}
         for number, session in enumerate(tuple(self._open), 1):
-            if session.identity is not None and session.is_open:
-                by_user.setdefault(session.identity.name, []).append(session)
+            if (identity := session.identity) is not None and session.is_open:
+                by_user.setdefault(identity.name, []).append((session, identity))
             if number % _LOOKS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
         return by_user
 
-    async def _end_outdated(self, username: str, sessions: Sequence[Session]) -> None:
+    async def _end_outdated(self, username: str, logins: Sequence[tuple[Session, Identity]]) -> None:
         user = await self._services.authenticator.user(username)
         now_ms = self._clock.now_ms()
-        for number, session in enumerate(sessions, 1):
-            if (why := session.login.why_ended(user, now_ms)) is not None:
+        for number, (session, identity) in enumerate(logins, 1):
+            # Who has become another one meanwhile may be so by what this row does not know yet.
+            if session.identity is identity and (why := identity.why_ended(user, now_ms)) is not None:
                 session.end(SessionEnd(Reason.NOT_AUTHENTICATED, why))
             if number % _LOOKS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
