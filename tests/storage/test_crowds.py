@@ -228,6 +228,22 @@ async def test_a_thousand_who_read_the_same_row_at_once_make_a_few_reads(store: 
     assert 1 <= len(statements) <= 4
 
 
+async def test_a_thousand_users_who_are_read_at_once_are_read_together_and_each_gets_its_own(store: Store) -> None:
+    names = [f"user{number}" for number in range(1_000)]
+    await add(store, *names[::100])
+    for name in names[::100]:
+        await store.save(name, ["B", name.upper(), "A"], limit=5)
+    reading, _ = engines_of(store)
+    with counted(reading, "before_cursor_execute") as statements:
+        found = await asyncio.gather(*(store.user(name) for name in names))
+        lists = await asyncio.gather(*(store.saved(name) for name in names))
+    assert [user.name for user in found if user is not None] == names[::100]
+    assert [user is None for user in found] == [number % 100 != 0 for number in range(1_000)]
+    for number, name in enumerate(names):
+        assert lists[number] == (("B", name.upper(), "A") if number % 100 == 0 else ())
+    assert len(statements) <= 20
+
+
 async def test_a_row_is_not_read_again_while_nothing_changes_it(tmp_path: Path) -> None:
     async with opened(tmp_path / "stocktrack.db") as store:
         await add(store, "ann")

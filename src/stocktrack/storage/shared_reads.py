@@ -6,7 +6,7 @@ again; then only those share an answer who asked before the reading began.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -18,10 +18,11 @@ Result = TypeVar("Result")
 
 MAX_REMEMBERED_VALUES = 200_000  # some 15 MB; a user's row counts as ten, each symbol of a list as one
 _ENTRY_VALUES = 10
+MOST_NAMES_AT_ONCE = 256  # of one statement
 
 
 class SharedReads:
-    """What is read of `database` by a key: what `read` is told to do for one key is always the same."""
+    """What is read of `database` by a key; what is returned must not be changed by who gets it."""
 
     def __init__(self, database: Database, *, max_values: int = MAX_REMEMBERED_VALUES) -> None:
         self._database = database
@@ -31,36 +32,79 @@ class SharedReads:
         self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
         self._values = 0
         self._under_way: dict[Hashable, tuple[int | None, Call[Any]]] = {}
+        # Of each kind the statement that has not begun: the names that it reads, and who reads them.
+        self._next: dict[str, tuple[set[str], Call[Any]]] = {}
 
     async def read(self, key: Hashable, work: Callable[[Connection], Result]) -> Result:
-        """The result of `work`, made by now or remembered; its result must not be changed by who gets it."""
+        """The result of `work`, which is always the same for one key: made by now, or remembered."""
         version = self._database.version()
-        if version is None or version != self._version:
-            self._forget_all(version)
-        elif key in self._remembered:
-            self._remembered.move_to_end(key)
+        if self._remembers(key, version):
             found: Result = self._remembered[key]
             return found
-        return await answer_of(self._call(key, version, work))
+        call = self._joinable(key, version)
+        if call is None:
+            call = self._database.begin_read(work)
+            self._keep(key, version, call, lambda answer: answer)
+        return await answer_of(call)
 
-    def _call(self, key: Hashable, version: int | None, work: Callable[[Connection], Result]) -> Call[Result]:
-        """One that is under way and is not too old, or a new one."""
-        if key in self._under_way:
-            since, call = self._under_way[key]
-            # With the same version nothing was changed since it was begun: what it finds is what is there now.
-            if not call.answer.done() and (not call.has_begun or (version is not None and version == since)):
-                return call
-        call = self._database.begin_read(work)
-        self._under_way[key] = (version, call)
-        call.answer.add_done_callback(lambda _: self._ended(key, version, call))
+    async def read_named(
+        self,
+        kind: str,
+        name: str,
+        find: Callable[[Connection, Collection[str]], Mapping[str, Result]],
+        default: Result,
+    ) -> Result:
+        """As `read`, where `find` reads for many names in one statement, and those of them that there are."""
+        key, version = (kind, name), self._database.version()
+        if self._remembers(key, version):
+            found: Result = self._remembered[key]
+            return found
+        call = self._joinable(key, version)
+        if call is None:
+            call = self._next_of(kind, name, find)
+            self._keep(key, version, call, lambda answer: answer.get(name, default))
+        answer: Mapping[str, Result] = await answer_of(call)
+        return answer.get(name, default)
+
+    def _remembers(self, key: Hashable, version: int | None) -> bool:
+        if version is None or version != self._version:
+            self._forget_all(version)
+            return False
+        if key not in self._remembered:
+            return False
+        self._remembered.move_to_end(key)
+        return True
+
+    def _joinable(self, key: Hashable, version: int | None) -> Call[Any] | None:
+        """What reads the key already, and is not too old."""
+        since, call = self._under_way.get(key, (None, None))
+        if call is None or call.answer.done():
+            return None
+        # With the same version nothing was changed since it was begun: what it finds is what is there now.
+        is_new_enough = not call.has_begun or (version is not None and version == since)
+        return call if is_new_enough else None
+
+    def _next_of(
+        self, kind: str, name: str, find: Callable[[Connection, Collection[str]], Mapping[str, Any]]
+    ) -> Call[Any]:
+        names, call = self._next.get(kind, (set(), None))
+        if call is None or call.has_begun or call.answer.done() or len(names) >= MOST_NAMES_AT_ONCE:
+            names = set()
+            call = self._database.begin_read(lambda connection, names=names: find(connection, names))  # type: ignore[misc]  # mypy infers no lambda with a default
+            self._next[kind] = names, call
+        names.add(name)
         return call
 
-    def _ended(self, key: Hashable, version: int | None, call: Call[Any]) -> None:
+    def _keep(self, key: Hashable, version: int | None, call: Call[Any], pick: Callable[[Any], Any]) -> None:
+        self._under_way[key] = version, call
+        call.answer.add_done_callback(lambda _: self._ended(key, version, call, pick))
+
+    def _ended(self, key: Hashable, version: int | None, call: Call[Any], pick: Callable[[Any], Any]) -> None:
         if self._under_way.get(key, (None, None))[1] is call:
             del self._under_way[key]
         if version is None or version != self._version or call.answer.cancelled() or call.answer.exception():
             return
-        found = call.answer.result()
+        found = pick(call.answer.result())
         self._values += _values_of(found) - (_values_of(self._remembered[key]) if key in self._remembered else 0)
         self._remembered[key] = found
         while self._values > self._max_values:

@@ -4,7 +4,7 @@ Every method is one transaction: what it has returned is on disk, and where it r
 is its symbols: it begins with the first one that is saved under its name and ends with the last one taken out.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +71,7 @@ _SELECT_USERS = select(
     .scalar_subquery()
     .label("token_ids"),
 )
-_SELECT_USER = _SELECT_USERS.where(users.c.name == bindparam("of"))
+_SELECT_NAMED = _SELECT_USERS.where(users.c.name.in_(bindparam("names", expanding=True)))
 # Changes of one user's lists come one after another: SQLite knows one writer only, PostgreSQL locks the row.
 _LOCK_USER = select(users.c.id).where(users.c.name == bindparam("of")).with_for_update()
 _SELECT_SAVED = (
@@ -95,6 +95,12 @@ _SELECT_TOKENS = (
 )
 _NOTE_USE = (
     update(user_tokens).where(user_tokens.c.token_id == bindparam("used")).values(last_used_at_ms=bindparam("at"))
+)
+_SELECT_MAIN_LISTS = (
+    select(users.c.name, saved_symbols.c.symbol)
+    .join(users, saved_symbols.c.user_id == users.c.id)
+    .where(users.c.name.in_(bindparam("names", expanding=True)), saved_symbols.c.list_name == MAIN_LIST)
+    .order_by(saved_symbols.c.id)
 )
 _SELECT_LISTS = (
     select(saved_symbols.c.list_name)
@@ -138,7 +144,7 @@ class Store:
 
     async def user(self, name: str) -> UserRow | None:
         """The user of exactly this name, as of now; where nothing was changed lately that costs some microseconds."""
-        return await self._shared.read(("user", name), lambda connection: _user(connection, name))
+        return await self._shared.read_named("user", name, _find_users, None)
 
     async def add_user(self, name: str, password_hash: str, *, created_at_ms: int, is_admin: bool = False) -> None:
         """Add a user; `CommandError` where there is one of this name."""
@@ -289,6 +295,8 @@ class Store:
 
     async def saved(self, name: str, list_name: str = MAIN_LIST) -> tuple[str, ...]:
         """A watch list's symbols in the order of saving; none for a user or a list that does not exist."""
+        if list_name == MAIN_LIST:  # every login reads it
+            return await self._shared.read_named("main list", name, _find_main_lists, ())
         return await self._shared.read(
             ("saved", name, list_name), lambda connection: _saved(connection, name, list_name)
         )
@@ -378,9 +386,12 @@ def _user_row(*columns: Any) -> UserRow:
     return UserRow(*values)
 
 
+def _find_users(connection: Connection, names: Collection[str]) -> Mapping[str, UserRow | None]:
+    return {row.name: _user_row(*row) for row in connection.execute(_SELECT_NAMED, {"names": tuple(names)})}
+
+
 def _user(connection: Connection, name: str) -> UserRow | None:
-    row = connection.execute(_SELECT_USER, {"of": name}).one_or_none()
-    return None if row is None else _user_row(*row)
+    return _find_users(connection, [name]).get(name)
 
 
 def _locked_user(connection: Connection, name: str, may: Callable[[UserRow], bool] = lambda _: True) -> UserRow | None:
@@ -394,6 +405,13 @@ def _revoke_tokens(connection: Connection, name: str) -> None:
     user_id = select(users.c.id).where(users.c.name == name).scalar_subquery()
     connection.execute(delete(user_tokens).where(user_tokens.c.user_id == user_id))
     connection.execute(update(users).where(users.c.name == name).values(token_epoch=users.c.token_epoch + 1))
+
+
+def _find_main_lists(connection: Connection, names: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for name, symbol in connection.execute(_SELECT_MAIN_LISTS, {"names": tuple(names)}):
+        found.setdefault(name, []).append(symbol)
+    return {name: tuple(symbols) for name, symbols in found.items()}
 
 
 def _saved(connection: Connection, name: str, list_name: str) -> tuple[str, ...]:
