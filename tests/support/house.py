@@ -72,13 +72,13 @@ HOUSE = (
     ),
     row(6, Side.SERVER, "", "subscriptions"),
     row(7, Side.SERVER, "sessions", "life contracts bucket answers session administration open_sessions"),
-    row(8, Side.SERVER, "doors", "socket_options tls listening serving"),
+    row(8, Side.SERVER, "doors", "socket_options turns reading tls listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(
         9,
         Side.SERVER,
         "web",
-        "origins asgi assets site tls request_parser exchange http websocket server websocket_sessions asgi_sockets "
+        "origins asgi assets site tls slots request_parser exchange http websocket server websocket_sessions asgi_sockets "
         "rest_sessions rest dialects metrics health composition",
     ),
     row(9, Side.SERVER, "web.dialects", "live_price socketio"),

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from stocktrack.doors.turns import turns
 from stocktrack.errors import SessionEnd
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session, farewell
@@ -17,8 +18,8 @@ from stocktrack.wire.connection import Connection
 
 log = structlog.get_logger()
 
-# A client that pipelines without end gives way to the others after this many lines.
-LINES_IN_A_ROW = 8
+# A longer line takes longer: it costs a turn of the loop for each of so many bytes.
+_BYTES_OF_A_TURN = 4_096
 # How long the last lines may take to be delivered, and the client to close after them.
 LINGER_SECONDS = 3.0
 # Refused clients that are given that time at once. They are no sessions, and few descriptors are spared for them.
@@ -152,14 +153,13 @@ class Clients:
 
 
 async def _converse(client: Client, session: Session) -> None:
-    lines = 0
+    loop_turns = turns()
     while session.is_open:
-        lines += 1
-        if lines % LINES_IN_A_ROW == 0:
-            await asyncio.sleep(0)
         line = await client.receive(session)
         if line is None:
             return
+        # Who pipelines without end gives way to the others; an empty line is one, too.
+        await loop_turns.turn(cost=1 + len(line) // _BYTES_OF_A_TURN)
         if line := line.strip():
             await client.answer(session, line)
             await client.connection.drain()

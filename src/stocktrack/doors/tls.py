@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import cast
 
+from stocktrack.doors.reading import SmallReads
 from stocktrack.errors import ConfigError
 from stocktrack.system.files import check_readable
 
@@ -61,7 +62,7 @@ class _State(Enum):
     CLOSED = "closed"
 
 
-class TlsLayer(asyncio.Protocol):
+class TlsLayer(SmallReads):
     """Takes the place of a transport's protocol, and hands to that one what it decrypts.
 
     Pausing, the end of the input and the loss of the connection pass through as they are, and so does what is written
@@ -131,8 +132,14 @@ class TlsLayer(asyncio.Protocol):
             self._tls.do_handshake()
             self._state = _State.OPEN
             self._shaken.set()
-        while plain := self._tls.read(_READ_BYTES):
-            self._above.data_received(plain)
+        # What came in many small records is handed on in one piece.
+        plain = bytearray()
+        try:
+            while piece := self._tls.read(_READ_BYTES):
+                plain += piece
+        finally:
+            if plain:
+                self._above.data_received(bytes(plain))
         # The client said that it has nothing more to send: as at the end of a plain input, it is still answered.
         self._above.eof_received()
 
