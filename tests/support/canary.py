@@ -4,8 +4,8 @@
         ...  # the attack
     print(seen.text)
 
-From `CANARY_ADDRESS` it watches a symbol in one session, pings in another, and again and again logs in anew and asks for
-`/healthz`.
+From `CANARY_ADDRESS` it watches a symbol in one session, pings in another, and again and again logs in anew and asks
+for `/healthz`.
 """
 
 import asyncio
@@ -95,13 +95,17 @@ class Canary:
         ]
         await asyncio.sleep(0.5)  # the first of everything is slow for its own reasons
         self.seen = Seen()
-        print("ready", flush=True)
+        self._say("ready")
         await asyncio.to_thread(sys.stdin.read)
-        print(json.dumps(asdict(self.seen)), flush=True)
+        self._say(json.dumps(asdict(self.seen)))
         for task in tasks:
             if task.done():
                 task.result()
             task.cancel()
+
+    def _say(self, text: str) -> None:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
     async def _again(self, look: Callable[[], Awaitable[None]], pause_seconds: float) -> None:
         while True:
