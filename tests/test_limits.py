@@ -63,7 +63,8 @@ async def test_sessions(tmp_path: Path, run: int, limit: str) -> None:
 
 async def test_sessions_that_have_not_logged_in(tmp_path: Path, run: int) -> None:
     clock = ManualClock()
-    async with a_server(tmp_path, clock, run, max_unauthenticated_sessions=LIMIT) as server:
+    limits = {"max_unauthenticated_sessions": LIMIT, "max_unauthenticated_per_address": LIMIT}
+    async with a_server(tmp_path, clock, run, **limits) as server:
         ann = await server.log_in()
         strangers = [await server.connect() for _ in range(LIMIT)]
         await refused_flood(server, "session_limit")

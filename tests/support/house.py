@@ -71,15 +71,15 @@ HOUSE = (
         "events board demand refusals batching upstream routes answer_cache questions outage feed",
     ),
     row(6, Side.SERVER, "", "subscriptions"),
-    row(7, Side.SERVER, "sessions", "life contracts bucket answers session administration open_sessions"),
+    row(7, Side.SERVER, "sessions", "life contracts bucket answers session administration strangers open_sessions"),
     row(8, Side.SERVER, "doors", "socket_options turns reading tls listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(
         9,
         Side.SERVER,
         "web",
-        "origins asgi assets site tls slots request_parser exchange http websocket server websocket_sessions asgi_sockets "
-        "rest_sessions rest dialects metrics health composition",
+        "origins asgi assets site tls slots request_parser exchange http websocket server websocket_sessions "
+        "asgi_sockets rest_sessions rest dialects metrics health composition",
     ),
     row(9, Side.SERVER, "web.dialects", "live_price socketio"),
     row(10, Side.SERVER, "", "app"),

@@ -115,7 +115,8 @@ class Clients:
 
     async def _serve(self, client: Client) -> None:
         try:
-            session = self._sessions.open(client.connection, address=client.address, door=self._door)
+            place = await self._sessions.strangers.wait(client.address)
+            session = self._sessions.open(client.connection, address=client.address, door=self._door, place=place)
         except SessionEnd as why:
             await self._refuse(client, farewell(why))
             return

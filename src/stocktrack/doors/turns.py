@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 # What is done in one turn of the loop. A piece takes at most a millisecond or so: a request, a line, half a kilobyte of
 # the smallest frames, a handshake of TLS.
-TURNS_AT_ONCE = 8
+TURNS_AT_ONCE = 4
 # Of them, what is left for those who come back for more, however many are new.
-_FOR_MORE = 2
+_FOR_MORE = 1
 
 _of_loops: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Turns]" = weakref.WeakKeyDictionary()
 

@@ -101,7 +101,8 @@ class SessionRules:
 class Services:
     """What all sessions share. `rules` may be replaced while they live.
 
-    `admit(session, username)` counts a login, or refuses it with a `CommandError`.
+    `admit(session, username)` counts a login, or refuses it with a `CommandError`; `admit_guest(session)` counts a
+    guest, or refuses it with a `SessionEnd`.
     """
 
     rules: SessionRules
@@ -112,6 +113,7 @@ class Services:
     clock: Clock
     admit: Callable[["Asker", str], None]
     administration: Administration
+    admit_guest: Callable[["Asker"], None]
     # Told the type of each command and the seconds that its answer took.
     observe: Callable[[str, float], None] = lambda _type, _seconds: None
 

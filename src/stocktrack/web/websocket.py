@@ -126,7 +126,7 @@ class WebSocket(SmallReads):
                 await self._arrived.wait()
         return self._messages.popleft()
 
-    def close(self, code: CloseCode) -> None:
+    def close(self, code: int) -> None:
         """Say goodbye and close without waiting for the client, who may lose it."""
         self._is_open = False
         if self._frames.state is OPEN:
@@ -134,7 +134,7 @@ class WebSocket(SmallReads):
         self._flush()
         self._transport.close()
 
-    async def finish(self, code: CloseCode = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+    async def finish(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Deliver what was sent, say goodbye, and return when the client has done the same and is gone."""
         self._is_open = False
         self._is_finishing = True
