@@ -13,7 +13,7 @@ from stocktrack.errors import Reason, SessionEnd
 from stocktrack.system.addresses import address_group
 
 # How long a client may wait for a place, in real time. Our own clients wait longer for a HELLO.
-WAIT_SECONDS = 2.0
+WAIT_SECONDS = 5.0
 RETRY_AFTER_MS = 5_000
 
 # How many strangers there may be, and how many of them from one address.

@@ -28,7 +28,7 @@ OPERATOR_CONNECTIONS = 16
 # From connecting, or from the first byte after an answer, to the end of a request; and for taking what was sent.
 REQUEST_TIMEOUT_SECONDS = 10.0
 # The same for one that has no right to wait: its address has more connections than it should, or all slots are taken.
-SHORT_REQUEST_SECONDS = 1.0
+SHORT_REQUEST_SECONDS = 3.0
 # From an answer to the first byte of the next request.
 KEEP_ALIVE_SECONDS = 5.0
 
