@@ -57,11 +57,16 @@ def test_where_nobody_is_idle_the_address_with_the_most_gives_up_the_one_that_wa
     assert (who_gave_way(many), who_gave_way(few)) == ([0, 1], [])
 
 
-def test_an_address_gets_nothing_of_one_that_has_no_more() -> None:
+def test_an_address_that_has_no_less_than_others_gets_only_what_is_its_own() -> None:
     slots = Slots(4, lambda: 4)
-    held = entered(slots, 2, "192.0.2.1") + entered(slots, 2, "192.0.2.2")
+    own, others = entered(slots, 2, "192.0.2.1"), entered(slots, 2, "192.0.2.2")
+    assert slots.enter(Connection("192.0.2.1")) is Admission.SLOT
+    assert (who_gave_way(own), who_gave_way(others)) == ([0], [])
+    slots.change(own[1], Slot.AT_WORK)
+    [third] = [each for each in slots._holders if isinstance(each, Connection) and each not in own + others]
+    slots.change(third, Slot.AT_WORK)
     assert slots.enter(Connection("192.0.2.1")) is Admission.NONE
-    assert who_gave_way(held) == []
+    assert who_gave_way(others) == []
     assert slots.enter(Connection("192.0.2.3")) is Admission.SLOT
 
 

@@ -107,6 +107,9 @@ class Slots:
             return True
         most = self._most(lambda address: bool(address.waiting))
         if most is None or most.count <= newcomers.count:
+            # No other address has more: it is among themselves.
+            most = newcomers
+        if not most.waiting:
             return False
         self._end(next(iter(most.waiting)))
         return True
