@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class App:
         self.asked.append(scope["path"])
         if scope["path"] != "/healthz":
             await self.may_answer.wait()
-        await respond(send, web_server.HTTPStatus.OK, ANSWER)
+        await respond(send, HTTPStatus.OK, ANSWER)
 
 
 class Scene:
@@ -202,10 +203,10 @@ async def test_a_burst_on_a_hundred_connections_lets_a_session_be_answered_in_be
 @pytest.mark.parametrize("reads", [0, 200], ids=["nothing", "a little"])
 async def test_a_client_that_hardly_reads_is_closed(tmp_path: Path, is_tls: bool, reads: int) -> None:
     async with a_scene(tmp_path, is_tls=is_tls) as scene:
+        reader, writer = await scene.connect(receive_buffer_bytes=4_096)
         scene.web.request_timeout_seconds, scene.web.behind_seconds = 0.2, 0.4
         if reads:
             scene.web.request_timeout_seconds = 1.0  # it takes something again and again within this time
-        reader, writer = await scene.connect(receive_buffer_bytes=4_096)
         writer.write(GET * 1_000)
         await until(lambda: scene.connections and scene.connections[0]._behind is not None)
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -67,6 +67,7 @@ class _Talk:
         self._websocket = websocket
         self._is_connected = False
         self._is_accepted = False
+        self._is_over = False  # nothing more comes
         self.close_code: int = CloseCode.GOING_AWAY
 
     async def receive(self) -> Message:
@@ -89,6 +90,7 @@ class _Talk:
                 self.close_code = CloseCode.MESSAGE_TOO_BIG
             case Input.CLOSED:
                 self.close_code = CloseCode.NORMAL_CLOSURE
+        self._is_over = True
         return {"type": "websocket.disconnect", "code": int(self.close_code)}
 
     async def send(self, message: Message) -> None:
@@ -104,7 +106,8 @@ class _Talk:
             case "websocket.close" if not self._is_accepted:
                 self._websocket.reject(HTTPStatus.FORBIDDEN, message.get("reason") or "This is refused.")
             case "websocket.close":
-                self.close_code = _sendable(message.get("code", CloseCode.NORMAL_CLOSURE))
+                if not self._is_over:  # else there is a better reason already
+                    self.close_code = _sendable(message.get("code", CloseCode.NORMAL_CLOSURE))
                 self._websocket.close(self.close_code)
             case other:
                 raise RuntimeError(f"The application sent {other!r}, which is not offered here.")

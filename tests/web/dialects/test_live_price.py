@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,7 +192,7 @@ def test_a_price_is_translated_once_however_many_clients_it_goes_to() -> None:
 
 async def test_guests_are_counted_apart_and_one_too_many_is_told_so(tmp_path: Path) -> None:
     clock = ManualClock()
-    limits = {"max_guests": 4, "max_unauthenticated_sessions": 2, "max_unauthenticated_per_address": 2}
+    limits: dict[str, Any] = {"max_guests": 4, "max_unauthenticated_sessions": 2, "max_unauthenticated_per_address": 2}
     async with (
         live_server(tmp_path, ScriptedStream(clock), clock=clock, web=True, **limits) as server,
         socket_client(server, "/live-price") as first,
