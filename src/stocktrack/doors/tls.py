@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import ssl
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from stocktrack.doors.reading import SmallReads
+from stocktrack.doors.turns import turns
 from stocktrack.errors import ConfigError
 from stocktrack.system.files import check_readable
 
@@ -76,6 +78,7 @@ class TlsLayer(SmallReads):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._state = _State.HANDSHAKING
         self._shaken = asyncio.Event()
+        self._is_turn_due = False
         # Whether the client has said nothing yet, or something that is no TLS.
         self.is_plain_text = True
         self.failure: str | None = None
@@ -113,6 +116,22 @@ class TlsLayer(SmallReads):
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
+        if self._state is not _State.HANDSHAKING:
+            self._take(data)
+            return
+        # A handshake costs far more than what is read of it: where many come at once they take turns.
+        self._is_turn_due = True
+        turns().take(partial(self._shake, data))
+        if self._is_turn_due:
+            cast("asyncio.Transport", self._transport).pause_reading()
+
+    def _shake(self, data: bytes) -> None:
+        self._is_turn_due = False
+        if not self._transport.is_closing():
+            cast("asyncio.Transport", self._transport).resume_reading()
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         if self._state is _State.CLOSED:
             return
         try:

@@ -77,9 +77,10 @@ class _Talk:
             return {"type": "websocket.connect"}
         # Who does not take what is sent is not heard either: the application may queue an answer to each message.
         await self._websocket.drain()
-        match await self._websocket.receive():
+        received = await self._websocket.receive()
+        await turns().turn()
+        match received:
             case bytes() as message:
-                await turns().turn()
                 try:
                     return {"type": "websocket.receive", "text": message.decode()}
                 except UnicodeDecodeError:
