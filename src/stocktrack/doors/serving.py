@@ -157,7 +157,7 @@ async def _converse(client: Client, session: Session) -> None:
     loop_turns = turns()
     while session.is_open:
         line = await client.receive(session)
-        # Who pipelines without end gives way to the others, and so do thousands that go at once; an empty line is one, too.
+        # Who pipelines without end gives way to the others, as do thousands that go at once; an empty line is one, too.
         await loop_turns.turn(cost=1 + len(line or b"") // _BYTES_OF_A_TURN)
         if line is None:
             return
