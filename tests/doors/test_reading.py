@@ -1,4 +1,5 @@
 import asyncio
+from typing import cast
 
 from live_server import until
 from stocktrack.doors.reading import READ_BYTES, SmallReads
@@ -13,8 +14,7 @@ class Kept(SmallReads):
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         self.pieces.append(data)
