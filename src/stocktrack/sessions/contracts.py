@@ -141,8 +141,9 @@ class SessionRules:
 class Services:
     """What all sessions share. `rules` may be replaced while they live.
 
-    `admit(session, username)` counts a login, or refuses it with a `CommandError`. `look_at(username, spared)` ends the
-    user's sessions whose login counts no longer, but not the one that is spared: it is told in its reply.
+    `admit(session, username)` counts a login, or refuses it with a `CommandError`; `admit_guest(session)` counts a
+    guest, or refuses it with a `SessionEnd`. `look_at(username, spared)` ends the user's sessions whose login counts no
+    longer, but not the one that is spared: it is told in its reply.
     """
 
     rules: SessionRules
@@ -156,6 +157,7 @@ class Services:
     look_at: Callable[[str, "Asker"], Awaitable[None]]
     administration: Administration
     budgets: Budgets
+    admit_guest: Callable[["Asker"], None]
     # Told the type of each command and the seconds that its answer took.
     observe: Callable[[str, float], None] = lambda _type, _seconds: None
 

@@ -285,10 +285,19 @@ class Session:
             )
         )
 
-    def welcome_guest(self) -> None:
-        """Let the client have prices without a login; nothing can be saved for it. The door decides who is a guest."""
+    def welcome_guest(self) -> SessionEnd | None:
+        """Let the client have prices without a login; nothing can be saved for it. The door decides who is a guest.
+
+        Where there are too many of them, why the session has ended.
+        """
+        try:
+            self.services.admit_guest(self)
+        except SessionEnd as why:
+            self._end(why.reason)
+            return why
         self._move(Step.WELCOMED)
         self._bytes = self._full_of_bytes()
+        return None
 
     def line_too_long(self) -> bytes:
         """The answer to a line over the limit; the door closes, since the tail would run as another command."""

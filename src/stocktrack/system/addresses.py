@@ -1,5 +1,6 @@
 """Where a server listens and where the clients call, unless it is said otherwise; and how an address is written."""
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -59,3 +60,15 @@ def is_loopback(address: str) -> bool:
     """Whether it is an address that only this machine can use."""
     plain = plain_address(address)
     return plain is not None and ipaddress.ip_address(plain).is_loopback
+
+
+@functools.lru_cache(maxsize=4_096)
+def address_group(address: str) -> str:
+    """Whom limits by address take for one: an IPv4 address, also mapped into IPv6, and the /64 of an IPv6 address.
+
+    A home or a rented server has a whole /64 of addresses (RFC 6177), so that a limit for one of them would be none.
+    """
+    plain = plain_address(address)
+    if plain is None or ":" not in plain:
+        return plain or address
+    return f"{ipaddress.IPv6Address(int(ipaddress.IPv6Address(plain)) >> 64 << 64)}/64"
