@@ -381,7 +381,7 @@ class SocketIo:
             if connection.unsent_bytes() > _MAX_UNTAKEN_BYTES:
                 with contextlib.suppress(OSError):
                     await connection.drain()
-            await turns().turn()
+            await turns().turn(is_more=True)
             fields = data if isinstance(data, dict) else {_FIELD[action][isinstance(data, list)]: data}
             connection.tell(await answer_action(session, objects, {**fields, "action": action}))
             if not session.is_open:
