@@ -97,7 +97,7 @@ class HttpClient:
             writer.transport.abort()
 
 
-# What follows the handshake of Engine.IO: Socket.IO's CONNECT in a frame. Without it a handshake counts for ten seconds.
+# What follows the handshake of Engine.IO: Socket.IO's CONNECT. Without it a handshake counts for ten seconds.
 _CONNECT = b"\x81\x82" + bytes(4) + b"40"
 DOORS: dict[str, Door] = {
     "TCP, with a password": tcp_client,
