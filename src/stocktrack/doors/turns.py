@@ -51,11 +51,11 @@ class Turns:
         self._left -= 1
         return True
 
-    async def turn(self, *, cost: int = 1) -> None:
+    async def turn(self, *, cost: int = 1, is_more: bool = False) -> None:
         """Return when it is the caller's turn, at once where one is left; what takes longer costs more of them."""
         if not self.is_left():
             mine = asyncio.Event()
-            self._new.append(mine.set)
+            (self._more if is_more else self._new).append(mine.set)
             await mine.wait()
         self._left -= cost - 1
 

@@ -78,7 +78,7 @@ class _Talk:
         # Who does not take what is sent is not heard either: the application may queue an answer to each message.
         await self._websocket.drain()
         received = await self._websocket.receive()
-        await turns().turn()
+        await turns().turn(is_more=True)
         match received:
             case bytes() as message:
                 try:

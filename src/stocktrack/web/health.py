@@ -39,7 +39,7 @@ class Health:
                 await _json(send, status, {"ready": not reasons, "reasons": list(reasons)})
             case "/metrics":
                 # Of what a client can ask for without a login, it takes the most time.
-                await turns().turn(cost=TURNS_AT_ONCE)
+                await turns().turn(cost=TURNS_AT_ONCE, is_more=True)
                 content, content_type = self._metrics.page()
                 await respond(
                     send, HTTPStatus.OK, content, [(b"cache-control", b"no-store")], content_type=content_type

@@ -399,7 +399,7 @@ class SocketIo:
             # What an event had of bytes is not told; it has been parsed by now, and was at most 64 KB.
             if (pause_seconds := session.seconds_until_turn(0)) > 0:
                 await self._clock.sleep(pause_seconds)
-            await turns().turn()
+            await turns().turn(is_more=True)
             fields = data if isinstance(data, dict) else {_FIELD[action][isinstance(data, list)]: data}
             connection.tell(await answer_action(session, objects, {**fields, "action": action}))
             if not session.is_open:
