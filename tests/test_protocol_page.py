@@ -123,7 +123,11 @@ def test_every_reason_has_its_row_with_its_code_and_whether_to_try_again() -> No
 def test_every_setting_in_the_table_of_limits_is_one_with_its_default() -> None:
     rows = {row[0].strip("`"): row[1] for row in TABLE_ROWS if len(row) == 3 and row[1].isdigit()}
     assert rows == {name: f"{Settings.model_fields[name].default:g}" for name in rows}
-    limits = [name for name in Settings.model_fields if name.startswith(("max_", "command", "bytes_", "login_"))]
+    limits = [
+        name
+        for name in Settings.model_fields
+        if name.startswith(("max_", "command", "bytes_", "login_", "upstream_", "user_upstream_"))
+    ]
     assert set(rows) == {*limits, "auth_timeout_seconds", "heartbeat_seconds", "slow_client_timeout_seconds"}
 
 

@@ -8,6 +8,7 @@ import os
 import resource
 import secrets
 import signal
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ DESCRIPTOR_RESERVE = 128
 # Those of requests and of WebSockets that are being refused, at each of two doors.
 DESCRIPTORS_OF_THE_WEB = MAX_HTTP_CONNECTIONS + 2 * MAX_REFUSED_LINGERING
 OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-FLUSH_SECONDS = 3.0
+FLUSH_SECONDS, FLUSH_LEAST_SECONDS = 3.0, 1.0
 # Each later step of closing may take this long; together with the flush the server is gone within five seconds.
 CLOSE_STEP_SECONDS = 0.6
 RETRY_AFTER_SHUTDOWN_MS = 1_000
@@ -88,6 +89,7 @@ class App:
             clock,
             poll_interval_seconds=settings.poll_interval_seconds,
             timeout_seconds=settings.provider_timeout_seconds,
+            requests_per_minute=settings.upstream_requests_per_minute,
         )
         self.board.on_demand = self.feed.demand_changed
         self._instance = secrets.token_hex(2)
@@ -140,10 +142,13 @@ class App:
         """Close in order: no new clients, tell every session, let them take it, then the sources and the database."""
         self.server.stop_listening()
         self.web.stop_listening()
-        self.sessions.end_all(
+        began = time.monotonic()
+        await self.sessions.end_all(
             SessionEnd(Reason.SHUTDOWN, "The server is stopping.", retry_after_ms=RETRY_AFTER_SHUTDOWN_MS)
         )
-        await asyncio.gather(self.server.close(FLUSH_SECONDS), self.web.close(FLUSH_SECONDS))
+        # The first ones have been flushing since they were told.
+        flush_seconds = max(FLUSH_SECONDS - (time.monotonic() - began), FLUSH_LEAST_SECONDS)
+        await asyncio.gather(self.server.close(flush_seconds), self.web.close(flush_seconds))
         await _within_a_step("sessions", self.sessions.close)
         await _within_a_step("sources", self.feed.close)
         await _within_a_step("accounts", self.accounts.close)
@@ -196,6 +201,8 @@ def _rules(settings: Settings, instance: str) -> SessionRules:
         commands_per_second=settings.commands_per_second,
         command_burst=settings.command_burst,
         bytes_per_second=settings.bytes_per_second,
+        user_upstream_requests_per_minute=settings.user_upstream_requests_per_minute,
+        user_upstream_burst=settings.user_upstream_burst,
         auth=("password", "token", *(("allowlist",) if settings.allowlist else ())),
         # Forced, it is for the whole network.
         auth_if_forwarded=(

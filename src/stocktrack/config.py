@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from stocktrack.errors import ConfigError
-from stocktrack.messages import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS, Username
+from stocktrack.messages import MAX_INTERVAL_SECONDS, MAX_LIST_LIMIT, MIN_INTERVAL_SECONDS, Username
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT, host_of
 from stocktrack.system.data_folder import as_folder, default_data_folder
 from stocktrack.system.setting_sources import ENV_FILE, ENV_PREFIX, ClientVariable, setting_sources
@@ -190,6 +190,12 @@ class Settings(BaseModel):
     news_feeds: Addresses = Field(
         default=DEFAULT_NEWS_FEEDS, description="addresses of the RSS or Atom feeds that NEWS merges"
     )
+    max_headlines_per_feed: int = Field(
+        default=50,
+        ge=1,
+        le=MAX_LIST_LIMIT,
+        description="newest headlines that NEWS takes of each feed; fewer keep one busy feed from filling it",
+    )
     heartbeat_seconds: Seconds = Field(default=30.0, description="silence after which a session gets a HEARTBEAT")
     auth_timeout_seconds: Annotated[Seconds, Reload.AT_ONCE] = Field(
         default=30.0, description="time from connecting to a successful AUTH, for people typing into nc"
@@ -221,6 +227,18 @@ class Settings(BaseModel):
     )
     bytes_per_second: Annotated[int, Reload.AT_ONCE] = Field(
         default=65_536, ge=1_024, description="bytes of commands a session may send on average; at once 4 longest lines"
+    )
+    user_upstream_requests_per_minute: Annotated[float, Reload.AT_ONCE] = Field(
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="requests to the market's sources that a user may cause on average, over all sessions",
+    )
+    user_upstream_burst: Annotated[int, Reload.AT_ONCE] = Field(
+        default=30, ge=1, description="requests to the market's sources that a user may cause at once"
+    )
+    upstream_requests_per_minute: int = Field(
+        default=300, ge=60, description="requests to one source a minute for all together; polls come before questions"
     )
     login_failures_per_minute: int = Field(
         default=30, ge=1, description="wrong passwords for one name or from one address before a pause"

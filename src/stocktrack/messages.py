@@ -346,6 +346,7 @@ class Missing(BaseModel):
     symbol: str
     code: Code
     reason: Reason
+    retry_after_ms: int | None = None
 
 
 class BoardQuote(Quote):
@@ -470,8 +471,8 @@ class NewsReply(Reply):
 
 # {"type":"INFO","id":7,"code":200,"status":"OK","company":{"symbol":"AAPL","name":"Apple Inc.","sector":"Technology",
 # "industry":"Consumer Electronics","website":"https://www.apple.com","country":"United States","employees":150000,
-# "exchange":"NASDAQ","currency":"USD","market_cap":2925000000000.0,"summary":"Apple designs phones,
-#  computers and services."}}
+# "exchange":"NASDAQ","currency":"USD","market_cap":2925000000000.0,"market_cap_currency":"USD","summary":"Apple designs
+#  phones, computers and services."}}
 class InfoReply(Reply):
     """The company behind a symbol."""
 
@@ -480,13 +481,14 @@ class InfoReply(Reply):
 
 
 # {"type":"DIVIDENDS","id":8,"code":200,"status":"OK","symbol":"AAPL","currency":"USD",
-# "dividends":[{"date":"2024-02-09","amount":0.24},{"date":"2023-11-10","amount":0.24}]}
+# "dividends":[{"date":"2024-02-09","amount":0.24,"currency":"USD"},
+# {"date":"2023-11-10","amount":0.24,"currency":"USD"}]}
 class DividendsReply(Reply):
     """Dividends, newest first."""
 
     type: Literal["DIVIDENDS"] = "DIVIDENDS"
     symbol: str
-    currency: str | None = None
+    currency: str | None = Field(default=None, description="of all of them, where they are in one")
     dividends: tuple[Dividend, ...]
 
 
@@ -625,6 +627,7 @@ class Price(ServerMessage):
     change: FiniteFloat | None = None
     change_percent: FiniteFloat | None = None
     volume: int | None = None
+    volume_currency: str | None = None
     bid: FiniteFloat | None = None
     ask: FiniteFloat | None = None
     market_state: MarketState

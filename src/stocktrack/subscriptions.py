@@ -56,6 +56,13 @@ class Subscription:
         """What is pushed, in the order it was asked for."""
         return self._basket.symbols if self._basket is not None else ()
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the task that pushes, where that was a mistake of ours: no price will come any more."""
+        if self._task is None or not self._task.done():
+            return None
+        return asyncio.CancelledError() if self._task.cancelled() else self._task.exception()
+
     def add(self, symbols: Iterable[str], interval_seconds: float | None = None) -> bytes:
         """Push `symbols` too, from now on with `interval_seconds` where given; returns the lines to begin with.
 

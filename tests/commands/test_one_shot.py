@@ -57,6 +57,23 @@ async def test_get_prints_a_row_a_symbol_and_names_the_unknown_one_on_standard_e
     assert done.code == 3
 
 
+async def test_a_symbol_that_is_to_be_asked_for_later_says_when_and_exits_with_5(tmp_path: Path) -> None:
+    line = (
+        b'{"type":"GET","id":2,"code":200,"status":"OK","quotes":[],'
+        b'"missing":[{"symbol":"NVDA","code":429,"reason":"rate_limited","retry_after_ms":1200}]}'
+    )
+
+    async def script(session: ScriptedSession) -> None:
+        await session.greet()
+        await session.expect(Get)
+        session.send(line + b"\n")
+
+    async with ScriptedServer(script) as server:
+        done = await run("get", "NVDA", home=tmp_path, port=server.port)
+
+    assert (done.code, done.err) == (5, "stocktrack: NVDA: rate limited; try again in 2 s.\n")
+
+
 async def test_json_is_the_line_of_the_wire_byte_for_byte(tmp_path: Path) -> None:
     line = b'{"type": "GET", "id":2, "code":200,"status":"OK","quotes":[ ],"later":{"not":"known"}}'
 

@@ -1,6 +1,7 @@
 """What each command answers, asked as a client asks."""
 
 import dataclasses
+from datetime import date
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from fakes import (
     soon,
 )
 from stocktrack.clock import settle
+from stocktrack.quotes import Dividend, Headline
 from stocktrack.scopes import Scope
 from stocktrack.wire.lines import decode_line
 
@@ -255,15 +257,41 @@ async def test_info_gives_the_company(user: Client) -> None:
     assert (await user.command("INFO", symbol="aapl"))["company"] == {"symbol": "AAPL", "name": "Apple Inc."}
 
 
-async def test_dividends_gives_five_newest_first_with_the_currency_of_the_quote(
+async def test_dividends_gives_five_newest_first_and_no_currency_that_the_source_did_not_tell(
     user: Client, provider: ScriptedProvider
 ) -> None:
     reply = await user.command("DIVIDENDS", symbol="AAPL")
     assert [paid["date"] for paid in reply["dividends"]] == [f"2024-0{month}-09" for month in (9, 8, 7, 6, 5)]
-    assert "currency" not in reply
     await user.command("GET", symbol="AAPL")
     reply = await user.command("DIVIDENDS", symbol="AAPL", limit=1)
-    assert (reply["currency"], reply["dividends"]) == ("USD", [{"date": "2024-09-09", "amount": 0.24}])
+    assert "currency" not in reply
+    assert reply["dividends"] == [{"date": "2024-09-09", "amount": 0.24}]
+
+
+async def test_news_tells_as_many_headlines_as_a_line_can_carry(user: Client, provider: ScriptedProvider) -> None:
+    link = "https://example.com/" + "a" * 1_980
+    provider.headlines = [Headline(title="\U0001f4c8" * 300, source="\U0001f4c8" * 80, link=link) for _ in range(100)]
+    reply = await user.command("NEWS", limit=100)
+    assert reply["code"] == 200
+    assert 60 < len(reply["articles"]) < 100
+
+
+async def test_each_dividend_carries_its_own_currency_and_the_reply_the_one_that_all_have(
+    user: Client, provider: ScriptedProvider
+) -> None:
+    provider.paid["TSLA"] = [
+        Dividend(date=date(2024, 9, 9), amount=0.358, currency="USD"),
+        Dividend(date=date(2024, 6, 9), amount=0.351, currency="USD"),
+        Dividend(date=date(2024, 3, 9), amount=27.1, currency="GBp"),
+    ]
+    two = await user.command("DIVIDENDS", symbol="TSLA", limit=2)
+    three = await user.command("DIVIDENDS", symbol="TSLA", limit=3)
+    assert (two["currency"], "currency" in three) == ("USD", False)
+    assert [(paid["amount"], paid["currency"]) for paid in three["dividends"]] == [
+        (0.358, "USD"),
+        (0.351, "USD"),
+        (27.1, "GBp"),
+    ]
 
 
 async def test_search_gives_matches_and_an_empty_list_is_a_200(user: Client) -> None:

@@ -21,7 +21,7 @@ from stocktrack.market.board import Basket, Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS
-from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
+from stocktrack.providers.base import QUESTION, Capability, Errand, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
 from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import SessionRules
@@ -131,6 +131,8 @@ class MemoryConnection:
 class _Scripted:
     """A source that does what its `script` says and counts what it is asked."""
 
+    is_free = False
+
     def __init__(self, clock: ManualClock, *, name: str = "scripted") -> None:
         self.name = name
         self.script: Script = "good"
@@ -176,20 +178,29 @@ class _Scripted:
 
 
 class ScriptedQuotes(_Scripted):
-    """A source of quotes: `prices` is its market; symbols in `odd` fail, whatever becomes of the others."""
+    """A source of quotes: `prices` is its market; symbols in `odd` fail, whatever becomes of the others.
+
+    It asks for what its market does not have alone (`look_ups`) before it calls it unknown.
+    """
+
+    symbols_a_request = 50
 
     def __init__(self, clock: ManualClock, *, name: str = "scripted") -> None:
         super().__init__(clock, name=name)
         self.prices = {"AAPL": 100.0, "MSFT": 200.0, "TSLA": 300.0, **{f"S{number}": 10.0 for number in range(20)}}
         self.odd: set[str] = set()
+        self.market_time: int | None = None  # what its quotes say of when they were made
         self.batches: list[tuple[str, ...]] = []
+        self.polls: list[tuple[str, ...]] = []
+        self.look_ups: list[str] = []
 
     @property
     def quote_requests(self) -> int:
         return self.requests[Capability.QUOTES]
 
-    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         self.batches.append(tuple(symbols))
+        self.polls += [tuple(symbols)] if errand.is_poll else []
         await self._play(Capability.QUOTES)
         match self.script:
             case "garbage":
@@ -201,14 +212,20 @@ class ScriptedQuotes(_Scripted):
             case _:
                 pass
         sound = [symbol for symbol in symbols if symbol not in self.odd]
+        left_out = [symbol for symbol in sound if symbol not in self.prices]
+        refused = {symbol: errand.refusal(symbol) for symbol in left_out}
+        put_off = {symbol: why for symbol, why in refused.items() if why is not None}
+        self.look_ups += [symbol for symbol in left_out if symbol not in put_off]
         return QuoteAnswer(
             quotes={symbol: self.quote(symbol) for symbol in sound if symbol in self.prices},
-            unknown=frozenset(symbol for symbol in sound if symbol not in self.prices),
+            unknown=frozenset(symbol for symbol in left_out if symbol not in put_off),
             failed={symbol: self._oddness(symbol) for symbol in symbols if symbol in self.odd},
+            put_off=put_off,
         )
 
     def quote(self, symbol: str) -> Quote:
-        return a_quote(symbol, self.prices[symbol], received_at=self._clock.now_ms(), provider=self.name)
+        now = self._clock.now_ms()
+        return a_quote(symbol, self.prices[symbol], received_at=now, provider=self.name, timestamp=self.market_time)
 
     def _oddness(self, symbol: str) -> ProviderError:
         return ProviderError(Reason.PROVIDER_ERROR, f"{self.name} gave no usable price for {symbol}.")
@@ -296,6 +313,8 @@ class _Disk:
         self.is_broken = False
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
+        self.may_save = asyncio.Event()
+        self.may_save.set()
 
     async def _disk(self) -> None:
         await self.may_go_on.wait()
@@ -434,6 +453,7 @@ class MemoryLists(_Disk):
         return tuple(self._lists_of(list_name).get(name, ()))
 
     async def save(self, name: str, symbols: Sequence[str], limit: int, list_name: str = MAIN_LIST) -> None:
+        await self.may_save.wait()
         await self._disk()
         if name not in self._users:
             raise CommandError(Reason.NOT_AUTHENTICATED, f"There is no user {name!r} any more.")
@@ -567,6 +587,7 @@ async def a_house(
     *,
     rules: SessionRules = RULES,
     limits: SessionLimits = LIMITS,
+    requests_per_minute: int | None = None,
 ) -> AsyncIterator[House]:
     """A started house; `events` has what the feed told the sessions. The first provider must be one of quotes."""
     clock, board, accounts = ManualClock(NOW_MS), Board(), MemoryAccounts()
@@ -578,6 +599,7 @@ async def a_house(
         clock,
         poll_interval_seconds=POLL_SECONDS,
         timeout_seconds=TIMEOUT_SECONDS,
+        requests_per_minute=requests_per_minute,
         rng=SteadyRandom(),
     )
     board.on_demand = feed.demand_changed

@@ -50,7 +50,12 @@ def row(step: int, side: Side, folder: str, holds: str) -> Row:
 
 HOUSE = (
     row(0, Side.SHARED, "", "__init__ errors scopes quotes clock"),
-    row(1, Side.SHARED, "system", "addresses files setting_sources data_folder running_servers blocking logs"),
+    row(
+        1,
+        Side.SHARED,
+        "system",
+        "addresses files setting_sources data_folder running_servers blocking logs supervised",
+    ),
     row(2, Side.SHARED, "", "messages"),
     row(3, Side.SHARED, "wire", "connection lines schema"),
     row(3, Side.SERVER, "", "config"),
@@ -66,17 +71,17 @@ HOUSE = (
         4,
         Side.SERVER,
         "providers",
-        "base rss_fetch rss_parse rss yahoo_answers yahoo_session yahoo simulated registry",
+        "base rss_fetch rss_parse rss_text rss_times rss yahoo_answers yahoo_session yahoo simulated registry",
     ),
     row(4, Side.SERVER, "accounts", "identity passwords remembered throttle line logins tokens accounts"),
     row(
         5,
         Side.SERVER,
         "market",
-        "events board demand refusals batching upstream routes answer_cache questions outage feed",
+        "events board demand refusals bills batching ceiling upstream routes answer_cache questions outage feed",
     ),
     row(6, Side.SERVER, "", "metronome subscriptions"),
-    row(7, Side.SERVER, "sessions", "life contracts bucket answers session administration open_sessions"),
+    row(7, Side.SERVER, "sessions", "life bucket budgets contracts answers session administration open_sessions"),
     row(8, Side.SERVER, "doors", "socket_options first_bytes proxies tls line_stream listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(

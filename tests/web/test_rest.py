@@ -247,6 +247,27 @@ async def test_saved_stocks_are_added_replaced_and_removed_and_no_price_is_pushe
     assert (await tcp.ask({"type": "MY_STOCKS"}))["symbols"] == []
 
 
+async def test_what_is_over_the_budget_of_a_user_is_a_429_with_the_time_to_wait(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with (
+        live_server(tmp_path, ScriptedProvider(clock), clock=clock, web=True, user_upstream_burst=1) as server,
+        httpx2.AsyncClient(base_url=server.web_url) as http,
+    ):
+        login = await http.post(f"{API}/login", json={"username": "ann", "password": PASSWORD})
+        headers = {"Authorization": f"Bearer {login.json()['token']}"}
+        tcp = await server.log_in()
+        assert (await tcp.ask({"type": "SEARCH", "query": "apple"}))["code"] == 200
+        answer = await http.get(f"{API}/quotes?symbols=AAPL", headers=headers)
+        assert problem(answer) == (429, "rate_limited")
+        assert (answer.headers["retry-after"], answer.json()["missing"]) == (
+            "1",
+            [{"symbol": "AAPL", "code": 429, "reason": "rate_limited", "retry_after_ms": 1_000}],
+        )
+        assert problem(await http.get(f"{API}/company/AAPL", headers=headers)) == (429, "rate_limited")
+        await clock.advance(1)
+        assert (await http.get(f"{API}/quotes?symbols=AAPL", headers=headers)).status_code == 200
+
+
 async def test_the_limit_of_commands_holds_for_a_user_over_all_requests_and_not_for_another(scene: Scene) -> None:
     for _ in range(19):
         assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200

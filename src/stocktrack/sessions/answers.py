@@ -10,6 +10,7 @@ from stocktrack.accounts.identity import Identity
 from stocktrack.errors import Code, CommandError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
+    MAX_REPLY_BYTES,
     Announce,
     AnnounceReply,
     Auth,
@@ -51,9 +52,12 @@ from stocktrack.messages import (
     Unsubscribe,
     UnsubscribeReply,
 )
+from stocktrack.quotes import Headline
 from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
+
+_REPLY_HEAD_BYTES = 1_024  # what stands around the articles, the command's id included
 
 Asked = TypeVar("Asked", bound=Command)
 Answered = TypeVar("Answered", bound=Reply)
@@ -76,7 +80,7 @@ def answers(
 
 
 class AllMissingError(CommandError):
-    """Every symbol of a command failed: 500 where any of them is one, else 404."""
+    """Every symbol of a command failed: 500 where any of them is one, else 429 where any is, else 404."""
 
     def __init__(self, missing: Mapping[str, StockTrackError]) -> None:
         worst = max(missing.values(), key=lambda error: (error.code, error.retry_after_ms or 0))
@@ -86,7 +90,10 @@ class AllMissingError(CommandError):
 
 def as_missing(errors: Mapping[str, StockTrackError]) -> tuple[Missing, ...]:
     """The errors of some symbols as they are told in a reply."""
-    return tuple(Missing(symbol=symbol, code=error.code, reason=error.reason) for symbol, error in errors.items())
+    return tuple(
+        Missing(symbol=symbol, code=error.code, reason=error.reason, retry_after_ms=error.retry_after_ms)
+        for symbol, error in errors.items()
+    )
 
 
 # --- who is there -------------------------------------------------------------------------------------------------
@@ -210,7 +217,7 @@ async def logout(session: Asker, command: Logout) -> LogoutReply:
 async def get(session: Asker, command: Get) -> GetReply:
     """The newest quotes."""
     _check_count(session, command.symbols)
-    found = await session.services.feed.quotes(command.symbols)
+    found = await session.services.feed.quotes(command.symbols, session)
     if not found.quotes:
         raise AllMissingError(found.missing)
     quotes = tuple(found.quotes[symbol] for symbol in command.symbols if symbol in found.quotes)
@@ -227,9 +234,10 @@ async def subscribe(session: Asker, command: Subscribe) -> SubscribeReply:
         _check_may_change_lists(session, command)
     symbols = await lists.saved(session.user, list_name) if command.symbols is None else command.symbols
     _check_count(session, (*session.subscription.symbols, *symbols))
-    errors = await session.services.feed.known(symbols)
+    errors = await session.services.feed.known(symbols, session)
     # A 404 is final: unknown, or no source for quotes. What only failed for now is subscribed and pending.
     refused = {symbol: error for symbol, error in errors.items() if error.code is Code.NOT_FOUND}
+    refused |= await _unchecked(session, errors, list_name)
     wanted = [symbol for symbol in symbols if symbol not in refused]
     if symbols and not wanted:
         raise AllMissingError(refused)
@@ -289,7 +297,7 @@ async def my_stocks(session: Asker, command: MyStocks) -> MyStocksReply:
     lists, list_name = session.services.lists, command.list or MAIN_LIST
     symbols = await lists.saved(session.user, list_name)
     list_names = await lists.list_names(session.user)
-    found = await session.services.feed.quotes(symbols)
+    found = await session.services.feed.quotes(symbols, session)
     return MyStocksReply(
         id=command.id,
         list=list_name,
@@ -305,31 +313,38 @@ async def my_stocks(session: Asker, command: MyStocks) -> MyStocksReply:
 
 @answers(News)
 async def news(session: Asker, command: News) -> NewsReply:
-    """Headlines."""
-    return NewsReply(id=command.id, articles=tuple(await session.services.feed.questions.news(command.limit)))
+    """Headlines, as many as one line can carry."""
+    articles: list[Headline] = []
+    size = _REPLY_HEAD_BYTES
+    for article in await session.services.feed.questions.news(command.limit, session):
+        size += len(article.model_dump_json(exclude_none=True).encode()) + 1
+        if size > MAX_REPLY_BYTES:
+            break
+        articles.append(article)
+    return NewsReply(id=command.id, articles=tuple(articles))
 
 
 @answers(Info)
 async def info(session: Asker, command: Info) -> InfoReply:
     """The company behind a symbol."""
-    return InfoReply(id=command.id, company=await session.services.feed.questions.company(command.symbol))
+    return InfoReply(id=command.id, company=await session.services.feed.questions.company(command.symbol, session))
 
 
 @answers(Dividends)
 async def dividends(session: Asker, command: Dividends) -> DividendsReply:
     """What a symbol has paid."""
-    paid = await session.services.feed.questions.dividends(command.symbol, command.limit)
-    quote = session.services.board.quote(command.symbol)
-    currency = quote.currency if quote is not None else None
+    paid = await session.services.feed.questions.dividends(command.symbol, command.limit, session)
+    # What the quote is in says nothing of it: a share in pence may pay dollars.
+    currencies = {each.currency for each in paid}
+    currency = currencies.pop() if len(currencies) == 1 else None
     return DividendsReply(id=command.id, symbol=command.symbol, currency=currency, dividends=tuple(paid))
 
 
 @answers(Search)
 async def search(session: Asker, command: Search) -> SearchReply:
     """Symbols by name."""
-    return SearchReply(
-        id=command.id, matches=tuple(await session.services.feed.questions.search(command.query, command.limit))
-    )
+    matches = await session.services.feed.questions.search(command.query, command.limit, session)
+    return SearchReply(id=command.id, matches=tuple(matches))
 
 
 # --- for administrators -------------------------------------------------------------------------------------------
@@ -338,7 +353,7 @@ async def search(session: Asker, command: Search) -> SearchReply:
 @answers(ListSessions)
 async def sessions(session: Asker, command: ListSessions) -> SessionsReply:
     """Who is connected."""
-    page = session.services.administration.page(command.after)
+    page = await session.services.administration.page(command.after)
     return SessionsReply(id=command.id, sessions=page.sessions, count=page.count, more=page.more)
 
 
@@ -377,6 +392,21 @@ def _check_may_change_lists(session: Asker, command: Command) -> None:
             Reason.NOT_PERMITTED,
             f'{command.type} would change a saved list, and this session\'s token is for reading: send "save":false.',
         )
+
+
+async def _unchecked(
+    session: Asker, errors: Mapping[str, StockTrackError], list_name: str
+) -> Mapping[str, StockTrackError]:
+    """What SUBSCRIBE may not take, because the user has no request left to have it checked.
+
+    What is saved already was checked once: it is pushed as soon as the poll has it. A new one is not saved unchecked,
+    and the poll does not do for nothing what its user has no budget for.
+    """
+    unchecked = {symbol: error for symbol, error in errors.items() if error.reason is Reason.RATE_LIMITED}
+    if not unchecked or session.state is SessionState.GUEST:
+        return unchecked
+    saved = frozenset(await session.services.lists.saved(session.user, list_name))
+    return {symbol: error for symbol, error in unchecked.items() if symbol not in saved}
 
 
 def _check_count(session: Asker, symbols: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST, SessionInfo
 from stocktrack.metronome import Metronome
 from stocktrack.scopes import Scope
+from stocktrack.sessions.budgets import Budgets
 from stocktrack.sessions.life import SessionState
 from stocktrack.storage.store import TokenRow, UserRow
 from stocktrack.subscriptions import Subscription
@@ -100,7 +101,7 @@ class SessionPage:
 class Administration(Protocol):
     """What an administrator can do with the open sessions."""
 
-    def page(self, after: str | None) -> SessionPage:
+    async def page(self, after: str | None) -> SessionPage:
         """The sessions opened after the one named `after`, as many as one reply can carry."""
         ...
 
@@ -130,6 +131,8 @@ class SessionRules:
     commands_per_second: float
     command_burst: int
     bytes_per_second: float
+    user_upstream_requests_per_minute: float = 60.0
+    user_upstream_burst: int = 30
     auth: tuple[str, ...] = ("password", "token")
     auth_if_forwarded: tuple[str, ...] = ("password", "token")  # for clients that a proxy forwards
 
@@ -152,6 +155,7 @@ class Services:
     admit: Callable[["Asker", str], None]
     look_at: Callable[[str, "Asker"], Awaitable[None]]
     administration: Administration
+    budgets: Budgets
     # Told the type of each command and the seconds that its answer took.
     observe: Callable[[str, float], None] = lambda _type, _seconds: None
 
@@ -209,6 +213,10 @@ class Asker(Protocol):
 
     def log_out(self) -> None:
         """End the session at its own wish."""
+        ...
+
+    def pay(self, requests: int) -> float:
+        """Take so many requests to the sources out of the user's budget; see `market.bills.Payer`."""
         ...
 
     def follow_with(self, prices: bytes) -> None:

@@ -25,6 +25,7 @@ from stocktrack.messages import (
 from stocktrack.scopes import Scope
 from stocktrack.sessions.answers import ANSWERS, AllMissingError
 from stocktrack.sessions.bucket import Bucket
+from stocktrack.sessions.budgets import whose_budget
 from stocktrack.sessions.contracts import Services
 from stocktrack.sessions.life import PERMISSIONS, TRANSITIONS, SessionState, Step
 from stocktrack.storage.store import UserRow
@@ -253,6 +254,16 @@ class Session:
     def log_out(self) -> None:
         """End the session at its own wish."""
         self._end("logged out")
+
+    def pay(self, requests: int) -> float:
+        """Take so many requests to the sources out of the user's budget, or return the seconds to wait for them."""
+        rules = self.services.rules
+        return self.services.budgets.pay(
+            whose_budget(self.username, self.address),
+            requests,
+            per_minute=rules.user_upstream_requests_per_minute,
+            burst=rules.user_upstream_burst,
+        )
 
     def follow_with(self, prices: bytes) -> None:
         """Have these lines sent right after the reply."""

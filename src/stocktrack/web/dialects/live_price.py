@@ -58,10 +58,9 @@ class LiveObjects:
 
 @lru_cache(maxsize=8_192)
 def _of_price_line(line: bytes) -> tuple[str, str]:
-    """The symbol of a PRICE line, and the object that tells it."""
+    """The symbol of a PRICE line, and the object that tells it; without a timestamp where the market's is not known."""
     price = json.loads(line)
-    timestamp = price.get("timestamp", price["received_at"])
-    return price["symbol"], _json({"symbol": price["symbol"], "price": price["price"], "timestamp": timestamp})
+    return price["symbol"], _json({name: price[name] for name in ("symbol", "price", "timestamp") if name in price})
 
 
 def of_message(message: ServerMessage) -> list[str]:
@@ -86,13 +85,20 @@ def of_message(message: ServerMessage) -> list[str]:
 
 
 def _of_missing(missing: Missing) -> LiveObject:
-    what = "There is no price of {}." if missing.code is Code.NOT_FOUND else "The source of {} fails at the moment."
-    return {
+    match missing.code:
+        case Code.NOT_FOUND:
+            what = "There is no price of {}."
+        case Code.TOO_MANY_REQUESTS:
+            what = "You have asked for too much to have {} checked now; try again later."
+        case _:
+            what = "The source of {} fails at the moment."
+    told = {
         "error": what.format(missing.symbol),
         "symbol": missing.symbol,
         "code": missing.code,
         "reason": missing.reason,
     }
+    return told if missing.retry_after_ms is None else {**told, "retry_after_ms": missing.retry_after_ms}
 
 
 def _json(told: LiveObject) -> str:

@@ -107,6 +107,9 @@ class SocketIoConnection:
                 objects, self._waiting = self._waiting, []
                 await self._emit(objects)
                 self._taken_bytes += sum(map(len, objects))
+        except Exception:
+            log.exception("a Socket.IO client could not be told anything and is disconnected")
+            self._is_ending = True
         finally:
             self._is_idle.set()
         if self._is_ending:

@@ -339,7 +339,9 @@ async function readClock() {
 }
 
 function missingWords(reason) {
-  return reason === "unknown_symbol" ? "no source knows this symbol." : `there is no price now (${reason}).`;
+  if (reason === "unknown_symbol") return "no source knows this symbol.";
+  if (reason === "rate_limited") return "you have asked the sources too often; try again in a minute.";
+  return `there is no price now (${reason}).`;
 }
 
 function forget(why) {
