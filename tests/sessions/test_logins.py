@@ -13,6 +13,7 @@ from stocktrack.clock import settle
 from stocktrack.messages import COMMANDS, Who
 from stocktrack.scopes import Scope
 from stocktrack.sessions.open_sessions import LOGIN_LOOK_SECONDS
+from stocktrack.storage.store import UserRow
 
 ENDED = (401, "not_authenticated")
 OF_USERS = sorted(kind for kind, row in COMMANDS.items() if row.who in {Who.GUESTS, Who.USERS, Who.ADMINS})
@@ -160,6 +161,27 @@ async def test_a_look_over_many_sessions_gives_way_again_and_again(house: House)
     await house.sessions.check_logins()
     task.cancel()
     assert turns >= 4  # twice while they are gathered, and twice while they are held against their user
+
+
+async def test_a_look_that_began_before_a_session_became_another_one_leaves_it_alone(
+    house: House, user: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = await house.accounts.user(USER)
+    answer: asyncio.Future[UserRow | None] = asyncio.get_running_loop().create_future()
+
+    async def slow(_: str) -> UserRow | None:
+        return await answer
+
+    with monkeypatch.context() as reading:
+        reading.setattr(house.accounts, "user", slow)
+        looking = asyncio.create_task(house.sessions.check_logins())
+        await settle()
+    reply = await user.command("PASSWORD", password=PASSWORD, new_password="battery staple")
+    assert reply["code"] == 200
+    answer.set_result(row)
+    await looking
+    assert user.is_open()
+    assert (await user.command("MY_STOCKS"))["code"] == 200
 
 
 async def test_a_look_that_fails_is_told_once_ends_nobody_and_is_tried_again(house: House, user: Client) -> None:

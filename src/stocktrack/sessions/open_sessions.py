@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from stocktrack.accounts.identity import Identity
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError, StorageError
 from stocktrack.market.board import Board
@@ -276,25 +277,30 @@ class Sessions:
 
     async def check_logins(self) -> None:
         """End the sessions whose login counts no longer; each user is read once. `StorageError` as in `Store`."""
-        by_user: dict[str, list[Session]] = {}
-        async for session in self.walk():
-            if session.username is not None:
-                by_user.setdefault(session.username, []).append(session)
-        for place, (username, sessions) in enumerate(by_user.items(), start=1):
-            await self._end_outdated(username, sessions)
+        for place, (username, logins) in enumerate((await self._by_login()).items(), start=1):
+            await self._end_outdated(username, logins)
             if place % SESSIONS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
 
     async def look_at(self, username: str, spared: Asker) -> None:
         """End the sessions of one user whose login counts no longer, but not the one that is spared."""
-        await self._end_outdated(username, [each async for each in self.walk() if each.username == username], spared)
+        logins = (await self._by_login()).get(username, [])
+        await self._end_outdated(username, [login for login in logins if login[0] is not spared])
 
-    async def _end_outdated(self, username: str, sessions: Sequence[Session], spared: Asker | None = None) -> None:
+    async def _by_login(self) -> dict[str, list[tuple[Session, Identity]]]:
+        """The sessions that are logged in and who they are now, by the names of their users."""
+        by_user: dict[str, list[tuple[Session, Identity]]] = {}
+        async for session in self.walk():
+            if (identity := session.identity) is not None:
+                by_user.setdefault(identity.name, []).append((session, identity))
+        return by_user
+
+    async def _end_outdated(self, username: str, logins: Sequence[tuple[Session, Identity]]) -> None:
         user = await self._services.authenticator.user(username)
         now_ms = self._clock.now_ms()
-        for place, session in enumerate(sessions, start=1):
-            why = session.login.why_ended(user, now_ms) if session is not spared else None
-            if why is not None:
+        for place, (session, identity) in enumerate(logins, start=1):
+            # Who has become another one meanwhile may be so by what this row does not know yet.
+            if session.identity is identity and (why := identity.why_ended(user, now_ms)) is not None:
                 try:
                     session.end(SessionEnd(Reason.NOT_AUTHENTICATED, why))
                 except Exception as error:

@@ -228,7 +228,8 @@ class Session:
 
     async def check_login(self) -> None:
         """Return where the login still counts; else the session ends, and this is the `CommandError` that says so."""
-        self._check_counts(await self.services.authenticator.user(self.user))
+        identity = self.login
+        self._check_counts(identity, await self.services.authenticator.user(identity.name))
 
     def log_in(self, identity: Identity) -> None:
         """Make the session the user's; `CommandError` where it ended meanwhile, or where the user has too many."""
@@ -363,31 +364,32 @@ class Session:
         row = COMMANDS[command.type]
         if row.who not in PERMISSIONS[self.state]:
             raise self._refusal(command)
-        if self.identity is None or row.who is Who.ANYBODY:
+        identity = self.identity
+        if identity is None or row.who is Who.ANYBODY:
             return
-        if row.scope is Scope.FULL and self.identity.scope is Scope.READ:
+        if row.scope is Scope.FULL and identity.scope is Scope.READ:
             raise CommandError(
                 Reason.NOT_PERMITTED, f"{command.type} needs more than this session's token may do: it is for reading."
             )
         try:
-            user = await self.services.authenticator.user(self.user)
+            user = await self.services.authenticator.user(identity.name)
         except StorageError:
             if row.who is not Who.GUESTS:
                 raise
             return  # prices go on without the database, as those that are pushed do
-        self._check_counts(user)
+        self._check_counts(identity, user)
         if row.who is Who.ADMINS and not (user is not None and user.is_admin):
             raise CommandError(Reason.NOT_PERMITTED, f"{command.type} is for administrators.")
 
-    def _check_counts(self, user: UserRow | None) -> None:
+    def _check_counts(self, identity: Identity, user: UserRow | None) -> None:
         """End the session where its login counts no longer, which the reply says, and the NOTICE after it."""
-        if self.identity is None or not self.is_open:
-            return
-        why = self.identity.why_ended(user, self.services.clock.now_ms())
+        why = identity.why_ended(user, self.services.clock.now_ms())
         if why is None:
             return
-        self._end(Reason.NOT_AUTHENTICATED)
-        self._following = farewell(SessionEnd(Reason.NOT_AUTHENTICATED, why))
+        # A session of REST, whose commands run side by side, may have become another one meanwhile: that one stays.
+        if self.is_open and self.identity is identity:
+            self._end(Reason.NOT_AUTHENTICATED)
+            self._following = farewell(SessionEnd(Reason.NOT_AUTHENTICATED, why))
         raise CommandError(Reason.NOT_AUTHENTICATED, why)
 
     def _refusal(self, command: Command) -> CommandError:
