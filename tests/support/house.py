@@ -85,7 +85,7 @@ HOUSE = (
         7,
         Side.SERVER,
         "sessions",
-        "life bucket budgets contracts answers session administration strangers open_sessions",
+        "life bucket budgets contracts pages answers session administration strangers open_sessions",
     ),
     row(8, Side.SERVER, "doors", "socket_options turns reading first_bytes proxies tls line_stream listening serving"),
     row(9, Side.SERVER, "", "server"),

@@ -9,7 +9,7 @@ from stocktrack.accounts.tokens import IssuedToken
 from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
-from stocktrack.messages import MAIN_LIST, SessionInfo
+from stocktrack.messages import MAIN_LIST, MAX_REPLY_BYTES, REPLY_BYTES_OF_A_SYMBOL, SessionInfo
 from stocktrack.metronome import Metronome
 from stocktrack.scopes import Scope
 from stocktrack.sessions.budgets import Budgets
@@ -135,6 +135,11 @@ class SessionRules:
     user_upstream_burst: int = 30
     auth: tuple[str, ...] = ("password", "token")
     auth_if_forwarded: tuple[str, ...] = ("password", "token")  # for clients that a proxy forwards
+
+    @property
+    def max_reply_bytes(self) -> int:
+        """How long a line from the server may be; whatever a command that changed something answers is shorter."""
+        return max(MAX_REPLY_BYTES, self.max_symbols * REPLY_BYTES_OF_A_SYMBOL)
 
 
 @dataclass(slots=True)
