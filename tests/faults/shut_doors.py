@@ -40,7 +40,7 @@ CASES: dict[str, tuple[int, bool, bytes]] = {
     "256 idle HTTP connections": (256, True, b""),
     "3,000 idle HTTP connections": (3_000, True, b""),
     "3,000 HTTP connections kept alive": (3_000, True, _get("/healthz")),
-    "3,000 HTTP requests without an end": (3_000, True, b"GET / HTTP/1.1\r\nHost: x\r\n"),
+    "3,000 HTTP requests without an end": (3_000, True, b"GET / HTTP/1.1\r\nHost: localhost\r\n"),
     "501 Engine.IO handshakes by polling": (501, True, _get("/socket.io/?EIO=4&transport=polling")),
     "501 Engine.IO handshakes by WebSocket": (501, True, _get("/socket.io/?EIO=4&transport=websocket", *_UPGRADE)),
     "2,000 WebSockets without a login": (2_000, True, _get("/ws", *_UPGRADE)),

@@ -25,7 +25,7 @@ from stocktrack.web.request_parser import MAX_HEAD_BYTES
 from stocktrack.web.server import WebServer
 from stocktrack.web.slots import Slots
 
-GET = b"GET /metrics.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+GET = b"GET /metrics.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"
 ANSWER = b"x" * 1_500
 OTHER_ADDRESS = "127.0.0.2"
 PLAIN_AND_TLS = pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
@@ -93,7 +93,7 @@ class Scene:
         """The status of the answer, and empty where the connection was closed instead."""
         reader, writer = await self.connect(address=address)
         try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return (await reader.readline())[9:12]
         except ConnectionError:
@@ -236,7 +236,9 @@ async def test_a_client_that_has_caught_up_is_no_longer_behind(scene: Scene) -> 
 
 
 @PLAIN_AND_TLS
-@pytest.mark.parametrize("request_line", [b"GET / HTTP/1.1\r\nConnection: close", b"GET / HTTP/1.0"])
+@pytest.mark.parametrize(
+    "request_line", [b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close", b"GET / HTTP/1.0\r\nHost: localhost"]
+)
 async def test_who_asks_to_close_gets_the_end_right_after_the_answer(
     tmp_path: Path, is_tls: bool, request_line: bytes
 ) -> None:

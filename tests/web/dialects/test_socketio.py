@@ -120,7 +120,7 @@ async def test_a_page_of_another_site_is_refused(scene: Scene) -> None:
         bare.close()
 
 
-HANDSHAKE = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+HANDSHAKE = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 ENGINE = "/socket.io/?EIO=4&transport=websocket"
 
 
@@ -203,7 +203,8 @@ async def test_a_polling_client_that_never_polls_has_little_waiting_for_it(scene
     statuses = []
     for _ in range(10):
         bare = await BareSocket.connect(scene.server)
-        head = f"POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+        head = f"POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: localhost"
+        head += f"\r\nContent-Length: {len(body)}"
         bare.writer.write(f"{head}\r\n\r\n{body}".encode())
         statuses.append((await bare.reader.readline())[9:12])
         bare.close()
