@@ -63,7 +63,7 @@ HOUSE = (
         "providers",
         "base rss_fetch rss_parse rss yahoo_answers yahoo_session yahoo simulated registry",
     ),
-    row(4, Side.SERVER, "accounts", "passwords remembered throttle line logins tokens accounts"),
+    row(4, Side.SERVER, "accounts", "passwords remembered places throttle line logins tokens accounts"),
     row(
         5,
         Side.SERVER,

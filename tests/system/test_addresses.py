@@ -9,7 +9,7 @@ from stocktrack.client import StockTrackClient
 from stocktrack.client.settings import load_client_settings
 from stocktrack.config import Settings
 from stocktrack.system import addresses
-from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, address_text
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, address_text, network_of
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,21 @@ from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, address_text
 )
 def test_an_address_is_written_as_people_write_it(host: str, port: int, text: str) -> None:
     assert address_text(host, port) == text
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_an_address_counts_as_itself_or_with_its_network(address: str, network: str) -> None:
+    assert network_of(address) == network
 
 
 def test_server_library_and_commands_have_the_same_default() -> None:
