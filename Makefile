@@ -41,6 +41,7 @@ constraints: $(VENV)/.installed-dev
 faults: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/kill_nine.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/vanished_peer.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/lock_out.py
 
 # What the tests need besides Python, where it can be installed; a test whose program is missing says so itself.
 system:

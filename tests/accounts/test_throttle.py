@@ -118,9 +118,18 @@ async def test_a_name_that_fails_has_no_looks_from_an_address_that_is_throttled(
     for _ in range(2):
         throttle.count_address(HERE)
     assert throttle.take_look("ann", HERE) is None
-    assert throttle.suspicion(HERE) == 2
+
+
+async def test_who_was_wrong_or_looks_already_is_more_suspicious_for_a_while(clock: ManualClock) -> None:
+    throttle = LoginThrottle(clock, 30)
+    throttle.count_address(HERE)
+    throttle.count("ann", HERE)
+    assert [throttle.suspicion(name, HERE) for name in ("ann", "bob")] == [3, 2]
+    throttle.take_look("ann", HERE)
+    assert throttle.suspicion("ann", HERE) == 4
     await clock.advance(60)
-    assert throttle.suspicion(HERE) == 0
+    assert throttle.suspicion("ann", HERE) == 2
+    assert throttle.suspicion("ann", "192.0.2.1") == 0
 
 
 async def test_names_that_looked_are_bounded_and_push_no_failures_out(clock: ManualClock) -> None:

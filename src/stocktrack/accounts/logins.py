@@ -149,12 +149,11 @@ class Logins:
     def _look(self, login: Login) -> Callable[[], None] | None:
         """Have a login in a crowd looked at out of turn; returns what ends that, or None where it may have no look."""
         is_crowded = self._line.waiting > 0 or self._throttle.wait_seconds(login.name, login.address) > 0
+        suspicion = self._throttle.suspicion(login.name, login.address)
         give_back = self._throttle.take_look(login.name, login.address) if is_crowded else None
         if give_back is None:
             return None
-        look = self._line.join_first(
-            partial(self._look_turn, login, give_back), self._throttle.suspicion(login.address)
-        )
+        look = self._line.join_first(partial(self._look_turn, login, give_back), suspicion)
 
         def leave() -> None:
             if self._line.leave(look):

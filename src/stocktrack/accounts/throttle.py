@@ -138,9 +138,10 @@ class LoginThrottle:
         self._pairs.add(pair)
         return partial(self._pairs.take_back, pair)
 
-    def suspicion(self, address: str) -> int:
-        """How much from the address was wrong within the minute: those of whom little was come first."""
-        return self._addresses.count(network_of(address))
+    def suspicion(self, name: str, address: str) -> int:
+        """How much from the address was wrong lately, or is being looked at with the name: the least comes first."""
+        network = network_of(address)
+        return self._addresses.count(network) + self._pairs.count(_pair(name, network))
 
     def _who(self, name: str, network: str) -> str:
         """What a wrong login counts for beside the address: the name, or the name at a place of its user."""
