@@ -30,9 +30,11 @@ from stocktrack.server import TcpServer
 from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.storage.store import Store
+from stocktrack.system.change_notes import ChangeNotes
 from stocktrack.system.data_folder import DataFolder
 from stocktrack.system.logs import set_log_level
 from stocktrack.system.running_servers import RunningServers
+from stocktrack.system.trail import Trail
 from stocktrack.web.composition import Web
 from stocktrack.web.server import MAX_HTTP_CONNECTIONS
 
@@ -89,6 +91,9 @@ class App:
             timeout_seconds=settings.provider_timeout_seconds,
         )
         self.board.on_demand = self.feed.demand_changed
+        self._trail = Trail(clock)
+        self._notes = ChangeNotes(settings.data_dir, self._trail)
+        self._trail.on_settle = self._notes.look
         self._instance = secrets.token_hex(2)
         self.sessions = Sessions(
             _rules(settings, self._instance),
@@ -98,6 +103,7 @@ class App:
             feed=self.feed,
             board=self.board,
             clock=clock,
+            trail=self._trail,
         )
         self.feed.on_event = self.sessions.tell
         self.server = TcpServer(
@@ -122,6 +128,7 @@ class App:
         """Start everything, the door last; on an error what was started is closed again."""
         try:
             self._folder.lock()
+            self._notes.start()
             await self.accounts.start()  # first: with a weak secret the server changes no database
             await self._store.open()
             if self._running_servers is not None:
@@ -143,6 +150,7 @@ class App:
         )
         await asyncio.gather(self.server.close(FLUSH_SECONDS), self.web.close(FLUSH_SECONDS))
         await _within_a_step("sessions", self.sessions.close)
+        self._trail.close()
         await _within_a_step("sources", self.feed.close)
         await _within_a_step("accounts", self.accounts.close)
         await _within_a_step("database", self._store.close)

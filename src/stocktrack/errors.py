@@ -2,6 +2,7 @@
 
 StockTrackError             has a code, a reason, a sentence, and says whether trying again helps
 ├── CommandError            answers one command; the session lives on
+│   └── LoginError          a login that was refused, with whose it was
 ├── SessionEnd              ends the session, after a NOTICE that says why
 ├── ProviderError           a market source failed; a provider translates its library's errors into it
 └── StorageError            the database did not do what it was asked
@@ -151,6 +152,14 @@ class StockTrackError(Exception):
 
 class CommandError(StockTrackError):
     """Answers one command; the session lives on."""
+
+
+class LoginError(CommandError):
+    """A login that was refused; `username` is whose it was where there is such a user, for the log and nobody else."""
+
+    def __init__(self, why: CommandError, username: str | None) -> None:
+        super().__init__(why.reason, why.message, retry_after_ms=why.retry_after_ms)
+        self.username = username
 
 
 class SessionEnd(StockTrackError):  # noqa: N818 - an end is not always an error: a shutdown is one

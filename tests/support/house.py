@@ -50,7 +50,12 @@ def row(step: int, side: Side, folder: str, holds: str) -> Row:
 
 HOUSE = (
     row(0, Side.SHARED, "", "__init__ errors quotes clock"),
-    row(1, Side.SHARED, "system", "addresses files setting_sources data_folder running_servers blocking logs"),
+    row(
+        1,
+        Side.SHARED,
+        "system",
+        "addresses files setting_sources data_folder running_servers blocking logs acts trail change_notes",
+    ),
     row(2, Side.SHARED, "", "messages"),
     row(3, Side.SHARED, "wire", "connection lines schema"),
     row(3, Side.SERVER, "", "config"),

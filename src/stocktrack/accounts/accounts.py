@@ -14,7 +14,7 @@ from stocktrack.accounts.logins import Logins
 from stocktrack.accounts.passwords import Argon2Hasher, HashingPool, PasswordHasher, checked_password
 from stocktrack.accounts.throttle import LoginThrottle
 from stocktrack.clock import Clock
-from stocktrack.errors import CommandError, Reason
+from stocktrack.errors import CommandError, LoginError, Reason
 from stocktrack.messages import MAX_TOKEN_DAYS, Username
 from stocktrack.storage.store import Store, UserRow
 
@@ -77,7 +77,11 @@ class Accounts:
                 await self._enrol(name)
             return
         password_hash = user.password_hash if user is not None and has_password else None
-        await self._logins.verify(name, password_hash, (password or "").encode("utf-8", "surrogatepass"), address)
+        given = (password or "").encode("utf-8", "surrogatepass")
+        try:
+            await self._logins.verify(name, password_hash, given, address)
+        except CommandError as error:
+            raise LoginError(error, user.name if user is not None else None) from None
 
     async def verify_token(self, token: str, address: str) -> str:
         """The name of the user whose token it is; `CommandError`, always the same, for every other text.

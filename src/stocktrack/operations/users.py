@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from stocktrack.errors import CommandError, ConfigError
 from stocktrack.operations.options import ConfigFile
+from stocktrack.system.acts import Act
 
 if TYPE_CHECKING:
     from stocktrack.accounts.accounts import Accounts
@@ -41,7 +43,11 @@ def users_add(
 ) -> None:
     """Add a user; the password is asked for without echo."""
     password = _new_password(name, from_stdin=password_stdin)
-    _, database = _with_accounts(config, lambda accounts: accounts.add(name, password, is_admin=admin))
+    _, database = _with_accounts(
+        config,
+        lambda accounts: accounts.add(name, password, is_admin=admin),
+        Note(Act.USER_ADDED, name, {"admin": admin}),
+    )
     _say(f"User {name}{', an administrator,' if admin else ''} was added to {database}.", database)
     _hint_at(password)
 
@@ -76,7 +82,9 @@ def users_list(
 def users_passwd(name: str, *, password_stdin: PasswordStdin = False, config: ConfigFile = None) -> None:
     """Change a user's password; it takes effect at the next login, and tokens stay."""
     password = _new_password(name, from_stdin=password_stdin)
-    _, database = _with_accounts(config, lambda accounts: accounts.change_password(name, password))
+    _, database = _with_accounts(
+        config, lambda accounts: accounts.change_password(name, password), Note(Act.PASSWORD_CHANGED, name)
+    )
     _say(
         f"The password of {name} was changed in {database}. Tokens stay; `stocktrack users revoke {name}` ends them.",
         database,
@@ -87,7 +95,7 @@ def users_passwd(name: str, *, password_stdin: PasswordStdin = False, config: Co
 @users_app.command("remove")
 def users_remove(name: str, config: ConfigFile = None) -> None:
     """Remove a user, the saved stocks and the tokens."""
-    _, database = _with_accounts(config, lambda accounts: accounts.remove(name))
+    _, database = _with_accounts(config, lambda accounts: accounts.remove(name), Note(Act.USER_REMOVED, name))
     _say(f"User {name} was removed from {database}.", database)
 
 
@@ -99,7 +107,9 @@ def users_token(
     config: ConfigFile = None,
 ) -> None:
     """Print a token that the user's clients log in with instead of a password."""
-    token, database = _with_accounts(config, lambda accounts: accounts.make_token(name, days))
+    token, database = _with_accounts(
+        config, lambda accounts: accounts.make_token(name, days), Note(Act.TOKEN_MADE, name, {"days": days})
+    )
     typer.echo(token.text)
     until = datetime.fromtimestamp(token.expires_at_ms / 1000, tz=UTC).astimezone()
     _say(
@@ -112,7 +122,7 @@ def users_token(
 @users_app.command("revoke")
 def users_revoke(name: str, config: ConfigFile = None) -> None:
     """End all tokens of a user; sessions that are open stay (`stocktrack kick` ends one)."""
-    _, database = _with_accounts(config, lambda accounts: accounts.revoke_tokens(name))
+    _, database = _with_accounts(config, lambda accounts: accounts.revoke_tokens(name), Note(Act.TOKENS_REVOKED, name))
     _say(f"All tokens of {name} in {database} were revoked.", database)
 
 
@@ -121,7 +131,8 @@ def users_admin(
     name: str, switch: Annotated[OnOff, typer.Argument(metavar="on|off")], config: ConfigFile = None
 ) -> None:
     """Make a user an administrator, or an ordinary user again; it takes effect at once."""
-    _, database = _with_accounts(config, lambda accounts: accounts.set_admin(name, switch is OnOff.ON))
+    act = Act.ADMIN_GRANTED if switch is OnOff.ON else Act.ADMIN_WITHDRAWN
+    _, database = _with_accounts(config, lambda accounts: accounts.set_admin(name, switch is OnOff.ON), Note(act, name))
     _say(f"{name} is {'now' if switch is OnOff.ON else 'no longer'} an administrator in {database}.", database)
 
 
@@ -164,14 +175,29 @@ def _new_password(name: str, *, from_stdin: bool) -> str:
     return str(typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True, err=True))
 
 
-def _with_accounts(config: Path | None, work: Callable[["Accounts"], Awaitable[Result]]) -> tuple[Result, str]:
-    """Open the accounts of the settings, do `work` with them, close them; its result, and the database's name."""
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a command did, and to which user, as the trail tells it."""
+
+    act: Act
+    user: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+def _with_accounts(
+    config: Path | None, work: Callable[["Accounts"], Awaitable[Result]], note: Note | None = None
+) -> tuple[Result, str]:
+    """Open the accounts of the settings, do `work` with them, close them; its result, and the database's name.
+
+    What changed something is noted in the data folder.
+    """
     import asyncio
 
     from stocktrack.accounts.accounts import Accounts
     from stocktrack.clock import RealClock
     from stocktrack.config import load_settings
     from stocktrack.storage.store import Store
+    from stocktrack.system.change_notes import note_change
     from stocktrack.system.data_folder import DataFolder
     from stocktrack.system.logs import configure_logs
 
@@ -201,11 +227,17 @@ def _with_accounts(config: Path | None, work: Callable[["Accounts"], Awaitable[R
             await store.close()
 
     try:
-        return asyncio.run(run()), store.label
+        result = asyncio.run(run())
     except CommandError:
         # A user who is not there may be in the database that the server uses.
         _warn_of_other_databases(store.label)
         raise
+    if note is not None:
+        try:
+            note_change(settings.data_dir, note.act, note.user, **note.fields)
+        except ConfigError as error:
+            _warn(str(error))  # what was asked for is done
+    return result, store.label
 
 
 def _warn(sentence: str) -> None:

@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import Collection
 
-import structlog
-
 from stocktrack.clock import Clock
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd
 from stocktrack.messages import MAX_REPLY_BYTES, Notice, SessionInfo
 from stocktrack.sessions.contracts import Asker, SessionPage
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.session import Session
+from stocktrack.system.acts import Act
+from stocktrack.system.trail import Trail
 from stocktrack.wire.lines import encode_line
-
-log = structlog.get_logger()
 
 # A page leaves room on its line for what stands around the sessions.
 _PAGE_BYTES = MAX_REPLY_BYTES - 1_024
@@ -25,9 +23,10 @@ _SENDS_IN_A_ROW = 500
 class SessionAdministration:
     """Looks after the sessions that `open_sessions` holds at any moment, in the order in which they came."""
 
-    def __init__(self, open_sessions: Collection[Session], clock: Clock) -> None:
+    def __init__(self, open_sessions: Collection[Session], clock: Clock, trail: Trail) -> None:
         self._open = open_sessions
         self._clock = clock
+        self._trail = trail
 
     def page(self, after: str | None) -> SessionPage:
         """The sessions opened after the one named `after`, as many as one reply can carry."""
@@ -53,7 +52,15 @@ class SessionAdministration:
             raise CommandError(Reason.INVALID_COMMAND, f"There is no session {name!r}; SESSIONS lists those there are.")
         if session is by:
             raise CommandError(Reason.INVALID_COMMAND, "This is your own session; LOGOUT ends it.")
-        log.info("session kicked", session=session.name, user=session.username, by=by.username)
+        self._trail.record(
+            Act.SESSION_KICKED,
+            address=by.address,
+            door=by.door,
+            user=session.username,
+            by=by.username,
+            session=session.name,
+            session_address=session.address,
+        )
         session.end(SessionEnd(Reason.NOT_PERMITTED, "An administrator ended this session."))
         return session.username
 
@@ -67,7 +74,7 @@ class SessionAdministration:
                 told += 1
                 if told % _SENDS_IN_A_ROW == 0:
                     await asyncio.sleep(0)
-        log.info("announcement", text=text, by=by.username, recipients=told)
+        self._trail.record(Act.ANNOUNCED, address=by.address, door=by.door, by=by.username, recipients=told, text=text)
         return told
 
     def _info(self, session: Session) -> SessionInfo:

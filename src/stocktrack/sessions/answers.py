@@ -6,7 +6,7 @@ A new command gets its function here, with `@answers(Model)` above it. It raises
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from stocktrack.errors import Code, CommandError, Reason, StockTrackError
+from stocktrack.errors import Code, CommandError, LoginError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
     Announce,
@@ -45,9 +45,14 @@ from stocktrack.messages import (
 )
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
+from stocktrack.system.acts import Act
+from stocktrack.system.trail import Trail
 
 Asked = TypeVar("Asked", bound=Command)
 Answered = TypeVar("Answered", bound=Reply)
+
+# The words of the trail, which stay as they are.
+_FAILED_LOGINS = {Reason.BAD_CREDENTIALS: "wrong", Reason.LOGIN_THROTTLED: "throttled"}
 
 ANSWERS: dict[type[Command], Callable[[Asker, Any], Awaitable[Reply]]] = {}
 
@@ -89,13 +94,25 @@ async def auth(session: Asker, command: Auth) -> AuthReply:
     try:
         username = await _verified(session, command)
     except CommandError as error:
+        tell_failure(session.services.trail, error, address=session.address, door=session.door)
         if error.reason is Reason.BAD_CREDENTIALS and session.count_wrong_login():
             raise CommandError(error.reason, f"{error.message} It was the third: the session ends.") from None
         raise
     symbols = await session.services.lists.saved(username)
     session.log_in(username, by_token=command.token is not None)
+    by = "token" if command.token is not None else "allowlist" if command.password is None else "password"
+    session.services.trail.record(
+        Act.LOGIN, address=session.address, door=session.door, user=username, by=by, session=session.name
+    )
     message = f"Welcome {username}! Login successful."
     return AuthReply(id=command.id, message=message, username=username, symbols=symbols)
+
+
+def tell_failure(trail: Trail, error: CommandError, *, address: str, door: str) -> None:
+    """Have the trail tell of a login that failed; not of a command that was none."""
+    if error.reason in _FAILED_LOGINS:
+        user = error.username if isinstance(error, LoginError) else None
+        trail.login_failed(_FAILED_LOGINS[error.reason], address=address, door=door, user=user)
 
 
 async def _verified(session: Asker, command: Auth) -> str:
@@ -116,6 +133,15 @@ async def token(session: Asker, command: Token) -> TokenReply:
         # Else whoever finds a token could renew it for ever.
         raise CommandError(Reason.NOT_PERMITTED, "A session that a token opened gets no other: log in by password.")
     made = await session.services.authenticator.make_token(session.user, command.days)
+    session.services.trail.record(
+        Act.TOKEN_MADE,
+        address=session.address,
+        door=session.door,
+        user=session.user,
+        by=session.user,
+        days=command.days,
+        session=session.name,
+    )
     return TokenReply(id=command.id, username=session.user, token=made.text, expires_at=made.expires_at_ms)
 
 

@@ -11,6 +11,7 @@ from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST, SessionInfo
 from stocktrack.sessions.life import SessionState
 from stocktrack.subscriptions import Subscription
+from stocktrack.system.trail import Trail
 
 
 class Authenticator(Protocol):
@@ -112,6 +113,7 @@ class Services:
     clock: Clock
     admit: Callable[["Asker", str], None]
     administration: Administration
+    trail: Trail
     # Told the type of each command and the seconds that its answer took.
     observe: Callable[[str, float], None] = lambda _type, _seconds: None
 
@@ -122,6 +124,7 @@ class Asker(Protocol):
     services: Services
     name: str
     address: str
+    door: str
     username: str | None
     state: SessionState
     has_token: bool

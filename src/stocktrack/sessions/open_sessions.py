@@ -21,6 +21,7 @@ from stocktrack.sessions.administration import SessionAdministration
 from stocktrack.sessions.contracts import Asker, Authenticator, Services, SessionRules, WatchLists
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.session import Session
+from stocktrack.system.trail import Trail
 from stocktrack.wire.connection import Connection
 
 log = structlog.get_logger()
@@ -51,7 +52,9 @@ class Sessions:
         feed: Feed,
         board: Board,
         clock: Clock,
+        trail: Trail | None = None,
     ) -> None:
+        self.trail = trail or Trail(clock)
         self._limits = limits
         self._rules = rules
         self._clock = clock
@@ -65,7 +68,8 @@ class Sessions:
             board,
             clock,
             self._admit,
-            SessionAdministration(self._open.keys(), clock),
+            SessionAdministration(self._open.keys(), clock, self.trail),
+            self.trail,
         )
         self._numbers = itertools.count(1)
         self._unauthenticated = 0
@@ -117,12 +121,18 @@ class Sessions:
             # It was accepted in the moment in which the listening socket was closed.
             raise self._closing
         limits = self._limits
-        for count, most, whose in (
-            (len(self._open), limits.max_sessions, "this server"),
-            (self._unauthenticated, limits.max_unauthenticated_sessions, "clients that have not logged in"),
-            (self._by_address[address], limits.max_sessions_per_address, f"address {address}"),
+        for count, most, limit, whose in (
+            (len(self._open), limits.max_sessions, "server", "this server"),
+            (
+                self._unauthenticated,
+                limits.max_unauthenticated_sessions,
+                "unauthenticated",
+                "clients that have not logged in",
+            ),
+            (self._by_address[address], limits.max_sessions_per_address, "address", f"address {address}"),
         ):
             if most and count >= most:
+                self.trail.refused(Reason.SESSION_LIMIT, address=address, door=door, limit=limit)
                 raise SessionEnd(
                     Reason.SESSION_LIMIT, f"The limit of {most} sessions of {whose} is reached.", retry_after_ms=5000
                 )
@@ -164,6 +174,9 @@ class Sessions:
     def _admit(self, session: Asker, username: str) -> None:
         most = self._limits.max_sessions_per_user
         if most and self._by_user[username] >= most:
+            self.trail.refused(
+                Reason.SESSION_LIMIT, address=session.address, door=session.door, limit="user", user=username
+            )
             raise CommandError(
                 Reason.SESSION_LIMIT, f"{username} has {most} sessions already, the most allowed.", retry_after_ms=5000
             )
@@ -195,6 +208,7 @@ class Sessions:
             )
             await self._clock.sleep(min(1.0, shortest / 4))
             self.check_deadlines()
+            self.trail.settle()
 
     def check_deadlines(self) -> None:
         """End what is over its time, and send heartbeats where it was quiet."""

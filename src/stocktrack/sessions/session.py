@@ -260,6 +260,9 @@ class Session:
         rules = self.services.rules
         wait_seconds = self._commands.take(1, per_second=rules.commands_per_second, burst=rules.command_burst, now=now)
         if wait_seconds > 0:
+            self.services.trail.refused(
+                Reason.RATE_LIMITED, address=self.address, door=self.door, limit="commands", user=self.username
+            )
             raise CommandError(
                 Reason.RATE_LIMITED,
                 f"More than {rules.commands_per_second:g} commands a second; this one was not run.",

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from stocktrack.clock import Clock
+from stocktrack.errors import CommandError
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply
+from stocktrack.sessions.answers import tell_failure
 from stocktrack.sessions.contracts import Authenticator, WatchLists
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.wire.lines import command_of
 
 IDLE_SECONDS = 60.0
+_DOOR = "rest"
 
 
 class RefusedError(Exception):
@@ -104,7 +107,11 @@ class RestSessions:
 
         `StockTrackError` or `RefusedError` where there is none to be had.
         """
-        username = await self._authenticator.verify_token(token, address)
+        try:
+            username = await self._authenticator.verify_token(token, address)
+        except CommandError as error:
+            tell_failure(self._sessions.trail, error, address=address, door=_DOOR)
+            raise
         found = self._by_user.get(username)
         if found is None or not found.is_open:
             found = self.open(address, lambda: self._forget(username))
@@ -126,7 +133,7 @@ class RestSessions:
 
     def open(self, address: str, on_end: Callable[[], None]) -> RestSession:
         """A session that has not logged in; `SessionEnd` where there are too many."""
-        session = self._sessions.open(_NoPushes(self._clock, on_end), address=address, door="rest")
+        session = self._sessions.open(_NoPushes(self._clock, on_end), address=address, door=_DOOR)
         return RestSession(session, self._lists, self._clock.monotonic())
 
     def close_session(self, session: RestSession) -> None:
