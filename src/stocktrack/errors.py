@@ -167,10 +167,18 @@ class SessionEnd(StockTrackError):  # noqa: N818 - an end is not always an error
 
 
 class StorageError(StockTrackError):
-    """The database did not do what it was asked; nothing was changed."""
+    """The database did not do what it was asked; nothing was changed.
 
-    def __init__(self, message: str) -> None:
-        super().__init__(Reason.STORAGE_ERROR, message)
+    It says two things. `str(error)` is the operator's: it may name a file, a machine, and what a driver said. `message`
+    is what clients are told: `told`, which names nothing of the kind, or else only that it failed.
+    """
+
+    def __init__(self, detail: str, *, told: str | None = None) -> None:
+        super().__init__(
+            Reason.STORAGE_ERROR,
+            told or "The database did not do this, and nothing was changed. Try again; the server's log says why.",
+        )
+        self.args = (detail,)
 
 
 class ProviderError(StockTrackError):

@@ -18,9 +18,20 @@ from server_process import STOCKTRACK, environment, run_stocktrack, server_proce
 
 FILTER = Path(__file__).parents[2] / "contrib/fail2ban/filter.d/stocktrack.conf"
 # What <ADDR> stands for in a filter: fail2ban/server/failregex.py, R_HOST.
-ADDR = r"(?:(?:::f{4,6}:)?(?P<ip4>(?:\d{1,3}\.){3}\d{1,3})|(?P<ip6>(?:[0-9a-fA-F]{1,4}::?|:){1,7}(?:[0-9a-fA-F]{1,4}|(?<=:):)))"
+IP4 = r"(?:\d{1,3}\.){3}\d{1,3}"
+IP6 = r"(?:[0-9a-fA-F]{1,4}::?|:){1,7}(?:[0-9a-fA-F]{1,4}|(?<=:):)"
+ADDR = rf"(?:(?:::f{{4,6}}:)?(?P<ip4>{IP4})|(?P<ip6>{IP6}))"
 # What a datepattern's letters stand for: fail2ban/server/strptime.py.
-DATE = {"%Y": r"\d{4}", "%m": r"\d\d", "%d": r"\d\d", "%H": r"\d\d", "%M": r"\d\d", "%S": r"\d\d", "%f": r"\d+", "%z": "Z"}
+DATE = {
+    "%Y": r"\d{4}",
+    "%m": r"\d\d",
+    "%d": r"\d\d",
+    "%H": r"\d\d",
+    "%M": r"\d\d",
+    "%S": r"\d\d",
+    "%f": r"\d+",
+    "%z": "Z",
+}
 # Names that would stand in the log as another address, another line or another event, were they not those of nobody.
 FORGERIES = (
     "x address=203.0.113.9",
@@ -74,7 +85,9 @@ async def serving(home: Path, log_format: LogFormat, **variables: str) -> AsyncI
     lines: list[str] = []
     try:
         async with asyncio.timeout(30):
-            while not (ready := re.search(r'\bready\b.*\bport"?[=:] ?(\d+)|"port": (\d+).*"ready"', "".join(lines[-1:]))):
+            while not (
+                ready := re.search(r'\bready\b.*\bport"?[=:] ?(\d+)|"port": (\d+).*"ready"', "".join(lines[-1:]))
+            ):
                 lines.append((await process.stderr.readline()).decode())
         yield int(ready[1] or ready[2]), lines
         process.terminate()
@@ -171,7 +184,17 @@ async def test_the_trail_tells_of_logins_tokens_administrators_and_what_the_comm
             await client.close()
     acts = [line for line in server.log if "door" in line]
     assert [line["event"] for line in acts] == [
-        *("user_added", "token_made", "login", "login", "token_made", "session_kicked", "announced", "login", "refused"),
+        *(
+            "user_added",
+            "token_made",
+            "login",
+            "login",
+            "token_made",
+            "session_kicked",
+            "announced",
+            "login",
+            "refused",
+        ),
         "user_removed",
     ]
     here = {"address": "127.0.0.1", "door": "tcp"}

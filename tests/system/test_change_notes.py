@@ -77,7 +77,14 @@ def test_a_file_that_is_new_or_was_rotated_is_read_from_its_beginning(
 def test_what_is_no_note_is_said_and_passed_over_and_half_a_line_waits_for_its_end(
     tmp_path: Path, notes: ChangeNotes, logs: list[EventDict]
 ) -> None:
-    whole = {"event": "user_added", "timestamp": "t", "user": "ann", "address": "203.0.113.9", "door": "tcp", "act": "x"}
+    whole = {
+        "event": "user_added",
+        "timestamp": "t",
+        "user": "ann",
+        "address": "203.0.113.9",
+        "door": "tcp",
+        "act": "x",
+    }
     rows = [b"no JSON", b"[1]", b'{"event":"login_failed"}', b'{"event":"reboot","timestamp":"t"}', b"[" * 9_000]
     text = b"\n".join([*rows, json.dumps(whole).encode()])
     (tmp_path / NOTES_FILE).write_bytes(text)

@@ -1,4 +1,3 @@
-
 import pytest
 import structlog
 from structlog.testing import capture_logs
@@ -130,8 +129,12 @@ def test_nothing_but_an_address_stands_as_one(text: str, address: str) -> None:
 def test_a_traceback_cannot_look_like_a_line_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("console", "info")
     forged = "2024-04-05T15:45:00.000000Z [warning  ] login_failed address=203.0.113.9 door=tcp why=wrong"
-    try:
+
+    def answer() -> None:
         raise ValueError(f"bad\n{forged}")
+
+    try:
+        answer()
     except ValueError:
         structlog.get_logger().exception("failed")
     finally:
@@ -140,5 +143,3 @@ def test_a_traceback_cannot_look_like_a_line_of_the_log(capsys: pytest.CaptureFi
     assert "failed" in first
     assert any(forged in line for line in others)
     assert all(line.startswith("  ") for line in others)
-
-

@@ -189,7 +189,8 @@ class Logins:
             is_right = await self._pool.matches(login.password_hash, login.password)
         except ValueError as error:
             log.error("A stored password could not be compared.", username=login.name, error=str(error))  # noqa: TRY400 - a trace would tell no more
-            raise StorageError("The password could not be compared. Tell the server's operator.") from None
+            what = "The password could not be compared. Tell the server's operator."
+            raise StorageError(what, told=what) from None
         if not (is_right and login.is_user):
             return False
         self._remembered.add(login.digest)
@@ -208,7 +209,7 @@ class Logins:
         try:
             is_renewed = await self._store.set_password_hash(login.name, password_hash, expected=login.password_hash)
         except StorageError as error:
-            log.warning("A password's hash could not be renewed.", username=login.name, error=error.message)
+            log.warning("A password's hash could not be renewed.", username=login.name, error=str(error))
             return
         if is_renewed:
             self._remembered.add(self._remembered.digest(login.name, password_hash, login.password))

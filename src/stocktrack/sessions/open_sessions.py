@@ -188,7 +188,7 @@ class Sessions:
         try:
             await self._lists.forget(username, symbols)
         except StockTrackError as error:
-            log.warning("unknown symbols stay in a saved list", user=username, symbols=symbols, why=error.message)
+            log.warning("unknown symbols stay in a saved list", user=username, symbols=symbols, why=str(error))
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

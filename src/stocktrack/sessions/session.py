@@ -81,6 +81,7 @@ class Session:
             await self._check_permitted(command)
             reply = await ANSWERS[type(command)](self, command)
         except StockTrackError as error:
+            self.services.trail.failed(error)
             reply = failure(error, command, error.missing if isinstance(error, AllMissingError) else None)
         except Exception:
             log.exception("a command failed unexpectedly", session=self.name, command=command.type)

@@ -35,6 +35,9 @@ class Database(ABC):
     upgrades_at_start: ClassVar[bool]
     # What a call may raise: SQLAlchemy's errors, and what the driver raises past it.
     errors: ClassVar[tuple[type[Exception], ...]]
+    # Of what `_what_happened` may say, what clients may be told as it is. Of anything else they are told what stands
+    # before the first colon: behind it is what a driver said, which may name a file or a machine.
+    sentences: ClassVar[frozenset[str]]
 
     def __init__(self, label: str, *, reads: AsyncEngine, writes: AsyncEngine, busy_timeout_seconds: float) -> None:
         self.label = label  # as an error names the database: never with a password
@@ -77,7 +80,7 @@ class Database(ABC):
 
     @abstractmethod
     def _what_happened(self, error: Exception) -> str:
-        """The rest of a sentence that begins with the database's name, and what to do."""
+        """The rest of a sentence that begins with the database's name, and what to do; see `sentences`."""
 
     @abstractmethod
     def _may_pass(self, error: Exception) -> bool:
@@ -165,13 +168,16 @@ class Database(ABC):
 
     def _check_open(self) -> None:
         if not self._is_open:
-            raise StorageError(f"The database {self.label} is closed.")
+            raise StorageError(f"The database {self.label} is closed.", told="The database is closed.")
 
     @contextlib.contextmanager
     def _plain_errors(self) -> Iterator[None]:
         try:
             yield
         except PoolTimeoutError:
-            raise StorageError(f"The database {self.label} is too busy. Nothing was changed; try again.") from None
+            what = "is too busy. Nothing was changed; try again."
+            raise StorageError(f"The database {self.label} {what}", told=f"The database {what}") from None
         except self.errors as error:
-            raise StorageError(f"The database {self.label} {self._what_happened(error)}") from error
+            what = self._what_happened(error)
+            told = what if what in self.sentences else what.partition(": ")[0].rstrip(".") + "."
+            raise StorageError(f"The database {self.label} {what}", told=f"The database {told}") from error

@@ -167,3 +167,4 @@ _WHAT_HAPPENED = {
     ),
     sqlite3.SQLITE_IOERR: "could not be read or written: the disk reported an error. See the system's log.",
 }
+SqliteDatabase.sentences = frozenset(_WHAT_HAPPENED.values())

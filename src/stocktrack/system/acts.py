@@ -9,6 +9,7 @@ class Act(StrEnum):
     LOGIN = "login"
     LOGIN_FAILED = "login_failed"
     REFUSED = "refused"
+    STORAGE_FAILED = "storage_failed"
     TOKEN_MADE = "token_made"  # noqa: S105 - an event's name, as the following are
     TOKENS_REVOKED = "tokens_revoked"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105

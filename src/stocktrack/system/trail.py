@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from stocktrack.clock import Clock
+from stocktrack.errors import StorageError
 from stocktrack.system.acts import Act
 from stocktrack.system.addresses import network_of
 
@@ -56,13 +57,19 @@ class Trail:
         log.info(act.value, address=address_of(address), door=door, **_known(fields))
 
     def login_failed(self, why: str, *, address: str, door: str, user: str | None = None) -> None:
-        """Tell of a login that failed: `wrong`, or refused unseen, such as `login_throttled`."""
+        """Tell of a login that failed: `wrong`, or refused unseen: `throttled`."""
         most = FAILURES_TOLD if why == "wrong" else 1
         self._count(Act.LOGIN_FAILED, most, address, {"door": door, "why": why}, user=user)
 
     def refused(self, why: str, *, address: str, door: str, limit: str, user: str | None = None) -> None:
         """Tell of what a limit did not let through; `limit` is what it is a limit of."""
         self._count(Act.REFUSED, 1, address, {"door": door, "why": why, "limit": limit}, user=user)
+
+    def failed(self, error: Exception) -> None:
+        """Tell the operator what clients are not told of a database that failed; of other errors, nothing."""
+        if isinstance(error, StorageError):
+            key = (Act.STORAGE_FAILED.value, str(error))
+            self._count_key(key, Act.STORAGE_FAILED, 1, {"why": str(error)})
 
     def settle(self) -> None:
         """Tell the counts of the minutes that are over."""
@@ -80,6 +87,9 @@ class Trail:
     def _count(self, act: Act, most: int, address: str, fields: dict[str, Any], *, user: str | None) -> None:
         told = {"address": address_of(address), **fields}
         key = (act.value, network_of(told["address"]), *fields.values())
+        self._count_key(key, act, most, told, user=user)
+
+    def _count_key(self, key: tuple[str, ...], act: Act, most: int, told: dict[str, Any], **fields: Any) -> None:
         counted = self._counted.get(key)
         if counted is not None and counted.over_at <= self._clock.monotonic():
             del self._counted[key]
@@ -87,15 +97,15 @@ class Trail:
             counted = None
         if counted is None:
             if len(self._counted) >= MAX_COUNTED:
-                told["address"], most = MANY, 0
-                key = (act.value, MANY, *fields.values())
-                counted = self._counted.get(key)
+                if "address" in told:
+                    told, key = {**told, "address": MANY}, (act.value, MANY, *key[2:])
+                most, counted = 0, self._counted.get(key)
             if counted is None:
                 counted = _Counted(self._clock.monotonic() + WINDOW_SECONDS, told)
                 self._counted[key] = counted
         if counted.told < most:
             counted.told += 1
-            log.warning(act.value, **told, **_known({"user": user}))
+            log.warning(act.value, **told, **_known(fields))
         else:
             counted.untold += 1
 

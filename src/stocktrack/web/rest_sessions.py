@@ -15,6 +15,7 @@ from stocktrack.sessions.answers import tell_failure
 from stocktrack.sessions.contracts import Authenticator, WatchLists
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
+from stocktrack.system.trail import Trail
 from stocktrack.wire.lines import command_of
 
 IDLE_SECONDS = 60.0
@@ -102,6 +103,11 @@ class RestSessions:
         self._by_user: dict[str, RestSession] = {}
         self._sweep: asyncio.TimerHandle | None = None
 
+    @property
+    def trail(self) -> Trail:
+        """Where failures are told."""
+        return self._sessions.trail
+
     async def of_token(self, token: str, address: str) -> RestSession:
         """The session of the user whose token it is, read anew each time so that a revoked one is refused.
 
@@ -110,7 +116,7 @@ class RestSessions:
         try:
             username = await self._authenticator.verify_token(token, address)
         except CommandError as error:
-            tell_failure(self._sessions.trail, error, address=address, door=_DOOR)
+            tell_failure(self.trail, error, address=address, door=_DOOR)
             raise
         found = self._by_user.get(username)
         if found is None or not found.is_open:
