@@ -69,7 +69,7 @@ class App:
     ) -> None:
         self.settings = settings
         clock = clock or RealClock()
-        self._folder = DataFolder(settings.data_dir)
+        self._folder = DataFolder(settings.data_dir, log.warning)
         self._store = Store(settings.database)
         self._running_servers = running_servers
         self.accounts = Accounts(

@@ -5,6 +5,7 @@ It carries the user's name, when that user was added, and the user's token epoch
 are those of the row in the database. So removing the user ends the tokens, and so does raising the epoch.
 """
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -90,7 +91,7 @@ def open_signer(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable
     """The signer of the server whose data is in `folder`, which exists; the secret is made at first use.
 
     `ConfigError` where the secret cannot be read, or is weak while the server listens on a network; a weak one on
-    loopback is told to `warn`.
+    loopback is told to `warn`, and one that others can read is taken away from them there.
     """
     path = folder / SECRET_FILE
     try:
@@ -106,6 +107,9 @@ def open_signer(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable
         if not is_loopback or not secret:
             raise ConfigError(weakness)
         warn(weakness)
+        if stat.S_IMODE(mode) & 0o077:
+            with contextlib.suppress(OSError):
+                path.chmod(0o600)
     return TokenSigner(secret, clock)
 
 

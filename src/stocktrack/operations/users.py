@@ -70,10 +70,12 @@ def users_list(
         ]
         typer.echo(json.dumps(rows))
         return
+    from stocktrack.terminal.text import cell
+
     for user in users:
         since = datetime.fromtimestamp(user.created_at_ms / 1000, tz=UTC).astimezone()
         role = "\tadministrator" if user.is_admin else ""
-        typer.echo(f"{user.name}\t{user.saved_count} saved\tsince {since:%Y-%m-%d %H:%M}{role}")
+        typer.echo(f"{cell(user.name)}\t{user.saved_count} saved\tsince {since:%Y-%m-%d %H:%M}{role}")
     if not users:
         typer.echo("There are no users yet; add one with: stocktrack users add NAME", err=True)
 
@@ -204,7 +206,7 @@ def _with_accounts(
     settings = load_settings(config_file=config).settings
     configure_logs(settings.log_format, settings.log_level)
     clock = RealClock()
-    DataFolder(settings.data_dir).make()
+    DataFolder(settings.data_dir, _warn).make()
     store = Store(settings.database)
 
     def open_signer() -> "TokenSigner":

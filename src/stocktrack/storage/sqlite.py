@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import structlog
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -16,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from stocktrack.errors import ConfigError, StorageError
 from stocktrack.storage.database import TURN_SECONDS, Database
+
+log = structlog.get_logger()
 
 _BUSY_POLL_SECONDS = 0.1  # how long SQLite waits for a lock by itself, in a way that nothing can end
 # Before the revision had a table of its own, it was kept in the file's `PRAGMA user_version`.
@@ -150,6 +153,9 @@ def _keep_from_others(path: Path) -> None:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode) and mode & 0o077:
             path.chmod(0o600)
+            log.warning(
+                "Others could read the database, and can no longer.", path=str(path), mode=f"{mode & 0o777:04o}"
+            )
 
 
 _WHAT_HAPPENED = {

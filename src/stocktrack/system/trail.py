@@ -63,7 +63,7 @@ class Trail:
 
     def refused(self, why: str, *, address: str, door: str, limit: str, user: str | None = None) -> None:
         """Tell of what a limit did not let through; `limit` is what it is a limit of."""
-        self._count(Act.REFUSED, 1, address, {"door": door, "why": why, "limit": limit}, user=user)
+        self._count(Act.REFUSED, 1, address, {"door": door, "why": str(why), "limit": limit}, user=user)
 
     def failed(self, error: Exception) -> None:
         """Tell the operator what clients are not told of a database that failed; of other errors, nothing."""
@@ -105,13 +105,18 @@ class Trail:
                 self._counted[key] = counted
         if counted.told < most:
             counted.told += 1
-            log.warning(act.value, **told, **_known(fields))
+            _tell(act.value, **told, **_known(fields))
         else:
             counted.untold += 1
 
     def _tell_count(self, key: tuple[str, ...], counted: _Counted) -> None:
         if counted.untold:
-            log.warning(key[0], **counted.fields, count=counted.untold)
+            _tell(key[0], **counted.fields, count=counted.untold)
+
+
+def _tell(event: str, **fields: Any) -> None:
+    # A limit that holds is no cause for worry; what failed is.
+    (log.info if event == Act.REFUSED else log.warning)(event, **fields)
 
 
 def address_of(text: str) -> str:
