@@ -12,7 +12,7 @@ from stocktrack.system.setting_sources import ENV_FILE, setting_sources
 
 LOCK_FILE = "server.lock"
 # By any of these a folder is known as one of ours.
-_OURS = frozenset({LOCK_FILE, "stocktrack.db", "token.secret", "changes.log", "tokens", "history"})
+_OURS = frozenset({LOCK_FILE, "stocktrack.db", "token.secret", "changes.log", "tokens", "client_history"})
 
 
 def find_data_folder(

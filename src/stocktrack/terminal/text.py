@@ -233,9 +233,9 @@ def tab_separated(row: Iterable[str]) -> str:
 
 
 def cell(text: str) -> str:
-    """The text of a field, which no spreadsheet takes for a formula: before one stands an apostrophe, as people write it.
+    """The text of a field that no spreadsheet takes for a formula: before one stands an apostrophe, as people write it.
 
-    A number stays one, with a sign too (https://owasp.org/www-community/attacks/CSV_Injection).
+    A number stays one, with a sign too: https://owasp.org/www-community/attacks/CSV_Injection.
     """
     begin = text.lstrip()
     is_formula = len(begin) > 1 and begin[0] in _FORMULA_BEGINS and not _NUMBER.fullmatch(text)
