@@ -71,6 +71,26 @@ async def test_the_limit_of_an_address_holds_for_that_address_only() -> None:
         assert house.client(address="192.0.2.1").is_open()
 
 
+@pytest.mark.parametrize(
+    ("setting", "limit"),
+    [
+        ("max_sessions", "server"),
+        ("max_unauthenticated_sessions", "unauthenticated"),
+        ("max_sessions_per_address", "address"),
+    ],
+)
+async def test_the_trail_tells_which_limit_refused_whom_once_a_minute(setting: str, limit: str) -> None:
+    async with limited(**{setting: 1}) as house:
+        house.client(address="192.0.2.1")
+        with capture_logs() as logs:
+            for _ in range(5):
+                refusal(house, address="192.0.2.1")
+            house.sessions.trail.close()
+    first = {"event": "refused", "address": "192.0.2.1", "door": "memory", "why": "session_limit", "limit": limit}
+    assert [{key: entry.get(key) for key in first} for entry in logs] == [first] * 2
+    assert [entry.get("count") for entry in logs] == [None, 4]
+
+
 async def test_the_limit_of_a_user_is_a_429_to_auth_and_the_session_may_try_again() -> None:
     async with limited(max_sessions_per_user=1) as house:
         first, second = await house.user(), house.client()

@@ -171,6 +171,9 @@ async def test_more_commands_than_the_bucket_holds_are_a_429_until_it_fills() ->
         assert [(await client.command("PING"))["code"] for _ in range(7)] == [200] * 5 + [429] * 2
         reply = await client.command("PING", id=1)
         assert (reply["type"], reply["id"], reply["reason"]) == ("PING", 1, "rate_limited")
+        with capture_logs() as logs:
+            house.sessions.trail.close()
+        assert [(entry["why"], entry["limit"], entry["count"]) for entry in logs] == [("rate_limited", "commands", 2)]
         assert (reply["retryable"], reply["retry_after_ms"]) == (True, 500)
         await house.clock.advance(0.5)
         assert [(await client.command("PING"))["code"] for _ in range(2)] == [200, 429]
