@@ -42,6 +42,10 @@ faults: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/kill_nine.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/vanished_peer.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/lock_out.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/busy_database.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/stale_identity.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/greedy_user.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/full_shutdown.py
 
 # What the tests need besides Python, where it can be installed; a test whose program is missing says so itself.
 system:

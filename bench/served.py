@@ -23,6 +23,21 @@ class Served:
         self.port = 0
         self.ready: Mapping[str, Any] = {}  # the log line that says so, with its process id and the page's address
 
+    @property
+    def folder(self) -> Path:
+        """Where the server keeps its data."""
+        return Path(self._environment["STOCKTRACK_DATA_DIR"])
+
+    @property
+    def database_url(self) -> str:
+        """The address of its database."""
+        return self._environment.get("STOCKTRACK_DATABASE_URL") or f"sqlite:///{self.folder / 'stocktrack.db'}"
+
+    def cpu_seconds(self) -> float:
+        """What the server has used of the processor until now."""
+        fields = Path(f"/proc/{self.ready['pid']}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     async def stocktrack(self, *arguments: str, stdin: str = "") -> str:
         """What the command prints; it must succeed."""
         process = await asyncio.create_subprocess_exec(

@@ -12,7 +12,10 @@ from postgres_server import PostgresServer, running_postgres
 
 # These run on both loops that `serve` can run on: their socket transports have little code in common.
 ON_BOTH_LOOPS = frozenset(
-    {"test_server.py", "test_server_bad_input.py", "test_tls.py", "test_limits.py", "test_websocket.py"}
+    {
+        *("test_server.py", "test_server_bad_input.py", "test_tls.py", "test_limits.py", "test_websocket.py"),
+        *("test_first_bytes.py", "test_proxies.py"),
+    }
 )
 
 

@@ -20,6 +20,7 @@ from stocktrack.web.rest import router
 CLIENT_METHODS: dict[str, str | None] = {
     "AUTH": None,  # a client logs in when it connects, and when it comes back
     "TOKEN": "make_token",
+    "PASSWORD": "change_password",
 }
 REST_OPERATIONS: dict[str, str | None] = {
     "AUTH": "login",
@@ -31,13 +32,15 @@ REST_OPERATIONS: dict[str, str | None] = {
     "INFO": "company",
     "PING": None,  # /healthz
     "LOGOUT": None,  # a request has no session of its own to leave
+    "TOKENS": "list_tokens",
+    "REVOKE": "revoke_token",
+    "PASSWORD": "change_password",
     "SESSIONS": None,  # administrators have the command line and the protocol
     "KICK": None,
     "ANNOUNCE": None,
 }
 SHELL_COMMANDS: dict[str, str | None] = {
     "AUTH": "login",
-    "TOKEN": "login",
     "SUBSCRIBE": "watch",
     "UNSUBSCRIBE": "stocks",
     "MY_STOCKS": "stocks",
@@ -45,7 +48,10 @@ SHELL_COMMANDS: dict[str, str | None] = {
 }
 TYPED_WORDS: dict[str, str | None] = {
     "AUTH": None,  # the client logs in before the first word
-    "TOKEN": None,  # `stocktrack login`
+    "TOKEN": None,  # `stocktrack login`, `token`, `tokens`, `revoke` and `password`
+    "TOKENS": None,
+    "REVOKE": None,
+    "PASSWORD": None,
     "MY_STOCKS": "stocks",
     "PING": None,
     "LOGOUT": "exit",

@@ -94,7 +94,7 @@ def test_without_any_source_there_are_the_defaults_of_the_design() -> None:
     assert (settings.max_line_bytes, settings.max_symbols, settings.max_sessions) == (32_768, 500, 20_000)
     assert (settings.max_sessions_per_user, settings.max_sessions_per_address) == (0, 0)
     assert (settings.commands_per_second, settings.command_burst, settings.login_failures_per_minute) == (50, 200, 30)
-    assert settings.database == f"sqlite+aiosqlite:///{settings.data_dir / 'stocktrack.db'}"
+    assert settings.database == f"sqlite:///{settings.data_dir / 'stocktrack.db'}"
 
 
 def test_a_flag_that_was_not_given_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +239,32 @@ def test_an_allowlist_is_fine_on_loopback(host: str) -> None:
     settings = load_settings({"host": host, "allowlist": "ann, bob"}).settings
 
     assert (settings.allowlist, settings.is_loopback) == (("ann", "bob"), True)
+
+
+def test_public_names_are_names_in_one_spelling() -> None:
+    settings = load_settings({"public_names": "Quotes.Example., stocks.example 192.0.2.1"}).settings
+    assert settings.public_names == ("quotes.example", "stocks.example", "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    "name", ["https://quotes.example", "quotes.example:8080", "quotes.example/x", "*", "a..b", "*.example"]
+)
+def test_a_public_name_that_is_none_is_told_with_what_would_be_right(name: str) -> None:
+    with pytest.raises(ConfigError, match="without https:// and without a port") as caught:
+        load_settings({"public_names": name})
+    assert "public_names" in str(caught.value)
+
+
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    settings = load_settings({"trusted_proxies": "127.0.0.1, 10.0.0.0/8 2001:DB8::/32"}).settings
+    assert settings.trusted_proxies == ("127.0.0.1/32", "10.0.0.0/8", "2001:db8::/32")
+
+
+@pytest.mark.parametrize("network", ["localhost", "10.0.0.1/8", "10.0.0.0/33", "*", "127.0.0.1:80"])
+def test_a_trusted_proxy_that_is_no_address_and_no_network_is_told(network: str) -> None:
+    with pytest.raises(ConfigError, match="not an address or a network such as") as caught:
+        load_settings({"trusted_proxies": network})
+    assert "trusted_proxies" in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - not bound here

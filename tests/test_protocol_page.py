@@ -15,6 +15,7 @@ from stocktrack import messages as m
 from stocktrack.config import Settings
 from stocktrack.errors import Code, Reason
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match
+from stocktrack.scopes import Scope
 from stocktrack.wire.lines import BadLine, decode_line, decode_server_line, encode_line, parse_object
 from stocktrack.wire.schema import protocol_schema
 
@@ -34,7 +35,7 @@ SERVER_MODELS: tuple[type[m.ServerMessage], ...] = (
     m.Failure,
 )
 PARTS: tuple[type[BaseModel], ...] = (
-    *(m.Limits, m.Missing, m.BoardQuote, m.SessionInfo),
+    *(m.Limits, m.Missing, m.BoardQuote, m.SessionInfo, m.TokenInfo),
     *(Headline, CompanyInfo, Dividend, Match),
 )
 FIELDS = {name for model in (*COMMAND_MODELS, *SERVER_MODELS, *PARTS) for name in model.model_fields} | {"symbol"}
@@ -122,7 +123,11 @@ def test_every_reason_has_its_row_with_its_code_and_whether_to_try_again() -> No
 def test_every_setting_in_the_table_of_limits_is_one_with_its_default() -> None:
     rows = {row[0].strip("`"): row[1] for row in TABLE_ROWS if len(row) == 3 and row[1].isdigit()}
     assert rows == {name: f"{Settings.model_fields[name].default:g}" for name in rows}
-    limits = [name for name in Settings.model_fields if name.startswith(("max_", "command", "login_"))]
+    limits = [
+        name
+        for name in Settings.model_fields
+        if name.startswith(("max_", "command", "bytes_", "login_", "upstream_", "user_upstream_"))
+    ]
     assert set(rows) == {*limits, "auth_timeout_seconds", "heartbeat_seconds", "slow_client_timeout_seconds"}
 
 
@@ -151,7 +156,7 @@ def test_every_field_of_a_quote_has_a_row_marked_where_it_is_never_left_out() ->
 
 
 def test_nothing_on_the_page_is_unknown_to_the_models() -> None:
-    known = {*FIELDS, *Settings.model_fields, *Reason, *MarketState}
+    known = {*FIELDS, *Settings.model_fields, *Reason, *MarketState, *Scope}
     words = {word for word in re.findall(r"`([a-z]\w+)`", PROSE) if word not in {"nc", "jq"}}
     assert words - known == set()
     types = {*m.COMMAND_TYPES, "ERROR", "HELLO", "PRICE", "HEARTBEAT", "NOTICE"}

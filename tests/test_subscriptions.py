@@ -7,6 +7,7 @@ import pytest
 from fakes import NOW_MS, MemoryConnection, Message, a_quote, read_lines
 from stocktrack.clock import ManualClock, settle
 from stocktrack.market.board import Board
+from stocktrack.metronome import Metronome
 from stocktrack.subscriptions import Subscription
 
 
@@ -41,7 +42,7 @@ async def desk() -> AsyncIterator[Desk]:
     clock, board = ManualClock(NOW_MS), Board()
     board.put([a_quote("AAPL", 100.0), a_quote("MSFT", 200.0), a_quote("TSLA", 300.0)], 0.0)
     connection = MemoryConnection(clock)
-    subscription = Subscription(board, connection, clock, interval_seconds=5.0, name="s1")
+    subscription = Subscription(board, connection, clock, Metronome(clock), interval_seconds=5.0, name="s1")
     yield Desk(clock, board, connection, subscription)
     subscription.close()
     await settle()
@@ -124,7 +125,7 @@ async def test_a_batch_of_changes_is_one_write(desk: Desk) -> None:
 
 async def test_two_sessions_with_equal_symbols_get_the_same_bytes(desk: Desk) -> None:
     other = MemoryConnection(desk.clock)
-    second = Subscription(desk.board, other, desk.clock, interval_seconds=0.0, name="s2")
+    second = Subscription(desk.board, other, desk.clock, Metronome(desk.clock), interval_seconds=0.0, name="s2")
     desk.add("AAPL", "MSFT", interval=0.0)
     second.add(("AAPL", "MSFT"))
     await settle()
@@ -317,6 +318,44 @@ async def test_pushes_missed_by_a_slow_client_are_made_up_for_by_one(desk: Desk)
     assert desk.pushed() == []
     await desk.clock.advance(1)
     assert desk.pushed() == [("AAPL", 101.0)]
+
+
+async def test_sessions_keep_their_moments_when_the_server_stood_still(desk: Desk) -> None:
+    """Else all would be due at one moment from then on, and late together."""
+    desk.add("AAPL", interval=1.0)
+    await desk.clock.advance(0.5)
+    other = MemoryConnection(desk.clock)
+    second = Subscription(desk.board, other, desk.clock, Metronome(desk.clock), interval_seconds=1.0, name="s2")
+    second.add(["MSFT"])
+    await settle()
+    desk.clock.stand_still(7.2)  # to 7.7
+    await desk.clock.advance(0.0)
+    assert (len(desk.connection.writes), len(other.writes)) == (2, 1)  # one for what was missed
+    await desk.clock.advance(0.29)
+    assert (len(desk.connection.writes), len(other.writes)) == (2, 1)
+    await desk.clock.advance(0.02)  # to 8.01
+    assert (len(desk.connection.writes), len(other.writes)) == (3, 1)
+    await desk.clock.advance(0.5)
+    assert (len(desk.connection.writes), len(other.writes)) == (3, 2)
+    second.close()
+
+
+@pytest.mark.parametrize("interval", [0.1, 0.13, 0.99, 1.0, 1.234])
+async def test_no_push_is_more_than_half_a_beat_early_or_late_and_none_drifts(desk: Desk, interval: float) -> None:
+    await desk.clock.advance(0.0173)
+    began = desk.clock.monotonic()
+    desk.add("AAPL", interval=interval)
+    await settle()
+    writes = len(desk.connection.writes)
+    pushed_at: list[float] = []
+    while len(pushed_at) < 12:
+        await desk.clock.advance(0.005)
+        if len(desk.connection.writes) > writes:
+            writes = len(desk.connection.writes)
+            pushed_at.append(desk.clock.monotonic() - began)
+    late = [at - number * interval for number, at in enumerate(pushed_at, start=1)]
+    assert max(late) < 0.0301
+    assert min(late) > -0.0251
 
 
 @pytest.mark.parametrize("interval", [0.0, 5.0])

@@ -32,6 +32,11 @@ need nc netcat-openbsd
 need node nodejs
 need npm npm
 
+# The reverse proxies that the page for operators shows how to configure.
+need nginx nginx-light /usr/sbin
+need haproxy haproxy /usr/sbin
+need caddy caddy
+
 # Two network namespaces in `make faults`, and the counting client of bench/web_fanout.py.
 need ip iproute2
 need gcc gcc

@@ -8,6 +8,7 @@ import os
 import resource
 import secrets
 import signal
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from stocktrack.accounts.passwords import PasswordHasher
 from stocktrack.accounts.tokens import open_signer
 from stocktrack.clock import Clock, RealClock
 from stocktrack.config import RELOADABLE, LoadedSettings, Settings
+from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import MAX_REFUSED_LINGERING
 from stocktrack.doors.tls import server_context
 from stocktrack.errors import ConfigError, Reason, SessionEnd
@@ -45,7 +47,7 @@ DESCRIPTOR_RESERVE = 128
 # Those of requests and of WebSockets that are being refused, at each of two doors.
 DESCRIPTORS_OF_THE_WEB = MAX_HTTP_CONNECTIONS + 2 * MAX_REFUSED_LINGERING
 OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-FLUSH_SECONDS = 3.0
+FLUSH_SECONDS, FLUSH_LEAST_SECONDS = 3.0, 1.0
 # Each later step of closing may take this long; together with the flush the server is gone within five seconds.
 CLOSE_STEP_SECONDS = 0.6
 RETRY_AFTER_SHUTDOWN_MS = 1_000
@@ -89,6 +91,7 @@ class App:
             clock,
             poll_interval_seconds=settings.poll_interval_seconds,
             timeout_seconds=settings.provider_timeout_seconds,
+            requests_per_minute=settings.upstream_requests_per_minute,
         )
         self.board.on_demand = self.feed.demand_changed
         self._trail = Trail(clock)
@@ -109,9 +112,10 @@ class App:
         self.server = TcpServer(
             self.sessions,
             clock,
-            max_line_bytes=settings.max_line_bytes,
             tls=server_context(settings.tls_cert, settings.tls_key),
             tls_handshake_timeout_seconds=settings.tls_handshake_timeout_seconds,
+            proxies=TrustedProxies(settings.trusted_proxies),
+            web_port=lambda: self.web.port,
         )
         self.web = Web(
             settings,
@@ -145,10 +149,13 @@ class App:
         """Close in order: no new clients, tell every session, let them take it, then the sources and the database."""
         self.server.stop_listening()
         self.web.stop_listening()
-        self.sessions.end_all(
+        began = time.monotonic()
+        await self.sessions.end_all(
             SessionEnd(Reason.SHUTDOWN, "The server is stopping.", retry_after_ms=RETRY_AFTER_SHUTDOWN_MS)
         )
-        await asyncio.gather(self.server.close(FLUSH_SECONDS), self.web.close(FLUSH_SECONDS))
+        # The first ones have been flushing since they were told.
+        flush_seconds = max(FLUSH_SECONDS - (time.monotonic() - began), FLUSH_LEAST_SECONDS)
+        await asyncio.gather(self.server.close(flush_seconds), self.web.close(flush_seconds))
         await _within_a_step("sessions", self.sessions.close)
         self._trail.close()
         await _within_a_step("sources", self.feed.close)
@@ -201,7 +208,15 @@ def _rules(settings: Settings, instance: str) -> SessionRules:
         max_symbols=settings.max_symbols,
         commands_per_second=settings.commands_per_second,
         command_burst=settings.command_burst,
+        bytes_per_second=settings.bytes_per_second,
+        user_upstream_requests_per_minute=settings.user_upstream_requests_per_minute,
+        user_upstream_burst=settings.user_upstream_burst,
         auth=("password", "token", *(("allowlist",) if settings.allowlist else ())),
+        # Forced, it is for the whole network.
+        auth_if_forwarded=(
+            *("password", "token"),
+            *(("allowlist",) if settings.allowlist and settings.allowlist_force else ()),
+        ),
     )
 
 
@@ -293,6 +308,12 @@ async def _say_ready(app: App) -> None:
     # What was made so far lives as long as the server: the garbage collector need not look at it again.
     gc.collect()
     gc.freeze()
+    if not app.settings.is_loopback and app.server.tls is None:
+        log.warning(
+            "Passwords and prices cross the network in plain text. "
+            "Set tls_cert and tls_key, or listen on loopback behind a proxy that speaks TLS.",
+            host=app.settings.host,
+        )
     hints = {}
     if not await app.accounts.list():
         hints["hint"] = "there are no users yet; add one with: stocktrack users add NAME"

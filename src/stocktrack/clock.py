@@ -33,9 +33,8 @@ class RealClock:
         """Wall time, milliseconds since the epoch."""
         return time.time_ns() // 1_000_000
 
-    def monotonic(self) -> float:
-        """Seconds of the machine's monotonic clock."""
-        return time.monotonic()
+    # The function itself: it is called for every push.
+    monotonic = staticmethod(time.monotonic)
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds` of real time."""
@@ -80,6 +79,10 @@ class ManualClock:
                 await settle()
         self._elapsed = max(self._elapsed, end)
         await settle()
+
+    def stand_still(self, seconds: float) -> None:
+        """Let `seconds` pass in which nothing runs: whoever should have woken meanwhile wakes at the next `advance`."""
+        self._elapsed += seconds
 
 
 async def settle(turns: int = 20) -> None:

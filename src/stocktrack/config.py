@@ -27,8 +27,8 @@ from pydantic import (
 )
 
 from stocktrack.errors import ConfigError
-from stocktrack.messages import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS, Username
-from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT
+from stocktrack.messages import MAX_INTERVAL_SECONDS, MAX_LIST_LIMIT, MIN_INTERVAL_SECONDS, Username
+from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT, host_of
 from stocktrack.system.data_folder import as_folder, default_data_folder
 from stocktrack.system.setting_sources import ENV_FILE, ENV_PREFIX, ClientVariable, setting_sources
 
@@ -75,8 +75,24 @@ def _is_origin(origin: str) -> str:
     return origin.rstrip("/").lower()
 
 
+def _is_host_name(name: str) -> str:
+    host = host_of(name)
+    if host is None or host.port is not None or host.name == "*":
+        raise ValueError(f"{name!r} is not a host's name such as quotes.example, without https:// and without a port")
+    return host.name
+
+
+def _is_network(network: str) -> str:
+    try:
+        return str(ipaddress.ip_network(network))
+    except ValueError as error:
+        raise ValueError(f"{network!r} is not an address or a network such as 10.0.0.0/8: {error}") from None
+
+
 _USERNAME: TypeAdapter[str] = TypeAdapter(Username)
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_is_origin)], ...], BeforeValidator(_split)]
+HostNames = Annotated[tuple[Annotated[str, AfterValidator(_is_host_name)], ...], BeforeValidator(_split)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_is_network)], ...], BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
 PortOrOff = Annotated[Port | None, BeforeValidator(_switched_off)]
 
@@ -131,6 +147,14 @@ class Settings(BaseModel):
         default=(),
         description="other sites whose pages may open a WebSocket here, such as https://example.com; * is all",
     )
+    public_names: HostNames = Field(
+        default=(),
+        description="names of the web port, such as quotes.example; addresses and localhost need not be named",
+    )
+    trusted_proxies: Networks = Field(
+        default=(),
+        description="addresses and networks of reverse proxies that are believed when they say who the client is",
+    )
     live_price_needs_token: Literal["auto", "always", "never"] = Field(
         default="auto", description="whether /live-price is for users only; auto asks beyond loopback"
     )
@@ -166,6 +190,12 @@ class Settings(BaseModel):
     news_feeds: Addresses = Field(
         default=DEFAULT_NEWS_FEEDS, description="addresses of the RSS or Atom feeds that NEWS merges"
     )
+    max_headlines_per_feed: int = Field(
+        default=50,
+        ge=1,
+        le=MAX_LIST_LIMIT,
+        description="newest headlines that NEWS takes of each feed; fewer keep one busy feed from filling it",
+    )
     heartbeat_seconds: Seconds = Field(default=30.0, description="silence after which a session gets a HEARTBEAT")
     auth_timeout_seconds: Annotated[Seconds, Reload.AT_ONCE] = Field(
         default=30.0, description="time from connecting to a successful AUTH, for people typing into nc"
@@ -194,6 +224,21 @@ class Settings(BaseModel):
     )
     command_burst: Annotated[int, Reload.AT_ONCE] = Field(
         default=200, ge=1, description="commands a session may send at once"
+    )
+    bytes_per_second: Annotated[int, Reload.AT_ONCE] = Field(
+        default=65_536, ge=1_024, description="bytes of commands a session may send on average; at once 4 longest lines"
+    )
+    user_upstream_requests_per_minute: Annotated[float, Reload.AT_ONCE] = Field(
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="requests to the market's sources that a user may cause on average, over all sessions",
+    )
+    user_upstream_burst: Annotated[int, Reload.AT_ONCE] = Field(
+        default=30, ge=1, description="requests to the market's sources that a user may cause at once"
+    )
+    upstream_requests_per_minute: int = Field(
+        default=300, ge=60, description="requests to one source a minute for all together; polls come before questions"
     )
     login_failures_per_minute: int = Field(
         default=30, ge=1, description="wrong passwords for one name or from one address before a pause"
@@ -239,7 +284,7 @@ class Settings(BaseModel):
     @property
     def database(self) -> str:
         """The SQLAlchemy address of the database."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'stocktrack.db'}"
+        return self.database_url or f"sqlite:///{self.data_dir / 'stocktrack.db'}"
 
 
 def settings_marked(mark: type[Mark]) -> dict[str, Mark]:

@@ -31,6 +31,7 @@ from stocktrack.quotes import (
     Quote,
     Symbol,
 )
+from stocktrack.scopes import Scope
 
 PROTOCOL_VERSION = 1
 MAIN_LIST = "main"
@@ -39,6 +40,7 @@ MIN_INTERVAL_SECONDS = 0.1
 MAX_INTERVAL_SECONDS = 3_600.0
 MAX_LIST_LIMIT = 100
 MAX_TOKEN_DAYS = 365
+MAX_TOKENS = 500  # of one user
 MAX_ID_CHARS = 128
 MAX_ID_NUMBER = 2**53 - 1  # what every JSON library keeps exactly
 
@@ -78,8 +80,11 @@ _INTERVAL_SCHEMA = {
 Interval = Annotated[FiniteFloat, Strict(), AfterValidator(_is_an_interval), WithJsonSchema(_INTERVAL_SCHEMA)]
 Limit = Annotated[int, Strict(), Field(ge=1, le=MAX_LIST_LIMIT)]
 Username = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterValidator(_is_visible)]
+TokenName = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterValidator(_is_visible)]
 ListName = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterValidator(_is_visible)]
 Flag = Annotated[bool, Strict()]
+Password = Annotated[str, Strict(), Field(min_length=1, max_length=1024)]
+TokenId = Annotated[str, Strict(), Field(min_length=1, max_length=16), AfterValidator(_is_visible)]
 SessionName = Annotated[str, Strict(), Field(min_length=1, max_length=32), AfterValidator(_is_visible)]
 
 
@@ -138,7 +143,7 @@ class Auth(Command):
 
     type: Literal["AUTH"] = "AUTH"
     username: Username | None = None
-    password: Annotated[str, Strict(), Field(min_length=1, max_length=1024)] | None = Field(
+    password: Password | None = Field(
         default=None, repr=False, description="may be left out where HELLO's auth lists allowlist"
     )
     token: Annotated[str, Strict(), Field(min_length=1, max_length=2048)] | None = Field(
@@ -233,10 +238,33 @@ class Logout(Command):
 
 
 class Token(Command):
-    """`{"type":"TOKEN","id":12,"days":30}`."""
+    """`{"type":"TOKEN","id":12,"days":30,"name":"laptop","scope":"full"}`."""
 
     type: Literal["TOKEN"] = "TOKEN"
     days: Annotated[int, Strict(), Field(ge=1, le=MAX_TOKEN_DAYS)] = 30
+    name: TokenName | None = Field(default=None, description="what TOKENS lists it by")
+    scope: Scope = Field(default=Scope.FULL, description="read: prices, news and lists, and nothing is changed")
+
+
+class Tokens(Command):
+    """`{"type":"TOKENS","id":16}`."""
+
+    type: Literal["TOKENS"] = "TOKENS"
+
+
+class Revoke(Command):
+    """`{"type":"REVOKE","id":17,"token_id":"k3f9a2c7d"}`; without a token_id: all of the user's tokens."""
+
+    type: Literal["REVOKE"] = "REVOKE"
+    token_id: TokenId | None = Field(default=None, description="which of the user's tokens; left out: all of them")
+
+
+class ChangePassword(Command):
+    """`{"type":"PASSWORD","id":18,"password":"correct horse","new_password":"battery staple"}`."""
+
+    type: Literal["PASSWORD"] = "PASSWORD"
+    password: Password = Field(repr=False, description="the one that counts now")
+    new_password: Password = Field(repr=False)
 
 
 class ListSessions(Command):
@@ -246,11 +274,30 @@ class ListSessions(Command):
     after: SessionName | None = Field(default=None, description="lists the sessions opened after this one")
 
 
+def _one_session_or_all_of_a_user(schema: dict[str, Any]) -> None:
+    """Tell the schema what `Kick` checks."""
+    schema["oneOf"] = [{"required": ["session"]}, {"required": ["username"]}]
+
+
 class Kick(Command):
-    """`{"type":"KICK","id":14,"session":"s7"}`."""
+    """`{"type":"KICK","id":14,"session":"s7"}`, or with a `username` instead: all sessions of that user."""
+
+    model_config = ConfigDict(json_schema_extra=_one_session_or_all_of_a_user)
 
     type: Literal["KICK"] = "KICK"
-    session: SessionName
+    session: SessionName | None = None
+    username: Username | None = Field(default=None, description="instead of session: all sessions of this user")
+
+    @model_validator(mode="after")
+    def _is_one_or_all_of_a_user(self) -> Self:
+        for name in ("session", "username"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                raise ValueError(f"the field {name!r} must be a string")
+        if self.session is None and self.username is None:
+            raise ValueError("the field 'session' is missing")
+        if self.session is not None and self.username is not None:
+            raise ValueError("there are both 'session' and 'username': send one of them")
+        return self
 
 
 class Announce(Command):
@@ -299,6 +346,7 @@ class Missing(BaseModel):
     symbol: str
     code: Code
     reason: Reason
+    retry_after_ms: int | None = None
 
 
 class BoardQuote(Quote):
@@ -355,6 +403,9 @@ class AuthReply(Reply):
     message: str
     username: str
     symbols: tuple[str, ...]
+    token_id: str | None = Field(default=None, description="of the token that was logged in with; old ones have none")
+    scope: Scope | None = Field(default=None, description="of the token that was logged in with")
+    expires_at: int | None = Field(default=None, description="when that token and this session end, epoch milliseconds")
 
 
 # {"type":"GET","id":2,"code":200,"status":"OK","quotes":[{"symbol":"AAPL","price":189.45,"currency":"USD","change":1.2,
@@ -420,8 +471,8 @@ class NewsReply(Reply):
 
 # {"type":"INFO","id":7,"code":200,"status":"OK","company":{"symbol":"AAPL","name":"Apple Inc.","sector":"Technology",
 # "industry":"Consumer Electronics","website":"https://www.apple.com","country":"United States","employees":150000,
-# "exchange":"NASDAQ","currency":"USD","market_cap":2925000000000.0,"summary":"Apple designs phones,
-#  computers and services."}}
+# "exchange":"NASDAQ","currency":"USD","market_cap":2925000000000.0,"market_cap_currency":"USD","summary":"Apple designs
+#  phones, computers and services."}}
 class InfoReply(Reply):
     """The company behind a symbol."""
 
@@ -430,13 +481,14 @@ class InfoReply(Reply):
 
 
 # {"type":"DIVIDENDS","id":8,"code":200,"status":"OK","symbol":"AAPL","currency":"USD",
-# "dividends":[{"date":"2024-02-09","amount":0.24},{"date":"2023-11-10","amount":0.24}]}
+# "dividends":[{"date":"2024-02-09","amount":0.24,"currency":"USD"},
+# {"date":"2023-11-10","amount":0.24,"currency":"USD"}]}
 class DividendsReply(Reply):
     """Dividends, newest first."""
 
     type: Literal["DIVIDENDS"] = "DIVIDENDS"
     symbol: str
-    currency: str | None = None
+    currency: str | None = Field(default=None, description="of all of them, where they are in one")
     dividends: tuple[Dividend, ...]
 
 
@@ -467,7 +519,7 @@ class LogoutReply(Reply):
 
 
 # {"type":"TOKEN","id":12,"code":200,"status":"OK","username":"Yosakorn","token":"eyJhbGciOiJIUzI1NiJ9.e30.c2ln",
-# "expires_at":1714923900000}
+# "expires_at":1714923900000,"token_id":"k3f9a2c7d","name":"laptop","scope":"full"}
 class TokenReply(Reply):
     """A token to log in with from now on; it is told this once."""
 
@@ -475,6 +527,47 @@ class TokenReply(Reply):
     username: str
     token: str = Field(repr=False)
     expires_at: int
+    token_id: str
+    name: str | None = None
+    scope: Scope
+
+
+class TokenInfo(BaseModel):
+    """One token, as its user sees it; times are epoch milliseconds."""
+
+    model_config = ConfigDict(frozen=True)
+    token_id: str
+    name: str | None = None
+    scope: Scope
+    created_at: int
+    expires_at: int
+    last_used_at: int | None = Field(default=None, description="to a minute or so; left out: never")
+
+
+# {"type":"TOKENS","id":16,"code":200,"status":"OK","tokens":[{"token_id":"k3f9a2c7d","name":"laptop","scope":"full",
+# "created_at":1712331900000,"expires_at":1714923900000,"last_used_at":1712418300000}]}
+class TokensReply(Reply):
+    """The user's tokens that are valid, the oldest first."""
+
+    type: Literal["TOKENS"] = "TOKENS"
+    tokens: tuple[TokenInfo, ...]
+
+
+# {"type":"REVOKE","id":17,"code":200,"status":"OK","revoked":["k3f9a2c7d"]}
+class RevokeReply(Reply):
+    """Which tokens were ended, and with them the sessions that they had opened."""
+
+    type: Literal["REVOKE"] = "REVOKE"
+    revoked: tuple[str, ...]
+
+
+# {"type":"PASSWORD","id":18,"code":200,"status":"OK","message":"The password was changed; all other sessions and all
+#  tokens have ended."}
+class ChangePasswordReply(Reply):
+    """The new password counts; all tokens and all other sessions of the user have ended."""
+
+    type: Literal["PASSWORD"] = "PASSWORD"
+    message: str
 
 
 class SessionInfo(BaseModel):
@@ -502,13 +595,14 @@ class SessionsReply(Reply):
     more: bool
 
 
-# {"type":"KICK","id":14,"code":200,"status":"OK","session":"s7","username":"Yosakorn"}
+# {"type":"KICK","id":14,"code":200,"status":"OK","session":"s7","username":"Yosakorn","count":1}
 class KickReply(Reply):
-    """Which session was ended, and whose it was."""
+    """Which session was ended, or how many of a user, and whose it was."""
 
     type: Literal["KICK"] = "KICK"
-    session: str
+    session: str | None = None
     username: str | None = None
+    count: int = Field(description="how many sessions were ended")
 
 
 # {"type":"ANNOUNCE","id":15,"code":200,"status":"OK","recipients":3}
@@ -533,6 +627,7 @@ class Price(ServerMessage):
     change: FiniteFloat | None = None
     change_percent: FiniteFloat | None = None
     volume: int | None = None
+    volume_currency: str | None = None
     bid: FiniteFloat | None = None
     ask: FiniteFloat | None = None
     market_state: MarketState
@@ -592,11 +687,12 @@ class Who(Enum):
 
 
 class CommandRow(NamedTuple):
-    """A command, the reply that it gets when it succeeds, and who may send it."""
+    """A command, the reply that it gets when it succeeds, who may send it, and the least scope of a token for it."""
 
     command: type[Command]
     reply: type[Reply]
     who: Who
+    scope: Scope = Scope.FULL
 
 
 # A new command is its two models, its row here, and its answer in sessions/answers.py. What else has to know it is
@@ -605,17 +701,20 @@ COMMANDS: dict[str, CommandRow] = {
     str(row.command.model_fields["type"].default): row
     for row in (
         CommandRow(Auth, AuthReply, Who.STRANGERS),
-        CommandRow(Get, GetReply, Who.GUESTS),
-        CommandRow(Subscribe, SubscribeReply, Who.GUESTS),
-        CommandRow(Unsubscribe, UnsubscribeReply, Who.GUESTS),
-        CommandRow(MyStocks, MyStocksReply, Who.USERS),
-        CommandRow(News, NewsReply, Who.USERS),
-        CommandRow(Info, InfoReply, Who.USERS),
-        CommandRow(Dividends, DividendsReply, Who.USERS),
-        CommandRow(Search, SearchReply, Who.USERS),
-        CommandRow(Ping, PingReply, Who.ANYBODY),
-        CommandRow(Logout, LogoutReply, Who.ANYBODY),
+        CommandRow(Get, GetReply, Who.GUESTS, Scope.READ),
+        CommandRow(Subscribe, SubscribeReply, Who.GUESTS, Scope.READ),
+        CommandRow(Unsubscribe, UnsubscribeReply, Who.GUESTS, Scope.READ),
+        CommandRow(MyStocks, MyStocksReply, Who.USERS, Scope.READ),
+        CommandRow(News, NewsReply, Who.USERS, Scope.READ),
+        CommandRow(Info, InfoReply, Who.USERS, Scope.READ),
+        CommandRow(Dividends, DividendsReply, Who.USERS, Scope.READ),
+        CommandRow(Search, SearchReply, Who.USERS, Scope.READ),
+        CommandRow(Ping, PingReply, Who.ANYBODY, Scope.READ),
+        CommandRow(Logout, LogoutReply, Who.ANYBODY, Scope.READ),
         CommandRow(Token, TokenReply, Who.USERS),
+        CommandRow(Tokens, TokensReply, Who.USERS),
+        CommandRow(Revoke, RevokeReply, Who.USERS),
+        CommandRow(ChangePassword, ChangePasswordReply, Who.USERS),
         CommandRow(ListSessions, SessionsReply, Who.ADMINS),
         CommandRow(Kick, KickReply, Who.ADMINS),
         CommandRow(Announce, AnnounceReply, Who.ADMINS),

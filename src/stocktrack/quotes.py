@@ -1,14 +1,17 @@
 """The values that flow through the house: quotes, headlines, companies, dividends, and what a symbol is.
 
-Every number says its unit in its name or here: prices are in `currency` as the source writes it (GBp is pence),
-times are milliseconds since the epoch, percentages are percent (0.64 is 0.64 %).
+Every number says its unit in its name or here: prices are in `currency` as the source writes it (GBp is pence), what is
+counted in another unit has a currency of its own beside it, times are milliseconds since the epoch, percentages are
+percent (0.64 is 0.64 %). A time is the source's or it is left out: none is ever made of our clock.
 """
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
@@ -22,6 +25,24 @@ _SYMBOL = re.compile(rf"[{SYMBOL_CHARACTERS}]{{1,{MAX_SYMBOL_LENGTH}}}")
 _UNSAFE = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 # What separates words or lines becomes a space, although it is unsafe as it is: two lines must not become one word.
 _BREAKS = frozenset("\t\n\v\f\r\x85\u2028\u2029")
+# Signs of Arabic, Syriac and Kaithi numbers: formatting characters by their category, but ink on the page (Unicode's
+# property Prepended_Concatenation_Mark).
+_VISIBLE_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+# Persian is misspelt without the first of them, Indian scripts need both, and the second makes one emoji of several.
+_JOINERS = frozenset("\u200c\u200d")
+# After what a joiner joins: letters of scripts without capitals, marks, emoji and their skin tones.
+_JOINED = {"Lo", "Lm", "Mn", "Mc", "Me", "So", "Sk"}
+
+# Parts of a currency in which shares and grain are quoted (pence, cents, agorot, fils), as Yahoo and others write them,
+# and the whole one. Prices stay as they are told; what is counted in the whole currency says so by its own name.
+MINOR_UNITS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("GBp", "GBX", "GBx"), "GBP"),
+    **dict.fromkeys(("ZAc", "ZAC"), "ZAR"),
+    "ILA": "ILS",
+    **dict.fromkeys(("USX", "USc"), "USD"),
+    "KWF": "KWD",
+}
+_MINOR_BY_ITS_LOOK = re.compile(r"[A-Z]{2}[a-z]")
 
 
 def normalise_symbol(text: str) -> str:
@@ -43,17 +64,49 @@ def clean_text(text: str, max_chars: int) -> str:
     """`text` from outside, safe to show: no control, escape or bidi characters, spaces folded, at most `max_chars`."""
     # Only a slice is looked at: a megabyte of headline is cut before it costs anything.
     head = text[: max_chars * 8]
-    kept = "".join(
-        " " if ch in _BREAKS else ch for ch in head if ch in _BREAKS or unicodedata.category(ch) not in _UNSAFE
-    )
-    folded = " ".join(kept.split())
+    if head.isascii() and head.isprintable():
+        return _folded(head, max_chars)
+    kept: list[str] = []
+    for ch in head:
+        if ch in _BREAKS:
+            kept.append(" ")
+        elif unicodedata.category(ch) not in _UNSAFE or ch in _VISIBLE_FORMATS or (ch in _JOINERS and _joins(kept)):
+            kept.append(ch)
+    return _folded("".join(kept), max_chars)
+
+
+def _folded(text: str, max_chars: int) -> str:
+    folded = " ".join(text.split())
     return folded if len(folded) <= max_chars else folded[: max_chars - 1].rstrip() + "…"
+
+
+def _joins(kept: list[str]) -> bool:
+    """Whether a joiner after `kept` joins something: elsewhere it only hides in the text."""
+    return bool(kept) and not kept[-1].isascii() and unicodedata.category(kept[-1]) in _JOINED
+
+
+def major_currency(currency: str | None) -> str | None:
+    """The whole currency that `currency` is a part of (GBP for GBp), or itself; None where that is not known."""
+    if currency is None or currency in MINOR_UNITS:
+        return MINOR_UNITS.get(currency or "")
+    # Three letters with a small one at the end are a part of something that we have no name for.
+    return None if _MINOR_BY_ITS_LOOK.fullmatch(currency) else currency
+
+
+def change_since(previous_close: float, price: float, *, percent_digits: int = 6) -> tuple[float, float | None]:
+    """The change since `previous_close`, exact to the last digit of the two, and the same in percent.
+
+    The one rule for every source: what a source calls its change may be that of 24 hours. There is no percentage of a
+    close at zero, and where the close is negative a rise is positive all the same.
+    """
+    change = float(Decimal(repr(price)) - Decimal(repr(previous_close)))
+    return change, round(change / abs(previous_close) * 100, percent_digits) if previous_close else None
 
 
 def clean_link(text: str, max_chars: int = 2000) -> str | None:
     """`text` where it is a plain http(s) address, else None; a name before the host (``bank@evil``) is not plain."""
     link = text.strip()
-    if len(link) > max_chars or not link.isprintable() or any(ch in link for ch in " <>\"'\\"):
+    if len(link) > max_chars or not link.isprintable() or any(ch in link for ch in ' <>"\\'):
         return None
     try:
         parts = urlsplit(link)
@@ -61,7 +114,8 @@ def clean_link(text: str, max_chars: int = 2000) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return None
-    return link if parts.scheme in {"http", "https"} and host and "@" not in parts.netloc else None
+    is_plain = parts.scheme in {"http", "https"} and host and not any(ch in parts.netloc for ch in "@'")
+    return link if is_plain else None
 
 
 Symbol = Annotated[str, AfterValidator(normalise_symbol)]
@@ -89,13 +143,14 @@ class Quote(Value):
     symbol: Symbol
     price: FiniteFloat
     currency: str | None = None
-    change: FiniteFloat | None = None
+    change: FiniteFloat | None = Field(default=None, description="since previous_close, by change_since")
     change_percent: FiniteFloat | None = None
     previous_close: FiniteFloat | None = None
     open: FiniteFloat | None = None
     high: FiniteFloat | None = None
     low: FiniteFloat | None = None
-    volume: int | None = None
+    volume: int | None = Field(default=None, description="traded on the day: pieces, or money in volume_currency")
+    volume_currency: str | None = Field(default=None, description="where the source counts money, as with a coin")
     bid: FiniteFloat | None = None
     ask: FiniteFloat | None = None
     name: str | None = None
@@ -127,16 +182,23 @@ class CompanyInfo(Value):
     country: str | None = None
     employees: int | None = None
     exchange: str | None = None
-    currency: str | None = None
-    market_cap: FiniteFloat | None = None
+    currency: str | None = Field(default=None, description="of the price, as the source writes it")
+    market_cap: FiniteFloat | None = Field(default=None, description="in market_cap_currency")
+    market_cap_currency: str | None = Field(
+        default=None, description="the whole currency: GBP where the price is in GBp"
+    )
     summary: str | None = None
 
 
 class Dividend(Value):
-    """A dividend paid: the ex-date and the amount a share in the currency of the quote."""
+    """A dividend paid: the ex-date and the amount a share.
+
+    It may be in another currency than the price: a share in pence may pay dollars.
+    """
 
     date: date
     amount: FiniteFloat
+    currency: str | None = Field(default=None, description="of the amount, where the source tells it")
 
 
 class Match(Value):

@@ -3,24 +3,32 @@
 import asyncio
 import functools
 import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 import structlog
 
 from stocktrack.clock import Clock
+from stocktrack.doors.first_bytes import Speech, answer_to, greeting_speech, speech_of_line
+from stocktrack.doors.line_stream import CutOff, LineStream, LineTooLong
 from stocktrack.doors.listening import Listener
+from stocktrack.doors.proxies import ProxiedConnection, TrustedProxies
 from stocktrack.doors.serving import Clients
 from stocktrack.doors.socket_options import set_options, unsent_bytes
 from stocktrack.doors.tls import TlsLayer
-from stocktrack.errors import CommandError, Reason
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
-from stocktrack.wire.lines import encode_line, failure
+from stocktrack.system.addresses import is_loopback
 
 log = structlog.get_logger()
 
+# Clients whose proxy has not said yet who they are, which takes it no time: they are no sessions.
+MAX_ARRIVING = 256
+
 # What a client gets, in plain text, that begins with something else than TLS where TLS is spoken.
-_SPEAKS_TLS = encode_line(
-    failure(CommandError(Reason.MALFORMED_JSON, "This port speaks TLS: connect with --tls, or switch it on."))
+_SPEAKS_TLS = "This port speaks TLS: connect with --tls, or switch it on."
+_NOT_TRUSTED = (
+    "A PROXY header is believed only from an address in the setting trusted_proxies, and only before everything else."
 )
 
 
@@ -28,23 +36,29 @@ class TcpConnection:
     """One client's socket: a session's `Connection`, and a door's `Client`."""
 
     __slots__ = (
-        *("_clock", "_handshake_seconds", "_reader", "_tls", "_transport", "_writer"),
-        *("last_sent_at", "owner", "sent_bytes"),
+        *("_clock", "_handshake_seconds", "_is_known", "_other_speech", "_stream", "_tls", "_transport"),
+        *("address", "is_forwarded", "last_sent_at", "owner", "sent_bytes"),
     )
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        stream: LineStream,
         clock: Clock,
         *,
-        tls: TlsLayer | None,
+        address: str,
+        is_forwarded: bool,
+        tls: ssl.SSLContext | None,
         handshake_seconds: float,
+        other_speech: Callable[[], str],
     ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._transport = writer.transport
-        self._tls = tls
+        self.address = address
+        self.is_forwarded = is_forwarded
+        self._stream = stream
+        self._transport = stream.transport
+        # Now, while nothing was read from it: the first bytes are the client's part of the handshake.
+        self._tls = TlsLayer(stream.transport, tls) if tls is not None else None
+        self._other_speech = other_speech
+        self._is_known = False  # whether the client speaks our protocol, which the first line tells
         self._handshake_seconds = handshake_seconds
         self._clock = clock
         self.owner: asyncio.Task[None] | None = None
@@ -60,9 +74,9 @@ class TcpConnection:
             self.sent_bytes += len(data)
             self.last_sent_at = self._clock.monotonic()
 
-    async def drain(self) -> None:
+    def drain(self) -> Coroutine[Any, Any, None]:
         """Wait while the client has not taken enough."""
-        await self._writer.drain()
+        return self._stream.drain()
 
     def unsent_bytes(self) -> int:
         """What waits here and in the kernel."""
@@ -84,27 +98,28 @@ class TcpConnection:
         """Itself: a line on the wire is a line of the session."""
         return self
 
-    @property
-    def address(self) -> str:
-        """The client's address."""
-        peer = self._transport.get_extra_info("peername")
-        return str(peer[0]) if peer else "unknown"
-
     async def greet(self, session: Session) -> bool:
-        """Send HELLO, after the handshake where this is to be TLS; False where that failed."""
-        is_secure = await self._secure()
-        if is_secure:
-            self.send(session.hello())
-        return is_secure
+        """Send HELLO, after the handshake where this is to be TLS; False where that failed, or where it is no use."""
+        if not await self._secure():
+            return False
+        if self._answer_other(await greeting_speech(self._stream)):
+            return False
+        self.send(session.hello())
+        return True
 
     async def receive(self, session: Session) -> bytes | None:
-        """The next line; None at the end of the input, and after a line that is too long."""
+        """The next line; None at the end of the input, after a line that is too long, and to another protocol."""
+        if not self._is_known:
+            speech = await speech_of_line(self._stream)
+            if self._answer_other(speech):
+                return None
+            self._is_known = speech is Speech.LINES
         try:
-            return await self._reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError as cut:
+            return await self._stream.read_line(session.max_line_bytes)
+        except CutOff as cut:
             if cut.partial.strip():
                 self.send(session.line_cut_off())
-        except asyncio.LimitOverrunError:
+        except LineTooLong:
             self.send(session.line_too_long())
         return None
 
@@ -120,7 +135,7 @@ class TcpConnection:
     def turn_away(self, line: bytes) -> None:
         """Say so and close; under TLS nothing is sent, since the handshake would take time."""
         self.send(line)
-        self._writer.close()
+        self._transport.close()
 
     async def finish(self) -> None:
         """Deliver what was sent, wait for the client to close first, then close.
@@ -128,14 +143,15 @@ class TcpConnection:
         Closing a socket while something lies unread in it makes the kernel send a reset, which can overtake the last
         lines and take them from the client. So the rest of the input is read and thrown away.
         """
-        if not self._transport.is_closing() and self._writer.can_write_eof():
+        if not self._transport.is_closing():
             if self._tls is not None:
                 self._tls.end()
-            self._writer.write_eof()
-            while await self._reader.read(65_536):
+            self._transport.write_eof()
+            while await self._stream.read():
                 pass
-        self._writer.close()
-        await self._writer.wait_closed()
+            if self._tls is not None and self._tls.speech is not None:
+                await self._tls.input_ended()
+        await self._stream.close()
 
     async def _secure(self) -> bool:
         """Do the TLS handshake where this is to be TLS; whether lines can be sent now."""
@@ -150,32 +166,50 @@ class TcpConnection:
             why = self._tls.failure or f"it took more than {self._handshake_seconds:g} s"
             log.debug("TLS handshake failed", peer=self._transport.get_extra_info("peername"), why=why)
             if self._tls.is_plain_text and not self._transport.is_closing():
-                self._transport.write(_SPEAKS_TLS)
+                self._transport.write(answer_to(self._tls.speech or Speech.LINES, _SPEAKS_TLS))
         return is_secure
+
+    def _answer_other(self, speech: Speech | None) -> bool:
+        """Answer a client that speaks another protocol, in its own terms; False where it may well speak ours."""
+        if speech is None or speech in {Speech.LINES, Speech.NOTHING}:
+            return False
+        log.debug("another protocol", speech=speech.value, peer=self._transport.get_extra_info("peername"))
+        why = _NOT_TRUSTED if speech is Speech.PROXY else self._other_speech()
+        self.send(answer_to(speech, why))
+        return True
 
 
 class TcpServer:
-    """The TCP port. `tls` and the time for its handshake may be replaced, for the clients to come."""
+    """The TCP port. `tls` and the time for its handshake may be replaced, for the clients to come.
+
+    `proxies` say in a PROXY header who their clients are. `web_port` is where those are sent who speak HTTP here; None
+    where there is no such port.
+    """
 
     def __init__(
         self,
         sessions: Sessions,
         clock: Clock,
         *,
-        max_line_bytes: int,
         tls: ssl.SSLContext | None = None,
         tls_handshake_timeout_seconds: float = 5.0,
+        proxies: TrustedProxies | None = None,
+        web_port: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.tls = tls
+        self._proxies = proxies or TrustedProxies()
+        # Those whose proxy has not said yet who they are.
+        self._arriving: set[ProxiedConnection] = set()
+        self._web_port = web_port
         self.tls_handshake_timeout_seconds = tls_handshake_timeout_seconds
         self._clock = clock
-        self._max_line_bytes = max_line_bytes
         self._listener = Listener(setting="port", flag="--port")
         self._clients = Clients(sessions, "tcp")
 
     async def start(self, host: str, port: int) -> None:
         """Listen; `ConfigError` names the port and the setting where that can't be."""
-        listen = functools.partial(asyncio.start_server, self._connected, limit=self._max_line_bytes)
+        loop = asyncio.get_running_loop()
+        listen = functools.partial(loop.create_server, lambda: LineStream(self._connected))
         await self._listener.start(listen, host, port)
 
     @property
@@ -189,17 +223,43 @@ class TcpServer:
 
     async def close(self, within_seconds: float) -> None:
         """Wait for the clients, whose sessions were ended, to take their last lines; then abort the rest."""
+        for arriving in tuple(self._arriving):
+            arriving.abort()
         await self._clients.close(within_seconds)
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        set_options(writer.transport)
+    def _connected(self, stream: LineStream) -> None:
+        set_options(stream.transport)
+        peername = stream.transport.get_extra_info("peername")
+        peer = str(peername[0]) if peername else "unknown"
+        if not self._proxies.trust(peer):
+            self._take(stream, peer, is_forwarded=False)
+        elif len(self._arriving) >= MAX_ARRIVING:
+            stream.transport.abort()
+        else:
+            arriving = ProxiedConnection(
+                stream.transport,
+                cast("asyncio.Protocol", stream.transport.get_protocol()),
+                is_optional=is_loopback(peer),
+                take=lambda client: self._take(stream, client or peer, is_forwarded=True),
+                refuse=lambda why: log.info("a trusted proxy sent no PROXY header", peer=peer, why=why),
+                gone=lambda: self._arriving.discard(arriving),
+            )
+            self._arriving.add(arriving)
+
+    def _take(self, stream: LineStream, address: str, *, is_forwarded: bool) -> None:
         self._clients.take(
             TcpConnection(
-                reader,
-                writer,
+                stream,
                 self._clock,
-                # Now, while nothing was read from it: the first bytes are the client's part of the handshake.
-                tls=TlsLayer(writer.transport, self.tls) if self.tls is not None else None,
+                address=address,
+                is_forwarded=is_forwarded,
+                tls=self.tls,
                 handshake_seconds=self.tls_handshake_timeout_seconds,
+                other_speech=self._other_speech,
             )
         )
+
+    def _other_speech(self) -> str:
+        port = self._web_port()
+        web = "This server has no web port." if port is None else f"The page, REST and WebSocket are at port {port}."
+        return f"This port speaks StockTrack's protocol, JSON lines over TCP, and not HTTP. {web}"

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from stocktrack.clock import Clock
 from stocktrack.market.board import Basket, Board
+from stocktrack.metronome import Metronome
 from stocktrack.wire.connection import Connection
 
 
@@ -22,28 +23,45 @@ class Subscription:
     """
 
     __slots__ = (
-        *("_basket", "_board", "_clock", "_connection", "_name", "_sent", "_task", "_updates", "_waiter"),
+        *("_basket", "_beat", "_board", "_clock", "_connection", "_metronome", "_name", "_sent", "_task", "_updates"),
+        "_waiter",
         "interval_seconds",
     )
 
     def __init__(
-        self, board: Board, connection: Connection, clock: Clock, *, interval_seconds: float, name: str
+        self,
+        board: Board,
+        connection: Connection,
+        clock: Clock,
+        metronome: Metronome,
+        *,
+        interval_seconds: float,
+        name: str,
     ) -> None:
         self._board = board
         self._connection = connection
         self._clock = clock
+        self._metronome = metronome
         self._name = name
         self._basket: Basket | None = None
         self._sent = 0
         self._updates = 0
         self._task: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._beat = 0  # of the metronome, that the task waits for
         self.interval_seconds = interval_seconds
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """What is pushed, in the order it was asked for."""
         return self._basket.symbols if self._basket is not None else ()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the task that pushes, where that was a mistake of ours: no price will come any more."""
+        if self._task is None or not self._task.done():
+            return None
+        return asyncio.CancelledError() if self._task.cancelled() else self._task.exception()
 
     def add(self, symbols: Iterable[str], interval_seconds: float | None = None) -> bytes:
         """Push `symbols` too, from now on with `interval_seconds` where given; returns the lines to begin with.
@@ -82,7 +100,7 @@ class Subscription:
         self.remove(self.symbols)
 
     def wake(self) -> None:
-        """Called by the board when a watched symbol changed."""
+        """Called by the board when a watched symbol changed, and by the metronome when a push is due."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -94,6 +112,7 @@ class Subscription:
             self._board.unwatch(old, self)
         self._updates = self._basket.updates if self._basket is not None else 0
         if self._task is not None and (is_new_pace or not symbols):
+            self._metronome.forget(self._beat, self)
             self._task.cancel()
             self._task = None
         if self._task is None and symbols:
@@ -121,12 +140,19 @@ class Subscription:
             await self._connection.drain()
 
     async def _push_all(self, interval_seconds: float) -> None:
-        due = self._clock.monotonic()
+        clock, loop = self._clock, asyncio.get_running_loop()
+        due = clock.monotonic() + interval_seconds
         while self._basket is not None:
-            # After a wait for a slow client one push is due at once, not all that were missed meanwhile.
-            due = max(due + interval_seconds, self._clock.monotonic())
-            await self._clock.sleep(due - self._clock.monotonic())
+            if due > clock.monotonic():
+                self._beat = self._metronome.wake_at(due, self)
+                self._waiter = loop.create_future()
+                await self._waiter
+                # Where the whole server stood still, what was missed is left out, and the session keeps its moment:
+                # all at the same moment would be late together from then on.
+                due += max(0.0, (clock.monotonic() - due) // interval_seconds * interval_seconds)
             self._sent = self._board.revision
             if lines := self._basket.push():
                 self._connection.send(lines)
                 await self._connection.drain()
+            # After a wait for a slow client one push is due at once, not all that were missed meanwhile.
+            due = max(due + interval_seconds, clock.monotonic())

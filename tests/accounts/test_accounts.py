@@ -1,6 +1,6 @@
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,6 +10,8 @@ from scripted_accounts import (
     RIGHT,
     SECRET,
     ScriptedHasher,
+    a_token,
+    an_old_token,
     failure,
     line_of,
     login,
@@ -19,13 +21,14 @@ from scripted_accounts import (
     unstarted,
     until,
 )
-from stocktrack.accounts.accounts import NO_PASSWORD, Accounts
+from stocktrack.accounts.accounts import NO_PASSWORD, NOTE_SECONDS, Accounts
 from stocktrack.accounts.logins import LOOK_SECONDS, Login
 from stocktrack.accounts.passwords import MAX_PASSWORD_CHARS
 from stocktrack.accounts.tokens import TokenSigner
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.messages import Auth
+from stocktrack.scopes import Scope
 from stocktrack.storage.store import Store
 from stores import opened
 
@@ -77,7 +80,7 @@ async def test_names_are_told_apart_by_case(accounts: Accounts) -> None:
 
 async def test_a_token_lets_its_user_in_without_a_hash(accounts: Accounts, hasher: ScriptedHasher) -> None:
     token = await accounts.make_token("ann", 30)
-    assert await accounts.verify_token(token.text, HERE) == "ann"
+    assert (await accounts.verify_token(token.text, HERE)).name == "ann"
     assert hasher.compared == []
 
 
@@ -95,9 +98,12 @@ async def test_revoking_removing_and_a_new_user_of_the_same_name_end_tokens_also
         await command_line.revoke_tokens("ann")
         await token_failure(accounts, first.text)
         second = await accounts.make_token("ann", 30)
-        assert await accounts.verify_token(second.text, HERE) == "ann"
-        await command_line.change_password("ann", "new one")
-        assert await accounts.verify_token(second.text, HERE) == "ann"
+        await accounts.verify_token(second.text, HERE)
+        await command_line.change_password("ann", "new one", keep_tokens=True)
+        await accounts.verify_token(second.text, HERE)
+        await command_line.change_password("ann", "newer one")
+        await token_failure(accounts, second.text)
+        second = await accounts.make_token("ann", 30)
         await command_line.remove("ann")
         await token_failure(accounts, second.text)
         await clock.advance(0.001)
@@ -106,9 +112,109 @@ async def test_revoking_removing_and_a_new_user_of_the_same_name_end_tokens_also
             await token_failure(accounts, old.text)
 
 
+async def test_another_user_of_the_same_name_in_the_same_millisecond_is_somebody_else(
+    accounts: Accounts, store: Store, clock: ManualClock
+) -> None:
+    token = await accounts.make_token("ann", 30)
+    held = (await accounts.verify("ann", RIGHT, HERE), await accounts.verify_token(token.text, HERE))
+    await accounts.remove("ann")
+    await accounts.add("ann", RIGHT, is_admin=True)
+    user = await accounts.user("ann")
+    assert user is not None
+    assert user.created_at_ms == held[0].created_at_ms
+    assert [identity.counts(user, clock.now_ms()) for identity in held] == [False, False]
+    await token_failure(accounts, token.text)
+    with pytest.raises(CommandError) as caught:
+        await accounts.make_token("ann", 30, identity=held[0])
+    assert caught.value.reason is Reason.NOT_AUTHENTICATED
+    assert await store.tokens("ann", now_ms=clock.now_ms()) == []
+
+
+async def test_a_token_from_before_the_upgrade_counts_until_it_expires_or_all_are_revoked(
+    accounts: Accounts, clock: ManualClock
+) -> None:
+    user = await accounts.user("ann")
+    assert user is not None
+    old, short = an_old_token(SECRET, user, clock), an_old_token(SECRET, user, clock, days=1)
+    identity = await accounts.verify_token(old, HERE)
+    assert identity.token is not None
+    assert (identity.token.token_id, identity.scope) == (None, Scope.FULL)
+    await clock.advance(86_400)
+    await token_failure(accounts, short)
+    await accounts.verify_token(old, HERE)
+    assert await accounts.tokens("ann") == []
+    assert await accounts.revoke_tokens("ann") == frozenset()
+    await token_failure(accounts, old)
+
+
+async def test_expired_tokens_are_forgotten_and_make_room_for_new_ones(
+    accounts: Accounts, store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stocktrack.storage.store.MAX_TOKENS", 2)
+    await accounts.make_token("ann", 1)
+    kept = await accounts.make_token("ann", 2)
+    with pytest.raises(CommandError, match="'ann' has 2 tokens, the most allowed"):
+        await accounts.make_token("ann", 1)
+    await clock.advance(86_400)
+    assert [row.token_id for row in await accounts.tokens("ann")] == [kept.token_id]
+    user = await store.user("ann")
+    assert user is not None
+    assert len(user.token_ids) == 2  # nobody asked for room yet
+    made = await accounts.make_token("ann", 1)
+    user = await store.user("ann")
+    assert user is not None
+    assert user.token_ids == {kept.token_id, made.token_id}
+
+
+async def test_a_storm_of_logins_with_tokens_writes_when_they_were_used_in_one_change(
+    accounts: Accounts, store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = [await accounts.make_token("ann", 1) for _ in range(3)]
+    written: list[int] = []
+    note = store.note_tokens
+
+    async def counted(used_at_ms: Mapping[str, int], *, now_ms: int) -> None:
+        written.append(len(used_at_ms))
+        await note(used_at_ms, now_ms=now_ms)
+
+    monkeypatch.setattr(store, "note_tokens", counted)
+    await clock.advance(5)
+    for _ in range(100):
+        for token in tokens[:2]:
+            await accounts.verify_token(token.text, HERE)
+    used_at_ms = clock.now_ms()
+    assert written == []
+    # Who lists them sees it before it is written.
+    assert [row.last_used_at_ms for row in await accounts.tokens("ann")].count(used_at_ms) == 2
+    await clock.advance(NOTE_SECONDS)
+    await until(lambda: written == [2])
+    await until(lambda: accounts._noting is not None and accounts._noting.done())
+    rows = {row.token_id: row.last_used_at_ms for row in await store.tokens("ann", now_ms=clock.now_ms())}
+    assert rows == {tokens[0].token_id: used_at_ms, tokens[1].token_id: used_at_ms, tokens[2].token_id: None}
+
+
+async def test_uses_that_cannot_be_written_are_written_later_at_the_latest_at_the_end(
+    accounts: Accounts, store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await accounts.make_token("ann", 1)
+    used_at_ms = clock.now_ms()
+    await accounts.verify_token(token.text, HERE)
+    with monkeypatch.context() as broken, capture_logs() as logs:
+        broken.setattr(store, "note_tokens", refuse)
+        await clock.advance(NOTE_SECONDS)
+        await until(lambda: accounts._noting is not None and accounts._noting.done())
+    assert [line["why"] for line in logs] == ["The disk is full."]
+    await accounts.close()
+    assert [row.last_used_at_ms for row in await store.tokens("ann", now_ms=clock.now_ms())] == [used_at_ms]
+
+
+async def refuse(_: Mapping[str, int], *, now_ms: int) -> None:
+    raise StorageError("The disk is full.")
+
+
 async def test_every_bad_token_gets_the_same_answer(accounts: Accounts, clock: ManualClock) -> None:
-    forged = TokenSigner(b"t" * 32, clock).make("ann", 0, 0, days=1).text
-    stranger = TokenSigner(SECRET, clock).make("nobody", 0, 0, days=1).text
+    forged = TokenSigner(b"t" * 32, clock).make("ann", 0, 0, a_token(clock)).text
+    stranger = TokenSigner(SECRET, clock).make("nobody", 0, 0, a_token(clock)).text
     answers = {(await token_failure(accounts, text)).message for text in ("x", forged, stranger)}
     assert len(answers) == 1
 
@@ -119,14 +225,14 @@ async def test_bad_tokens_throttle_passwords_from_their_address_and_no_name_and_
     async with started(store, clock, hasher, failures=3) as accounts:
         await accounts.add("ann", RIGHT)
         token = await accounts.make_token("ann", 30)
-        forged = TokenSigner(b"t" * 32, clock).make("ann", 0, 0, days=1).text
+        forged = TokenSigner(b"t" * 32, clock).make("ann", 0, 0, a_token(clock)).text
         for _ in range(5):
             await token_failure(accounts, forged)
         wrong = login(accounts, "eve", "wrong")
         await only_waiting(accounts, clock)
         await clock.advance(LOOK_SECONDS)
         assert await outcomes(wrong) == [Reason.LOGIN_THROTTLED]
-        assert await accounts.verify_token(token.text, HERE) == "ann"
+        await accounts.verify_token(token.text, HERE)
         await accounts.verify("ann", RIGHT, "192.0.2.1")
 
 
@@ -145,23 +251,111 @@ async def token_failure(accounts: Accounts, token: str) -> CommandError:
     return caught.value
 
 
+# --- changed passwords, disabled users -------------------------------------------------------------------------------
+
+
+async def test_who_waits_for_a_hash_while_the_password_is_changed_is_let_in_as_nobody(
+    accounts: Accounts, hasher: ScriptedHasher, clock: ManualClock
+) -> None:
+    hasher.hold(RIGHT)
+    waiting = login(accounts, "ann", RIGHT)
+    await hasher.begun()
+    await accounts.change_password("ann", "a new one")
+    hasher.let_go()
+    identity = await waiting
+    assert not identity.counts(await accounts.user("ann"), clock.now_ms())
+
+
+async def test_a_hash_that_is_renewed_ends_no_login(
+    accounts: Accounts, hasher: ScriptedHasher, clock: ManualClock
+) -> None:
+    before = await accounts.verify("ann", RIGHT, HERE)
+    hasher.generation += 1
+    accounts._logins._remembered._until.clear()
+    await accounts.verify("ann", RIGHT, HERE)
+    user = await accounts.user("ann")
+    assert user is not None
+    assert user.password_hash.startswith("scripted:2:")
+    assert before.counts(user, clock.now_ms())
+
+
+async def test_wrong_tries_to_change_a_password_are_throttled_as_logins_are(
+    store: Store, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    async with started(store, clock, hasher, failures=3) as accounts:
+        await accounts.add("ann", RIGHT)
+        identity = await accounts.verify("ann", RIGHT, HERE)
+        accounts._logins._remembered._until.clear()
+        reasons = []
+        for number in range(4):
+            with pytest.raises(CommandError) as caught:
+                await accounts.change_own_password(identity, f"wrong {number}", "a new one", HERE)
+            reasons.append(caught.value.reason)
+        assert reasons == [*3 * [Reason.BAD_CREDENTIALS], Reason.LOGIN_THROTTLED]
+        assert (await failure(accounts, "ann", RIGHT)).reason is Reason.LOGIN_THROTTLED
+
+
+async def test_a_new_password_that_cannot_be_one_is_refused_before_anything_is_hashed(
+    accounts: Accounts, hasher: ScriptedHasher
+) -> None:
+    identity = await accounts.verify("ann", RIGHT, HERE)
+    hasher.compared.clear()
+    for new in ("", "x" * (MAX_PASSWORD_CHARS + 1), "\ud800"):
+        with pytest.raises(CommandError, match="A password is"):
+            await accounts.change_own_password(identity, RIGHT, new, HERE)
+    assert hasher.compared == []
+
+
+async def test_who_is_disabled_gets_in_by_no_way_and_has_everything_back_when_enabled(
+    accounts: Accounts, url: str, clock: ManualClock, hasher: ScriptedHasher
+) -> None:
+    token = await accounts.make_token("ann", 30)
+    held = (await accounts.verify("ann", RIGHT, HERE), await accounts.verify_token(token.text, HERE))
+    async with opened(url) as other_store, started(other_store, clock, ScriptedHasher()) as command_line:
+        await command_line.set_disabled("ann", True)
+        user = await accounts.user("ann")
+        assert [identity.counts(user, clock.now_ms()) for identity in held] == [False, False]
+        await token_failure(accounts, token.text)
+        unknown, disabled = await failure(accounts, "nobody", RIGHT), await failure(accounts, "ann", RIGHT)
+        assert (disabled.reason, disabled.message) == (unknown.reason, unknown.message)
+        await command_line.set_disabled("ann", False)
+        await accounts.verify_token(token.text, HERE)
+        await accounts.verify("ann", RIGHT, HERE)
+        assert not held[0].counts(await accounts.user("ann"), clock.now_ms())
+        with pytest.raises(CommandError, match="no user 'bob'"):
+            await command_line.set_disabled("bob", True)
+
+
+async def test_a_disabled_name_of_the_allowlist_needs_more_than_its_name(classroom: Accounts) -> None:
+    await classroom.verify("pupil", None, HERE)
+    await classroom.set_disabled("pupil", True)
+    with pytest.raises(CommandError) as caught:
+        await classroom.verify("pupil", None, HERE)
+    assert caught.value.reason is Reason.BAD_CREDENTIALS
+
+
 # --- administrators --------------------------------------------------------------------------------------------------
 
 
 async def test_a_role_counts_at_once_also_where_another_process_gives_and_takes_it(
     accounts: Accounts, url: str, clock: ManualClock
 ) -> None:
-    assert not await accounts.is_admin("ann")
+    assert not await is_admin(accounts, "ann")
     async with opened(url) as other_store, started(other_store, clock, ScriptedHasher()) as command_line:
         await command_line.set_admin("ann", True)
-        assert await accounts.is_admin("ann")
+        assert await is_admin(accounts, "ann")
         await command_line.set_admin("ann", False)
-        assert not await accounts.is_admin("ann")
+        assert not await is_admin(accounts, "ann")
         await command_line.add("root", RIGHT, is_admin=True)
-        assert await accounts.is_admin("root")
+        assert await is_admin(accounts, "root")
         with pytest.raises(CommandError, match="no user 'bob'"):
             await command_line.set_admin("bob", True)
-    assert not await accounts.is_admin("bob")
+    assert not await is_admin(accounts, "bob")
+
+
+async def is_admin(accounts: Accounts, name: str) -> bool:
+    user = await accounts.user(name)
+    return user is not None and user.is_admin
 
 
 # --- the allowlist ---------------------------------------------------------------------------------------------------
@@ -300,8 +494,9 @@ async def test_no_password_and_no_hash_appears_in_logs_reprs_and_errors(
 ) -> None:
     seen = [repr(Login("ann", HERE, True, b"plain-secret-0", "$argon2id$", b"digest"))]
     caplog.set_level(logging.DEBUG)
-    for name in ("aiosqlite", "sqlalchemy"):  # at DEBUG these log each statement's values: `logs.py` keeps them quiet
-        caplog.set_level(logging.WARNING, name)
+    caplog.set_level(
+        logging.WARNING, "sqlalchemy"
+    )  # at DEBUG it logs each statement's values: `logs.py` keeps it quiet
     asyncio.get_running_loop().set_debug(True)
     accounts = unstarted(store, clock, failures=1)
     await accounts.start()

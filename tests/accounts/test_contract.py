@@ -8,9 +8,11 @@ import pytest
 
 from fakes import NOW_MS, PASSWORD, USER, MemoryAccounts, MemoryAuthenticator, MemoryLists
 from scripted_accounts import HERE, ScriptedHasher, failure, started
+from stocktrack.accounts.identity import Identity
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.messages import MAIN_LIST
+from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Authenticator, WatchLists
 from stocktrack.storage.store import MAX_LISTS, Store
 
@@ -109,7 +111,7 @@ async def test_one_wrong_password_too_many_is_told_how_long_to_wait(scene: Scene
 async def test_a_token_says_whose_it_is_and_until_when_it_is_valid(scene: Scene) -> None:
     token = await scene.authenticator.make_token(USER, 30)
     assert token.expires_at_ms == NOW_MS + 30 * DAY_MS
-    assert await scene.authenticator.verify_token(token.text, HERE) == USER
+    assert (await scene.authenticator.verify_token(token.text, HERE)).name == USER
     assert await refusal(scene.authenticator.verify_token(f"{token.text}x", HERE)) is Reason.BAD_CREDENTIALS
 
 
@@ -118,20 +120,87 @@ async def test_nobody_else_gets_a_token_and_nobody_one_for_ever(scene: Scene) ->
         assert await refusal(scene.authenticator.make_token(name, days)) is Reason.INVALID_COMMAND
 
 
+async def test_tokens_are_listed_with_their_name_and_scope_and_revoked_singly_and_all(scene: Scene) -> None:
+    authenticator = scene.authenticator
+    assert await authenticator.tokens(USER) == []
+    laptop = await authenticator.make_token(USER, 30, name="laptop")
+    board = await authenticator.make_token(USER, 1, name="board", scope=Scope.READ)
+    others = await authenticator.make_token(OTHER, 1)
+    listed = await authenticator.tokens(USER)
+    assert {(row.token_id, row.name, row.scope, row.created_at_ms, row.expires_at_ms) for row in listed} == {
+        (laptop.token_id, "laptop", Scope.FULL, NOW_MS, NOW_MS + 30 * DAY_MS),
+        (board.token_id, "board", Scope.READ, NOW_MS, NOW_MS + DAY_MS),
+    }
+    assert (await authenticator.verify_token(board.text, HERE)).scope is Scope.READ
+    for token_id in ("k0", others.token_id):
+        assert await refusal(authenticator.revoke_token(USER, token_id)) is Reason.INVALID_COMMAND
+    await authenticator.revoke_token(USER, board.token_id)
+    assert await refusal(authenticator.verify_token(board.text, HERE)) is Reason.BAD_CREDENTIALS
+    assert [row.token_id for row in await authenticator.tokens(USER)] == [laptop.token_id]
+    assert await authenticator.revoke_tokens(USER) == {laptop.token_id}
+    assert await refusal(authenticator.verify_token(laptop.text, HERE)) is Reason.BAD_CREDENTIALS
+    assert (await authenticator.verify_token(others.text, HERE)).name == OTHER
+
+
+async def test_what_was_ended_ends_the_login_that_it_opened_and_no_other(scene: Scene) -> None:
+    authenticator = scene.authenticator
+    by_password = await authenticator.verify(USER, PASSWORD, HERE)
+    token = await authenticator.make_token(USER, 30)
+    by_token = await authenticator.verify_token(token.text, HERE)
+    assert await counting(scene, by_password, by_token) == [True, True]
+    await authenticator.revoke_token(USER, token.token_id)
+    assert await counting(scene, by_password, by_token) == [True, False]
+    assert await refusal(authenticator.make_token(USER, 1, identity=by_token)) is Reason.NOT_AUTHENTICATED
+    by_token = await authenticator.verify_token((await authenticator.make_token(USER, 30)).text, HERE)
+    await authenticator.revoke_tokens(USER)
+    assert await counting(scene, by_password, by_token) == [True, False]
+
+
+async def test_a_password_is_changed_by_who_knows_the_old_one_and_ends_everything_else(scene: Scene) -> None:
+    authenticator = scene.authenticator
+    mine, elsewhere = [await authenticator.verify(USER, PASSWORD, HERE) for _ in range(2)]
+    token = await authenticator.make_token(USER, 30)
+    by_token = await authenticator.verify_token(token.text, HERE)
+    change = authenticator.change_own_password
+    assert await refusal(change(mine, "wrong", "battery staple", HERE)) is Reason.BAD_CREDENTIALS
+    renewed = await change(mine, PASSWORD, "battery staple", HERE)
+    assert await counting(scene, renewed, elsewhere, by_token) == [True, False, False]
+    assert await refusal(authenticator.verify(USER, PASSWORD, "192.0.2.1")) is Reason.BAD_CREDENTIALS
+    assert await authenticator.verify(USER, "battery staple", HERE) == renewed
+    assert await authenticator.tokens(USER) == []
+
+
+async def test_who_needs_no_password_has_none_to_change(scene: Scene) -> None:
+    pupil = await scene.authenticator.verify(PUPIL, None, HERE)
+    assert await refusal(scene.authenticator.change_own_password(pupil, "x", "y", HERE)) is Reason.NOT_PERMITTED
+
+
+async def counting(scene: Scene, *identities: Identity) -> list[bool]:
+    user = await scene.authenticator.user(USER)
+    return [identity.counts(user, NOW_MS) for identity in identities]
+
+
 async def test_administrators_are_told_apart(scene: Scene) -> None:
     names = (ADMIN, USER, PUPIL, "nobody")
-    assert [await scene.authenticator.is_admin(name) for name in names] == [True, False, False, False]
+    users = [await scene.authenticator.user(name) for name in names]
+    assert [user is not None and user.is_admin for user in users] == [True, False, False, False]
+    assert users[-1] is None
 
 
 async def test_a_broken_database_lets_nobody_in(scene: Scene) -> None:
     authenticator = scene.authenticator
     token = await authenticator.make_token(USER, 30)
+    identity = await authenticator.verify(USER, PASSWORD, HERE)
     await scene.break_down()
     for work in (
         authenticator.verify(USER, PASSWORD, HERE),
         authenticator.verify_token(token.text, HERE),
         authenticator.make_token(USER, 30),
-        authenticator.is_admin(ADMIN),
+        authenticator.user(ADMIN),
+        authenticator.tokens(USER),
+        authenticator.revoke_token(USER, token.token_id),
+        authenticator.revoke_tokens(USER),
+        authenticator.change_own_password(identity, PASSWORD, "new", HERE),
     ):
         with pytest.raises(StorageError):
             await work

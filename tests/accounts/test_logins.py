@@ -20,6 +20,7 @@ from scripted_accounts import (
     until,
 )
 from stocktrack.accounts.accounts import Accounts
+from stocktrack.accounts.identity import Identity
 from stocktrack.accounts.line import BUSY_RETRY_MS
 from stocktrack.accounts.logins import LOOK_SECONDS
 from stocktrack.accounts.passwords import HASHES_AT_ONCE
@@ -453,7 +454,7 @@ async def told_late(accounts: Accounts, clock: ManualClock, name: str, password:
     return (await outcomes(late))[0]
 
 
-def guesses(accounts: Accounts, tries: int, addresses: int, *, first: int = 0) -> list[asyncio.Task[None]]:
+def guesses(accounts: Accounts, tries: int, addresses: int, *, first: int = 0) -> list[asyncio.Task[Identity]]:
     """So many different wrong passwords for ann from so many addresses."""
     numbers = range(first, first + tries)
     return [login(accounts, "ann", f"guess {number}", f"198.18.0.{number % addresses}") for number in numbers]

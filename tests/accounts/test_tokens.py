@@ -7,9 +7,12 @@ from typing import Any
 import jwt
 import pytest
 
+from scripted_accounts import a_token, an_old_token
 from stocktrack.accounts.tokens import DAY_SECONDS, SECRET_FILE, Claims, IssuedToken, TokenSigner, open_signer
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ConfigError
+from stocktrack.scopes import Scope
+from stocktrack.storage.store import UserRow
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 BORN = 1_700_000_000_123
@@ -43,7 +46,7 @@ def refuse_to_warn(sentence: str) -> None:
 
 
 def test_a_token_says_whose_it_is_and_nothing_secret(signer: TokenSigner, clock: ManualClock) -> None:
-    token = signer.make("ann ü", BORN, 3, days=30)
+    token = signer.make("ann ü", BORN, 3, a_token(clock, 30))
     now = clock.now_ms() // 1000
     assert payload_of(token) == {
         "iss": "stocktrack",
@@ -52,30 +55,40 @@ def test_a_token_says_whose_it_is_and_nothing_secret(signer: TokenSigner, clock:
         "epoch": 3,
         "iat": now,
         "exp": now + 30 * DAY_SECONDS,
+        "jti": "kabc",
+        "scope": "full",
     }
     assert jwt.get_unverified_header(token.text) == {"alg": "HS256", "typ": "JWT"}
     assert token.expires_at_ms == (now + 30 * DAY_SECONDS) * 1000
-    assert signer.read(token.text) == Claims("ann ü", BORN, 3)
+    assert signer.read(token.text) == Claims("ann ü", BORN, 3, token.expires_at_ms, "kabc", Scope.FULL)
 
 
-def test_the_longest_name_makes_a_token_that_auth_takes(signer: TokenSigner) -> None:
-    assert len(signer.make("🐎" * 64, BORN, 2**31, days=365).text) < 2048
+def test_the_longest_name_makes_a_token_that_auth_takes(signer: TokenSigner, clock: ManualClock) -> None:
+    assert len(signer.make("🐎" * 64, BORN, 2**31, a_token(clock, 365)).text) < 2048
 
 
 async def test_a_token_counts_until_its_second_and_no_longer(signer: TokenSigner, clock: ManualClock) -> None:
-    token = signer.make("ann", BORN, 0, days=1)
+    token = signer.make("ann", BORN, 0, a_token(clock))
     await clock.advance((token.expires_at_ms - clock.now_ms() - 1) / 1000)
     assert signer.read(token.text) is not None
     await clock.advance(0.001)
     assert signer.read(token.text) is None
 
 
+def test_a_token_that_was_made_before_tokens_had_an_id_may_do_everything(
+    signer: TokenSigner, clock: ManualClock
+) -> None:
+    user = UserRow("ann", "", BORN, False, 3, 0, 1, 0, False, frozenset())
+    expires_at_ms = (clock.now_ms() // 1000 + 30 * DAY_SECONDS) * 1000
+    assert signer.read(an_old_token(SECRET, user, clock)) == Claims("ann", BORN, 3, expires_at_ms, None, Scope.FULL)
+
+
 def test_a_token_of_another_secret_is_none(signer: TokenSigner, clock: ManualClock) -> None:
-    assert signer.read(TokenSigner(b"x" * 32, clock).make("ann", BORN, 0, days=1).text) is None
+    assert signer.read(TokenSigner(b"x" * 32, clock).make("ann", BORN, 0, a_token(clock)).text) is None
 
 
-def test_only_hs256_is_read_whatever_the_header_says(signer: TokenSigner) -> None:
-    payload = payload_of(signer.make("ann", BORN, 0, days=1))
+def test_only_hs256_is_read_whatever_the_header_says(signer: TokenSigner, clock: ManualClock) -> None:
+    payload = payload_of(signer.make("ann", BORN, 0, a_token(clock)))
     unsigned = f"{encoded({'alg': 'none', 'typ': 'JWT'})}.{encoded(payload)}."
     assert signer.read(unsigned) is None
     assert signer.read(jwt.encode(payload, "", algorithm="none")) is None
@@ -97,13 +110,17 @@ def test_only_hs256_is_read_whatever_the_header_says(signer: TokenSigner) -> Non
         {"since": None},
         {"since": "1700000000123"},
         {"epoch": None},
+        {"scope": None},
+        {"scope": "everything"},
+        {"scope": 5},
+        {"jti": 5},
         {"epoch": 0.5},
     ],
 )
 def test_a_signed_token_without_a_claim_or_with_a_wrong_one_is_none(
-    signer: TokenSigner, change: dict[str, Any]
+    signer: TokenSigner, clock: ManualClock, change: dict[str, Any]
 ) -> None:
-    payload = payload_of(signer.make("ann", BORN, 0, days=1)) | change
+    payload = payload_of(signer.make("ann", BORN, 0, a_token(clock))) | change
     kept = {claim: value for claim, value in payload.items() if value is not None}
     assert signer.read(jwt.encode(kept, signer._key, algorithm="HS256")) is None
 
@@ -129,8 +146,8 @@ def test_a_text_that_is_no_token_is_none(signer: TokenSigner, text: str) -> None
     assert signer.read(text) is None
 
 
-def test_every_token_that_was_changed_in_one_place_is_none(signer: TokenSigner) -> None:
-    text = signer.make("ann", BORN, 0, days=1).text
+def test_every_token_that_was_changed_in_one_place_is_none(signer: TokenSigner, clock: ManualClock) -> None:
+    text = signer.make("ann", BORN, 0, a_token(clock)).text
     for place in range(len(text)):
         for other in "A_.":
             changed = text[:place] + other + text[place + 1 :]
@@ -138,8 +155,8 @@ def test_every_token_that_was_changed_in_one_place_is_none(signer: TokenSigner) 
             assert changed == text or place == len(text) - 1 or signer.read(changed) is None, changed
 
 
-def test_neither_token_nor_secret_stands_in_a_repr(signer: TokenSigner) -> None:
-    token = signer.make("ann", BORN, 0, days=1)
+def test_neither_token_nor_secret_stands_in_a_repr(signer: TokenSigner, clock: ManualClock) -> None:
+    token = signer.make("ann", BORN, 0, a_token(clock))
     assert token.text not in repr(token)
     assert SECRET.decode() not in repr(signer)
 
@@ -157,7 +174,7 @@ def test_the_secret_is_made_at_first_use_for_its_owner_alone_and_stays(tmp_path:
     assert (file.name, file.stat().st_mode & 0o777) == (SECRET_FILE, 0o600)
     assert len(bytes.fromhex(file.read_text())) == 32
     again = open_signer(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
-    assert again.read(first.make("ann", BORN, 0, days=1).text) == Claims("ann", BORN, 0)
+    assert again.read(first.make("ann", BORN, 0, a_token(clock)).text) is not None
 
 
 def test_each_server_makes_its_own_secret(tmp_path: Path, clock: ManualClock) -> None:
@@ -190,7 +207,7 @@ def test_a_weak_secret_is_refused_on_a_network_and_told_on_loopback(
     told: list[str] = []
     signer = open_signer(tmp_path, clock, is_loopback=True, warn=told.append)
     assert told == [str(caught.value)]
-    assert signer.read(signer.make("ann", BORN, 0, days=1).text) is not None
+    assert signer.read(signer.make("ann", BORN, 0, a_token(clock)).text) is not None
 
 
 def test_an_empty_secret_is_refused_everywhere(tmp_path: Path, clock: ManualClock) -> None:

@@ -642,6 +642,120 @@ async def test_what_can_not_be_restored_is_told() -> None:
             assert client.subscribed == still_there
 
 
+def limited(*symbols: str) -> tuple[Missing, ...]:
+    """What the server had no request left to check."""
+    code, reason = Code.TOO_MANY_REQUESTS, Reason.RATE_LIMITED
+    return tuple(Missing(symbol=symbol, code=code, reason=reason, retry_after_ms=3_000) for symbol in symbols)
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+async def test_what_the_server_could_not_check_when_it_was_restored_is_subscribed_later(all_of_them: bool) -> None:
+    asked: list[tuple[str, ...] | None] = []
+
+    async def before(session: ScriptedSession) -> None:
+        await session.greet()
+        session.send(subscribed(await session.expect(Subscribe)))
+        session.hang_up()
+
+    async def short_of_requests(session: ScriptedSession) -> None:
+        await session.greet()
+        command = await session.expect(Subscribe)
+        asked.append(command.symbols)
+        if all_of_them:
+            missing = limited("AAPL", "MSFT", "TSLA")
+            session.send(failure(CommandError(Reason.RATE_LIMITED, "Later."), command, missing))
+        else:
+            kept = {"symbols": ("AAPL",), "missing": limited("MSFT", "TSLA")}
+            session.send(subscribed(command).model_copy(update=kept))
+        command = await session.expect(Subscribe)
+        asked.append(command.symbols)
+        assert command.save is False
+        session.send(subscribed(command).model_copy(update={"symbols": ("AAPL", "MSFT"), "missing": limited("TSLA")}))
+        command = await session.expect(Subscribe)
+        asked.append(command.symbols)
+        session.send(subscribed(command).model_copy(update={"symbols": ("AAPL", "MSFT", "TSLA")}))
+        session.send(a_price("TSLA"))
+
+    clock, changes = ManualClock(), Changes()
+    async with (
+        ScriptedServer(before, short_of_requests) as server,
+        a_client(server, clock=clock, on_state=changes) as client,
+    ):
+        await client.subscribe(["AAPL", "MSFT", "TSLA"])
+        await changes.next(State.CONNECTED)
+        change = await changes.next(State.RECONNECTING)
+        await clock.advance(change.retry_seconds or 0)
+        assert (await changes.next(State.CONNECTED)).missing == ()
+        prices = client.prices()
+        for number in (2, 3):
+            while len(asked) < number:
+                await clock.advance(3)
+        assert (await anext(prices)).symbol == "TSLA"
+        assert set(client.subscribed) == {"AAPL", "MSFT", "TSLA"}
+    first = ("AAPL", "MSFT", "TSLA") if all_of_them else ("MSFT", "TSLA")
+    assert asked == [("AAPL", "MSFT", "TSLA"), first, ("TSLA",)]
+
+
+async def test_what_is_to_be_subscribed_later_is_restored_by_the_next_connection() -> None:
+    asked: list[tuple[str, ...] | None] = []
+
+    async def before(session: ScriptedSession) -> None:
+        await session.greet()
+        session.send(subscribed(await session.expect(Subscribe)))
+        session.hang_up()
+
+    async def short_of_requests(session: ScriptedSession) -> None:
+        await session.greet()
+        command = await session.expect(Subscribe)
+        session.send(subscribed(command).model_copy(update={"symbols": ("AAPL",), "missing": limited("MSFT")}))
+        session.hang_up()
+
+    async def after(session: ScriptedSession) -> None:
+        await session.greet()
+        command = await session.expect(Subscribe)
+        asked.append(command.symbols)
+        session.send(subscribed(command))
+
+    clock, changes = ManualClock(), Changes()
+    async with (
+        ScriptedServer(before, short_of_requests, after) as server,
+        a_client(server, clock=clock, on_state=changes) as client,
+    ):
+        await client.subscribe(["AAPL", "MSFT"])
+        await changes.next(State.CONNECTED)
+        for _ in range(2):
+            change = await changes.next(State.RECONNECTING)
+            await clock.advance(change.retry_seconds or 0)
+            assert (await changes.next(State.CONNECTED)).missing == ()
+        assert set(client.subscribed) == {"AAPL", "MSFT"}
+    assert asked == [("AAPL", "MSFT")]
+
+
+async def test_a_refusal_that_trying_again_cannot_help_ends_the_client_and_is_told() -> None:
+    async def before(session: ScriptedSession) -> None:
+        await session.greet()
+        session.send(subscribed(await session.expect(Subscribe)))
+        session.hang_up()
+
+    async def with_a_lower_limit(session: ScriptedSession) -> None:
+        await session.greet()
+        command = await session.expect(Subscribe)
+        session.send(failure(CommandError(Reason.SYMBOL_LIMIT, "These are 2 symbols; at most 1 is allowed."), command))
+
+    clock, changes = ManualClock(), Changes()
+    async with (
+        ScriptedServer(before, with_a_lower_limit) as server,
+        a_client(server, clock=clock, on_state=changes) as client,
+    ):
+        await client.subscribe(["AAPL", "MSFT"])
+        await changes.next(State.CONNECTED)
+        await clock.advance((await changes.next(State.RECONNECTING)).retry_seconds or 0)
+        closed = await changes.next(State.CLOSED)
+        assert isinstance(closed.cause, BadRequest)
+        with pytest.raises(BadRequest, match="at most 1"):
+            await client.wait_connected()
+
+
 async def test_the_waits_between_the_tries_double_to_ten_seconds_and_are_jittered() -> None:
     clock, changes = ManualClock(), Changes()
     async with ScriptedServer(greet_only) as server:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import stat
 from pathlib import Path
 
 from live_server import PASSWORD
@@ -29,6 +30,11 @@ async def test_login_stores_a_token_that_the_commands_use_until_it_is_revoked(tm
         assert file.stat().st_mode & 0o777 == 0o600
         assert (await command("stocks")).code == 0
 
+        [listed] = (await command("tokens")).out.splitlines()
+        token_id, name, scope, *_ = listed.split("\t")
+        assert (name.startswith("login on"), scope) == (True, "full")
+        assert json.loads((await command("tokens", "--json")).out)["tokens"][0]["token_id"] == token_id
+
         revoked = await run_stocktrack(tmp_path, "users", "revoke", "ann")
         assert revoked.code == 0
         refused = await command("stocks")
@@ -38,6 +44,57 @@ async def test_login_stores_a_token_that_the_commands_use_until_it_is_revoked(tm
         assert (await command("logout")).err.startswith("stocktrack: There is no token")
         assert (await command("stocks")).code == 4
         assert token not in server.text
+
+
+async def test_logout_ends_the_token_at_the_server_too_and_says_where_it_cannot(tmp_path: Path) -> None:
+    await run_stocktrack(tmp_path, "users", "add", "ann", "--password-stdin", stdin=PASSWORD_LINE)
+    async with server_process(tmp_path) as server:
+        port = ("--port", str(server.port))
+        login = ("login", "--user", "ann", "--password-stdin", *port)
+        for _ in range(2):
+            assert (await run_stocktrack(tmp_path, *login, stdin=PASSWORD_LINE)).code == 0
+        assert (await run_stocktrack(tmp_path, "logout", *port)).code == 0
+        listed = await run_stocktrack(tmp_path, "users", "tokens", "ann", "--json")
+        assert len(json.loads(listed.out)) == 1  # the first one, whose file the second login has overwritten
+        assert (await run_stocktrack(tmp_path, *login, stdin=PASSWORD_LINE)).code == 0
+    gone = await run_stocktrack(tmp_path, "logout", *port)
+    assert gone.code == 0
+    assert "was removed" in gone.err
+    assert "was not ended there" in gone.err
+
+
+async def test_a_user_makes_lists_and_ends_tokens_and_changes_the_password(tmp_path: Path) -> None:
+    await run_stocktrack(tmp_path, "users", "add", "ann", "--password-stdin", stdin=PASSWORD_LINE)
+    async with server_process(tmp_path) as server:
+
+        async def command(*arguments: str, password: str = PASSWORD, stdin: bytes = b"") -> Finished:
+            return await run_stocktrack(
+                tmp_path,
+                *(*arguments, "--port", str(server.port)),
+                stdin=stdin,
+                STOCKTRACK_USER="ann",
+                STOCKTRACK_PASSWORD=password,
+            )
+
+        made = await command("token", "--name", "board", "--scope", "read")
+        assert (made.code, made.out.count("\n")) == (0, 1)
+        board = await server.connect()
+        reply = await board.ask({"type": "AUTH", "token": made.out.strip()})
+        assert reply["scope"] == "read"
+        assert (await command("revoke")).code == 2
+        assert (await command("revoke", "k1", "--all")).code == 2
+        assert (await command("revoke", "k1")).code == 2
+        revoked = await command("revoke", reply["token_id"])
+        assert (revoked.code, revoked.err) == (0, f"stocktrack: The token {reply['token_id']} was revoked.\n")
+        assert (await board.rest())[-1]["reason"] == "not_authenticated"
+        await board.close()
+        assert (await command("tokens")) == Finished(0, "", "")
+
+        new = f"{PASSWORD} two"
+        changed = await command("password", "--password-stdin", stdin=f"{PASSWORD}\n{new}\n".encode())
+        assert changed.code == 0, changed.err
+        assert (await command("tokens")).code == 4
+        assert (await command("tokens", password=new)).code == 0
 
 
 async def test_users_token_prints_the_token_alone_and_it_logs_in(tmp_path: Path) -> None:
@@ -57,7 +114,9 @@ async def test_users_token_prints_the_token_alone_and_it_logs_in(tmp_path: Path)
         assert (refused.code, refused.out) == (code, "")
 
 
-async def test_a_weak_secret_is_told_on_loopback_and_ends_the_command_on_a_network(tmp_path: Path) -> None:
+async def test_a_secret_that_others_can_read_is_mended_on_loopback_and_ends_the_command_on_a_network(
+    tmp_path: Path,
+) -> None:
     await run_stocktrack(tmp_path, "users", "add", "ann", "--password-stdin", stdin=PASSWORD_LINE)
     await run_stocktrack(tmp_path, "users", "token", "ann")
     [secret] = (tmp_path / "data").glob("*/token.secret")
@@ -66,6 +125,8 @@ async def test_a_weak_secret_is_told_on_loopback_and_ends_the_command_on_a_netwo
     assert told.code == 0
     assert "can be read by others" in told.err
     assert len(told.out.splitlines()) == 1
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    secret.chmod(0o644)
     for command in (("users", "token", "ann"), ("serve", "--provider", "simulated")):
         refused = await run_stocktrack(tmp_path, *command, STOCKTRACK_HOST=EVERYWHERE)
         assert (refused.code, refused.out) == (1, ""), command
@@ -102,6 +163,11 @@ async def test_an_administrator_manages_sessions_and_others_are_refused(tmp_path
         assert kicked.code == 0, kicked.err
         assert [line["reason"] for line in await ann.rest() if line["type"] == "NOTICE"] == ["not_permitted"]
         assert (await command("kick", "s4711")).code == 2
+        assert (await command("kick")).code == 2
+        anew = await server.log_in("ann")
+        assert (await command("kick", "--all-of", "ann")).err == "stocktrack: 1 sessions of ann were ended.\n"
+        assert (await anew.rest())[-1]["reason"] == "not_permitted"
+        await anew.close()
 
         demoted = await run_stocktrack(tmp_path, "users", "admin", "root", "off")
         assert demoted.code == 0

@@ -13,7 +13,18 @@ import pytest
 from cli_process import run, started
 from scripted_server import NOW_MS, ScriptedServer, ScriptedSession, a_hello, a_price, a_quote, market, subscribed
 from stocktrack.errors import Code, CommandError, Reason
-from stocktrack.messages import Auth, Get, GetReply, MyStocks, MyStocksReply, News, NewsReply, Notice, Subscribe
+from stocktrack.messages import (
+    Auth,
+    Get,
+    GetReply,
+    Missing,
+    MyStocks,
+    MyStocksReply,
+    News,
+    NewsReply,
+    Notice,
+    Subscribe,
+)
 from stocktrack.quotes import Headline
 from stocktrack.wire.lines import encode_line, failure
 from terminal import PATIENCE_SECONDS, program_environment
@@ -64,6 +75,23 @@ async def test_json_carries_nothing_that_a_terminal_obeys_and_has_the_same_value
     assert "Größe 😀" in text
 
 
+async def test_a_symbol_that_is_to_be_asked_for_later_says_when_and_exits_with_5(tmp_path: Path) -> None:
+    line = (
+        b'{"type":"GET","id":2,"code":200,"status":"OK","quotes":[],'
+        b'"missing":[{"symbol":"NVDA","code":429,"reason":"rate_limited","retry_after_ms":1200}]}'
+    )
+
+    async def script(session: ScriptedSession) -> None:
+        await session.greet()
+        await session.expect(Get)
+        session.send(line + b"\n")
+
+    async with ScriptedServer(script) as server:
+        done = await run("get", "NVDA", home=tmp_path, port=server.port)
+
+    assert (done.code, done.err) == (5, "stocktrack: NVDA: rate limited; try again in 2 s.\n")
+
+
 async def test_json_is_the_line_of_the_wire_byte_for_byte_where_a_terminal_obeys_nothing_in_it(tmp_path: Path) -> None:
     line = b'{"type": "GET", "id":2, "code":200,"status":"OK","quotes":[ ],"later":{"not":"known"}}'
 
@@ -91,7 +119,7 @@ async def test_json_of_a_failure_is_the_failure_of_the_wire(tmp_path: Path) -> N
     ("arguments", "rows"),
     [
         (["info", "AAPL"], [["symbol", "AAPL"], ["name", "Apple Inc."], ["sector", "Technology"]]),
-        (["dividends", "AAPL", "--limit", "1"], [["2024-02-09", "0.24", ""]]),
+        (["dividends", "AAPL", "--limit", "1"], [["2024-02-09", "0.24", "USD"]]),
         (["search", "tesla"], [["TSLA", "Tesla, Inc.", ""]]),
         (["news"], [["Stocks rise as yields ease", "The Wire", "", "https://www.example.com/1"]]),
         (["stocks"], [["TSLA", "171.05", "USD", "", "", "open", "2024-04-05T15:45:00Z", ""]]),
@@ -293,6 +321,26 @@ async def test_watch_ends_by_itself_after_its_seconds(tmp_path: Path) -> None:
 
     assert [row[0] for row in done.rows] == ["AAPL"]
     assert (done.code, done.err) == (3, "stocktrack: NOPE: unknown symbol.\n")
+
+
+async def test_watch_of_a_saved_list_that_nobody_knows_any_more_names_its_symbols_and_ends_with_3(
+    tmp_path: Path,
+) -> None:
+    async def script(session: ScriptedSession) -> None:
+        await session.greet()
+        command = await session.expect(Subscribe)
+        assert command.symbols is None
+        gone = tuple(
+            Missing(symbol=symbol, code=Code.NOT_FOUND, reason=Reason.UNKNOWN_SYMBOL) for symbol in ("GONE", "LOST")
+        )
+        session.send(failure(CommandError(Reason.UNKNOWN_SYMBOL, "No source knows the symbol GONE."), command, gone))
+
+    async with ScriptedServer(script) as server:
+        done = await run("watch", home=tmp_path, port=server.port)
+
+    assert done.code == 3
+    assert "GONE" in done.err
+    assert "LOST" in done.err
 
 
 async def test_watch_of_a_symbol_that_turns_out_to_be_unknown_ends_with_3(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, expect
 
 from browser import Visitor, chromium, visitor
 from fakes import ScriptedProvider
-from live_server import PASSWORD, live_server
+from live_server import PASSWORD, LiveServer, live_server
 from stocktrack.clock import ManualClock
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
 
@@ -31,6 +31,7 @@ class Market:
     clock: ManualClock
     provider: ScriptedProvider
     address: str
+    server: LiveServer
 
     @property
     def web_port(self) -> int:
@@ -50,7 +51,7 @@ async def market(folder: Path, *users: str, web_port: int = 0, **settings: Any) 
     async with live_server(folder, provider, users=users, clock=clock, web_port=web_port, **settings) as server:
         address = server.app.web.address
         assert address is not None
-        yield Market(clock, provider, address)
+        yield Market(clock, provider, address, server)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -94,6 +95,26 @@ async def test_a_symbol_that_nobody_knows_is_refused_in_words(ann: Visitor) -> N
     await expect(ann.notices).to_contain_text("NOPE: no source knows this symbol.")
     await expect(ann.price("MSFT")).to_have_text("200.00")
     await expect(ann.row("NOPE")).to_have_count(0)
+
+
+async def test_a_list_of_symbols_that_nobody_knows_any_more_is_shown_and_can_be_emptied(
+    browser: Browser, ann_market: Market
+) -> None:
+    await ann_market.server.app._store.save("ann", ["GONE", "LOST"], 500)
+    async with visitor(browser, ann_market.address) as ann:
+        sockets: list[object] = []
+        ann.page.on("websocket", lambda socket: sockets.append(socket))  # noqa: PLW0108 - Playwright marks what it is given
+        await ann.log_in("ann")
+        for symbol in ("GONE", "LOST"):
+            await expect(ann.row(symbol)).to_contain_text("unknown symbol")
+        await expect(ann.page.locator('[data-bar="link"]')).to_have_count(0)
+        for symbol in ("GONE", "LOST"):
+            await ann.row(symbol).get_by_role("button", name=f"Remove {symbol}").click()
+            await expect(ann.row(symbol)).to_have_count(0)
+        await ann.add("AAPL")
+        await expect(ann.price("AAPL")).to_have_text("100.00")
+        assert len(sockets) == 1
+        assert await ann_market.server.app._store.saved("ann") == ("AAPL",)
 
 
 async def test_a_price_that_changes_is_shown_and_flashes_green_and_red(ann: Visitor, ann_market: Market) -> None:

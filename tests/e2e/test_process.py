@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import stocktrack
+from certificates import write_certificate
 from live_server import PASSWORD, Line, RawClient
 from requirements import require, require_program
 from server_process import (
@@ -211,6 +212,22 @@ async def test_the_ready_line_is_the_first_one_and_says_where_the_server_is(home
         assert (first["event"], first["level"], first["host"]) == ("ready", "info", "127.0.0.1")
         assert first["port"] > 1023
         assert "hint" not in first
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])  # noqa: S104 - nobody connects
+async def test_a_server_on_a_network_without_a_certificate_says_so_at_every_start(tmp_path: Path, host: str) -> None:
+    for _ in range(2):
+        async with server_process(tmp_path, "--host", host) as server:
+            warnings = [entry["event"] for entry in server.log if entry["level"] == "warning"]
+        assert [("plain text" in warning, "tls_cert" in warning) for warning in warnings] == (
+            [] if host == "127.0.0.1" else [(True, True)]
+        )
+
+
+async def test_with_a_certificate_a_server_on_a_network_has_nothing_to_warn_of(tmp_path: Path) -> None:
+    pair = {f"STOCKTRACK_{name.upper()}": str(path) for name, path in write_certificate(tmp_path).items()}
+    async with server_process(tmp_path, "--host", "0.0.0.0", **pair) as server:  # noqa: S104 - nobody connects
+        assert [entry for entry in server.log if entry["level"] == "warning"] == []
 
 
 async def test_a_port_that_is_taken_and_a_data_folder_in_use_end_a_second_server_with_a_sentence(home: Path) -> None:

@@ -220,3 +220,57 @@ async def test_the_trail_tells_of_logins_tokens_administrators_and_what_the_comm
         ("token_made", "ann"),
         ("user_removed", "ann"),
     ]
+
+
+async def test_the_trail_tells_of_what_users_and_the_commands_do_with_tokens_and_passwords(tmp_path: Path) -> None:
+    await add_user(tmp_path, "ann")
+    noted = tmp_path / "data/stocktrack/changes.log"
+    new = f"{PASSWORD}, another".encode()
+    async with server_process(tmp_path) as server:
+        ann = await server.log_in("ann")
+        made = await ann.ask({"type": "TOKEN", "name": "x address=203.0.113.9", "scope": "read", "days": 2})
+        board = await server.connect()
+        assert (await board.ask({"type": "AUTH", "token": made["token"]}))["code"] == 200
+        await board.ask({"type": "PASSWORD", "password": "SeCrEt", "new_password": "SeCrEt-2"})
+        await ann.ask({"type": "PASSWORD", "password": "SeCrEt", "new_password": "SeCrEt-2"})
+        assert (await ann.ask({"type": "REVOKE", "token_id": made["token_id"]}))["code"] == 200
+        assert (await server.logged("session_ended")).items() >= {"user": "ann", "why": "token_revoked"}.items()
+        own = await ann.ask({"type": "PASSWORD", "password": PASSWORD, "new_password": new.decode()})
+        assert own["code"] == 200
+        token = await run_stocktrack(tmp_path, "users", "token", "ann", "--name", "y", "--scope", "read", "--days", "3")
+        token_id = json.loads(noted.read_text().splitlines()[-1])["token_id"]
+        for arguments, stdin in (
+            (("passwd", "ann", "--keep-tokens", "--password-stdin"), new + b"\n"),
+            (("revoke", "ann", token_id), b""),
+            (("revoke", "ann"), b""),
+            (("disable", "ann"), b""),
+            (("enable", "ann"), b""),
+        ):
+            done = await run_stocktrack(tmp_path, "users", *arguments, stdin=stdin)
+            assert done.code == 0, done
+        await server.logged("user_enabled")
+        await ann.close()
+        await board.close()
+    acts = [line for line in server.log if "door" in line]
+    by_ann, by_command = {"user": "ann", "by": "ann", "door": "tcp"}, {"user": "ann", "door": "cli", "address": "local"}
+    expected: list[dict[str, Any]] = [
+        {"event": "token_made", "token_id": made["token_id"], "days": 2, "scope": "read", **by_ann},
+        {"event": "login", "user": "ann", "by": "token"},
+        {"event": "login_failed", "user": "ann", "why": "wrong", "door": "tcp"},
+        {"event": "tokens_revoked", "token_id": made["token_id"], **by_ann},
+        {"event": "session_ended", "user": "ann", "why": "token_revoked", "door": "tcp"},
+        {"event": "password_changed", **by_ann},
+        {"event": "token_made", "token_id": token_id, "days": 3, "scope": "read", **by_command},
+        {"event": "password_changed", "keep_tokens": True, **by_command},
+        {"event": "tokens_revoked", "token_id": token_id, **by_command},
+        {"event": "tokens_revoked", "token_id": "all", **by_command},
+        {"event": "user_disabled", **by_command},
+        {"event": "user_enabled", **by_command},
+    ]
+    # When the open session ends by the new password of `users passwd` is up to the next look.
+    told = [line for line in acts[1:] if line.get("why") not in {"password_changed", "disabled"}]
+    assert [line["event"] for line in told] == [line["event"] for line in expected]
+    for line, fields in zip(told, expected, strict=True):
+        assert line.items() >= fields.items(), line
+    for secret in ("SeCrEt", "203.0.113.9", made["token"], token.out.strip()):
+        assert secret not in server.text

@@ -23,7 +23,7 @@ SYMBOLS = ("AAPL", "OCDO.L", "BTC-USD", "QQQ", "GC=F", "^SOX", "ALL.AX")
 TWELVE = (*SYMBOLS, "AMZN", "TSLA", "GOOG", "CRON", "^VXAPL")
 UNKNOWN = "NOSUCH"
 CURRENCIES = {"OCDO.L": "GBp", "ALL.AX": "AUD"}
-MARKET_STATES = {"AAPL": MarketState.POST, "QQQ": MarketState.CLOSED}
+MARKET_STATES = {"AAPL": MarketState.CLOSED, "QQQ": MarketState.CLOSED}
 # The stub makes up the rows that were not recorded, and says that their market is open.
 
 
@@ -111,7 +111,8 @@ async def test_twelve_symbols_are_one_request_and_an_unknown_one_adds_a_chart(
     assert first == {"cookie": 1, "crumb": 1, "quote": 1}
     assert second == {"quote": 1}
     assert third == {"quote": 1, "chart": 1}
-    assert (await recorded.stats())["by_endpoint"] == {"quoteSummary": 1, "quote": 1}
+    # The company was asked of the list of quotes as well, before it was given up.
+    assert (await recorded.stats())["by_endpoint"] == {"quoteSummary": 1, "quote": 2}
 
 
 async def test_the_charts_tell_the_same_prices(recorded: RecordedYahoo, yahoo: YahooProvider) -> None:
@@ -190,15 +191,29 @@ async def test_what_takes_too_long_is_a_time_out_and_heals(
     assert set((await hasty_yahoo.quotes(SYMBOLS)).quotes) == set(SYMBOLS)
 
 
-async def test_rows_without_a_price_fail_and_heal(recorded: RecordedYahoo, yahoo: YahooProvider) -> None:
+async def test_the_charts_tell_the_price_of_rows_that_have_none(recorded: RecordedYahoo, yahoo: YahooProvider) -> None:
     await recorded.fault("quote", "nullprice", times=1)
 
-    answer = await yahoo.quotes(SYMBOLS)
+    answer = await yahoo.quotes([*SYMBOLS, UNKNOWN])
 
-    assert {symbol: error.reason for symbol, error in answer.failed.items()} == dict.fromkeys(
-        SYMBOLS, Reason.PROVIDER_ERROR
-    )
-    assert set((await yahoo.quotes(SYMBOLS)).quotes) == set(SYMBOLS)
+    assert prices(answer) == {symbol: recorded_price(recorded, symbol) for symbol in SYMBOLS}
+    assert answer.unknown == {UNKNOWN}
+
+
+@pytest.mark.parametrize("status", ["400", "422", "500"])
+async def test_one_symbol_that_yahoo_fails_at_takes_no_other_along(
+    recorded: RecordedYahoo, yahoo: YahooProvider, status: str
+) -> None:
+    await recorded.fault("quote", status, symbol="POISON")
+
+    for _ in range(3):
+        answer = await yahoo.quotes([*TWELVE, "POISON"])
+        assert set(answer.quotes) == set(TWELVE)
+        assert answer.unknown == {"POISON"}
+
+    # The first call finds it; the others know it, and ask once for all the rest.
+    asked = (await recorded.stats())["by_endpoint"]
+    assert asked["quote"] <= 1 + 8 + 2
 
 
 async def test_an_empty_result_is_checked_by_the_charts(recorded: RecordedYahoo, yahoo: YahooProvider) -> None:

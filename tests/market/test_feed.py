@@ -205,6 +205,8 @@ async def test_a_mistake_of_ours_in_telling_the_sessions_is_logged(house: House)
     with capture_logs() as logs:
         await house.clock.advance(POLL_SECONDS)
     assert "a task of the feed failed unexpectedly" in [entry["event"] for entry in logs]
+    assert (house.feed.supervisor.failing, house.feed.supervisor.failures["feed poll"]) == (("feed poll",), 1)
     house.provider.script = "good"
     await house.clock.advance(60)
     assert house.provider.batches[-1] == ("AAPL",)
+    assert not house.feed.supervisor.failing

@@ -158,12 +158,12 @@ async def test_a_pending_symbol_that_another_client_finds_to_be_unknown_is_told_
 async def test_a_symbol_that_turned_out_unknown_before_the_subscription_was_saved_is_told_too(house: House) -> None:
     user = await house.user()
     house.provider.script = "fail"
-    house.accounts.may_go_on.clear()
+    house.accounts.may_save.clear()
     subscribe = await soon(user.command("SUBSCRIBE", symbols=["NOPE"]))
     house.provider.script = "good"
     await house.clock.advance(2)
     assert await why_missing(house, "NOPE") is Reason.UNKNOWN_SYMBOL
-    house.accounts.may_go_on.set()
+    house.accounts.may_save.set()
     assert (await subscribe)["pending"] == ["NOPE"]
     await house.clock.advance(POLL_SECONDS)
     assert user.pushed() == set()

@@ -53,6 +53,13 @@ def test_a_password_on_standard_input_ends_at_its_line(run: Run, monkeypatch: py
         (["users", "add", "", "--password-stdin"], b"correct horse\n", "name"),
         (["users", "passwd", "nobody", "--password-stdin"], b"correct horse\n", "no user 'nobody'"),
         (["users", "remove", "nobody"], b"", "no user 'nobody'"),
+        (["users", "disable", "nobody"], b"", "no user 'nobody'"),
+        (["users", "enable", "nobody"], b"", "no user 'nobody'"),
+        (["users", "tokens", "nobody"], b"", "no user 'nobody'"),
+        (["users", "revoke", "nobody"], b"", "no user 'nobody'"),
+        (["users", "revoke", "nobody", "k1"], b"", "no user 'nobody'"),
+        (["users", "token", "nobody"], b"", "no user 'nobody'"),
+        (["users", "token", "nobody", "--name", " x"], b"", "token's name"),
     ],
 )
 def test_what_cannot_be_done_to_users_is_a_sentence_and_exit_1(
@@ -64,6 +71,48 @@ def test_what_cannot_be_done_to_users_is_a_sentence_and_exit_1(
     assert says in finished.err
     assert finished.err.count("\n") == 1
     assert "horse" not in finished.err
+
+
+def test_tokens_are_printed_alone_listed_and_revoked_singly(run: Run) -> None:
+    run("users", "add", "ann", "--password-stdin", stdin=b"correct horse\n")
+    assert run("users", "tokens", "ann").err.startswith("ann has no tokens")
+    board = run("users", "token", "ann", "--name", "board", "--scope", "read", "--days", "2")
+    laptop = run("users", "token", "ann")
+    for made in (board, laptop):
+        assert (made.code, made.out.count("."), made.out.count("\n")) == (0, 2, 1)
+        assert made.out.strip() not in made.err
+    assert "for reading alone" in board.err
+    listed = [line.split("\t") for line in run("users", "tokens", "ann").out.splitlines()]
+    assert sorted((name, scope, used) for _, name, scope, _, _, used in listed) == [
+        ("-", "full", "never used"),
+        ("board", "read", "never used"),
+    ]
+    rows = {row["name"]: row for row in json.loads(run("users", "tokens", "ann", "--json").out)}
+    assert rows["board"]["expires_at"] - rows["board"]["created_at"] <= 2 * 86_400_000
+    board_id = rows["board"]["token_id"]
+    assert f"users revoke ann {board_id}" in board.err
+    assert run("users", "revoke", "ann", board_id).err.startswith(f"The token {board_id} of ann")
+    again = run("users", "revoke", "ann", board_id)
+    assert (again.code, again.err) == (1, f"stocktrack: 'ann' has no token {board_id!r}.\n")
+    assert [row["name"] for row in json.loads(run("users", "tokens", "ann", "--json").out)] == [None]
+
+
+@pytest.mark.parametrize(("options", "kept"), [((), 0), (("--keep-tokens",), 1)])
+def test_a_new_password_ends_the_tokens_unless_they_are_kept(run: Run, options: tuple[str, ...], kept: int) -> None:
+    run("users", "add", "ann", "--password-stdin", stdin=b"correct horse\n")
+    run("users", "token", "ann")
+    changed = run("users", "passwd", "ann", *options, "--password-stdin", stdin=b"battery staple\n")
+    assert (changed.code, "Tokens stay" in changed.err) == (0, bool(kept))
+    assert len(json.loads(run("users", "tokens", "ann", "--json").out)) == kept
+
+
+def test_a_user_who_is_disabled_is_listed_so_until_enabled(run: Run) -> None:
+    run("users", "add", "ann", "--password-stdin", stdin=b"correct horse\n")
+    assert "`stocktrack users enable ann`" in run("users", "disable", "ann").err
+    assert run("users", "list").out.endswith("\tdisabled\n")
+    assert json.loads(run("users", "list", "--json").out)[0]["is_disabled"] is True
+    assert run("users", "enable", "ann").code == 0
+    assert "disabled" not in run("users", "list").out
 
 
 def test_a_name_that_is_taken_is_refused_and_the_password_stays(run: Run) -> None:

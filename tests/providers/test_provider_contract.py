@@ -15,7 +15,7 @@ from provider_contract import (
     Subject,
 )
 from stocktrack.errors import ProviderError, Reason
-from stocktrack.providers.base import QuoteAnswer
+from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer
 from stocktrack.quotes import CompanyInfo, Headline, Quote
 
 
@@ -23,6 +23,8 @@ class Scripted:
     """A provider of quotes, news and companies whose source does one thing, whatever it is asked."""
 
     name = "scripted"
+    is_free = False
+    symbols_a_request = 50
 
     def __init__(self, *, hangs: bool = False) -> None:
         self._hangs = hangs
@@ -38,7 +40,7 @@ class Scripted:
             await asyncio.get_running_loop().create_future()
         raise ProviderError(Reason.PROVIDER_ERROR, "Scripted is down.")
 
-    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         await self._ask()
         return QuoteAnswer()
 
@@ -66,7 +68,7 @@ class TestAProviderThatHangs(HangingContract):
 class Careless(Scripted):
     """A provider that calls everything unknown, repeats its news oldest first, and passes escapes on."""
 
-    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         dirty = Quote.model_construct(symbol="AAPL", price=1.0, name="\x1b[2J", received_at=0, provider="other")
         return QuoteAnswer(quotes={"AAPL": dirty}, unknown=frozenset(symbols))
 

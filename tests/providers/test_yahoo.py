@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from live_server import until
 from provider_contract import (
     CompanyContract,
     DividendContract,
@@ -22,9 +23,15 @@ from provider_contract import (
     Subject,
 )
 from stocktrack.clock import ManualClock
-from stocktrack.errors import ConfigError, ProviderError, Reason
-from stocktrack.providers.base import QuoteAnswer
-from stocktrack.providers.yahoo import CHARTS_A_CALL, SYMBOLS_A_REQUEST, YahooProvider
+from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason
+from stocktrack.providers.base import Errand, QuoteAnswer
+from stocktrack.providers.yahoo import (
+    CHARTS_A_CALL,
+    MORE_REQUESTS_A_CALL,
+    REFUSED_SECONDS,
+    SYMBOLS_A_REQUEST,
+    YahooProvider,
+)
 from stocktrack.providers.yahoo_answers import (
     QuoteRows,
     read_chart_quote,
@@ -91,26 +98,41 @@ def test_rows_are_matched_by_symbol_whatever_their_order() -> None:
     assert answer.left_out == ("C",)
 
 
-def test_a_retired_symbol_is_unknown() -> None:
-    answer = rows_of({"symbol": "ACME", "quoteType": "NONE"})
-
-    assert answer == QuoteRows({}, frozenset({"ACME"}), {}, ())
+def test_a_row_of_a_retired_symbol_is_no_last_word() -> None:
+    assert rows_of({"symbol": "ACME", "quoteType": "NONE"}) == QuoteRows({}, (), ("ACME",))
 
 
 @pytest.mark.parametrize("price", [None, float("nan"), float("inf"), -3.5, 0, "101.5", True, [], {"fmt": "1.00"}])
-def test_a_price_that_is_none_is_a_failure_of_its_symbol_alone(price: Any) -> None:
+def test_a_price_that_is_none_concerns_its_symbol_alone(price: Any) -> None:
     broken = {**row("ACME"), "regularMarketPrice": price}
 
     answer = rows_of(broken, row("GOOD"), asked=("ACME", "GOOD"))
 
     assert set(answer.quotes) == {"GOOD"}
-    assert answer.unknown == frozenset()
-    assert answer.garbled["ACME"].reason is Reason.PROVIDER_ERROR
+    assert answer.priceless == ("ACME",)
 
 
-def test_a_future_may_be_negative_and_a_share_may_not() -> None:
-    assert quote_of(-37.63, quoteType="FUTURE").price == -37.63
-    assert "ACME" in rows_of(row("ACME", -37.63)).garbled
+@pytest.mark.parametrize("kind", ["FUTURE", "INDEX"])
+@pytest.mark.parametrize("price", [-37.63, 0, 0.0, -0.001])
+def test_a_future_or_an_index_may_be_at_zero_or_below_and_a_share_may_not(kind: str, price: float) -> None:
+    assert quote_of(price, quoteType=kind).price == price
+    assert rows_of(row("ACME", price)).priceless == ("ACME",)
+
+
+def test_the_change_to_zero_and_from_below_zero_has_its_sign() -> None:
+    to_zero = quote_of(0.0, quoteType="INDEX", regularMarketPreviousClose=0.01, regularMarketChange=-0.01)
+    upwards = quote_of(-10.0, quoteType="FUTURE", regularMarketPreviousClose=-40.0, regularMarketChange=30.0)
+
+    assert (to_zero.change, to_zero.change_percent) == (-0.01, -100.0)
+    assert (upwards.change, upwards.change_percent) == (30.0, 75.0)
+
+
+def test_a_close_at_zero_is_believed_where_yahoo_counts_from_it_and_has_no_percentage() -> None:
+    meant = quote_of(0.02, quoteType="INDEX", regularMarketPreviousClose=0, regularMarketChange=0.02)
+    not_known = quote_of(23.77, quoteType="INDEX", regularMarketPreviousClose=0, regularMarketChange=-0.51)
+
+    assert (meant.previous_close, meant.change, meant.change_percent) == (0.0, 0.02, None)
+    assert (not_known.previous_close, not_known.change) == (None, -0.51)
 
 
 def test_pence_stay_pence() -> None:
@@ -143,11 +165,32 @@ def test_the_change_is_the_difference_without_the_noise_of_yahoo() -> None:
     assert quote.change == 0.7
 
 
-def test_a_change_that_is_no_difference_stays_as_given() -> None:
+@pytest.mark.parametrize("kind", ["CRYPTOCURRENCY", "EQUITY", "CURRENCY"])
+def test_the_change_is_since_the_previous_close_whatever_yahoo_counts_it_from(kind: str) -> None:
     # A coin's change is that of the last 24 hours.
-    quote = quote_of(96077.45, regularMarketPreviousClose=96137.88, regularMarketChange=-1225.8906)
+    quote = quote_of(
+        96077.45,
+        quoteType=kind,
+        regularMarketPreviousClose=96137.88,
+        regularMarketChange=-1225.8906,
+        regularMarketChangePercent=-1.2598631,
+    )
 
-    assert quote.change == -1225.8906
+    assert (quote.change, quote.change_percent) == (-60.43, -0.062858)
+
+
+def test_without_a_previous_close_a_change_is_told_as_yahoo_does_unless_it_is_that_of_24_hours() -> None:
+    share = quote_of(regularMarketPreviousClose=None)
+    coin = quote_of(regularMarketPreviousClose=None, quoteType="CRYPTOCURRENCY")
+
+    assert (share.change, share.change_percent) == (1.5, 1.5)
+    assert (coin.change, coin.change_percent) == (None, None)
+
+
+def test_a_rate_of_exchange_keeps_the_precision_of_its_source() -> None:
+    rate = quote_of(1.0834236, quoteType="CURRENCY", priceHint=4, regularMarketPreviousClose=1.0829)
+
+    assert (rate.change, rate.change_percent) == (0.0005236, 0.048352)
 
 
 def test_zeros_that_mean_not_known_are_left_out_and_a_volume_of_zero_is_not() -> None:
@@ -163,10 +206,10 @@ def test_zeros_that_mean_not_known_are_left_out_and_a_volume_of_zero_is_not() ->
     ("state", "expected"),
     [
         ("REGULAR", MarketState.OPEN),
-        ("PREPRE", MarketState.PRE),
+        ("PREPRE", MarketState.CLOSED),
         ("PRE", MarketState.PRE),
         ("POST", MarketState.POST),
-        ("POSTPOST", MarketState.POST),
+        ("POSTPOST", MarketState.CLOSED),
         ("CLOSED", MarketState.CLOSED),
         ("HALTED", MarketState.UNKNOWN),
         (7, MarketState.UNKNOWN),
@@ -353,8 +396,39 @@ def test_a_company_is_read_from_all_modules() -> None:
         "exchange": "NasdaqGS",
         "currency": "USD",
         "market_cap": 9e9,
+        "market_cap_currency": "USD",
         "summary": "Acme makes anvils.",
     }
+
+
+@pytest.mark.parametrize(
+    ("priced_in", "counted_in"),
+    [
+        ("GBp", "GBP"),
+        ("GBX", "GBP"),
+        ("ZAc", "ZAR"),
+        ("ILA", "ILS"),
+        ("USX", "USD"),
+        ("KWF", "KWD"),
+        ("JPY", "JPY"),
+        ("XXc", None),
+        (None, None),
+    ],
+)
+def test_the_market_value_of_a_share_in_pence_is_in_pounds(priced_in: str | None, counted_in: str | None) -> None:
+    price = {"longName": "Oil", "currency": priced_in, "marketCap": 171_030_000_000}
+
+    company = read_company(summary(price=price), "OIL.L")
+
+    assert company is not None
+    assert (company.currency, company.market_cap, company.market_cap_currency) == (priced_in, 171.03e9, counted_in)
+
+
+def test_where_no_market_value_is_told_it_has_no_unit() -> None:
+    company = read_company(summary(price={"longName": "Fund", "currency": "GBp"}), "FUND.L")
+
+    assert company is not None
+    assert (company.market_cap, company.market_cap_currency) == (None, None)
 
 
 def test_a_fund_or_index_without_a_profile_has_what_there_is() -> None:
@@ -415,6 +489,25 @@ def test_dividends_come_newest_first_with_the_exchanges_own_date() -> None:
         Dividend(date=date(2024, 2, 9), amount=0.24),
         Dividend(date=date(2023, 11, 9), amount=0.24),
         Dividend(date=date(2023, 8, 11), amount=0.0125),
+    ]
+
+
+def test_a_dividend_is_in_the_currency_that_it_names_and_in_no_other() -> None:
+    paid = {
+        "a": {"amount": 0.358, "date": 1_707_489_000, "currency": "USD"},
+        "b": {"amount": 27.1, "date": 1_699_540_200, "currency": "GBp"},
+        "c": {"amount": 25.0, "date": 1_691_760_600},
+        "d": {"amount": 24.0, "date": 1_683_898_200, "currency": ["GBp"]},
+    }
+
+    found = dividends_of(paid, currency="GBp")
+
+    assert found is not None
+    assert [(each.amount, each.currency) for each in found] == [
+        (0.358, "USD"),
+        (27.1, "GBp"),
+        (25.0, None),
+        (24.0, None),
     ]
 
 
@@ -498,15 +591,22 @@ async def stub(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[YahooStub]:
         yield running
 
 
-async def started(folder: Path, timeout_seconds: float = TIMEOUT_SECONDS) -> YahooProvider:
-    provider = YahooProvider(timeout_seconds=timeout_seconds, cache_dir=folder, clock=ManualClock(NOW_MS))
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW_MS)
+
+
+async def started(
+    folder: Path, timeout_seconds: float = TIMEOUT_SECONDS, clock: ManualClock | None = None
+) -> YahooProvider:
+    provider = YahooProvider(timeout_seconds=timeout_seconds, cache_dir=folder, clock=clock or ManualClock(NOW_MS))
     await provider.start()
     return provider
 
 
 @pytest.fixture
-async def yahoo(stub: YahooStub, tmp_path: Path) -> AsyncIterator[YahooProvider]:
-    provider = await started(tmp_path)
+async def yahoo(stub: YahooStub, tmp_path: Path, clock: ManualClock) -> AsyncIterator[YahooProvider]:
+    provider = await started(tmp_path, clock=clock)
     yield provider
     await provider.close()
 
@@ -568,7 +668,58 @@ async def test_an_unknown_symbol_costs_one_chart_and_no_crumb(stub: YahooStub, y
     assert stub.asked == {"quote": 1, "chart": 1}
     assert await yahoo.company("NOPE") is None
     assert await yahoo.dividends("NOPE") is None
-    assert stub.asked == {"quote": 1, "chart": 2, "summary": 1}
+    assert stub.asked == {"quote": 2, "chart": 2, "summary": 1}
+
+
+async def test_a_symbol_whose_own_request_is_refused_is_put_off_and_the_others_are_asked(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    stub.know("ACME")
+    no = CommandError(Reason.RATE_LIMITED, "Not now.")
+
+    answer = await yahoo.quotes(["NO1", "ACME", "NO2"], Errand(refusal=lambda symbol: no if symbol == "NO1" else None))
+
+    assert prices(answer) == {"ACME": 101.5}
+    assert answer.put_off == {"NO1": no}
+    assert answer.unknown == {"NO2"}
+    assert dict(answer.failed) == {}
+    assert stub.chart_requests == ["NO2"]
+
+
+async def test_where_every_request_is_refused_nothing_has_failed(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.know("ACME")
+    stub.fail("crumb", 500, times=-1)
+    no = CommandError(Reason.RATE_LIMITED, "Not now.")
+
+    answer = await yahoo.quotes(["ACME", "NOPE"], Errand(refusal=lambda _: no))
+
+    assert answer.put_off == {"ACME": no, "NOPE": no}
+    assert stub.chart_requests == []
+
+
+async def test_refused_symbols_take_no_turn_from_those_that_are_asked(stub: YahooStub, yahoo: YahooProvider) -> None:
+    symbols = [f"NO{number}" for number in range(3 * CHARTS_A_CALL)]
+    no = CommandError(Reason.RATE_LIMITED, "Not now.")
+
+    answer = await yahoo.quotes(symbols, Errand(refusal=lambda symbol: no if symbol < "NO5" else None))
+
+    assert len(answer.unknown) == len(stub.chart_requests) == CHARTS_A_CALL
+
+
+async def test_a_poll_does_not_wait_while_the_requests_for_questions_hang(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    stub.know("ACME", "OTHER")
+    await yahoo.quotes(["ACME"])
+    stub.hang("quote", times=2)
+    questions = [asyncio.create_task(yahoo.quotes(["OTHER"])) for _ in range(4)]
+    await until(lambda: stub.asked["quote"] == 3)
+
+    assert prices(await yahoo.quotes(["ACME"], Errand(is_poll=True))) == {"ACME": 101.5}
+
+    assert not any(question.done() for question in questions)
+    for question in questions:
+        question.cancel()
 
 
 @pytest.mark.parametrize("symbol", ["^GSPC", "EURUSD=X", "A&B.NS", "BINANCE:BTCUSDT", "A/B", "_X"])
@@ -639,7 +790,6 @@ async def test_an_empty_answer_of_v7_is_checked_by_the_charts(stub: YahooStub, y
         (500, HTML),
         (502, b""),
         (403, b"Forbidden"),
-        (400, b'{"finance":{"result":null,"error":{"code":"Bad Request"}}}'),
         (404, HTML),
         (404, json.dumps(in_envelope("quoteResponse", None, NOT_FOUND)).encode()),
         (200, HTML),
@@ -665,25 +815,190 @@ async def test_a_broken_answer_is_a_provider_error_and_the_next_call_works(
     assert prices(await yahoo.quotes(["ACME"])) == {"ACME": 101.5}
 
 
-async def test_one_chunk_that_fails_leaves_the_others(stub: YahooStub, yahoo: YahooProvider) -> None:
+async def test_one_chunk_that_fails_for_a_moment_is_asked_for_in_halves(stub: YahooStub, yahoo: YahooProvider) -> None:
     symbols = [f"S{number}" for number in range(SYMBOLS_A_REQUEST + 1)]
     stub.know(*symbols)
     stub.fail("quote", 500)
 
     answer = await yahoo.quotes(symbols)
 
-    assert set(answer.quotes) == {symbols[-1]}
-    assert reasons(answer) == dict.fromkeys(symbols[:-1], Reason.PROVIDER_ERROR)
+    assert set(answer.quotes) == set(symbols)
+    assert [len(chunk) for chunk in stub.quote_requests] == [50, 25, 25, 1]
 
 
-async def test_a_row_without_price_is_a_failure_of_that_symbol(stub: YahooStub, yahoo: YahooProvider) -> None:
+async def test_a_row_without_price_has_the_price_of_the_chart(stub: YahooStub, yahoo: YahooProvider) -> None:
     stub.know("ACME")
     stub.rows["NULL"] = row("NULL", None)
+    stub.charts["NULL"] = chart("NULL", 7.25)
 
     answer = await yahoo.quotes(["ACME", "NULL"])
 
+    assert prices(answer) == {"ACME": 101.5, "NULL": 7.25}
+    assert stub.asked["chart"] == 1
+
+
+@pytest.mark.parametrize("kind", ["EQUITY", "NONE", "MUTUALFUND", None])
+async def test_a_row_without_price_whose_chart_holds_nothing_is_an_unknown_symbol(
+    stub: YahooStub, yahoo: YahooProvider, kind: str | None
+) -> None:
+    stub.know("ACME")
+    stub.rows["NOSUCH.A"] = {"symbol": "NOSUCH.A", "quoteType": kind, "priceHint": 2, "tradeable": False}
+
+    answer = await yahoo.quotes(["ACME", "NOSUCH.A"])
+
     assert prices(answer) == {"ACME": 101.5}
-    assert reasons(answer) == {"NULL": Reason.PROVIDER_ERROR}
+    assert answer.unknown == {"NOSUCH.A"}
+    assert answer.failed == {}
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        in_envelope("chart", []),
+        in_envelope("chart", None),
+        in_envelope("chart", [{"meta": {"symbol": "HOLLOW"}, "indicators": {"quote": [{}]}}]),
+        in_envelope("chart", [chart("HOLLOW", None)]),  # a bar, and nothing in it
+        in_envelope("chart", [chart("HOLLOW", 0.0)]),
+    ],
+)
+async def test_a_row_without_price_whose_chart_answers_without_one_is_an_unknown_symbol(
+    stub: YahooStub, yahoo: YahooProvider, nothing: Any
+) -> None:
+    stub.rows["HOLLOW"] = row("HOLLOW", None)
+    stub.fail("chart", 200, json.dumps(nothing).encode())
+
+    answer = await yahoo.quotes(["HOLLOW"])
+
+    assert answer == QuoteAnswer(unknown=frozenset({"HOLLOW"}))
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, HTML), (200, HTML), (200, b""), (404, HTML), (403, b"{}")])
+async def test_a_row_without_price_whose_chart_fails_is_not_unknown(
+    stub: YahooStub, yahoo: YahooProvider, status: int, body: bytes
+) -> None:
+    stub.rows["HOLLOW"] = row("HOLLOW", None)
+    stub.fail("chart", status, body)
+
+    assert reasons(await yahoo.quotes(["HOLLOW"])) == {"HOLLOW": Reason.PROVIDER_ERROR}
+
+
+# --- one symbol that its request fails at ---
+
+
+async def test_a_symbol_that_is_a_bad_request_both_ways_is_unknown_while_yahoo_answers_for_others(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    stub.know("ACME")
+    stub.poison["VENOM"] = 400
+    stub.fail("chart", 400, times=3)
+
+    with pytest.raises(ProviderError):
+        await yahoo.quotes(["VENOM"])
+    for _ in range(2):
+        answer = await yahoo.quotes(["ACME", "VENOM"])
+        assert prices(answer) == {"ACME": 101.5}
+        assert answer.unknown == {"VENOM"}
+
+
+@pytest.mark.parametrize("status", [400, 413, 414, 422, 500, 503])
+@pytest.mark.parametrize("place", [0, 17, SYMBOLS_A_REQUEST - 1])
+async def test_a_symbol_that_its_request_fails_at_takes_no_other_along(
+    stub: YahooStub, yahoo: YahooProvider, status: int, place: int
+) -> None:
+    symbols = [f"S{number}" for number in range(SYMBOLS_A_REQUEST)]
+    stub.know(*symbols)
+    stub.poison[symbols[place]] = status
+
+    answer = await yahoo.quotes(symbols)
+
+    # The chart has the price, since it is asked for one symbol at a time.
+    assert set(answer.quotes) == set(symbols)
+    assert stub.asked["quote"] <= 13
+    assert stub.chart_requests == [symbols[place]]
+
+
+async def test_a_symbol_that_was_found_is_kept_out_of_the_requests_for_a_while(
+    stub: YahooStub, yahoo: YahooProvider, clock: ManualClock
+) -> None:
+    symbols = [f"S{number}" for number in range(SYMBOLS_A_REQUEST)]
+    stub.know(*symbols)
+    stub.poison["S20"] = 400
+    await yahoo.quotes(symbols)
+    stub.asked.clear()
+
+    for _ in range(3):
+        assert set((await yahoo.quotes(symbols)).quotes) == set(symbols)
+    assert stub.asked == {"quote": 3, "chart": 3}
+
+    stub.poison.clear()
+    stub.asked.clear()
+    await clock.advance(REFUSED_SECONDS)
+    assert set((await yahoo.quotes(symbols)).quotes) == set(symbols)
+    assert stub.asked == {"quote": 1}
+
+
+async def test_several_such_symbols_are_all_found_within_a_few_calls_of_bounded_cost(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    symbols = [f"S{number}" for number in range(SYMBOLS_A_REQUEST)]
+    stub.know(*symbols)
+    for number in (3, 21, 22, 40, 49):
+        stub.poison[f"S{number}"] = 400
+    left: list[int] = []
+    while not left or left[-1]:
+        before = stub.asked["quote"]
+        left.append(len((await yahoo.quotes(symbols)).failed))
+        assert stub.asked["quote"] - before <= 1 + MORE_REQUESTS_A_CALL
+
+    assert len(left) <= 5
+
+
+async def test_an_outage_is_not_halved_beyond_the_two_requests_that_show_it(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    symbols = [f"S{number}" for number in range(3 * SYMBOLS_A_REQUEST)]
+    stub.know(*symbols)
+    stub.fail("quote", 500, HTML, times=1000)
+
+    for _ in range(3):
+        with pytest.raises(ProviderError):
+            await yahoo.quotes(symbols)
+
+    assert stub.asked["quote"] == 5 + 3 + 3
+    assert stub.asked["chart"] == 0
+
+
+async def test_a_lone_symbol_that_is_a_bad_request_is_asked_of_the_chart(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.know("ACME")
+    stub.poison["ACME"] = 400
+    stub.poison["NOPE"] = 400
+
+    assert prices(await yahoo.quotes(["ACME"])) == {"ACME": 101.5}
+    assert (await yahoo.quotes(["NOPE"])).unknown == {"NOPE"}
+
+
+async def test_a_429_while_the_halves_are_asked_is_the_last_request(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.know("A", "B", "C", "D")
+    stub.fail("quote", 400)
+    stub.fail("quote", 429)
+
+    with pytest.raises(ProviderError) as caught:
+        await yahoo.quotes(["A", "B", "C", "D"])
+
+    assert caught.value.reason is Reason.PROVIDER_BLOCKED
+    assert stub.asked["quote"] == 2
+
+
+async def test_a_crumb_refused_while_the_halves_are_asked_leaves_the_rest_to_the_charts(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    symbols = ["A", "B", "C", "D"]
+    stub.know(*symbols)
+    stub.fail("quote", 400)
+    stub.fail("quote", 401, times=2)
+
+    assert set((await yahoo.quotes(symbols)).quotes) == set(symbols)
+    assert sorted(stub.chart_requests) == symbols
 
 
 @pytest.mark.parametrize("endpoint", ["quote", "crumb", "cookie", "chart"])
@@ -877,6 +1192,36 @@ async def test_threads_end_after_close(stub: YahooStub, tmp_path: Path) -> None:
 
     assert threads
     assert not any(thread.is_alive() for thread in threads)
+
+
+async def test_a_company_without_a_summary_is_told_by_its_row(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.rows["OIL.L"] = row("OIL.L", 2850.5, currency="GBp", marketCap=171_030_000_000)
+    stub.rows["^INDEX"] = row("^INDEX")
+
+    company = await yahoo.company("OIL.L")
+
+    assert company is not None
+    assert company.model_dump(exclude_none=True) == {
+        "symbol": "OIL.L",
+        "name": "OIL.L Corporation",
+        "exchange": "NasdaqGS",
+        "currency": "GBp",
+        "market_cap": 171.03e9,
+        "market_cap_currency": "GBP",
+    }
+    assert await yahoo.company("^INDEX") is None
+
+
+async def test_where_neither_summary_nor_row_can_be_had_a_429_is_told_and_the_rest_is_no_company(
+    stub: YahooStub, yahoo: YahooProvider
+) -> None:
+    stub.fail("quote", 500, HTML)
+    assert await yahoo.company("NOPE") is None
+
+    stub.fail("quote", 429)
+    with pytest.raises(ProviderError) as caught:
+        await yahoo.company("NOPE")
+    assert caught.value.reason is Reason.PROVIDER_BLOCKED
 
 
 async def test_dividends_are_asked_with_few_bars(stub: YahooStub, yahoo: YahooProvider) -> None:

@@ -1,6 +1,7 @@
 """What each command answers, asked as a client asks."""
 
 import dataclasses
+from datetime import date
 from typing import Any
 
 import pytest
@@ -24,6 +25,8 @@ from fakes import (
     soon,
 )
 from stocktrack.clock import settle
+from stocktrack.quotes import Dividend, Headline
+from stocktrack.scopes import Scope
 from stocktrack.wire.lines import decode_line
 
 # --- AUTH and LOGOUT ---
@@ -84,11 +87,15 @@ async def test_a_password_stands_in_no_answer_and_no_log(house: House, stranger:
 # --- tokens and the allowlist ---
 
 
-async def test_a_token_logs_in_with_the_same_reply_as_a_password(house: House, stranger: Client) -> None:
+async def test_a_token_logs_in_with_the_reply_to_a_password_and_what_it_is_itself(
+    house: House, stranger: Client
+) -> None:
     house.accounts.lists[USER] = ["TSLA"]
-    reply = await stranger.command("AUTH", id=1, token=f"token of {USER}")
+    token = await house.accounts.make_token(USER, 1, scope=Scope.READ)
+    reply = await stranger.command("AUTH", id=1, token=token.text)
     by_password = await house.client().command("AUTH", id=1, **EXAMPLES["AUTH"])
-    assert reply == by_password
+    told = {"token_id": token.token_id, "scope": "read", "expires_at": token.expires_at_ms}
+    assert reply == by_password | told
     assert (reply["code"], reply["username"], reply["symbols"]) == (200, USER, ["TSLA"])
 
 
@@ -107,18 +114,20 @@ async def test_token_gives_what_logs_in_next_time_and_says_until_when(house: Hou
 
 
 async def test_a_session_that_a_token_opened_gets_no_other_token(house: House, stranger: Client) -> None:
-    await stranger.command("AUTH", token=f"token of {USER}")
+    token = await house.accounts.make_token(USER, 1)
+    assert (await stranger.command("AUTH", token=token.text))["code"] == 200
     assert code_and_reason(await stranger.command("TOKEN")) == (401, "not_permitted")
 
 
 async def test_a_token_stands_in_no_log_and_no_repr(house: House, user: Client) -> None:
     with capture_logs() as logs:
-        await user.command("TOKEN")
-        await house.client().command("AUTH", token=f"token of {USER}")
+        token = (await user.command("TOKEN"))["token"]
+        await house.client().command("AUTH", token=token)
         await house.client().command("AUTH", token="token of nobody")
         house.accounts.passwords = None  # type: ignore[assignment] # makes the next login fail unexpectedly
-        await house.client().command("AUTH", token=f"token of {USER}")
+        await house.client().command("AUTH", token=token)
     assert logs
+    assert token not in repr(logs)
     assert "token of" not in repr(logs)
     assert "secret" not in repr(decode_line(b'{"type":"AUTH","token":"secret"}'))
 
@@ -248,15 +257,41 @@ async def test_info_gives_the_company(user: Client) -> None:
     assert (await user.command("INFO", symbol="aapl"))["company"] == {"symbol": "AAPL", "name": "Apple Inc."}
 
 
-async def test_dividends_gives_five_newest_first_with_the_currency_of_the_quote(
+async def test_dividends_gives_five_newest_first_and_no_currency_that_the_source_did_not_tell(
     user: Client, provider: ScriptedProvider
 ) -> None:
     reply = await user.command("DIVIDENDS", symbol="AAPL")
     assert [paid["date"] for paid in reply["dividends"]] == [f"2024-0{month}-09" for month in (9, 8, 7, 6, 5)]
-    assert "currency" not in reply
     await user.command("GET", symbol="AAPL")
     reply = await user.command("DIVIDENDS", symbol="AAPL", limit=1)
-    assert (reply["currency"], reply["dividends"]) == ("USD", [{"date": "2024-09-09", "amount": 0.24}])
+    assert "currency" not in reply
+    assert reply["dividends"] == [{"date": "2024-09-09", "amount": 0.24}]
+
+
+async def test_news_tells_as_many_headlines_as_a_line_can_carry(user: Client, provider: ScriptedProvider) -> None:
+    link = "https://example.com/" + "a" * 1_980
+    provider.headlines = [Headline(title="\U0001f4c8" * 300, source="\U0001f4c8" * 80, link=link) for _ in range(100)]
+    reply = await user.command("NEWS", limit=100)
+    assert reply["code"] == 200
+    assert 60 < len(reply["articles"]) < 100
+
+
+async def test_each_dividend_carries_its_own_currency_and_the_reply_the_one_that_all_have(
+    user: Client, provider: ScriptedProvider
+) -> None:
+    provider.paid["TSLA"] = [
+        Dividend(date=date(2024, 9, 9), amount=0.358, currency="USD"),
+        Dividend(date=date(2024, 6, 9), amount=0.351, currency="USD"),
+        Dividend(date=date(2024, 3, 9), amount=27.1, currency="GBp"),
+    ]
+    two = await user.command("DIVIDENDS", symbol="TSLA", limit=2)
+    three = await user.command("DIVIDENDS", symbol="TSLA", limit=3)
+    assert (two["currency"], "currency" in three) == ("USD", False)
+    assert [(paid["amount"], paid["currency"]) for paid in three["dividends"]] == [
+        (0.358, "USD"),
+        (0.351, "USD"),
+        (27.1, "GBp"),
+    ]
 
 
 async def test_search_gives_matches_and_an_empty_list_is_a_200(user: Client) -> None:

@@ -33,3 +33,12 @@ def test_more_than_one_can_be_taken_at_a_time() -> None:
     bucket = Bucket(100, now=0.0)
     assert bucket.take(60, per_second=10.0, burst=100.0, now=0.0) == 0
     assert bucket.take(60, per_second=10.0, burst=100.0, now=0.0) == pytest.approx(2.0)
+
+
+def test_what_is_owed_takes_its_time_and_nothing_is_refused() -> None:
+    bucket = Bucket(2, now=0.0)
+    rate = {"per_second": 4.0, "burst": 2.0}
+    assert [bucket.owe(1, **rate, now=0.0) for _ in range(4)] == [0, 0, 0.25, 0.5]
+    assert bucket.owe(1, **rate, now=0.5) == 0.25
+    assert bucket.take(1, **rate, now=0.5) == 0.5
+    assert bucket.owe(2, **rate, now=100.0) == 0

@@ -1,5 +1,6 @@
 import asyncio
 import dataclasses
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -8,9 +9,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from fakes import LIMITS, PASSWORD, POLL_SECONDS, USER, Client, House, MemoryConnection, a_house, a_quote, soon
-from stocktrack.clock import settle
-from stocktrack.errors import Code, Reason, SessionEnd
+from stocktrack.clock import ManualClock, settle
+from stocktrack.errors import Code, ProviderError, Reason, SessionEnd
+from stocktrack.market.events import Event, FeedEvent
 from stocktrack.sessions.life import SessionState
+from stocktrack.sessions.open_sessions import SESSIONS_IN_A_ROW
+from stocktrack.sessions.session import MAX_KEPT_WAITING_SECONDS, Session
 
 SHUTDOWN = SessionEnd(Reason.SHUTDOWN, "The server is stopping.", retry_after_ms=5_000)
 
@@ -185,15 +189,43 @@ async def test_a_login_in_time_has_no_deadline_any_more(house: House) -> None:
     assert client.is_open()
 
 
-async def test_a_login_that_is_still_being_checked_at_the_deadline_comes_too_late(house: House) -> None:
+async def test_a_client_is_not_closed_for_the_time_that_the_server_takes_for_its_login(house: House) -> None:
     client = house.client()
+    await house.clock.advance(29)
     house.accounts.may_go_on.clear()
     login = await soon(client.command("AUTH", username=USER, password=PASSWORD))
-    await house.clock.advance(30)
+    await house.clock.advance(59)
+    house.accounts.may_go_on.set()
+    assert (await login)["code"] == 200
+    assert client.session.username == USER
+
+
+async def test_the_servers_time_for_a_login_is_limited_too(house: House) -> None:
+    client = house.client()
+    await house.clock.advance(10)
+    house.accounts.may_go_on.clear()
+    login = await soon(client.command("AUTH", username=USER, password=PASSWORD))
+    await house.clock.advance(MAX_KEPT_WAITING_SECONDS + 19)
+    assert client.is_open()
+    await house.clock.advance(1)
     house.accounts.may_go_on.set()
     assert await login == {}
-    assert [message["reason"] for message in client.connection.messages()] == ["auth_timeout"]
+    assert client.connection.messages()[-1]["reason"] == "auth_timeout"
     assert client.session.username is None
+
+
+async def test_wrong_logins_that_take_the_server_long_win_no_more_than_its_time(house: House) -> None:
+    client = house.client()
+    for _ in range(2):
+        house.accounts.may_go_on.clear()
+        login = await soon(client.command("AUTH", username=USER, password="wrong"))
+        await house.clock.advance(40)
+        house.accounts.may_go_on.set()
+        assert (await login)["reason"] == "bad_credentials"
+    await house.clock.advance(9)
+    assert client.is_open()
+    await house.clock.advance(1)
+    assert not client.is_open()
 
 
 async def test_short_deadlines_are_looked_at_often_enough() -> None:
@@ -333,7 +365,7 @@ async def test_a_shutdown_tells_everybody_whatever_they_are_doing(house: House) 
     clients = (stranger, idle, behind, busy)
     for client in clients:
         client.connection.messages()
-    house.sessions.end_all(SHUTDOWN)
+    await house.sessions.end_all(SHUTDOWN)
     await house.clock.advance(10)
     assert await open_command == {}
     for client in clients:
@@ -344,7 +376,7 @@ async def test_a_shutdown_tells_everybody_whatever_they_are_doing(house: House) 
 
 
 async def test_a_client_that_was_accepted_in_the_moment_of_the_shutdown_is_told_too(house: House) -> None:
-    house.sessions.end_all(SHUTDOWN)
+    await house.sessions.end_all(SHUTDOWN)
     assert refusal(house) is SHUTDOWN
     assert len(house.sessions) == 0
 
@@ -353,7 +385,7 @@ async def test_a_thousand_sessions_are_told_and_nothing_is_left_when_they_closed
     for _ in range(1_000):
         house.sessions.open(MemoryConnection(house.clock), address="192.0.2.1", door="memory")
     sessions = list(house.sessions)
-    house.sessions.end_all(SHUTDOWN)
+    await house.sessions.end_all(SHUTDOWN)
     assert all(session.state is SessionState.ENDED for session in sessions)
     for session in sessions:
         house.sessions.close_session(session)
@@ -416,3 +448,196 @@ async def test_a_mistake_of_ours_in_a_task_is_logged(house: House) -> None:
     with capture_logs() as logs:
         await house.clock.advance(POLL_SECONDS * 2)
     assert "a task of the sessions failed unexpectedly" in [entry["event"] for entry in logs]
+
+
+# --- what fails in one session ---
+
+
+class BrokenConnection(MemoryConnection):
+    """A client whose connection has a mistake in it."""
+
+    def __init__(self, clock: ManualClock, broken: str) -> None:
+        super().__init__(clock)
+        self.broken = broken
+
+    def send(self, data: bytes) -> None:
+        if self.broken == "send":
+            raise KeyError("send")
+        super().send(data)
+
+    def unsent_bytes(self) -> int:
+        if self.broken == "unsent_bytes":
+            raise KeyError("unsent_bytes")
+        return super().unsent_bytes()
+
+
+@pytest.mark.parametrize("broken", ["send", "unsent_bytes"])
+async def test_a_mistake_in_one_connection_ends_that_session_and_the_others_keep_their_deadlines(
+    house: House, broken: str
+) -> None:
+    users = [await house.user() for _ in range(3)]
+    connection = BrokenConnection(house.clock, "nothing")
+    bad = house.sessions.open(connection, address="192.0.2.9", door="memory")
+    after, stranger = await house.user(), house.client()
+    connection.broken = broken
+    with capture_logs() as logs:
+        await house.clock.advance(60)
+    assert [line["session"] for line in logs if line["log_level"] == "error"] == [bad.name]
+    assert not bad.is_open
+    assert connection.is_aborted or connection.is_ended
+    assert [message["reason"] for message in stranger.connection.of_type("NOTICE")] == ["auth_timeout"]
+    for user in (*users, after):
+        assert [message["type"] for message in user.connection.messages()] == ["HEARTBEAT"] * 2
+    assert house.sessions.supervisor.failures == Counter({"session": 1})
+    assert house.sessions.supervisor.failing == ()
+
+
+@pytest.mark.parametrize("what", ["tell", "end_all", "announce"])
+async def test_a_mistake_in_one_connection_keeps_no_news_from_the_others(house: House, what: str) -> None:
+    house.accounts.admins.add(USER)
+    connection = BrokenConnection(house.clock, "nothing")
+    bad = Client.__new__(Client)
+    bad.connection = connection
+    bad.session = house.sessions.open(connection, address="192.0.2.9", door="memory")
+    await bad.log_in()
+    other = await house.user()
+    for client in (bad, other):
+        await client.command("SUBSCRIBE", symbols=["AAPL"], interval=3_600)
+        client.connection.messages()
+    connection.broken = "send"
+    match what:
+        case "tell":
+            house.provider.script = "fail"
+            await house.clock.advance(POLL_SECONDS)
+        case "end_all":
+            await house.sessions.end_all(SHUTDOWN)
+        case _:
+            assert (await other.command("ANNOUNCE", text="Hello."))["recipients"] == 1
+    told = {"tell": "provider_error", "end_all": "shutdown", "announce": "announcement"}
+    assert [message["reason"] for message in other.connection.of_type("NOTICE")] == [told[what]]
+
+
+@pytest.mark.parametrize("interval", [0, 1])
+async def test_a_push_that_fails_by_a_mistake_of_ours_ends_the_session_with_a_word(
+    house: House, interval: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, other = await house.user(), await house.user()
+    for client in (user, other):
+        await client.command("SUBSCRIBE", symbols=["AAPL"], interval=interval)
+        client.connection.messages()
+    await settle()
+    broken = True
+
+    async def drain() -> None:
+        if broken:
+            raise KeyError("drain")
+
+    monkeypatch.setattr(user.connection, "drain", drain)
+    house.provider.prices["AAPL"] = 111.0
+    with capture_logs() as logs:
+        await house.clock.advance(POLL_SECONDS)
+        broken = False
+        await house.clock.advance(POLL_SECONDS)
+    [notice] = user.connection.of_type("NOTICE")
+    assert (notice["code"], notice["reason"]) == (500, "internal_error")
+    assert (user.is_open(), other.is_open()) == (False, True)
+    assert house.sessions.supervisor.failures == Counter({"session": 1})
+    [line] = [line for line in logs if line["log_level"] == "error"]
+    assert isinstance(line["exc_info"], KeyError)
+
+
+async def test_a_task_that_fails_is_started_again_and_deadlines_are_met(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def raises() -> None:
+        raise KeyError("a mistake")
+
+    stranger = house.client()
+    with monkeypatch.context() as broken:
+        broken.setattr(house.sessions, "check_deadlines", raises)
+        await house.clock.advance(20)
+        assert house.sessions.supervisor.failing == ("session deadlines",)
+    await house.clock.advance(20)
+    assert not stranger.is_open()
+
+
+# --- walks give way ---
+
+
+def many(house: House, count: int) -> list[Session]:
+    clock = house.clock
+    return [house.sessions.open(MemoryConnection(clock), address="192.0.2.1", door="memory") for _ in range(count)]
+
+
+async def test_a_walk_gives_way_and_leaves_out_what_ended_and_what_came_meanwhile(house: House) -> None:
+    sessions = many(house, 3 * SESSIONS_IN_A_ROW)
+    turns = 0
+    came: list[Session] = []
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            if turns == 1:
+                house.sessions.close_session(sessions[-1])
+                sessions[-2].end(SHUTDOWN)
+                came.extend(many(house, 1))
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    seen = [session async for session in house.sessions.walk()]
+    task.cancel()
+    assert turns >= 3
+    assert seen == sessions[:-2]
+    assert came[0].is_open
+
+
+@pytest.mark.parametrize("what", ["end_all", "deadlines", "tell", "announce", "page"])
+async def test_what_goes_through_all_sessions_gives_way_to_others(house: House, what: str) -> None:
+    house.accounts.admins.add(USER)
+    user = await house.user()
+    many(house, 5 * SESSIONS_IN_A_ROW)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    match what:
+        case "end_all":
+            await house.sessions.end_all(SHUTDOWN)
+        case "deadlines":
+            await house.sessions.check_deadlines()
+        case "tell":
+            await house.sessions._tell_all(FeedEvent(Event.RESTORED, frozenset({"AAPL"})))
+        case "announce":
+            await user.command("ANNOUNCE", text="Hello.")
+        case _:
+            await user.command("SESSIONS")
+    task.cancel()
+    assert turns >= 5
+
+
+async def test_who_comes_while_all_are_ended_is_refused_and_who_was_there_is_told(house: House) -> None:
+    sessions = many(house, 3 * SESSIONS_IN_A_ROW)
+    ending = asyncio.create_task(house.sessions.end_all(SHUTDOWN))
+    await asyncio.sleep(0)
+    assert [sessions[0].is_open, sessions[-1].is_open] == [False, True]
+    assert refusal(house) is SHUTDOWN
+    await ending
+    assert not any(session.is_open for session in sessions)
+
+
+async def test_events_are_told_in_their_order(house: House) -> None:
+    user = await house.user()
+    await user.command("SUBSCRIBE", symbols=["AAPL"], interval=3_600)
+    user.connection.messages()
+    many(house, 2 * SESSIONS_IN_A_ROW)
+    error = ProviderError(Reason.PROVIDER_ERROR, "The source is out of order.")
+    house.sessions.tell(FeedEvent(Event.OUTAGE, frozenset({"AAPL"}), error))
+    house.sessions.tell(FeedEvent(Event.RESTORED, frozenset({"AAPL"})))
+    await settle()
+    assert [notice["reason"] for notice in user.connection.of_type("NOTICE")] == ["provider_error", "provider_restored"]

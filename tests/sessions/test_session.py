@@ -24,7 +24,7 @@ from fakes import (
     soon,
 )
 from stocktrack.clock import settle
-from stocktrack.errors import Reason, SessionEnd
+from stocktrack.errors import CommandError, Reason, SessionEnd
 from stocktrack.messages import COMMAND_TYPES
 from stocktrack.sessions import session as session_module
 from stocktrack.sessions.life import PERMISSIONS, SessionState
@@ -164,22 +164,54 @@ async def test_a_reply_that_would_be_too_large_is_a_400(user: Client, monkeypatc
     assert (await user.command("GET", id=3, symbols=symbols[:1]))["code"] == 200
 
 
-async def test_more_commands_than_the_bucket_holds_are_a_429_until_it_fills() -> None:
+async def test_more_commands_than_the_bucket_holds_wait_for_their_time() -> None:
     rules = dataclasses.replace(RULES, commands_per_second=2.0, command_burst=5)
     async with a_house(rules=rules) as house:
-        client = house.client()
-        assert [(await client.command("PING"))["code"] for _ in range(7)] == [200] * 5 + [429] * 2
-        reply = await client.command("PING", id=1)
-        assert (reply["type"], reply["id"], reply["reason"]) == ("PING", 1, "rate_limited")
-        with capture_logs() as logs:
-            house.sessions.trail.close()
-        assert [(entry["why"], entry["limit"], entry["count"]) for entry in logs] == [("rate_limited", "commands", 2)]
-        assert (reply["retryable"], reply["retry_after_ms"]) == (True, 500)
-        await house.clock.advance(0.5)
-        assert [(await client.command("PING"))["code"] for _ in range(2)] == [200, 429]
+        session = house.client().session
+        assert [session.seconds_until_turn(10) for _ in range(7)] == [0, 0, 0, 0, 0, 0.5, 1.0]
+        await house.clock.advance(1.0)
+        assert session.seconds_until_turn(10) == 0.5
         await house.clock.advance(20)
-        assert [(await client.command("PING"))["code"] for _ in range(6)] == [200] * 5 + [429]
-        assert client.is_open()
+        assert [session.seconds_until_turn(10) for _ in range(6)] == [0, 0, 0, 0, 0, 0.5]
+
+
+async def test_bytes_have_a_bucket_of_their_own_of_four_lines() -> None:
+    rules = dataclasses.replace(RULES, bytes_per_second=32_768)
+    async with a_house(rules=rules) as house:
+        session = (await house.user()).session
+        assert [session.seconds_until_turn(32_768) for _ in range(6)] == [0, 0, 0, 0, 1.0, 2.0]
+        await house.clock.advance(60)
+        assert [session.seconds_until_turn(32_768) for _ in range(5)] == [0, 0, 0, 0, 1.0]
+
+
+async def test_a_stranger_has_shorter_lines_and_few_bytes_a_second() -> None:
+    rules = dataclasses.replace(RULES, bytes_per_second=32_768)
+    async with a_house(rules=rules) as house:
+        client = house.client()
+        assert client.session.max_line_bytes == 4_096
+        assert [client.session.seconds_until_turn(4_096) for _ in range(6)] == [0, 0, 0, 0, 8.0, 16.0]
+        await client.log_in()
+        assert client.session.max_line_bytes == 32_768
+        guest = house.client()
+        guest.session.welcome_guest()
+        assert guest.session.max_line_bytes == 32_768
+
+
+async def test_a_door_that_cannot_slow_down_its_client_has_its_commands_refused() -> None:
+    rules = dataclasses.replace(RULES, commands_per_second=2.0, command_burst=3)
+    async with a_house(rules=rules) as house:
+        session = house.client().session
+        for _ in range(3):
+            session.take_turn()
+        with capture_logs() as logs:
+            with pytest.raises(CommandError) as refused:
+                session.take_turn()
+            house.sessions.trail.close()
+        assert [(entry["why"], entry["limit"]) for entry in logs] == [("rate_limited", "commands")]
+        assert (refused.value.reason, refused.value.retry_after_ms) == (Reason.RATE_LIMITED, 500)
+        await house.clock.advance(0.5)
+        session.take_turn()
+        assert session.is_open
 
 
 # --- bad lines ---

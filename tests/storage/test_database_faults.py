@@ -158,6 +158,18 @@ async def test_no_client_is_told_where_the_database_is_and_the_log_tells_it_once
     assert len(failed) == len({entry["why"] for entry in failed}) > 0
 
 
+async def test_a_crowd_waits_for_another_process_that_changes_the_file_and_nobody_is_refused(path: Path) -> None:
+    async with running(path.parent, f"sqlite:///{path}") as server:
+        clients = [await server.log_in() for _ in range(20)]
+        async with locked_by_another_process(path, "BEGIN IMMEDIATE"):
+            saves = [asyncio.create_task(save(client, symbol)) for client, symbol in zip(clients, MANY, strict=False)]
+            late = await server.log_in()  # a login waits for nobody
+            await assert_prices_go_on(late)
+            assert not any(reply.done() for reply in saves)
+        assert {(await reply)["code"] for reply in saves} == {200}
+        assert sorted(await saved(late)) == sorted(MANY[:20])
+
+
 async def test_a_file_that_another_process_has_for_itself_keeps_the_server_from_starting(path: Path) -> None:
     await write_users(path, "ann")
     statements = ("PRAGMA locking_mode = EXCLUSIVE", "BEGIN EXCLUSIVE", "UPDATE users SET token_epoch = 1")
@@ -275,7 +287,7 @@ async def test_db_upgrade_makes_the_tables_of_a_postgresql_database_and_serve_us
         await run_stocktrack(tmp_path, "db", "upgrade", STOCKTRACK_DATABASE_URL=url),
     ]
     assert [finished.code for finished in told] == [0, 0]
-    assert told[0].err.endswith("is at schema 0003: its tables were made.\n")
-    assert told[1].err.endswith("is at schema 0003: nothing had to be done.\n")
+    assert told[0].err.endswith("is at schema 0004: its tables were made.\n")
+    assert told[1].err.endswith("is at schema 0004: nothing had to be done.\n")
     async with running(tmp_path, url) as server:
         assert (await save(await server.log_in(), "AAPL"))["code"] == 200

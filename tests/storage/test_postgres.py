@@ -11,6 +11,7 @@ import pytest
 from postgres_server import PASSWORD, PostgresServer
 from stocktrack.errors import ConfigError, Reason, StorageError
 from stocktrack.storage.store import Store
+from stocktrack.storage.tables import SCHEMA_REVISION
 from stores import HASH, add, opened
 
 
@@ -71,7 +72,7 @@ async def test_without_tables_a_server_does_not_start_and_says_how_to_make_them(
 
 async def test_upgrades_at_once_make_the_tables_once(postgres: PostgresServer, name: str) -> None:
     found = await asyncio.gather(*(upgraded(postgres.url(name)) for _ in range(4)))
-    assert sorted(found, key=str) == ["0003", "0003", "0003", None]
+    assert sorted(found, key=str) == [*3 * [SCHEMA_REVISION], None]
 
 
 async def test_tables_of_another_program_are_left_alone(postgres: PostgresServer, name: str) -> None:
@@ -84,15 +85,15 @@ async def test_tables_of_another_program_are_left_alone(postgres: PostgresServer
 
 
 async def test_tables_of_a_newer_program_are_refused(postgres: PostgresServer, name: str, url: str) -> None:
-    await postgres.execute("UPDATE stocktrack_schema SET version_num = '0004'", name)
-    assert "was written by a newer StockTrack: its schema is 0004" in str(await failure_of_opening(url))
+    await postgres.execute("UPDATE stocktrack_schema SET version_num = '0005'", name)
+    assert "was written by a newer StockTrack: its schema is 0005" in str(await failure_of_opening(url))
 
 
 async def test_tables_that_somebody_dropped_are_an_error_that_says_how_to_make_them(
     postgres: PostgresServer, name: str, url: str
 ) -> None:
     async with opened(url) as store:
-        await postgres.execute("DROP TABLE saved_symbols, users, stocktrack_schema", name)
+        await postgres.execute("DROP TABLE saved_symbols, user_tokens, users, stocktrack_schema", name)
         with pytest.raises(StorageError, match=r"has no tables of StockTrack\. Run: stocktrack db upgrade"):
             await store.user("ann")
 
@@ -160,7 +161,7 @@ async def test_every_commit_waits_for_the_disk_whatever_the_server_does_else(
             await store._database.write(lambda connection, of=of: connection.exec_driver_sql(f"SHOW {of}").scalar())  # type: ignore[misc]  # mypy infers no lambda with a default
             for of in ("synchronous_commit", "lock_timeout", "application_name")
         ]
-    assert values == ["on", "5s", "stocktrack"]
+    assert values == ["on", "100ms", "stocktrack"]
 
 
 async def test_a_thousand_reads_at_once_take_a_few_connections(postgres: PostgresServer, name: str, url: str) -> None:

@@ -41,7 +41,7 @@ def contents_of(path: Path) -> bytes:
 
 
 def database_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if "_connection_worker" in thread.name]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("database ")]
 
 
 def assert_database_threads_end() -> None:
@@ -114,7 +114,7 @@ async def test_a_thousand_reads_at_once_make_no_more_threads(store: Store) -> No
 def make_newer(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE stocktrack_schema (version_num VARCHAR(32) PRIMARY KEY)")
-        connection.execute("INSERT INTO stocktrack_schema VALUES ('0004')")
+        connection.execute("INSERT INTO stocktrack_schema VALUES ('0005')")
         connection.commit()
 
 
@@ -140,7 +140,7 @@ def damage(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (make_newer, "was written by a newer StockTrack: its schema is 0004, this program knows 0003"),
+        (make_newer, "was written by a newer StockTrack: its schema is 0005, this program knows 0004"),
         (make_foreign, "belongs to another program"),
         (make_garbage, "is not an SQLite file"),
         (make_folder, "cannot be opened"),
@@ -264,9 +264,10 @@ async def test_a_change_that_has_begun_is_made_also_when_its_caller_is_cancelled
 async def begun_change(store: Store) -> asyncio.Task[None]:
     """A call that is in the middle of saving AAPL for the first user."""
     has_begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     def change(connection: Connection) -> None:
-        has_begun.set()
+        loop.call_soon_threadsafe(has_begun.set)
         connection.exec_driver_sql("INSERT INTO saved_symbols (user_id, symbol) VALUES (1, 'AAPL')")
 
     call = asyncio.create_task(store._database.write(change))

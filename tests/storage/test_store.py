@@ -242,10 +242,13 @@ async def test_a_user_is_an_administrator_only_where_that_was_said(store: Store)
 
 async def test_revoking_tokens_gives_this_user_another_epoch_each_time(store: Store) -> None:
     await add(store, "ann", "bob")
-    assert await store.revoke_tokens("ann")
-    assert await store.revoke_tokens("ann")
-    assert not await store.revoke_tokens("nobody")
-    assert [(user.name, user.token_epoch) for user in await store.users()] == [("ann", 2), ("bob", 0)]
+    assert await store.revoke_tokens("ann") == frozenset()
+    assert await store.revoke_tokens("ann", end_sessions=True) == frozenset()
+    assert await store.revoke_tokens("nobody") is None
+    assert [(user.name, user.token_epoch, user.password_epoch) for user in await store.users()] == [
+        ("ann", 2, 1),
+        ("bob", 0, 0),
+    ]
 
 
 # --- several at once -----------------------------------------------------------------------------------------------

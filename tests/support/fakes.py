@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeVar
 
+from stocktrack.accounts.identity import HeldToken, Identity
 from stocktrack.accounts.tokens import IssuedToken
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
@@ -20,12 +21,13 @@ from stocktrack.market.board import Basket, Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS
-from stocktrack.providers.base import Capability, Provider, Publish, QuoteAnswer, Wanted
+from stocktrack.providers.base import QUESTION, Capability, Errand, Provider, Publish, QuoteAnswer, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
+from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.sessions.session import Session
-from stocktrack.storage.store import MAX_LISTS
+from stocktrack.storage.store import MAX_LISTS, TokenRow, UserRow
 from stocktrack.wire.lines import decode_server_line
 
 NOW_MS = 1_712_331_900_000
@@ -129,6 +131,8 @@ class MemoryConnection:
 class _Scripted:
     """A source that does what its `script` says and counts what it is asked."""
 
+    is_free = False
+
     def __init__(self, clock: ManualClock, *, name: str = "scripted") -> None:
         self.name = name
         self.script: Script = "good"
@@ -174,20 +178,29 @@ class _Scripted:
 
 
 class ScriptedQuotes(_Scripted):
-    """A source of quotes: `prices` is its market; symbols in `odd` fail, whatever becomes of the others."""
+    """A source of quotes: `prices` is its market; symbols in `odd` fail, whatever becomes of the others.
+
+    It asks for what its market does not have alone (`look_ups`) before it calls it unknown.
+    """
+
+    symbols_a_request = 50
 
     def __init__(self, clock: ManualClock, *, name: str = "scripted") -> None:
         super().__init__(clock, name=name)
         self.prices = {"AAPL": 100.0, "MSFT": 200.0, "TSLA": 300.0, **{f"S{number}": 10.0 for number in range(20)}}
         self.odd: set[str] = set()
+        self.market_time: int | None = None  # what its quotes say of when they were made
         self.batches: list[tuple[str, ...]] = []
+        self.polls: list[tuple[str, ...]] = []
+        self.look_ups: list[str] = []
 
     @property
     def quote_requests(self) -> int:
         return self.requests[Capability.QUOTES]
 
-    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         self.batches.append(tuple(symbols))
+        self.polls += [tuple(symbols)] if errand.is_poll else []
         await self._play(Capability.QUOTES)
         match self.script:
             case "garbage":
@@ -199,14 +212,20 @@ class ScriptedQuotes(_Scripted):
             case _:
                 pass
         sound = [symbol for symbol in symbols if symbol not in self.odd]
+        left_out = [symbol for symbol in sound if symbol not in self.prices]
+        refused = {symbol: errand.refusal(symbol) for symbol in left_out}
+        put_off = {symbol: why for symbol, why in refused.items() if why is not None}
+        self.look_ups += [symbol for symbol in left_out if symbol not in put_off]
         return QuoteAnswer(
             quotes={symbol: self.quote(symbol) for symbol in sound if symbol in self.prices},
-            unknown=frozenset(symbol for symbol in sound if symbol not in self.prices),
+            unknown=frozenset(symbol for symbol in left_out if symbol not in put_off),
             failed={symbol: self._oddness(symbol) for symbol in symbols if symbol in self.odd},
+            put_off=put_off,
         )
 
     def quote(self, symbol: str) -> Quote:
-        return a_quote(symbol, self.prices[symbol], received_at=self._clock.now_ms(), provider=self.name)
+        now = self._clock.now_ms()
+        return a_quote(symbol, self.prices[symbol], received_at=now, provider=self.name, timestamp=self.market_time)
 
     def _oddness(self, symbol: str) -> ProviderError:
         return ProviderError(Reason.PROVIDER_ERROR, f"{self.name} gave no usable price for {symbol}.")
@@ -294,6 +313,8 @@ class _Disk:
         self.is_broken = False
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
+        self.may_save = asyncio.Event()
+        self.may_save.set()
 
     async def _disk(self) -> None:
         await self.may_go_on.wait()
@@ -311,33 +332,107 @@ class MemoryAuthenticator(_Disk):
         _Disk.__init__(self)
         self.passwords: dict[str, str | None] = {USER: PASSWORD, "somebody": PASSWORD}  # None: needs none
         self.admins: set[str] = set()
+        self.disabled: set[str] = set()
+        self.now_ms: Callable[[], int] = lambda: NOW_MS
+        # Of each name the person who has it, and how often the password and all tokens were changed or ended.
+        self.people: Counter[str] = Counter()
+        self.password_epochs: Counter[str] = Counter()
+        self.token_epochs: Counter[str] = Counter()
+        # The tokens by their text, and whose they are.
+        self.issued: dict[str, tuple[str, TokenRow]] = {}
+        self.reads: Counter[str] = Counter()
 
-    async def verify(self, name: str, password: str | None, address: str) -> None:
+    async def verify(self, name: str, password: str | None, address: str, *, by_name: bool = True) -> Identity:
         await self._disk()
         if password == "throttled":
             raise CommandError(Reason.LOGIN_THROTTLED, "Too many wrong passwords.", retry_after_ms=60_000)
-        if name not in self.passwords or self.passwords[name] not in {None, password}:
+        right = {None, password} if by_name else {password}
+        if name not in self.passwords or self.passwords[name] not in right or name in self.disabled:
             raise CommandError(Reason.BAD_CREDENTIALS, "The name or the password is wrong.")
+        return Identity.of(self._row(name))
 
-    async def verify_token(self, token: str, address: str) -> str:
+    async def verify_token(self, token: str, address: str) -> Identity:
         await self._disk()
-        if token not in {f"token of {name}" for name in self.passwords}:
-            raise CommandError(Reason.BAD_CREDENTIALS, "The token is wrong.")
-        return token.removeprefix("token of ")
+        username, row = self.issued.get(token, ("", None))
+        user = self._row(username) if username in self.passwords else None
+        if row is not None and user is not None:
+            held = HeldToken(row.token_id, row.scope, row.expires_at_ms, user.token_epoch)
+            identity = Identity.of(user, held)
+            if identity.counts(user, self.now_ms()):
+                return identity
+        raise CommandError(Reason.BAD_CREDENTIALS, "The token is wrong.")
 
-    async def make_token(self, name: str, days: int) -> IssuedToken:
+    async def user(self, name: str) -> UserRow | None:
+        self.reads[name] += 1
+        await self._disk()
+        return self._row(name) if name in self.passwords else None
+
+    async def make_token(
+        self,
+        username: str,
+        days: int,
+        *,
+        name: str | None = None,
+        scope: Scope = Scope.FULL,
+        identity: Identity | None = None,
+    ) -> IssuedToken:
         if not 1 <= days <= MAX_TOKEN_DAYS:
             raise CommandError(Reason.INVALID_COMMAND, "A token is not valid for so many days.")
         await self._disk()
-        if name not in self.passwords:
-            raise CommandError(Reason.INVALID_COMMAND, f"There is no user {name!r}.")
-        if self.passwords[name] is None:
-            raise CommandError(Reason.NOT_PERMITTED, f"{name!r} has no password, and so gets no token.")
-        return IssuedToken(f"token of {name}", NOW_MS + days * 86_400_000)
+        if username not in self.passwords:
+            raise CommandError(Reason.INVALID_COMMAND, f"There is no user {username!r}.")
+        if self.passwords[username] is None:
+            raise CommandError(Reason.NOT_PERMITTED, f"{username!r} has no password, and so gets no token.")
+        if identity is not None and not identity.counts(self._row(username), self.now_ms()):
+            raise CommandError(Reason.NOT_AUTHENTICATED, "The login counts no longer.")
+        number = len(self.issued) + 1
+        row = TokenRow(f"k{number}", name, scope, self.now_ms(), self.now_ms() + days * 86_400_000)
+        text = f"token {number} of {username}"
+        self.issued[text] = (username, row)
+        return IssuedToken(text, row.expires_at_ms, row.token_id, name, scope)
 
-    async def is_admin(self, name: str) -> bool:
+    async def tokens(self, username: str) -> Sequence[TokenRow]:
         await self._disk()
-        return name in self.admins
+        return [row for of, row in self.issued.values() if of == username and row.expires_at_ms > self.now_ms()]
+
+    async def revoke_token(self, username: str, token_id: str) -> None:
+        await self._disk()
+        found = [text for text, (of, row) in self.issued.items() if (of, row.token_id) == (username, token_id)]
+        if not found:
+            raise CommandError(Reason.INVALID_COMMAND, f"{username!r} has no token {token_id!r}.")
+        del self.issued[found[0]]
+
+    async def revoke_tokens(self, username: str) -> frozenset[str]:
+        await self._disk()
+        revoked = {text: row.token_id for text, (of, row) in self.issued.items() if of == username}
+        for text in revoked:
+            del self.issued[text]
+        self.token_epochs[username] += 1
+        return frozenset(revoked.values())
+
+    async def change_own_password(self, identity: Identity, password: str, new_password: str, address: str) -> Identity:
+        await self._disk()
+        if self.passwords.get(identity.name) is None:
+            raise CommandError(Reason.NOT_PERMITTED, f"{identity.name!r} has no password.")
+        await self.verify(identity.name, password, address)
+        self.passwords[identity.name] = new_password
+        self.password_epochs[identity.name] += 1
+        await self.revoke_tokens(identity.name)
+        return Identity.of(self._row(identity.name))
+
+    def _row(self, name: str) -> UserRow:
+        return UserRow(
+            name=name,
+            password_hash=str(self.passwords[name]),
+            created_at_ms=NOW_MS,
+            is_admin=name in self.admins,
+            token_epoch=self.token_epochs[name],
+            saved_count=0,
+            id=self.people[name],
+            password_epoch=self.password_epochs[name],
+            is_disabled=name in self.disabled,
+            token_ids=frozenset(row.token_id for of, row in self.issued.values() if of == name),
+        )
 
 
 class MemoryLists(_Disk):
@@ -358,6 +453,7 @@ class MemoryLists(_Disk):
         return tuple(self._lists_of(list_name).get(name, ()))
 
     async def save(self, name: str, symbols: Sequence[str], limit: int, list_name: str = MAIN_LIST) -> None:
+        await self.may_save.wait()
         await self._disk()
         if name not in self._users:
             raise CommandError(Reason.NOT_AUTHENTICATED, f"There is no user {name!r} any more.")
@@ -471,6 +567,7 @@ RULES = SessionRules(
     max_symbols=10,
     commands_per_second=50.0,
     command_burst=200,
+    bytes_per_second=65_536,
 )
 LIMITS = SessionLimits(
     max_sessions=1_000,
@@ -490,9 +587,11 @@ async def a_house(
     *,
     rules: SessionRules = RULES,
     limits: SessionLimits = LIMITS,
+    requests_per_minute: int | None = None,
 ) -> AsyncIterator[House]:
     """A started house; `events` has what the feed told the sessions. The first provider must be one of quotes."""
     clock, board, accounts = ManualClock(NOW_MS), Board(), MemoryAccounts()
+    accounts.now_ms = clock.now_ms
     providers = make_providers(clock)
     feed = Feed(
         providers,
@@ -500,6 +599,7 @@ async def a_house(
         clock,
         poll_interval_seconds=POLL_SECONDS,
         timeout_seconds=TIMEOUT_SECONDS,
+        requests_per_minute=requests_per_minute,
         rng=SteadyRandom(),
     )
     board.on_demand = feed.demand_changed
@@ -556,6 +656,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "PING": {},
     "LOGOUT": {},
     "TOKEN": {},
+    "TOKENS": {},
+    "REVOKE": {},
+    "PASSWORD": {"password": PASSWORD, "new_password": "battery staple"},
     "SESSIONS": {},
     "KICK": {"session": "s2"},
     "ANNOUNCE": {"text": "Hello."},

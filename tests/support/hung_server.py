@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stocktrack.app import App, raise_descriptor_limit, serve
 from stocktrack.config import load_settings
-from stocktrack.providers.base import QuoteAnswer
+from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.system.logs import configure_logs
 
@@ -15,6 +15,8 @@ class HungSource:
     """Waits in a system call, out of reach of everybody, for what will never come."""
 
     name = "hung"
+    is_free = False
+    symbols_a_request = 50
 
     def __init__(self) -> None:
         self._pool = BlockingPool("hung", 2)
@@ -27,7 +29,7 @@ class HungSource:
         """Give the pool up; its threads hang."""
         self._pool.close()
 
-    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         await self._pool.run(self._sockets[0].recv, len(symbols))
         raise AssertionError("nobody sends anything")
 

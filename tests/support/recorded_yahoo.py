@@ -92,16 +92,18 @@ class RecordedYahoo:
 
 
 @asynccontextmanager
-async def recorded_yahoo(*, rebase: str = "week") -> AsyncIterator[RecordedYahoo]:
+async def recorded_yahoo(*, rebase: str = "week", fixtures: Path | None = None) -> AsyncIterator[RecordedYahoo]:
     """The stub in a process of its own until the block ends.
 
     `rebase` moves the recorded times by whole weeks to today ("week"), to now ("now"), or leaves them ("off").
+    `fixtures` is another folder of answers than the recorded ones; they are told exactly as they stand there.
     """
     folder = yahoo_folder()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(folder / "yahoo_stub.py"),
         *("--port", "0", "--rebase", rebase),
+        *(("--fixtures", str(fixtures), "--raw", "--no-gzip") if fixtures is not None else ()),
         stdout=asyncio.subprocess.PIPE,
         # It may be read-only.
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},

@@ -1,18 +1,22 @@
 """What the tests of the accounts stand on: a hasher that does what it is told, and logins that are waited for."""
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import jwt
 import pytest
 
 from stocktrack.accounts.accounts import Accounts
+from stocktrack.accounts.identity import Identity
 from stocktrack.accounts.line import HashLine
-from stocktrack.accounts.tokens import TokenSigner
+from stocktrack.accounts.tokens import DAY_SECONDS, TokenSigner
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason
-from stocktrack.storage.store import Store
+from stocktrack.scopes import Scope
+from stocktrack.storage.store import Store, TokenRow, UserRow
 
 HERE = "127.0.0.1"
 RIGHT = "correct horse"
@@ -96,19 +100,39 @@ def unstarted(store: Store, clock: ManualClock, *, failures: int) -> Accounts:
     return Accounts(store, clock, open_signer=lambda: TokenSigner(SECRET, clock), login_failures_per_minute=failures)
 
 
+def a_token(clock: ManualClock, days: int = 1, *, scope: Scope = Scope.FULL) -> TokenRow:
+    """The row of a token that is made now."""
+    now = clock.now_ms()
+    return TokenRow("kabc", None, scope, now, (now // 1000 + days * DAY_SECONDS) * 1000)
+
+
+def an_old_token(secret: bytes, user: UserRow, clock: ManualClock, days: int = 30) -> str:
+    """A token as it was made before tokens had an id and a scope."""
+    now = clock.now_ms() // 1000
+    payload = {
+        "iss": "stocktrack",
+        "sub": user.name,
+        "iat": now,
+        "exp": now + days * DAY_SECONDS,
+        "since": user.created_at_ms,
+        "epoch": user.token_epoch,
+    }
+    return jwt.encode(payload, hashlib.sha256(secret).digest(), algorithm="HS256")
+
+
 async def failure(accounts: Accounts, name: str, password: str, address: str = HERE) -> CommandError:
     with pytest.raises(CommandError) as caught:
         await accounts.verify(name, password, address)
     return caught.value
 
 
-async def outcomes(*logins: asyncio.Task[None]) -> list[Reason | None]:
+async def outcomes(*logins: asyncio.Task[Identity]) -> list[Reason | None]:
     """Of each login the reason of its failure, or None where it succeeded."""
     results = await asyncio.gather(*logins, return_exceptions=True)
     reasons: list[Reason | None] = []
     for result in results:
-        assert result is None or isinstance(result, CommandError), result
-        reasons.append(result.reason if result is not None else None)
+        assert isinstance(result, Identity | CommandError), result
+        reasons.append(result.reason if isinstance(result, CommandError) else None)
     return reasons
 
 
@@ -116,7 +140,7 @@ def line_of(accounts: Accounts) -> HashLine:
     return accounts._logins._line
 
 
-def login(accounts: Accounts, name: str, password: str, address: str = HERE) -> asyncio.Task[None]:
+def login(accounts: Accounts, name: str, password: str, address: str = HERE) -> asyncio.Task[Identity]:
     return asyncio.create_task(accounts.verify(name, password, address))
 
 

@@ -288,8 +288,12 @@ def _answer(command: Command, pushed: dict[str, None]) -> Reply:
             company = CompanyInfo(symbol=command.symbol, name=STOCKS[command.symbol][0], sector="Technology")
             return InfoReply(id=command.id, company=company)
         case Dividends():
-            paid = (Dividend(date=date(2024, 2, 9), amount=0.24), Dividend(date=date(2023, 11, 10), amount=0.24))
-            return DividendsReply(id=command.id, symbol=command.symbol, dividends=paid[: command.limit])
+            paid = tuple(
+                Dividend(date=ex_date, amount=0.24, currency="USD")
+                for ex_date in (date(2024, 2, 9), date(2023, 11, 10))
+            )
+            dividends = paid[: command.limit]
+            return DividendsReply(id=command.id, symbol=command.symbol, currency="USD", dividends=dividends)
         case Search():
             found = [
                 Match(symbol=symbol, name=name)

@@ -13,7 +13,7 @@ ADDED_AT_MS = 1_712_331_900_000
 @contextlib.asynccontextmanager
 async def opened(url: str | Path, *, busy_timeout_seconds: float = 5.0) -> AsyncIterator[Store]:
     """The store at an address, or in an SQLite file; with PostgreSQL its tables must be there."""
-    address = f"sqlite+aiosqlite:///{url}" if isinstance(url, Path) else url
+    address = f"sqlite:///{url}" if isinstance(url, Path) else url
     store = Store(address, busy_timeout_seconds=busy_timeout_seconds)
     await store.open()
     try:

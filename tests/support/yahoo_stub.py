@@ -108,6 +108,8 @@ class YahooStub:
         self.charts: dict[str, Fields] = {}
         self.summaries: dict[str, Fields] = {}
         self.matches: dict[str, list[Fields]] = {}
+        # Symbols that a v7 request with them in it is answered with this status for.
+        self.poison: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
         self.quote_requests: list[list[str]] = []
         self.chart_requests: list[str] = []
@@ -193,6 +195,9 @@ class YahooStub:
     async def _quote(self, request: web.BaseRequest) -> web.StreamResponse:
         symbols = request.query["symbols"].split(",")
         self.quote_requests.append(symbols)
+        poison = next((self.poison[symbol] for symbol in symbols if symbol in self.poison), None)
+        if poison is not None:
+            return await self._answer("quote", lambda: web.Response(status=poison, text="<html>bad</html>"))
         found = [self.rows[symbol] for symbol in symbols if symbol in self.rows]
         body = in_envelope("quoteResponse", found)
         return await self._answer("quote", lambda: self._if_crumbed(request, lambda: web.json_response(body)))
@@ -218,9 +223,9 @@ def _one(endpoint: str, result: Fields | None) -> web.Response:
 
 
 @asynccontextmanager
-async def running_yahoo_stub() -> AsyncIterator[YahooStub]:
-    """A stub that listens on a free port of the loopback until the block ends."""
-    stub = YahooStub()
+async def running_yahoo_stub(stub: YahooStub | None = None) -> AsyncIterator[YahooStub]:
+    """A stub, `stub` where given, that listens on a free port of the loopback until the block ends."""
+    stub = stub or YahooStub()
     # Not `web.Application`: its router would refuse the absolute addresses that a proxy is sent.
     runner = web.ServerRunner(web.Server(stub.handle), shutdown_timeout=0)
     await runner.setup()

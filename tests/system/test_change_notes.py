@@ -57,7 +57,7 @@ def test_a_running_server_repeats_what_is_noted_from_its_start_on_once(
         ("token_made", "ann", "cli"),
         ("user_removed", "bob", "cli"),
     ]
-    assert logs[0]["days"] == "3"
+    assert logs[0]["days"] == 3
 
 
 def test_a_file_that_is_new_or_was_rotated_is_read_from_its_beginning(

@@ -95,7 +95,7 @@ def test_what_is_below_the_level_is_not_written(log_format: LogFormat, written: 
 
 def test_chatty_libraries_are_heard_from_their_warnings_on_even_at_debug(written: Written) -> None:
     configure_logs("console", "debug")
-    logging.getLogger("aiosqlite").debug("executing INSERT INTO users")
+    logging.getLogger("sqlalchemy").debug("executing INSERT INTO users")
     logging.getLogger("asyncio").info("using a selector")
     logging.getLogger("yfinance").error("$NOPE: possibly delisted")
     assert written() == ""

@@ -67,7 +67,18 @@ def test_a_tone_tells_the_direction(change: float | None, tone: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0s"), (-5, "0s"), (59, "59s"), (60, "1m"), (3_600, "1h"), (90_000, "1d"), (1e12, "9999d")],
+    [
+        (0, "0s"),
+        (-5, "0s"),
+        (59, "59s"),
+        (60, "1m"),
+        (3_600, "1h"),
+        (90_000, "1d"),
+        (1e12, "9999d"),
+        (-60, "-1m"),
+        (-7_200, "-2h"),
+        (-1e12, "-999d"),
+    ],
 )
 def test_an_age_is_told_in_its_largest_unit(seconds: float, text: str) -> None:
     assert age_text(NOW_MS, NOW_MS + int(seconds * 1000)) == text

@@ -1,8 +1,10 @@
 """REST under /api/v1 over a real connection: the protocol's answers, its limits, and errors as problem details."""
 
+import asyncio
+import contextlib
 import html.parser
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,10 @@ from structlog.testing import capture_logs
 from fakes import ScriptedProvider
 from live_server import PASSWORD, LiveServer, live_server, until
 from stocktrack.clock import ManualClock
+from stocktrack.errors import Reason, SessionEnd
 from stocktrack.quotes import Dividend
+from stocktrack.sessions.open_sessions import LOGIN_LOOK_SECONDS
+from stocktrack.sessions.session import Session
 
 API = "/api/v1"
 
@@ -72,6 +77,7 @@ async def test_a_login_gives_a_token_that_every_door_takes(scene: Scene) -> None
         ({"username": "ann", "password": 7}, (400, "invalid_command")),
         ({"username": "ann", "password": PASSWORD, "days": 0}, (400, "invalid_command")),
         ({"username": "ann", "password": PASSWORD, "admin": True}, (400, "invalid_command")),
+        ({"username": "ann", "password": PASSWORD, "scope": "all"}, (400, "invalid_command")),
     ],
 )
 async def test_a_login_that_cannot_be_is_a_problem_that_repeats_no_password(
@@ -103,6 +109,66 @@ async def test_a_revoked_token_counts_no_more_although_its_session_is_open(scene
     assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200
     await scene.server.app.accounts.revoke_tokens("ann")
     assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 401
+
+
+async def test_tokens_are_listed_and_revoked_and_each_has_a_session_of_its_own_scope(scene: Scene) -> None:
+    login = {"username": "ann", "password": PASSWORD, "name": "board", "scope": "read"}
+    made = (await scene.http.post(f"{API}/login", json=login)).json()
+    assert made["scope"] == "read"
+    board = {"Authorization": f"Bearer {made['token']}"}
+    listed = (await scene.ask("GET", "/tokens")).json()["tokens"]
+    assert {(token["name"], token["scope"]) for token in listed} == {("REST login", "full"), ("board", "read")}
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL", headers=board)).status_code == 200
+    assert problem(await scene.ask("PUT", "/stocks/AAPL", headers=board)) == (403, "not_permitted")
+    for method, path in (("GET", "/tokens"), ("DELETE", "/tokens")):
+        assert problem(await scene.ask(method, path, headers=board)) == (403, "not_permitted")
+    assert (await scene.ask("PUT", "/stocks/AAPL")).status_code == 200
+    assert (await scene.ask("DELETE", f"/tokens/{made['token_id']}")).json()["revoked"] == [made["token_id"]]
+    assert problem(await scene.ask("GET", "/quotes?symbols=AAPL", headers=board)) == (401, "bad_credentials")
+    assert problem(await scene.ask("DELETE", "/tokens/k0")) == (400, "invalid_command")
+    assert len((await scene.ask("DELETE", "/tokens")).json()["revoked"]) == 1
+    assert problem(await scene.ask("GET", "/tokens")) == (401, "bad_credentials")
+    await scene.clock.advance(LOGIN_LOOK_SECONDS)  # the session that asked was spared till now
+    await until(lambda: len(scene.server.app.sessions) == 0)
+
+
+async def test_tokens_of_one_scope_share_a_session_which_goes_on_when_another_is_revoked(scene: Scene) -> None:
+    tokens = [await scene.server.app.accounts.make_token("ann", 30) for _ in range(3)]
+    for token in tokens:
+        headers = {"Authorization": f"Bearer {token.text}"}
+        assert (await scene.ask("GET", "/quotes?symbols=AAPL", headers=headers)).status_code == 200
+    [session] = scene.server.app.sessions
+    await scene.server.app.accounts.revoke_token("ann", tokens[0].token_id)
+    await scene.clock.advance(LOGIN_LOOK_SECONDS)
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL", headers=headers)).status_code == 200
+    assert list(scene.server.app.sessions) == [session]
+
+
+async def test_a_password_is_changed_and_every_token_ends(scene: Scene) -> None:
+    wrong = {"password": "wrong SeCrEt", "new_password": "another one"}
+    answer = await scene.ask("POST", "/password", json=wrong)
+    assert problem(answer) == (401, "bad_credentials")
+    assert "SeCrEt" not in answer.text
+    right = {"password": PASSWORD, "new_password": "another one"}
+    assert (await scene.ask("POST", "/password", json=right)).status_code == 200
+    assert problem(await scene.ask("GET", "/stocks")) == (401, "bad_credentials")
+    login = {"username": "ann", "password": "another one"}
+    assert (await scene.http.post(f"{API}/login", json=login)).status_code == 200
+
+
+async def test_who_logs_in_for_each_of_many_runs_is_never_locked_out_by_the_number_of_tokens(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("stocktrack.storage.store", "stocktrack.web.rest"):
+        monkeypatch.setattr(f"{module}.MAX_TOKENS", 3)
+    await scene.server.app.accounts.make_token("ann", 30, name="laptop")
+    login = {"username": "ann", "password": PASSWORD}
+    for _ in range(4):
+        answer = await scene.http.post(f"{API}/login", json=login)
+        assert answer.status_code == 200, answer.text
+    headers = {"Authorization": f"Bearer {answer.json()['token']}"}
+    listed = (await scene.ask("GET", "/tokens", headers=headers)).json()["tokens"]
+    assert sorted(token["name"] for token in listed) == ["REST login", "REST login", "laptop"]
 
 
 async def test_an_answer_is_the_reply_of_the_protocol(scene: Scene) -> None:
@@ -181,6 +247,27 @@ async def test_saved_stocks_are_added_replaced_and_removed_and_no_price_is_pushe
     assert (await tcp.ask({"type": "MY_STOCKS"}))["symbols"] == []
 
 
+async def test_what_is_over_the_budget_of_a_user_is_a_429_with_the_time_to_wait(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with (
+        live_server(tmp_path, ScriptedProvider(clock), clock=clock, web=True, user_upstream_burst=1) as server,
+        httpx2.AsyncClient(base_url=server.web_url) as http,
+    ):
+        login = await http.post(f"{API}/login", json={"username": "ann", "password": PASSWORD})
+        headers = {"Authorization": f"Bearer {login.json()['token']}"}
+        tcp = await server.log_in()
+        assert (await tcp.ask({"type": "SEARCH", "query": "apple"}))["code"] == 200
+        answer = await http.get(f"{API}/quotes?symbols=AAPL", headers=headers)
+        assert problem(answer) == (429, "rate_limited")
+        assert (answer.headers["retry-after"], answer.json()["missing"]) == (
+            "1",
+            [{"symbol": "AAPL", "code": 429, "reason": "rate_limited", "retry_after_ms": 1_000}],
+        )
+        assert problem(await http.get(f"{API}/company/AAPL", headers=headers)) == (429, "rate_limited")
+        await clock.advance(1)
+        assert (await http.get(f"{API}/quotes?symbols=AAPL", headers=headers)).status_code == 200
+
+
 async def test_the_limit_of_commands_holds_for_a_user_over_all_requests_and_not_for_another(scene: Scene) -> None:
     for _ in range(19):
         assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200
@@ -208,13 +295,101 @@ async def test_all_requests_of_a_user_are_one_session_that_an_administrator_can_
 
 async def test_bad_requests_in_a_row_do_not_lock_a_user_out(scene: Scene) -> None:
     for _ in range(45):
+        await scene.clock.advance(0.1)
         assert (await scene.ask("GET", "/quotes?symbols=A%20B")).status_code == 400
     assert (await scene.ask("GET", "/quotes?symbols=AAPL")).status_code == 200
 
 
+@contextlib.asynccontextmanager
+async def limited(folder: Path, *, max_sessions_per_user: int) -> AsyncIterator[Scene]:
+    """A server where a user has few sessions."""
+    clock = ManualClock()
+    market = ScriptedProvider(clock)
+    limits: dict[str, Any] = {"max_sessions_per_user": max_sessions_per_user, "command_burst": 1_000}
+    async with (
+        live_server(folder, market, clock=clock, web=True, **limits) as server,
+        httpx2.AsyncClient(base_url=server.web_url) as http,
+    ):
+        yield Scene(server, market, clock, http, (await server.app.accounts.make_token("ann", 1)).text)
+
+
+QUOTES, BAD = "/quotes?symbols=AAPL", "/quotes?symbols=a%20b!"
+
+
+async def test_bad_requests_one_after_another_and_together_with_several_tokens_leave_a_user_one_session(
+    tmp_path: Path,
+) -> None:
+    async with limited(tmp_path, max_sessions_per_user=3) as scene:
+        tokens = [scene.token, (await scene.server.app.accounts.make_token("ann", 2)).text]
+        for number in range(60):
+            headers = {"Authorization": f"Bearer {tokens[number % 2]}"}
+            assert (await scene.ask("GET", BAD, headers=headers)).status_code == 400
+        await asyncio.gather(
+            *(scene.ask("GET", BAD, headers={"Authorization": f"Bearer {token}"}) for token in tokens * 30)
+        )
+        assert [session.door for session in scene.server.app.sessions] == ["rest"]
+        # Two more are allowed, and both can be had.
+        await scene.server.log_in()
+        await scene.server.log_in()
+        assert (await scene.ask("GET", QUOTES)).status_code == 200
+
+
+async def test_first_requests_that_come_together_share_the_one_session_that_is_allowed(tmp_path: Path) -> None:
+    async with limited(tmp_path, max_sessions_per_user=1) as scene:
+        answers = await asyncio.gather(*(scene.ask("GET", QUOTES) for _ in range(12)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert len(scene.server.app.sessions) == 1
+
+
+def _twenty_bad_lines(session: Session) -> None:
+    while session.is_open:
+        session.count_bad_line()
+
+
+def _three_wrong_logins(session: Session) -> None:
+    while not session.count_wrong_login():
+        pass
+
+
+ENDS: dict[str, Callable[[Session], object]] = {
+    "somebody else": lambda session: session.end(SessionEnd(Reason.NOT_PERMITTED, "An administrator ended it.")),
+    "too many errors": _twenty_bad_lines,
+    "wrong logins": _three_wrong_logins,
+    "itself": Session.log_out,
+    "its connection": lambda session: session.connection.abort(),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+async def test_whatever_ends_a_session_the_next_requests_get_a_new_one_and_the_old_one_is_closed(
+    tmp_path: Path, how: str
+) -> None:
+    async with limited(tmp_path, max_sessions_per_user=1) as scene:
+        for _ in range(3):
+            assert (await scene.ask("GET", QUOTES)).status_code == 200
+            [session] = scene.server.app.sessions
+            ENDS[how](session)
+            answers = await asyncio.gather(*(scene.ask("GET", path) for path in (QUOTES, BAD, QUOTES)))
+            assert [answer.status_code for answer in answers] == [200, 400, 200]
+            [new] = scene.server.app.sessions
+            assert new is not session
+
+
+async def test_a_session_that_ends_late_takes_no_newer_one_with_it(tmp_path: Path) -> None:
+    async with limited(tmp_path, max_sessions_per_user=1) as scene:
+        await scene.ask("GET", QUOTES)
+        [old] = scene.server.app.sessions
+        old.log_out()
+        await scene.ask("GET", QUOTES)
+        [new] = scene.server.app.sessions
+        old.connection.end()
+        await scene.ask("GET", QUOTES)
+        assert list(scene.server.app.sessions) == [new]
+
+
 async def test_the_operations_are_described_and_listed_without_another_host(scene: Scene) -> None:
     schema = (await scene.http.get("/openapi.json")).json()
-    paths = {"/login", "/quotes", "/news", "/search", "/stocks"} | {
+    paths = {"/login", "/tokens", "/tokens/{token_id}", "/password", "/quotes", "/news", "/search", "/stocks"} | {
         f"/{what}/{{symbol}}" for what in ("company", "dividends", "stocks")
     }
     assert set(schema["paths"]) == {API + path for path in paths}

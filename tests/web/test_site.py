@@ -140,6 +140,39 @@ async def test_a_server_that_should_get_no_clients_is_not_ready_and_says_why(tmp
         assert (await http.get("/healthz")).status_code == 200
 
 
+@pytest.mark.parametrize("task", ["feed poll", "session deadlines"])
+async def test_a_task_that_fails_shows_in_readyz_and_in_the_metrics_until_it_is_well_again(
+    tmp_path: Path, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    async with (
+        live_server(tmp_path, ScriptedProvider(clock), clock=clock, web=True) as server,
+        httpx2.AsyncClient(base_url=server.web_url) as http,
+    ):
+        ann = await server.log_in()
+        assert (await ann.ask({"type": "SUBSCRIBE", "symbol": "AAPL"}))["code"] == 200
+
+        def raises(*_: object) -> None:
+            raise KeyError(f"a mistake in {tmp_path}")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(server.app.feed._demand, "wanted", raises)
+            broken.setattr(server.app.sessions, "check_deadlines", raises)
+            await clock.advance(5)
+            ready = await http.get("/readyz")
+            reasons = ready.json()["reasons"]
+            assert ready.status_code == 503
+            assert [reason for reason in reasons if f"'{task}'" in reason]
+            assert str(tmp_path) not in ready.text
+            failures = f'stocktrack_task_failures_total{{task="{task}"}} '
+            assert [line for line in (await http.get("/metrics")).text.splitlines() if line.startswith(failures)] != [
+                f"{failures}0.0"
+            ]
+        await clock.advance(60)
+        ready = await http.get("/readyz")
+        assert (ready.status_code, ready.json()) == (200, {"ready": True, "reasons": []})
+
+
 async def test_the_metrics_tell_sessions_prices_commands_and_sources(tmp_path: Path) -> None:
     clock = ManualClock()
     market = ScriptedProvider(clock)

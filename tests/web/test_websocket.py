@@ -331,7 +331,7 @@ async def test_ten_slow_handshakes_are_closed_and_an_honest_client_is_served_mea
     slow = [await BareSocket.connect(scene.server) for _ in range(10)]
     for number, bare in enumerate(slow):
         # Some say nothing, some begin, and some trickle: none of that buys time.
-        bare.writer.write(b"GET /ws HTTP/1.1\r\nHost: x\r\nX-Slow: "[: 5 * number])
+        bare.writer.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nX-Slow: "[: 5 * number])
     async with logged_in(scene.server) as client:
         assert (await client.ask({"type": "PING"}))["code"] == 200
         for bare in slow:
@@ -344,7 +344,7 @@ async def test_ten_slow_handshakes_are_closed_and_an_honest_client_is_served_mea
 
 async def test_a_head_without_end_is_refused(scene: Scene) -> None:
     bare = await BareSocket.connect(scene.server)
-    bare.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Long: " + b"y" * 100_000)
+    bare.writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Long: " + b"y" * 100_000)
     answer = await bare.reader.read()
     assert answer.startswith(b"HTTP/1.1 431 ")
     bare.close()
@@ -365,7 +365,7 @@ async def test_a_token_in_the_query_logs_in_and_is_never_logged(scene: Scene, ca
         await bare.handshake(f"/nowhere?token={token}")
         bare.close()
         bare = await BareSocket.connect(scene.server)
-        bare.writer.write(f"GET /api/v1/quotes?token={token} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        bare.writer.write(f"GET /api/v1/quotes?token={token} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert (await bare.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 401")
         bare.close()
         bare = await BareSocket.connect(scene.server)
@@ -404,7 +404,7 @@ async def test_plain_http_at_a_port_of_tls_is_told_what_to_do(tmp_path: Path) ->
     certificate = write_certificate(tmp_path)
     async with live_server(tmp_path, ScriptedStream(clock), clock=clock, web=True, **certificate) as server:
         bare = await BareSocket.connect(server)
-        bare.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        bare.writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         async with asyncio.timeout(5):
             answer = await bare.reader.read()
         assert answer.startswith(b"HTTP/1.1 400 ")

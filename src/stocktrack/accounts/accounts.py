@@ -3,20 +3,25 @@
 A user's row is read at every login: what another process changed takes effect at once.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from stocktrack.accounts.identity import HeldToken, Identity, new_token_id
 from stocktrack.accounts.line import MAX_WAITING_LOGINS
 from stocktrack.accounts.logins import Logins
 from stocktrack.accounts.passwords import Argon2Hasher, HashingPool, PasswordHasher, checked_password
 from stocktrack.accounts.throttle import LoginThrottle
 from stocktrack.clock import Clock
-from stocktrack.errors import CommandError, LoginError, Reason
-from stocktrack.messages import MAX_TOKEN_DAYS, Username
-from stocktrack.storage.store import Store, UserRow
+from stocktrack.errors import CommandError, LoginError, Reason, StorageError
+from stocktrack.messages import MAX_TOKEN_DAYS, TokenName, Username
+from stocktrack.quotes import shown
+from stocktrack.scopes import Scope
+from stocktrack.storage.store import Store, TokenRow, UserRow
 
 if TYPE_CHECKING:
     # The JWT library is for those who use tokens.
@@ -25,7 +30,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 NO_PASSWORD = "!"  # noqa: S105 - stands where a user's hash would, as in /etc/shadow; no password ever matches it
+NOTE_SECONDS = 60.0  # so often it is written down which tokens were used
 _USERNAME: TypeAdapter[str] = TypeAdapter(Username)
+_TOKEN_NAME: TypeAdapter[str] = TypeAdapter(TokenName)
 
 
 class Accounts:
@@ -53,6 +60,8 @@ class Accounts:
         self._throttle = LoginThrottle(clock, login_failures_per_minute)
         self._pool = HashingPool(hasher or Argon2Hasher())
         self._logins = Logins(self._pool, store, clock, self._throttle, max_waiting=max_waiting_logins)
+        self._used_at_ms: dict[str, int] = {}  # by the token's id, what is not written down yet
+        self._noting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Get ready for logins: open the signer of tokens, and make the hash that stands in for unknown users."""
@@ -60,66 +69,123 @@ class Accounts:
         await self._logins.start()
 
     async def close(self) -> None:
-        """End the hashing; the database stays open."""
+        """End the hashing, and write down which tokens were used; the database stays open."""
         await self._logins.close()
         self._pool.close()
+        if self._noting is not None:
+            self._noting.cancel()
+            await asyncio.gather(self._noting, return_exceptions=True)
+            await self._note_uses()
 
-    async def verify(self, name: str, password: str | None, address: str) -> None:
-        """Return where the password is right, or where the name is on the allowlist and has none.
+    async def verify(self, name: str, password: str | None, address: str, *, by_name: bool = True) -> Identity:
+        """Who it is, where the password is right; or, with `by_name`, where the name is on the allowlist and has none.
 
-        `CommandError` where it is wrong (the same, at the same cost, for a name that nobody has), and where there were
-        too many wrong ones; `StorageError` where nobody can tell.
+        `CommandError` where it is wrong (the same, at the same cost, for a name that nobody has and for one who was
+        disabled), and where there were too many wrong ones; `StorageError` where nobody can tell.
         """
         user = await self._store.user(name)
         has_password = user is not None and user.password_hash != NO_PASSWORD
-        if name in self._allowlist and not has_password:
+        is_listed = by_name and name in self._allowlist and not has_password
+        if is_listed and not (user is not None and user.is_disabled):
             if user is None:
                 await self._enrol(name)
-            return
-        password_hash = user.password_hash if user is not None and has_password else None
+                user = await self._store.user(name)
+            if user is not None:
+                return Identity.of(user)
+        may_log_in = user is not None and has_password and not user.is_disabled
+        password_hash = user.password_hash if user is not None and may_log_in else None
         given = (password or "").encode("utf-8", "surrogatepass")
         try:
             await self._logins.verify(name, password_hash, given, address)
         except CommandError as error:
             raise LoginError(error, user.name if user is not None else None) from None
+        assert user is not None  # noqa: S101 - no password is right for a name without a hash
+        return Identity.of(user)
 
-    async def verify_token(self, token: str, address: str) -> str:
-        """The name of the user whose token it is; `CommandError`, always the same, for every other text.
+    async def verify_token(self, token: str, address: str) -> Identity:
+        """Who it is whose token it is; `CommandError`, always the same, for every other text.
 
         It costs no password hash. A wrong one counts against the address alone: the name in it is anybody's claim.
         """
+        now_ms = self._clock.now_ms()
         claims = self._opened_signer().read(token)
         user = await self._store.user(claims.name) if claims is not None else None
-        if user is None or claims != (user.name, user.created_at_ms, user.token_epoch):
-            self._throttle.count_address(address)
-            raise CommandError(
-                Reason.BAD_CREDENTIALS,
-                "This token is wrong, has expired or was revoked. Log in with the password; "
-                "`stocktrack login` stores a new token.",
-            )
-        return user.name
+        whose = None
+        if claims is not None and user is not None and claims.created_at_ms == user.created_at_ms:
+            whose = user.name
+            held = HeldToken(claims.token_id, claims.scope, claims.expires_at_ms, claims.epoch)
+            identity = Identity.of(user, held)
+            if identity.counts(user, now_ms):
+                if claims.token_id is not None:
+                    self._used(claims.token_id, now_ms)
+                return identity
+        self._throttle.count_address(address)
+        error = CommandError(
+            Reason.BAD_CREDENTIALS,
+            "This token is wrong, has expired or was revoked. Log in with the password; "
+            "`stocktrack login` stores a new token.",
+        )
+        raise LoginError(error, whose)
 
-    async def make_token(self, name: str, days: int) -> "IssuedToken":
-        """A token for a user, good for 1 to 365 days; `CommandError` where there is no such user, or no password."""
+    async def user(self, name: str) -> UserRow | None:
+        """The row of a user at this moment."""
+        return await self._store.user(name)
+
+    async def make_token(
+        self,
+        username: str,
+        days: int,
+        *,
+        name: str | None = None,
+        scope: Scope = Scope.FULL,
+        identity: Identity | None = None,
+    ) -> "IssuedToken":
+        """A token for a user, good for 1 to 365 days; with `identity` only as long as that counts.
+
+        `CommandError` where there is no such user, no password, or too many tokens.
+        """
         if not 1 <= days <= MAX_TOKEN_DAYS:
             raise CommandError(Reason.INVALID_COMMAND, f"A token is valid for 1 to {MAX_TOKEN_DAYS} days.")
-        user = await self._store.user(_checked_name(name))
+        signer = self._opened_signer()
+        label = None if name is None else _checked_token_name(name)
+        now_ms, expires_at_ms = self._clock.now_ms(), signer.expiry_ms(days)
+        token = TokenRow(new_token_id(), label, scope, now_ms, expires_at_ms)
+
+        def may(user: UserRow) -> bool:
+            if user.password_hash == NO_PASSWORD:
+                # The token would outlive the allowlist.
+                raise CommandError(Reason.NOT_PERMITTED, f"{username!r} has no password, and so gets no token.")
+            return identity is None or identity.counts(user, now_ms)
+
+        user = await self._store.add_token(_checked_name(username), token, may=may)
         if user is None:
-            raise _no_user(name)
-        if user.password_hash == NO_PASSWORD:
-            # The token would outlive the allowlist.
-            raise CommandError(Reason.NOT_PERMITTED, f"{name!r} has no password, and so gets no token.")
-        return self._opened_signer().make(user.name, user.created_at_ms, user.token_epoch, days=days)
+            raise _no_user(username) if identity is None else _ended()
+        return signer.make(user.name, user.created_at_ms, user.token_epoch, token)
 
-    async def revoke_tokens(self, name: str) -> None:
-        """End all tokens of a user, here and in every other process; sessions that are open stay."""
-        if not await self._store.revoke_tokens(_checked_name(name)):
-            raise _no_user(name)
+    async def tokens(self, username: str) -> Sequence[TokenRow]:
+        """The tokens of a user that are valid, the oldest first; `CommandError` where there is no such user."""
+        if await self._store.user(_checked_name(username)) is None:
+            raise _no_user(username)
+        rows = await self._store.tokens(username, now_ms=self._clock.now_ms())
+        used = self._used_at_ms
+        return [replace(row, last_used_at_ms=used.get(row.token_id, row.last_used_at_ms)) for row in rows]
 
-    async def is_admin(self, name: str) -> bool:
-        """Whether the user is an administrator at this moment."""
-        user = await self._store.user(name)
-        return user is not None and user.is_admin
+    async def revoke_token(self, username: str, token_id: str) -> None:
+        """End one token of a user, and the sessions that it opened, here and in every other process."""
+        if await self._store.user(_checked_name(username)) is None:
+            raise _no_user(username)
+        if not await self._store.revoke_token(username, token_id):
+            raise CommandError(Reason.INVALID_COMMAND, f"{username!r} has no token {shown(token_id)}.")
+
+    async def revoke_tokens(self, username: str, *, end_sessions: bool = False) -> frozenset[str]:
+        """End all tokens of a user and the sessions that they opened, here and in every other process.
+
+        With `end_sessions` the other sessions of the user end as well. Returns the ids of the tokens.
+        """
+        revoked = await self._store.revoke_tokens(_checked_name(username), end_sessions=end_sessions)
+        if revoked is None:
+            raise _no_user(username)
+        return revoked
 
     async def set_admin(self, name: str, is_admin: bool) -> None:
         """Make a user an administrator, or an ordinary user again; it takes effect at once."""
@@ -136,17 +202,63 @@ class Accounts:
         """All users by name."""
         return await self._store.users()
 
-    async def change_password(self, name: str, password: str) -> None:
-        """Change a user's password; it takes effect at the next login, here and in every other process."""
+    async def change_password(self, name: str, password: str, *, keep_tokens: bool = False) -> None:
+        """Change a user's password, here and in every other process: sessions that the old one opened end.
+
+        So do the tokens, with their sessions, unless they are kept.
+        """
         checked = _checked_name(name)
         password_hash = await self._pool.hash(checked_password(password))
-        if not await self._store.set_password_hash(checked, password_hash):
+        if await self._store.change_password(checked, password_hash, keep_tokens=keep_tokens) is None:
+            raise _no_user(name)
+
+    async def change_own_password(self, identity: Identity, password: str, new_password: str, address: str) -> Identity:
+        """Change the password of whoever knows the old one, which all tokens and all other sessions end with.
+
+        Returns who the session is from now on. `CommandError` where the old one is wrong, as in `verify`, and where
+        the identity counts no longer.
+        """
+        new = checked_password(new_password)
+        user = await self._store.user(identity.name)
+        if not identity.counts(user, self._clock.now_ms()):
+            raise _ended()
+        if user is None or user.password_hash == NO_PASSWORD:
+            raise CommandError(Reason.NOT_PERMITTED, f"{identity.name!r} logs in without a password, and has none.")
+        await self.verify(identity.name, password, address)
+        password_hash = await self._logins.hash(new)
+
+        def may(user: UserRow) -> bool:
+            return identity.counts(user, self._clock.now_ms())
+
+        changed = await self._store.change_password(identity.name, password_hash, keep_tokens=False, may=may)
+        if changed is None:
+            raise _ended()
+        return Identity.of(changed)
+
+    async def set_disabled(self, name: str, is_disabled: bool) -> None:
+        """Shut a user out, whose sessions end everywhere and who keeps everything; or let one in again."""
+        if not await self._store.set_disabled(_checked_name(name), is_disabled):
             raise _no_user(name)
 
     async def remove(self, name: str) -> None:
-        """Remove a user with the saved stocks."""
+        """Remove a user with the saved stocks and the tokens; the sessions end, here and in every other process."""
         if not await self._store.remove_user(_checked_name(name)):
             raise _no_user(name)
+
+    def _used(self, token_id: str, now_ms: int) -> None:
+        """Note a use, to be written down with those of a whole minute: a login with a token writes nothing itself."""
+        self._used_at_ms[token_id] = now_ms
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.create_task(self._note_uses(NOTE_SECONDS), name="token uses")
+
+    async def _note_uses(self, seconds: float = 0.0) -> None:
+        await self._clock.sleep(seconds)
+        used_at_ms, self._used_at_ms = self._used_at_ms, {}
+        try:
+            await self._store.note_tokens(used_at_ms, now_ms=self._clock.now_ms())
+        except StorageError as error:
+            self._used_at_ms = {**used_at_ms, **self._used_at_ms}
+            log.warning("When tokens were used could not be written down.", why=str(error))
 
     def _opened_signer(self) -> "TokenSigner":
         if self._signer is None:
@@ -168,6 +280,19 @@ def _checked_name(name: str) -> str:
         raise CommandError(
             Reason.INVALID_COMMAND, "A user's name is 1 to 64 printable characters, without spaces at its ends."
         ) from None
+
+
+def _checked_token_name(name: str) -> str:
+    try:
+        return _TOKEN_NAME.validate_python(name)
+    except ValidationError:
+        raise CommandError(
+            Reason.INVALID_COMMAND, "A token's name is 1 to 64 printable characters, without spaces at its ends."
+        ) from None
+
+
+def _ended() -> CommandError:
+    return CommandError(Reason.NOT_AUTHENTICATED, "This login counts no longer: connect and log in again.")
 
 
 def _no_user(name: str) -> CommandError:

@@ -118,6 +118,21 @@ class Logins:
             if is_hopeful:
                 self._give_up(login.digest, found)
 
+    async def hash(self, password: bytes) -> str:
+        """The hash of a new password, made in the line like every other; `CommandError` where too many wait."""
+        made: list[str] = []
+
+        async def turn() -> bool:
+            made.append(await self._pool.hash(password))
+            return True
+
+        answer = self._line.join(turn)
+        try:
+            await asyncio.shield(answer)
+        finally:
+            self._line.leave(answer)
+        return made[0]
+
     async def _in_turn(self, login: Login) -> None:
         while not self._remembered.has(login.digest):
             self._throttle.check(login.name, login.address)

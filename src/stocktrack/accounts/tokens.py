@@ -2,7 +2,9 @@
 
 A token is a JSON Web Token (RFC 7519), signed with HS256 and read by no other algorithm, whatever its header asks for.
 It carries the user's name, when that user was added, and the user's token epoch: a token is valid as long as all three
-are those of the row in the database. So removing the user ends the tokens, and so does raising the epoch.
+are those of the row in the database. So removing the user ends the tokens, and so does raising the epoch. It also has
+the id by which it stands in the table of tokens, and ends when it is taken out of there; tokens that were made before
+there was such a table have no id, and are valid all the same.
 """
 
 import contextlib
@@ -19,6 +21,8 @@ import jwt
 
 from stocktrack.clock import Clock
 from stocktrack.errors import ConfigError
+from stocktrack.scopes import Scope
+from stocktrack.storage.store import TokenRow
 from stocktrack.system.files import write_private_file
 
 SECRET_FILE = "token.secret"  # noqa: S105 - the file's name
@@ -37,19 +41,28 @@ _OPTIONS: Any = {
 
 
 class Claims(NamedTuple):
-    """Whose token it is: the three values that have to be those of the user's row."""
+    """Whose token it is, the first three of which have to be those of the user's row; and which, until when, for what.
+
+    An old one has no id, and may do everything.
+    """
 
     name: str
     created_at_ms: int
     epoch: int
+    expires_at_ms: int
+    token_id: str | None = None
+    scope: Scope = Scope.FULL
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A new token and until when it is valid; the text stays out of every repr, and so out of logs."""
+    """A new token, and what is told with it; the text stays out of every repr, and so out of logs."""
 
     text: str = field(repr=False)
     expires_at_ms: int
+    token_id: str
+    name: str | None = None
+    scope: Scope = Scope.FULL
 
 
 class TokenSigner:
@@ -60,31 +73,38 @@ class TokenSigner:
         self._key = hashlib.sha256(secret).digest()
         self._clock = clock
 
-    def make(self, name: str, created_at_ms: int, epoch: int, *, days: int) -> IssuedToken:
-        """A token of a user that is valid for `days` days from now."""
-        now = self._clock.now_ms() // 1000
-        expires = now + days * DAY_SECONDS
+    def expiry_ms(self, days: int) -> int:
+        """Until when a token is valid that is made now for so many days: a whole second, as it stands in the token."""
+        return (self._clock.now_ms() // 1000 + days * DAY_SECONDS) * 1000
+
+    def make(self, name: str, created_at_ms: int, epoch: int, token: TokenRow) -> IssuedToken:
+        """A token of a user, as it stands in the table; it expires at a whole second, such as `expiry_ms` tells."""
         payload = {
             "iss": ISSUER,
             "sub": name,
-            "iat": now,
-            "exp": expires,
+            "iat": token.created_at_ms // 1000,
+            "exp": token.expires_at_ms // 1000,
             "since": created_at_ms,
             "epoch": epoch,
+            "jti": token.token_id,
+            "scope": token.scope,
         }
-        return IssuedToken(jwt.encode(payload, self._key, algorithm=_ALGORITHM), expires * 1000)
+        text = jwt.encode(payload, self._key, algorithm=_ALGORITHM)
+        return IssuedToken(text, token.expires_at_ms, token.token_id, token.name, token.scope)
 
     def read(self, text: str) -> Claims | None:
         """The claims of a token that this server signed and that has not expired; None for anything else."""
         try:
             payload = jwt.decode(text, self._key, algorithms=[_ALGORITHM], issuer=ISSUER, options=_OPTIONS)
             name, since, epoch, expires = (payload[claim] for claim in ("sub", "since", "epoch", "exp"))
-        except (jwt.PyJWTError, ValueError, RecursionError):  # the last two for a header that only looks like one
+            scope = Scope(payload["scope"] if "jti" in payload else Scope.FULL)
+        except (jwt.PyJWTError, KeyError, ValueError, RecursionError):  # the last two for what only looks like one
             return None
+        token_id = payload.get("jti")  # a text, by the library's own rule
         is_whole = isinstance(since, int) and isinstance(epoch, int) and isinstance(expires, int)
         if not is_whole or self._clock.now_ms() >= expires * 1000:
             return None
-        return Claims(name, since, epoch)
+        return Claims(name, since, epoch, expires * 1000, token_id, scope)
 
 
 def open_signer(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable[[str], object]) -> TokenSigner:

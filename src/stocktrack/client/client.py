@@ -24,6 +24,7 @@ from stocktrack.clock import Clock, RealClock
 from stocktrack.messages import (
     AnnounceReply,
     AuthReply,
+    ChangePasswordReply,
     Command,
     DividendsReply,
     GetReply,
@@ -36,13 +37,17 @@ from stocktrack.messages import (
     Notice,
     PingReply,
     Reply,
+    RevokeReply,
     SearchReply,
     SessionInfo,
     SessionsReply,
     SubscribeReply,
+    TokenInfo,
     TokenReply,
+    TokensReply,
     UnsubscribeReply,
 )
+from stocktrack.scopes import Scope
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT
 
 _REAL_CLOCK = RealClock()
@@ -202,9 +207,27 @@ class StockTrackClient:
         """The server's time."""
         return await self._call(PingReply, "PING")
 
-    async def make_token(self, days: int = 30) -> TokenReply:
-        """A token to log in with for so many days; only a login by password gets one."""
-        return await self._call(TokenReply, "TOKEN", days=days)
+    async def make_token(self, days: int = 30, *, name: str | None = None, scope: Scope = Scope.FULL) -> TokenReply:
+        """A token to log in with for so many days; only a login by password gets one.
+
+        `name` is what it is listed by; with the scope `read` it is for prices, news and lists, and changes nothing.
+        """
+        return await self._call(TokenReply, "TOKEN", days=days, name=name, scope=scope.value)
+
+    async def tokens(self) -> list[TokenInfo]:
+        """The user's tokens that are valid, the oldest first."""
+        return [*(await self._call(TokensReply, "TOKENS")).tokens]
+
+    async def revoke(self, token_id: str | None = None) -> RevokeReply:
+        """End one token of the user, or all of them, and the sessions that they opened."""
+        return await self._call(RevokeReply, "REVOKE", token_id=token_id)
+
+    async def change_password(self, password: str, new_password: str) -> ChangePasswordReply:
+        """Change the user's password from `password`; all tokens and all other sessions of the user end.
+
+        A client that reconnects later logs in with what it was given at first: make it anew with the new password.
+        """
+        return await self._call(ChangePasswordReply, "PASSWORD", password=password, new_password=new_password)
 
     async def sessions(self) -> list[SessionInfo]:
         """All open sessions of the server, in the order in which they came; for administrators, as the next two."""
@@ -215,9 +238,9 @@ class StockTrackClient:
             listed += reply.sessions
         return listed
 
-    async def kick(self, session: str) -> KickReply:
-        """End another session."""
-        return await self._call(KickReply, "KICK", session=session)
+    async def kick(self, session: str | None = None, *, username: str | None = None) -> KickReply:
+        """End another session, or all sessions of a user but this one."""
+        return await self._call(KickReply, "KICK", session=session, username=username)
 
     async def announce(self, text: str) -> AnnounceReply:
         """Tell every session that is logged in."""

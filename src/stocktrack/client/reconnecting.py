@@ -5,13 +5,21 @@ import copy
 import ssl
 from collections.abc import Callable, Mapping
 
-from stocktrack.client.errors import ClientError, NotAuthorised, NotFound, TooManyRequests, Unavailable
+from stocktrack.client.errors import (
+    BadRequest,
+    ClientError,
+    CommandFailed,
+    NotAuthorised,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
 from stocktrack.client.prices import PriceBook
 from stocktrack.client.server_connection import ServerConnection
 from stocktrack.client.state import State, StateChange
 from stocktrack.client.wire import Answer, Incoming, command_of, expect
 from stocktrack.clock import Clock, backoff_seconds, ended
-from stocktrack.errors import Code
+from stocktrack.errors import Code, Reason
 from stocktrack.messages import AuthReply, Command, Hello, Missing, Notice, SubscribeReply, UnsubscribeReply
 from stocktrack.system.addresses import address_text
 
@@ -20,6 +28,8 @@ FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 10.0
 # A connection that breaks sooner is one more failure in a row: a server that crashes at start must not be stormed.
 STEADY_SECONDS = 1.0
+# How soon symbols are asked for again that the server had no request left to check, where it does not say.
+AGAIN_SECONDS = 1.0
 
 
 class ReconnectingConnection:
@@ -60,6 +70,10 @@ class ReconnectingConnection:
         self._keeper: asyncio.Task[None] | None = None
         self._failures = 0  # in a row, connections that broke soon among them
         self._interval: float | None = None
+        # Subscriptions that the server had no request left to check when they were restored, and who asks again.
+        self._put_off: tuple[str, ...] = ()
+        self._again_seconds = AGAIN_SECONDS
+        self._asking_again: asyncio.Task[None] | None = None
         self.address = address_text(host, port)
         self.state = State.NEW
         self.hello: Hello | None = None
@@ -86,8 +100,7 @@ class ReconnectingConnection:
             if self._connection is not None:
                 await self._connection.close(Unavailable("The client was closed."))
         finally:
-            if self._keeper is not None:
-                await ended(self._keeper)
+            await ended(*(task for task in (self._keeper, self._asking_again) if task is not None))
         if self._keeper is not None and not self._keeper.cancelled():
             self._keeper.result()
 
@@ -127,14 +140,17 @@ class ReconnectingConnection:
         return connection
 
     async def _restore(self, connection: ServerConnection, seconds: float) -> None:
-        if not self.book.symbols:
+        symbols = [*self.book.symbols, *self._put_off]
+        if not symbols:
             self._arrive(connection)
             return
-        command = command_of("SUBSCRIBE", symbols=list(self.book.symbols), interval=self._interval, save=False)
+        command = command_of("SUBSCRIBE", symbols=symbols, interval=self._interval, save=False)
         try:
             # The client is connected as soon as `_take` sees the reply: the prices behind it must find it connected.
             expect(SubscribeReply, await connection.ask(command, seconds), self.address)
-        except NotFound as error:
+        except (NotFound, TooManyRequests) as error:
+            if not error.missing:
+                raise
             self.book.subscribe(())
             self._arrive(connection, error.missing)
 
@@ -142,7 +158,39 @@ class ReconnectingConnection:
         if self.state is State.CLOSED:
             raise self._absence()  # somebody closed it just before
         connection.is_established = True
+        missing = self._put_off_some(missing)
         self._change(StateChange(State.CONNECTED, missing=missing, subscribed=self.book.symbols))
+        if self._put_off:
+            work = self._ask_again(connection)
+            self._asking_again = asyncio.create_task(work, name=f"restore the rest at {self.address}")
+
+    def _put_off_some(self, missing: tuple[Missing, ...]) -> tuple[Missing, ...]:
+        """Remember what only has to be asked for again later; returns what is really missing."""
+        put_off = [each for each in missing if each.reason is Reason.RATE_LIMITED]
+        self._put_off = tuple(each.symbol for each in put_off)
+        # The last of them: one more try for all is better than one for each.
+        self._again_seconds = max((each.retry_after_ms or 0 for each in put_off), default=0) / 1000 or AGAIN_SECONDS
+        return tuple(each for each in missing if each.reason is not Reason.RATE_LIMITED)
+
+    async def _ask_again(self, connection: ServerConnection) -> None:
+        """Subscribe the rest, as soon as the server says; a connection that is lost meanwhile is restored with it."""
+        while self._put_off:
+            await self._clock.sleep(min(self._again_seconds, LONGEST_RETRY_SECONDS))
+            if connection is not self._connection or self.state is not State.CONNECTED:
+                return
+            command = command_of("SUBSCRIBE", symbols=list(self._put_off), save=False)
+            try:
+                answer = await connection.ask(command, self._timeout_seconds)
+                missing = expect(SubscribeReply, answer, self.address).missing
+            except CommandFailed as error:
+                if not error.missing:
+                    self._again_seconds = (error.retry_after_ms or 0) / 1000 or LONGEST_RETRY_SECONDS
+                    continue
+                missing = error.missing
+            except ClientError:
+                return
+            if gone := self._put_off_some(missing):
+                self._change(StateChange(State.CONNECTED, missing=gone, subscribed=self.book.symbols))
 
     async def _keep(self, connection: ServerConnection) -> None:
         """The client's one task: stay connected until it is logged out, closed, or must not come back."""
@@ -183,7 +231,7 @@ class ReconnectingConnection:
             try:
                 return await self._connect()
             except ClientError as error:
-                if isinstance(error, NotAuthorised) and not error.retryable:
+                if isinstance(error, NotAuthorised | BadRequest) and not error.retryable:
                     raise
                 cause = error
 
@@ -214,6 +262,8 @@ class ReconnectingConnection:
             asyncio.get_running_loop().call_soon(self._on_state, change)
 
     def _end(self, cause: ClientError | None) -> None:
+        if self._asking_again is not None:
+            self._asking_again.cancel()
         if self.state is not State.CLOSED:
             self._change(StateChange(State.CLOSED, cause))
             self.book.end(cause)

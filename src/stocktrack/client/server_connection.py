@@ -27,6 +27,7 @@ _FINAL_REASONS = frozenset(
         Reason.SESSION_LIMIT,
         Reason.SLOW_CLIENT,
         Reason.TOO_MANY_ERRORS,
+        Reason.INTERNAL_ERROR,
     }
 )
 

@@ -128,6 +128,15 @@ def ask_for_password(settings: ClientSettings) -> ClientSettings:
     return replace(settings, username=username, password=password)
 
 
+def ask_for_new_password(settings: ClientSettings) -> str:
+    """A new password for the user, asked for twice on the terminal without echo; errors as `ask_for_credentials`."""
+    while True:
+        new = getpass.getpass(f"New password of {settings.who}: ", sys.stderr)
+        if new and new == getpass.getpass("The same again: ", sys.stderr):
+            return new
+        sys.stderr.write("There was none, or the two differ.\n")
+
+
 def _ask_for_name(address: str) -> str:
     while True:
         sys.stderr.write(f"User name at {address}: ")

@@ -30,12 +30,21 @@ def sessions(
 
 
 def kick(
-    session: Annotated[str, typer.Argument(metavar="SESSION", help="as `stocktrack sessions` names it, such as s7")],
+    session: Annotated[
+        str | None,
+        typer.Argument(metavar="[SESSION]", help="as `stocktrack sessions` names it, such as s7", show_default=False),
+    ] = None,
     *,
+    all_of: Annotated[
+        str | None,
+        typer.Option("--all-of", metavar="NAME", help="instead: all sessions of this user", show_default=False),
+    ] = None,
     call: ServerCall,
 ) -> None:
-    """End a session; for administrators."""
-    _run(lambda client: _kick(client, session), call)
+    """End a session, or all of a user; for administrators."""
+    if (session is None) == (all_of is None):
+        raise typer.BadParameter("name one session, such as s7, or a user by --all-of NAME")
+    _run(lambda client: _kick(client, session, all_of), call)
 
 
 def announce(
@@ -75,11 +84,14 @@ def _row(info: "SessionInfo") -> str:
     return tab_separated(cells)
 
 
-async def _kick(client: "StockTrackClient", session: str) -> None:
+async def _kick(client: "StockTrackClient", session: str | None, username: str | None) -> None:
     from stocktrack.terminal.run import say
     from stocktrack.terminal.text import safe
 
-    reply = await client.kick(session)
+    reply = await client.kick(session, username=username)
+    if session is None:
+        say(f"{reply.count} sessions of {safe(username)} were ended.")
+        return
     say(f"Session {safe(reply.session)} of {safe(reply.username) or 'nobody'} was ended.")
 
 

@@ -19,7 +19,7 @@ ACCEPTS_IN_A_ROW = 8
 
 
 class Listen(Protocol):
-    """What opens the sockets: `asyncio.start_server` or a loop's `create_server`, without the first argument."""
+    """What opens the sockets: a loop's `create_server`, without its first argument."""
 
     def __call__(self, host: str, port: int, *, backlog: int, reuse_address: bool) -> Awaitable[asyncio.Server]:
         """The server that accepts there; `OSError` where it can't."""

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 # A client that pipelines without end gives way to the others after this many lines.
 LINES_IN_A_ROW = 8
+# Closing gives way after so many clients that have to be aborted.
+ABORTS_IN_A_ROW = 200
 # How long the last lines may take to be delivered, and the client to close after them.
 LINGER_SECONDS = 3.0
 # Refused clients that are given that time at once. They are no sessions, and few descriptors are spared for them.
@@ -39,6 +41,11 @@ class Client(Protocol):
     @property
     def address(self) -> str:
         """Where it comes from."""
+        ...
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether a proxy stands between."""
         ...
 
     async def greet(self, session: Session) -> bool:
@@ -100,9 +107,11 @@ class Clients:
         """Wait for the clients, whose sessions were ended, to take their last lines; then abort the rest."""
         if self._open:
             await asyncio.wait(self._open, timeout=within_seconds)
-        for task, client in self._open.items():
+        for place, (task, client) in enumerate(tuple(self._open.items()), start=1):
             client.connection.abort()
             task.cancel()
+            if place % ABORTS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
         await asyncio.gather(*self._open, return_exceptions=True)
 
     def _served(self, task: asyncio.Task[None]) -> None:
@@ -114,7 +123,9 @@ class Clients:
 
     async def _serve(self, client: Client) -> None:
         try:
-            session = self._sessions.open(client.connection, address=client.address, door=self._door)
+            session = self._sessions.open(
+                client.connection, address=client.address, door=self._door, is_forwarded=client.is_forwarded
+            )
         except SessionEnd as why:
             await self._refuse(client, farewell(why))
             return
@@ -160,6 +171,9 @@ async def _converse(client: Client, session: Session) -> None:
         line = await client.receive(session)
         if line is None:
             return
+        if (pause_seconds := session.seconds_until_turn(len(line))) > 0:
+            # Nothing is read meanwhile, so that the kernel slows the client down.
+            await session.services.clock.sleep(pause_seconds)
         if line := line.strip():
             await client.answer(session, line)
             await client.connection.drain()

@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import cast
 
+from stocktrack.doors.first_bytes import MAX_FIRST_BYTES, Speech, speech_of
 from stocktrack.errors import ConfigError
 from stocktrack.system.files import check_private_key, check_readable
 
@@ -76,8 +77,11 @@ class TlsLayer(asyncio.Protocol):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._state = _State.HANDSHAKING
         self._shaken = asyncio.Event()
-        # Whether the client has said nothing yet, or something that is no TLS.
+        self._ended = asyncio.Event()
+        # Whether the client has said nothing yet, or something that is no TLS; and what that was, once it is known.
         self.is_plain_text = True
+        self.speech: Speech | None = None
+        self._plain_text = b""
         self.failure: str | None = None
         transport.set_protocol(self)
 
@@ -85,6 +89,10 @@ class TlsLayer(asyncio.Protocol):
         """Whether the handshake succeeded; `failure` says why not. How long it may take is the caller's affair."""
         await self._shaken.wait()
         return self._state is _State.OPEN
+
+    async def input_ended(self) -> None:
+        """Return when the client has closed: for those above the input ends with what can't be decrypted."""
+        await self._ended.wait()
 
     def hand_to(self, protocol: asyncio.BaseProtocol) -> None:
         """Hand what is decrypted to another protocol from now on."""
@@ -126,9 +134,13 @@ class TlsLayer(asyncio.Protocol):
         self._flush()
 
     def _receive(self, data: bytes) -> None:
+        if self._state is _State.HANDSHAKING and self.is_plain_text:
+            self.is_plain_text = bool(self._plain_text) or not data.startswith(_HANDSHAKE_RECORD)
+            if self.is_plain_text:
+                self._receive_plain_text(data)
+                return
         self._incoming.write(data)
         if self._state is _State.HANDSHAKING:
-            self.is_plain_text = self.is_plain_text and not data.startswith(_HANDSHAKE_RECORD)
             self._tls.do_handshake()
             self._state = _State.OPEN
             self._shaken.set()
@@ -137,15 +149,26 @@ class TlsLayer(asyncio.Protocol):
         # The client said that it has nothing more to send: as at the end of a plain input, it is still answered.
         self._above.eof_received()
 
+    def _receive_plain_text(self, data: bytes) -> None:
+        """Take what is no TLS, up to where it can be told what it is: the client is answered in the same terms."""
+        self._plain_text += data
+        self.speech = speech_of(self._plain_text)
+        if self.speech is not None or len(self._plain_text) > MAX_FIRST_BYTES:
+            self._give_up("the client does not speak TLS")
+            self._above.eof_received()
+
     def eof_received(self) -> bool | None:
         """Called by the loop."""
         if self._state is _State.HANDSHAKING:
+            self.speech = speech_of(self._plain_text, is_all=True)
             self._give_up("the client closed the connection")
+        self._ended.set()
         return self._above.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
         self._give_up("the connection was lost")
+        self._ended.set()
         self._above.connection_lost(exc)
 
     def pause_writing(self) -> None:

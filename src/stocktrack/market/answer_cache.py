@@ -27,8 +27,10 @@ class AnswerCache(Generic[Key, Result]):
         self._known: OrderedDict[Key, tuple[float, Result | ProviderError | None]] = OrderedDict()
         self._in_flight: dict[Key, asyncio.Task[Result]] = {}
 
-    async def get(self, key: Key, make: Callable[[], Awaitable[Result]]) -> Result:
-        """The answer for `key`, from memory or from ``make()``."""
+    async def get(
+        self, key: Key, make: Callable[[], Awaitable[Result]], before: Callable[[], None] = lambda: None
+    ) -> Result:
+        """The answer for `key`, from memory or from ``make()``; ``before()`` may raise where that would be called."""
         until, known = self._known.get(key, (-math.inf, None))
         left = until - self._clock.monotonic()
         if left > 0:
@@ -37,6 +39,7 @@ class AnswerCache(Generic[Key, Result]):
             return cast("Result", known)
         task = self._in_flight.get(key)
         if task is None:
+            before()
             task = self._in_flight[key] = asyncio.create_task(self._make(key, make), name=f"look up {key}")
             # Asked for by nobody any more, a failure would otherwise be reported as never retrieved.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())

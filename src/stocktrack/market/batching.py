@@ -13,17 +13,23 @@ from stocktrack.errors import StockTrackError
 log = structlog.get_logger()
 
 MAX_BATCH = 500  # symbols of one call; a provider cuts it to its own size
-MAX_CALLS = 2  # calls at once; what is asked for meanwhile goes into the next
+MAX_CALLS = 2  # calls at once of one `Batches`; what is asked for meanwhile goes into the next
 
 Errors = Mapping[str, StockTrackError]
 Asked = dict[str, asyncio.Future[StockTrackError | None]]
 
 
 class Batches:
-    """Calls `fetch` with the symbols that were asked for; it returns the errors of those that it could not get."""
+    """Calls `fetch` with the symbols that were asked for; it returns the errors of those that it could not get.
 
-    def __init__(self, fetch: Callable[[Sequence[str]], Awaitable[Errors]]) -> None:
+    ``on_mistake()`` is called when `fetch` raised, which is a mistake of ours and is logged here.
+    """
+
+    def __init__(
+        self, fetch: Callable[[Sequence[str]], Awaitable[Errors]], on_mistake: Callable[[], None] = lambda: None
+    ) -> None:
         self._fetch = fetch
+        self._on_mistake = on_mistake
         # Symbols asked for but not yet in a call, and the answer that those who asked wait for.
         self._asked: Asked = {}
         self._in_flight: Asked = {}
@@ -32,13 +38,16 @@ class Batches:
 
     async def ask(self, symbols: Sequence[str]) -> Errors:
         """Have `symbols` fetched and wait for it; the errors of those that failed."""
-        errors: dict[str, StockTrackError] = {}
-        for symbol, future in {symbol: self._join(symbol) for symbol in symbols}.items():
-            # The call belongs to all who wait for it: one who goes away does not take it along.
-            error = await asyncio.shield(future)
-            if error is not None:
-                errors[symbol] = error
-        return errors
+        return await answers({symbol: self._join(symbol) for symbol in symbols})
+
+    def under_way(self, symbols: Sequence[str]) -> Asked:
+        """What is to be waited for (`answers`) for those of `symbols` that were asked for already."""
+        asked = ((symbol, self._in_flight.get(symbol) or self._asked.get(symbol)) for symbol in symbols)
+        return {symbol: future for symbol, future in asked if future is not None}
+
+    def is_in_flight(self, symbol: str) -> bool:
+        """Whether a call for `symbol` is being made."""
+        return symbol in self._in_flight
 
     async def close(self) -> None:
         """Cancel the calls, and let everybody who waits for one go on."""
@@ -76,7 +85,8 @@ class Batches:
 
     def _called(self, task: asyncio.Task[None]) -> None:
         self._calls.discard(task)
-        log_failure(task)
+        if log_failure(task):
+            self._on_mistake()
         if not task.cancelled():
             self._call()
 
@@ -91,6 +101,18 @@ class Batches:
                     future.set_result(errors.get(symbol))
 
 
+async def answers(asked: Asked) -> Errors:
+    """Wait for what was asked; the errors of the symbols that failed."""
+    errors: dict[str, StockTrackError] = {}
+    for symbol, future in asked.items():
+        # The call belongs to all who wait for it: one who goes away does not take it along. The first symbol is waited
+        # for, and the others of its call are there with it.
+        error = future.result() if future.done() else await asyncio.shield(future)
+        if error is not None:
+            errors[symbol] = error
+    return errors
+
+
 def _let_go(asked: Asked) -> None:
     """Have nobody wait for a call that will not be made."""
     for future in asked.values():
@@ -99,7 +121,9 @@ def _let_go(asked: Asked) -> None:
     asked.clear()
 
 
-def log_failure(task: asyncio.Task[None]) -> None:
-    """Log that a task of the feed failed, which is a mistake of ours."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a task of the feed failed unexpectedly", task=task.get_name(), exc_info=error)
+def log_failure(task: asyncio.Task[None]) -> bool:
+    """Log that a task of the feed failed, which is a mistake of ours; whether it did."""
+    if task.cancelled() or (error := task.exception()) is None:
+        return False
+    log.error("a task of the feed failed unexpectedly", task=task.get_name(), exc_info=error)
+    return True

@@ -28,6 +28,11 @@ class Outage:
         """How long the sources are not asked for quotes; zero or less where they may be."""
         return self._retry_at - self._clock.monotonic()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the sources of quotes are down and not asked at this moment."""
+        return self._error is not None and self.wait_seconds > 0
+
     def began(self, error: ProviderError, failed: Iterable[str]) -> None:
         """Note that all sources failed with `error`; `failed` was asked for, and nothing has renewed it meanwhile."""
         self._retry_at = self._clock.monotonic() + (error.retry_after_ms or 0) / 1000

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.market.answer_cache import AnswerCache
+from stocktrack.market.bills import Payer, charge
 from stocktrack.market.routes import Routes
 from stocktrack.providers.base import CompanySource, DividendSource, NewsSource, SearchSource
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
@@ -17,9 +18,10 @@ SEARCH_SECONDS = 600.0
 
 
 class Questions:
-    """Asks the sources. `known(symbols)` returns the errors of those of `symbols` that have no quote.
+    """Asks the sources. `known(symbols, payer)` returns the errors of those of `symbols` that have no quote.
 
-    Every question raises `ProviderError` where the sources fail, and `CommandError` where none of them offers it.
+    Every question raises `ProviderError` where the sources fail, and `CommandError` where none of them offers it, or
+    where its `payer` would have to pay a request and cannot; without a payer it is the server's own question.
     """
 
     def __init__(
@@ -27,7 +29,7 @@ class Questions:
         routes: Routes,
         clock: Clock,
         *,
-        known: Callable[[Sequence[str]], Awaitable[Mapping[str, StockTrackError]]],
+        known: Callable[[Sequence[str], Payer | None], Awaitable[Mapping[str, StockTrackError]]],
     ) -> None:
         self._routes = routes
         self._known = known
@@ -41,44 +43,56 @@ class Questions:
         for cache in (self._news, self._companies, self._dividends, self._searches):
             await cache.close()
 
-    async def news(self, limit: int) -> Sequence[Headline]:
+    async def news(self, limit: int, payer: Payer | None = None) -> Sequence[Headline]:
         """The newest headlines; `CommandError` where there are none."""
         headlines = await self._news.get(
-            "news", lambda: self._routes.first_answer(NewsSource, lambda source: source.news())
+            "news",
+            lambda: self._routes.first_answer(NewsSource, lambda source: source.news()),
+            lambda: self._charge(NewsSource, payer),
         )
         if not headlines:
             raise CommandError(Reason.NO_NEWS, "The news sources have no headlines at the moment.")
         return headlines[:limit]
 
-    async def company(self, symbol: str) -> CompanyInfo:
+    async def company(self, symbol: str, payer: Payer | None = None) -> CompanyInfo:
         """The company behind `symbol`; `CommandError` where there is none."""
         company = await self._companies.get(
-            symbol, lambda: self._routes.first_answer(CompanySource, lambda source: source.company(symbol))
+            symbol,
+            lambda: self._routes.first_answer(CompanySource, lambda source: source.company(symbol)),
+            lambda: self._charge(CompanySource, payer),
         )
         if company is None:
-            await self._refuse_unknown(symbol)
+            await self._refuse_unknown(symbol, payer)
             raise CommandError(Reason.NO_COMPANY_INFO, f"Nothing is known of a company behind {symbol}.")
         return company
 
-    async def dividends(self, symbol: str, limit: int) -> Sequence[Dividend]:
+    async def dividends(self, symbol: str, limit: int, payer: Payer | None = None) -> Sequence[Dividend]:
         """The newest dividends of `symbol`; `CommandError` where there are none."""
         dividends = await self._dividends.get(
-            symbol, lambda: self._routes.first_answer(DividendSource, lambda source: source.dividends(symbol))
+            symbol,
+            lambda: self._routes.first_answer(DividendSource, lambda source: source.dividends(symbol)),
+            lambda: self._charge(DividendSource, payer),
         )
         if not dividends:
             if dividends is None:
-                await self._refuse_unknown(symbol)
+                await self._refuse_unknown(symbol, payer)
             raise CommandError(Reason.NO_DIVIDENDS, f"{symbol} has paid no dividend that the source knows of.")
         return dividends[:limit]
 
-    async def search(self, query: str, limit: int) -> Sequence[Match]:
+    async def search(self, query: str, limit: int, payer: Payer | None = None) -> Sequence[Match]:
         """At most `limit` symbols that match `query`."""
         return await self._searches.get(
-            (query, limit), lambda: self._routes.first_answer(SearchSource, lambda source: source.search(query, limit))
+            (query, limit),
+            lambda: self._routes.first_answer(SearchSource, lambda source: source.search(query, limit)),
+            lambda: self._charge(SearchSource, payer),
         )
 
-    async def _refuse_unknown(self, symbol: str) -> None:
-        """Raise `unknown_symbol` where the sources of quotes know nothing of `symbol` either."""
-        error = (await self._known([symbol])).get(symbol)
-        if error is not None and error.reason is Reason.UNKNOWN_SYMBOL:
+    def _charge(self, kind: type[object], payer: Payer | None) -> None:
+        if self._routes.is_paid(kind):
+            charge(payer)
+
+    async def _refuse_unknown(self, symbol: str, payer: Payer | None) -> None:
+        """Raise `unknown_symbol` where the sources of quotes do not have `symbol`, or that nobody can look now."""
+        error = (await self._known([symbol], payer)).get(symbol)
+        if error is not None and error.reason in {Reason.UNKNOWN_SYMBOL, Reason.RATE_LIMITED}:
             raise error

@@ -6,13 +6,23 @@ in for it stands in `Routes.quotes` and `Routes.stream`.
 
 import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from stocktrack.clock import Clock
-from stocktrack.errors import CommandError, ProviderError, Reason
+from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
 from stocktrack.market.upstream import Upstream
-from stocktrack.providers.base import Provider, QuoteAnswer, QuoteSource, StreamSource, capability_of
+from stocktrack.providers.base import (
+    QUESTION,
+    Capability,
+    Errand,
+    Provider,
+    QuoteAnswer,
+    QuoteSource,
+    StreamSource,
+    capability_of,
+)
 
 Result = TypeVar("Result")
 Source = TypeVar("Source")
@@ -27,11 +37,13 @@ class Routes:
         clock: Clock,
         *,
         timeout_seconds: float,
+        requests_per_minute: int | None = None,
         rng: random.Random | None = None,
     ) -> None:
         rng = rng or random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
         self.upstreams = tuple(
-            Upstream(provider, clock, timeout_seconds=timeout_seconds, rng=rng) for provider in providers
+            Upstream(provider, clock, timeout_seconds=timeout_seconds, rng=rng, requests_per_minute=requests_per_minute)
+            for provider in providers
         )
 
     async def start(self) -> None:
@@ -44,12 +56,44 @@ class Routes:
         for upstream in self.upstreams:
             await upstream.provider.close()
 
-    async def quotes(self, symbols: Sequence[str], priced: Callable[[], Collection[str]]) -> QuoteAnswer:
+    async def quotes(
+        self, symbols: Sequence[str], priced: Callable[[], Collection[str]], errand: Errand = QUESTION
+    ) -> QuoteAnswer:
         """The quotes of `symbols`; `ProviderError` where every source failed.
 
         A source that has no price any more for all that `priced()` names has failed too, whatever it calls it.
         """
-        return await self.first_answer(QuoteSource, partial(_ask_quotes, symbols, priced))
+
+        async def ask(upstream: Upstream, source: QuoteSource) -> QuoteAnswer:
+            def refusal(symbol: str) -> StockTrackError | None:
+                return upstream.look_up_refusal(lambda: errand.refusal(symbol))
+
+            return await upstream.call(
+                Capability.QUOTES,
+                partial(_ask_quotes, symbols, priced, replace(errand, refusal=refusal), source),
+                requests=-(-len(symbols) // source.symbols_a_request),
+                is_poll=errand.is_poll,
+            )
+
+        return await self._first_of(QuoteSource, ask)
+
+    def paid_symbols_a_request(self) -> int | None:
+        """Of how many symbols a request for quotes brings the prices; None where none is made now, or it is free."""
+        for upstream, source in self._offering(QuoteSource)[:1]:
+            if _is_paid(upstream):
+                return source.symbols_a_request
+        return None
+
+    def is_paid(self, kind: type[Source]) -> bool:
+        """Whether an answer of the sources of this kind takes a request that somebody has to pay for."""
+        return any(_is_paid(upstream) for upstream, _ in self._offering(kind)[:1])
+
+    def pace(self, symbols: int, seconds: float) -> float:
+        """How far apart polls of so many symbols have to be, at least `seconds`; keeps room for them."""
+        for upstream, source in self._offering(QuoteSource)[:1]:
+            if upstream.ceiling is not None:
+                seconds = upstream.ceiling.pace(-(-symbols // source.symbols_a_request), seconds)
+        return seconds
 
     def stream(self) -> tuple[Upstream, StreamSource] | None:
         """The source whose stream is run: the first source of prices, where it has one."""
@@ -67,25 +111,36 @@ class Routes:
         `ProviderError` of the first where all fail, `CommandError` where none is of this kind.
         """
         capability = capability_of(kind)
-        offering = [(upstream, upstream.provider) for upstream in self.upstreams if isinstance(upstream.provider, kind)]
-        # One that failed is not asked before its back-off ends, where another can serve meanwhile.
-        ready = [(upstream, source) for upstream, source in offering if not upstream.is_backing_off(capability)]
+        return await self._first_of(kind, lambda upstream, source: upstream.call(capability, partial(ask, source)))
+
+    async def _first_of(self, kind: type[Source], ask: Callable[[Upstream, Source], Awaitable[Result]]) -> Result:
         first_error: ProviderError | None = None
-        for upstream, source in ready or offering:
+        for upstream, source in self._offering(kind):
             try:
-                return await upstream.call(capability, partial(ask, source))
+                return await ask(upstream, source)
             except ProviderError as error:
                 first_error = first_error or error
         if first_error is not None:
             raise first_error
         names = ", ".join(upstream.name for upstream in self.upstreams)
-        raise CommandError(Reason.NOT_OFFERED, f"None of this server's sources ({names}) offers {capability}.")
+        raise CommandError(Reason.NOT_OFFERED, f"None of this server's sources ({names}) offers {capability_of(kind)}.")
+
+    def _offering(self, kind: type[Source]) -> Sequence[tuple[Upstream, Source]]:
+        """The sources of this kind in the order in which they are asked."""
+        offering = [(upstream, upstream.provider) for upstream in self.upstreams if isinstance(upstream.provider, kind)]
+        # One that failed is not asked before its back-off ends, where another can serve meanwhile.
+        capability = capability_of(kind)
+        return [each for each in offering if not each[0].is_backing_off(capability)] or offering
+
+
+def _is_paid(upstream: Upstream) -> bool:
+    return not (upstream.provider.is_free or upstream.is_blocked)
 
 
 async def _ask_quotes(
-    symbols: Sequence[str], priced: Callable[[], Collection[str]], source: QuoteSource
+    symbols: Sequence[str], priced: Callable[[], Collection[str]], errand: Errand, source: QuoteSource
 ) -> QuoteAnswer:
-    answer = await source.quotes(symbols)
+    answer = await source.quotes(symbols, errand)
     expected = set(priced())
     if expected and answer.failed.keys() >= expected and not answer.quotes:
         raise next(iter(answer.failed.values()))

@@ -13,7 +13,8 @@ import typer
 
 from stocktrack.errors import CommandError, ConfigError
 from stocktrack.operations.options import ConfigFile
-from stocktrack.system.acts import Act
+from stocktrack.scopes import Scope
+from stocktrack.system.acts import ALL_TOKENS, Act
 
 if TYPE_CHECKING:
     from stocktrack.accounts.accounts import Accounts
@@ -65,6 +66,8 @@ def users_list(
                 "created_at": user.created_at_ms,
                 "saved_count": user.saved_count,
                 "is_admin": user.is_admin,
+                "is_disabled": user.is_disabled,
+                "tokens": len(user.token_ids),
             }
             for user in users
         ]
@@ -73,32 +76,55 @@ def users_list(
     from stocktrack.terminal.text import cell
 
     for user in users:
-        since = datetime.fromtimestamp(user.created_at_ms / 1000, tz=UTC).astimezone()
-        role = "\tadministrator" if user.is_admin else ""
-        typer.echo(f"{cell(user.name)}\t{user.saved_count} saved\tsince {since:%Y-%m-%d %H:%M}{role}")
+        role = ("\tadministrator" if user.is_admin else "") + ("\tdisabled" if user.is_disabled else "")
+        typer.echo(f"{cell(user.name)}\t{user.saved_count} saved\tsince {_when(user.created_at_ms)}{role}")
     if not users:
         typer.echo("There are no users yet; add one with: stocktrack users add NAME", err=True)
 
 
 @users_app.command("passwd")
-def users_passwd(name: str, *, password_stdin: PasswordStdin = False, config: ConfigFile = None) -> None:
-    """Change a user's password; it takes effect at the next login, and tokens stay."""
+def users_passwd(
+    name: str,
+    *,
+    keep_tokens: Annotated[bool, typer.Option("--keep-tokens", help="tokens, and what they opened, go on")] = False,
+    password_stdin: PasswordStdin = False,
+    config: ConfigFile = None,
+) -> None:
+    """Change a user's password: tokens end, and within seconds the sessions that are open."""
     password = _new_password(name, from_stdin=password_stdin)
     _, database = _with_accounts(
-        config, lambda accounts: accounts.change_password(name, password), Note(Act.PASSWORD_CHANGED, name)
+        config,
+        lambda accounts: accounts.change_password(name, password, keep_tokens=keep_tokens),
+        Note(Act.PASSWORD_CHANGED, name, {"keep_tokens": keep_tokens}),
     )
-    _say(
-        f"The password of {name} was changed in {database}. Tokens stay; `stocktrack users revoke {name}` ends them.",
-        database,
-    )
+    tokens = f"Tokens stay; `stocktrack users revoke {name}` ends them." if keep_tokens else "All tokens have ended."
+    _say(f"The password of {name} was changed in {database}. {tokens}", database)
     _hint_at(password)
 
 
 @users_app.command("remove")
 def users_remove(name: str, config: ConfigFile = None) -> None:
-    """Remove a user, the saved stocks and the tokens."""
+    """Remove a user, the saved stocks and the tokens; sessions that are open end within seconds."""
     _, database = _with_accounts(config, lambda accounts: accounts.remove(name), Note(Act.USER_REMOVED, name))
     _say(f"User {name} was removed from {database}.", database)
+
+
+@users_app.command("disable")
+def users_disable(name: str, config: ConfigFile = None) -> None:
+    """Shut a user out, who keeps everything; sessions that are open end within seconds."""
+    _, database = _with_accounts(
+        config, lambda accounts: accounts.set_disabled(name, True), Note(Act.USER_DISABLED, name)
+    )
+    _say(f"{name} was disabled in {database}. `stocktrack users enable {name}` lets in again.", database)
+
+
+@users_app.command("enable")
+def users_enable(name: str, config: ConfigFile = None) -> None:
+    """Let a user in again who was disabled, with the same password, tokens and stocks."""
+    _, database = _with_accounts(
+        config, lambda accounts: accounts.set_disabled(name, False), Note(Act.USER_ENABLED, name)
+    )
+    _say(f"{name} may log in again in {database}.", database)
 
 
 @users_app.command("token")
@@ -106,26 +132,83 @@ def users_token(
     name: str,
     *,
     days: Annotated[int, typer.Option(min=1, max=365, help="how long it is valid")] = 30,
+    label: Annotated[
+        str | None, typer.Option("--name", help="what the token is listed by, such as laptop", show_default=False)
+    ] = None,
+    scope: Annotated[Scope, typer.Option(help="read: prices, news and lists, and nothing is changed")] = Scope.FULL,
     config: ConfigFile = None,
 ) -> None:
     """Print a token that the user's clients log in with instead of a password."""
     token, database = _with_accounts(
-        config, lambda accounts: accounts.make_token(name, days), Note(Act.TOKEN_MADE, name, {"days": days})
+        config,
+        lambda accounts: accounts.make_token(name, days, name=label, scope=scope),
+        lambda token: Note(Act.TOKEN_MADE, name, {"token_id": token.token_id, "days": days, "scope": scope}),
     )
     typer.echo(token.text)
-    until = datetime.fromtimestamp(token.expires_at_ms / 1000, tz=UTC).astimezone()
+    reading = " It is for reading alone." if token.scope is Scope.READ else ""
     _say(
-        f"It is for {name} in {database}, and is valid until {until:%Y-%m-%d %H:%M}, "
-        f"or until `stocktrack users revoke {name}`.",
+        f"It is for {name} in {database}, and is valid until {_when(token.expires_at_ms)}, "
+        f"or until `stocktrack users revoke {name} {token.token_id}`.{reading}",
         database,
     )
 
 
+@users_app.command("tokens")
+def users_tokens(
+    name: str,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """List the tokens of a user that are valid: id, name, scope, since when, until when, and when used last."""
+    tokens, _ = _with_accounts(config, lambda accounts: accounts.tokens(name))
+    if as_json:
+        rows = [
+            {
+                "token_id": token.token_id,
+                "name": token.name,
+                "scope": token.scope,
+                "created_at": token.created_at_ms,
+                "expires_at": token.expires_at_ms,
+                "last_used_at": token.last_used_at_ms,
+            }
+            for token in tokens
+        ]
+        typer.echo(json.dumps(rows))
+        return
+    from stocktrack.terminal.text import cell
+
+    for token in tokens:
+        used = "never used" if token.last_used_at_ms is None else f"used {_when(token.last_used_at_ms)}"
+        since, until = f"since {_when(token.created_at_ms)}", f"until {_when(token.expires_at_ms)}"
+        typer.echo("\t".join((token.token_id, cell(token.name or "-"), token.scope, since, until, used)))
+    if not tokens:
+        typer.echo(f"{name} has no tokens that are listed; make one with: stocktrack users token {name}", err=True)
+
+
 @users_app.command("revoke")
-def users_revoke(name: str, config: ConfigFile = None) -> None:
-    """End all tokens of a user; sessions that are open stay (`stocktrack kick` ends one)."""
-    _, database = _with_accounts(config, lambda accounts: accounts.revoke_tokens(name), Note(Act.TOKENS_REVOKED, name))
-    _say(f"All tokens of {name} in {database} were revoked.", database)
+def users_revoke(
+    name: str,
+    token_id: Annotated[
+        str | None, typer.Argument(metavar="[TOKEN_ID]", help="as `users tokens` lists it", show_default=False)
+    ] = None,
+    config: ConfigFile = None,
+) -> None:
+    """End one token of a user, or all of them and with them every login; what is open ends within seconds."""
+    if token_id is not None:
+        _, database = _with_accounts(
+            config,
+            lambda accounts: accounts.revoke_token(name, token_id),
+            Note(Act.TOKENS_REVOKED, name, {"token_id": token_id}),
+        )
+        _say(f"The token {token_id} of {name} in {database} was revoked.", database)
+        return
+    _, database = _with_accounts(
+        config,
+        lambda accounts: accounts.revoke_tokens(name, end_sessions=True),
+        Note(Act.TOKENS_REVOKED, name, {"token_id": ALL_TOKENS}),
+    )
+    _say(f"All tokens of {name} in {database} were revoked. Sessions that are open end within seconds.", database)
 
 
 @users_app.command("admin")
@@ -136,6 +219,11 @@ def users_admin(
     act = Act.ADMIN_GRANTED if switch is OnOff.ON else Act.ADMIN_WITHDRAWN
     _, database = _with_accounts(config, lambda accounts: accounts.set_admin(name, switch is OnOff.ON), Note(act, name))
     _say(f"{name} is {'now' if switch is OnOff.ON else 'no longer'} an administrator in {database}.", database)
+
+
+def _when(at_ms: int) -> str:
+    """A moment as the operator's clock on the wall shows it."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _say(sentence: str, database: str) -> None:
@@ -187,11 +275,13 @@ class Note:
 
 
 def _with_accounts(
-    config: Path | None, work: Callable[["Accounts"], Awaitable[Result]], note: Note | None = None
+    config: Path | None,
+    work: Callable[["Accounts"], Awaitable[Result]],
+    note: Note | Callable[[Result], Note] | None = None,
 ) -> tuple[Result, str]:
     """Open the accounts of the settings, do `work` with them, close them; its result, and the database's name.
 
-    What changed something is noted in the data folder.
+    What changed something is noted in the data folder, by a note that may be made of the result.
     """
     import asyncio
 
@@ -235,6 +325,8 @@ def _with_accounts(
         _warn_of_other_databases(store.label)
         raise
     if note is not None:
+        if not isinstance(note, Note):
+            note = note(result)
         try:
             note_change(settings.data_dir, note.act, note.user, **note.fields)
         except ConfigError as error:

@@ -10,23 +10,39 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from stocktrack.errors import ProviderError
+from stocktrack.errors import ProviderError, StockTrackError
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote
 
 
 @dataclass(frozen=True, slots=True)
 class QuoteAnswer:
-    """What a source said of the symbols it was asked: each stands in exactly one of the three.
+    """What a source said of the symbols it was asked: each stands in exactly one of the four.
 
     `unknown` holds only symbols that the source positively does not have. A symbol that could not be looked up
-    stands in `failed`: an outage never turns a known symbol into an unknown one.
+    stands in `failed`: an outage never turns a known symbol into an unknown one. What the errand refused a request for
+    stands in `put_off`, with the reason.
     """
 
     quotes: Mapping[str, Quote] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     failed: Mapping[str, ProviderError] = field(default_factory=dict)
+    put_off: Mapping[str, StockTrackError] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """On whose behalf quotes are asked for.
+
+    The poll of what is watched (`is_poll`) waits for nobody's questions: a source with threads keeps some for it.
+    `refusal(symbol)` is asked right before each request that is for one symbol alone; where it returns an error the
+    request is not made.
+    """
+
+    is_poll: bool = False
+    refusal: Callable[[str], StockTrackError | None] = lambda _symbol: None
+
+
+QUESTION = Errand()
 Publish = Callable[[Sequence[Quote]], None]
 Wanted = Callable[[], Collection[str]]
 
@@ -37,6 +53,11 @@ class Provider(Protocol):
     @property
     def name(self) -> str:
         """As in the setting `providers` and in the `provider` of a quote."""
+        ...
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it may be asked as often as anybody likes: it asks nobody else, since it invents or reads files."""
         ...
 
     async def start(self) -> None:
@@ -52,7 +73,12 @@ class Provider(Protocol):
 class QuoteSource(Protocol):
     """Current prices of many symbols at once."""
 
-    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+    @property
+    def symbols_a_request(self) -> int:
+        """Of how many symbols one request brings the prices."""
+        ...
+
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         """The answer for every one of `symbols`; `ProviderError` where all of it failed."""
         ...
 

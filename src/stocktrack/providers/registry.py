@@ -27,7 +27,12 @@ def _yahoo(settings: Settings, clock: Clock) -> Provider:
 def _rss(settings: Settings, clock: Clock) -> Provider:
     from stocktrack.providers.rss import RssProvider
 
-    return RssProvider(feeds=settings.news_feeds, timeout_seconds=settings.provider_timeout_seconds, clock=clock)
+    return RssProvider(
+        feeds=settings.news_feeds,
+        headlines_per_feed=settings.max_headlines_per_feed,
+        timeout_seconds=settings.provider_timeout_seconds,
+        clock=clock,
+    )
 
 
 SOURCES: Mapping[str, Callable[[Settings, Clock], Provider]] = {

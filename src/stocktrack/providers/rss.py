@@ -1,14 +1,12 @@
-"""News from RSS and Atom feeds: the newest headlines of each, merged, without doubles, and cleaned.
+"""News from RSS and Atom feeds: the newest headlines of each, merged, and cleaned.
 
-`rss_fetch.py` gets the documents, `rss_parse.py` reads them; here is what is remembered of each feed, what a headline
-may hold, and that one dead feed hides no other.
+`rss_fetch.py` gets the documents, `rss_parse.py` reads them, `rss_text.py` and `rss_times.py` say what their texts and
+times mean; here is what is remembered of each feed, and that one dead feed hides no other. Two headlines are one only
+where their feed says so, by calling them the same.
 """
 
 import asyncio
-import html
-import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,7 +16,9 @@ import structlog
 from stocktrack.clock import Clock, backoff_seconds, within
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.rss_parse import FeedParser, ParsedFeed, UnreadableFeed
-from stocktrack.quotes import Headline, clean_link, clean_text
+from stocktrack.providers.rss_text import plain_link, plain_text
+from stocktrack.providers.rss_times import read_time
+from stocktrack.quotes import Headline
 from stocktrack.system.blocking import BlockingPool
 
 if TYPE_CHECKING:
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-HEADLINES_A_FEED = 5
+# A story that is dated further ahead is no news of that day yet: its time is left out until then. Clocks that run fast
+# and zones that are mislabelled stay below it, and what they say is told as it is.
+MAX_AHEAD_MS = 86_400_000
 _MAX_TITLE_CHARS, _MAX_SOURCE_CHARS = 300, 80
-_MAX_RAW_CHARS = 4000
 _PARSERS = 2
 # A feed that says 429 is left alone as any source is; one that names a time is believed for up to an hour.
 _REFUSED_FIRST_SECONDS, _REFUSED_LONGEST_SECONDS, _LONGEST_BELIEVED_SECONDS = 30.0, 600.0, 3600.0
-_TAG = re.compile(r"<[a-zA-Z/!?][^<>]*>")
-_OPENING = re.compile(r"<+(?=[a-zA-Z/!?])")
 
 
 @dataclass(slots=True)
@@ -54,11 +53,13 @@ class RssProvider:
     """The feeds of the setting `news_feeds`; `fetcher` and `parser` are arguments for the tests."""
 
     name = "rss"
+    is_free = False
 
     def __init__(
         self,
         *,
         feeds: Sequence[str],
+        headlines_per_feed: int,
         timeout_seconds: float,
         clock: Clock,
         fetcher: "Fetcher | None" = None,
@@ -67,6 +68,7 @@ class RssProvider:
         self._feeds = tuple(
             _Feed(address, number, urlsplit(address).hostname or "?") for number, address in enumerate(feeds, start=1)
         )
+        self._headlines_per_feed = headlines_per_feed
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._fetcher = fetcher
@@ -115,7 +117,8 @@ class RssProvider:
         if failures and len(failures) == len(tasks):
             raise self._all_failed(failures) from failures[0]
         read = (feed.headlines for feed, task in zip(self._feeds, tasks, strict=True) if task.result() is None)
-        return _newest_without_doubles(headline for headlines in read for headline in headlines)
+        now_ms, most = self._clock.now_ms(), self._headlines_per_feed
+        return newest_first(each for headlines in read for each in newest_first(headlines, now_ms)[:most])
 
     async def _refresh(self, feed: _Feed, fetcher: "Fetcher") -> ProviderError | None:
         """Bring the feed's headlines up to date; the failure where that did not work."""
@@ -146,9 +149,9 @@ class RssProvider:
             feed.version = document.version
 
     def _headlines(self, document: "Document", host: str) -> tuple[Headline, ...]:
-        """The newest headlines in `document`; runs in a thread of the pool."""
+        """The headlines in `document`; runs in a thread of the pool."""
         parsed = self._parser.parse(document.body, content_type=document.content_type, url=document.version.url)
-        return read_headlines(parsed, host, self._clock.now_ms())
+        return read_headlines(parsed, host)
 
     def _failed(self, feed: _Feed, error: ProviderError) -> ProviderError:
         if error.reason is Reason.PROVIDER_BLOCKED or error.retry_after_ms is not None:
@@ -177,38 +180,37 @@ class RssProvider:
         return ProviderError(reason, message, retry_after_ms=retry_after_ms)
 
 
-def read_headlines(parsed: ParsedFeed, host: str, now_ms: int) -> tuple[Headline, ...]:
-    """The newest headlines of a feed, cleaned; entries without a title are left out, future times are `now_ms`."""
-    source = _plain_text(parsed.title, _MAX_SOURCE_CHARS) or host
-    return _newest_without_doubles(
-        Headline(
+def read_headlines(parsed: ParsedFeed, host: str) -> tuple[Headline, ...]:
+    """The headlines of a feed, cleaned, in its order; those without a title are left out.
+
+    Of entries that the feed calls the same the newest stays. Those that it calls nothing are the same only where
+    nothing that is told of them differs.
+    """
+    source = plain_text(parsed.title, _MAX_SOURCE_CHARS) or host
+    told: dict[Hashable, Headline] = {}
+    for entry in parsed.entries:
+        if not (title := plain_text(entry.title, _MAX_TITLE_CHARS)):
+            continue
+        seconds = read_time(entry.published)
+        headline = Headline(
             title=title,
             source=source,
-            link=clean_link(entry.link),
-            published=None if entry.published_seconds is None else min(entry.published_seconds * 1000, now_ms),
+            link=plain_link(entry.link),
+            published=seconds * 1000 if seconds is not None else None,
         )
-        for entry in parsed.entries
-        if (title := _plain_text(entry.title, _MAX_TITLE_CHARS))
-    )[:HEADLINES_A_FEED]
+        mark = entry.guid or headline
+        known = told.get(mark)
+        if known is None or (headline.published or 0) > (known.published or 0):
+            told[mark] = headline
+    return tuple(told.values())
 
 
-def _newest_without_doubles(headlines: Iterable[Headline]) -> tuple[Headline, ...]:
-    """The newest first, those without a time last, each title and each link once."""
-    seen: set[str] = set()
-    kept: list[Headline] = []
-    for headline in sorted(headlines, key=lambda each: (each.published is None, -(each.published or 0))):
-        marks = {unicodedata.normalize("NFKC", headline.title).casefold()}
-        if headline.link is not None:
-            marks.add(headline.link)
-        if seen.isdisjoint(marks):
-            seen |= marks
-            kept.append(headline)
-    return tuple(kept)
-
-
-def _plain_text(markup: str, max_chars: int) -> str:
-    """`markup` as text: entities resolved, tags taken out, clean."""
-    # Cleaned first, so that no invisible character keeps a tag from being seen as one; then twice, because a tag inside
-    # a tag leaves one behind. What is opened and never closed loses its bracket.
-    shown = clean_text(html.unescape(markup), _MAX_RAW_CHARS)
-    return clean_text(_OPENING.sub("", _TAG.sub("", shown)), max_chars)
+def newest_first(headlines: Iterable[Headline], now_ms: int | None = None) -> tuple[Headline, ...]:
+    """The newest first, then those without a time as they come; with `now_ms`, times far ahead of it are left out."""
+    kept = [
+        each.model_copy(update={"published": None})
+        if now_ms is not None and each.published is not None and each.published > now_ms + MAX_AHEAD_MS
+        else each
+        for each in headlines
+    ]
+    return tuple(sorted(kept, key=lambda each: (each.published is None, -(each.published or 0))))

@@ -9,11 +9,12 @@ look-up could give another one. What the operator configured is not checked: a f
 import asyncio
 import email.utils
 import socket
+import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import httpx2
@@ -25,6 +26,24 @@ from stocktrack.quotes import clean_text
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_REDIRECTS = 5
+# How gzip and zlib files begin; no text does.
+_ZIPPED = (b"\x1f\x8b\x08", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
+_MAX_PARTS = 16
+# IPv6 addresses that lead to an IPv4 one: where they begin, and how far its 32 bits are from the end. Translated (SIIT,
+# NAT64 of RFC 6052) and tunnelled ones (6to4) alike; what begins like this is as private as what it leads to.
+_LEADS_TO_IPV4 = (
+    (IPv6Network("::/96"), 0),
+    (IPv6Network("::ffff:0:0/96"), 0),
+    (IPv6Network("::ffff:0:0:0/96"), 0),
+    (IPv6Network("64:ff9b::/96"), 0),
+    (IPv6Network("2002::/16"), 80),
+)
+# All of the public internet of IPv6 is here, and what leads to IPv4. Within it, Teredo goes through a tunnel to whoever
+# opened it; an ISATAP host is within a site, whatever prefix it has.
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_TEREDO = IPv6Network("2001::/32")
+_DOCUMENTATION = IPv6Network("3fff::/20")
+_ISATAP = frozenset({0x00005EFE, 0x02005EFE})
 
 IPAddress = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -48,15 +67,49 @@ class Document:
 
 
 def is_private(address: IPAddress) -> bool:
-    """Whether `address` is anything but a public host: private, loopback, link-local, multicast."""
-    inner = (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
-    return not inner.is_global or inner.is_multicast
+    """Whether `address` is no public host: private, loopback, link-local, multicast, or what leads to such a one."""
+    if isinstance(address, IPv4Address):
+        return not address.is_global or address.is_multicast
+    for network, bits_behind in _LEADS_TO_IPV4:
+        if address in network:
+            return is_private(IPv4Address(int(address) >> bits_behind & 0xFFFFFFFF))
+    return (
+        not address.is_global
+        or address not in _GLOBAL_UNICAST
+        or address in _TEREDO
+        or address in _DOCUMENTATION
+        or int(address) >> 32 & 0xFFFFFFFF in _ISATAP
+    )
 
 
 async def resolve_host(host: str, port: int) -> Sequence[str]:
     """The addresses of `host`, the best first; `OSError` where it has none."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(socket_address[0]) for *_, socket_address in found]
+
+
+def _unzipped(body: bytes, host: str) -> bytes:
+    """What is in a gzip or zlib `body`, of which no more than `MAX_BODY_BYTES` are ever unpacked."""
+    unpacked = bytearray()
+    # A gzip file may be several in a row. Each costs a copy of the rest, so that a file of thousands is refused.
+    for _ in range(_MAX_PARTS):
+        part = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        try:
+            unpacked += part.decompress(body, MAX_BODY_BYTES + 1 - len(unpacked))
+        except zlib.error as error:
+            raise ProviderError(Reason.PROVIDER_ERROR, f"{host} sent what cannot be decompressed.") from error
+        if len(unpacked) > MAX_BODY_BYTES:
+            raise _too_large(host)
+        if not part.eof:
+            raise ProviderError(Reason.PROVIDER_ERROR, f"{host} sent what cannot be decompressed.")
+        body = part.unused_data
+        if not body.startswith(_ZIPPED):
+            return bytes(unpacked)
+    raise ProviderError(Reason.PROVIDER_ERROR, f"{host} sent a document in more than {_MAX_PARTS} zipped parts.")
+
+
+def _too_large(host: str) -> ProviderError:
+    return ProviderError(Reason.PROVIDER_ERROR, f"{host} sent more than {MAX_BODY_BYTES // 1024 // 1024} MiB.")
 
 
 class Fetcher:
@@ -174,15 +227,18 @@ class Fetcher:
             async for chunk in chunks:
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
-                    raise ProviderError(
-                        Reason.PROVIDER_ERROR, f"{host} sent more than {MAX_BODY_BYTES // 1024 // 1024} MiB."
-                    )
+                    raise _too_large(host)
         headers = {
             ask: response.headers[told]
             for ask, told in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
             if told in response.headers
         }
-        return Document(bytes(body), response.headers.get("content-type", ""), Version(str(url), headers))
+        content_type, document = response.headers.get("content-type", ""), bytes(body)
+        if document.startswith(_ZIPPED):
+            # A file that was zipped beforehand, and a server that does not say so; its type is that of the file.
+            document = _unzipped(document, host)
+            content_type = "" if "zip" in content_type else content_type
+        return Document(document, content_type, Version(str(url), headers))
 
     def _retry_after_ms(self, text: str) -> int | None:
         if text.isascii() and text.isdigit() and len(text) < 10:

@@ -11,10 +11,11 @@ lives, holds up no other thread (at most 5 ms with 15,000 sockets open), and a f
 This file is that process's program too, which is why it imports nothing of ours.
 """
 
-import calendar
 import contextlib
+import html.entities
 import io
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -29,16 +30,27 @@ CPU_SECONDS = 5
 _MEMORY_BYTES = 512 * 1024 * 1024
 _MAX_ENTRIES = 1000
 _MAX_CHARS = 4000
+# What may hold a `&` or a `<` as it stands, and then what may not: an ampersand that begins no reference, and a ticker
+# in brackets, `<AAPL.O>`. Feeds are full of both. feedparser's strict parser gives up at them, and its lenient one
+# writes R&D; for R&D, takes `&copy=1` in an address for a sign, and lowers the ticker's case.
+_MENDABLE = re.compile(
+    rb"<!\[CDATA\[.*?\]\]>|<!--.*?-->|&(?P<reference>#\d{1,7};|#[xX][0-9a-fA-F]{1,6};|[a-zA-Z][a-zA-Z0-9]{0,31};)?"
+    rb"|<(?P<ticker>[A-Z0-9.^=-]{1,20})>",
+    re.DOTALL,
+)
+_CLOSING = re.compile(rb"</([A-Z0-9.^=-]{1,20})\s*>")
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedEntry:
-    """An entry as feedparser gives it, not cleaned; what it lacks is empty or None."""
+    """An entry as feedparser gives it, not cleaned; what it lacks is empty."""
 
     title: str
     link: str
-    published_seconds: int | None
-    """UTC, since the epoch."""
+    published: str = ""
+    """The time as the feed tells it."""
+    guid: str = ""
+    """What the feed calls the entry by, so that it is known again when it has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +128,7 @@ def read_feed(body: bytes, *, content_type: str, url: str) -> ParsedFeed | None:
 
     found = feedparser.parse(
         # A bare string could be opened as an address or as a local file.
-        io.BytesIO(body),
+        io.BytesIO(_mended(body)),
         # Without a type feedparser takes UTF-8 for Latin-1.
         response_headers={"content-type": content_type or "application/xml", "content-location": url},
         # Only titles and links are wanted, and rss.py cleans them itself: the sanitizer alone can cost 18 s.
@@ -126,7 +138,7 @@ def read_feed(body: bytes, *, content_type: str, url: str) -> ParsedFeed | None:
     if not found.get("version") and not found.entries:
         return None
     entries = (
-        ParsedEntry(_text(entry, "title"), _text(entry, "link"), _published_seconds(entry))
+        ParsedEntry(_text(entry, "title"), _text(entry, "link"), _published(entry), _text(entry, "id"))
         for entry in found.entries[:_MAX_ENTRIES]
     )
     return ParsedFeed(_text(found.feed, "title"), tuple(entries))
@@ -136,15 +148,31 @@ def _text(fields: Any, key: str) -> str:
     return str(fields.get(key) or "")[:_MAX_CHARS]
 
 
-def _published_seconds(entry: Any) -> int | None:
-    for key in ("published_parsed", "updated_parsed"):
-        # Asked with `in`: to read an `updated_parsed` that is not there raises feedparser's DeprecationWarning.
-        if key in entry and (moment := entry[key]) is not None:
-            with contextlib.suppress(ValueError, OverflowError):
-                seconds = calendar.timegm(moment)
-                # Year 1 and 1970-01-01 are what publishers' software writes where it knows no time.
-                return seconds if seconds > 0 else None
-    return None
+def _published(entry: Any) -> str:
+    for key in ("published", "updated"):
+        # Asked with `in`: to read an `updated` that is not there raises feedparser's DeprecationWarning.
+        if key in entry:
+            return _text(entry, key)
+    return ""
+
+
+def _mended(body: bytes) -> bytes:
+    """`body` with the ampersands and brackets escaped that its publisher forgot to escape."""
+    if b"\0" in body[:4] or b"<!ENTITY" in body:
+        return body  # UTF-16 or UTF-32, where the patterns mean nothing; references of the document's own
+    closed = frozenset(_CLOSING.findall(body))
+
+    def mend(found: re.Match[bytes]) -> bytes:
+        text = found[0]
+        if text.startswith(b"&"):
+            reference = found["reference"]
+            is_one = reference is not None and (reference.startswith(b"#") or reference.decode() in html.entities.html5)
+            return text if is_one else b"&amp;" + text[1:]
+        if (ticker := found["ticker"]) is not None and ticker not in closed:
+            return b"&lt;" + ticker + b"&gt;"
+        return text
+
+    return _MENDABLE.sub(mend, body)
 
 
 def _main(cpu_seconds: int) -> None:

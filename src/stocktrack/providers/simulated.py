@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from stocktrack.clock import Clock
-from stocktrack.providers.base import Publish, QuoteAnswer, Wanted
-from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
+from stocktrack.providers.base import QUESTION, Errand, Publish, QuoteAnswer, Wanted
+from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote, change_since
 
 _DAY_SECONDS = 86_400
 _DAY_MS = _DAY_SECONDS * 1000
@@ -238,14 +238,15 @@ class _Walk:
     def quote(self, now_ms: int, provider: str) -> Quote:
         """The price as it stands."""
         instrument, price, close, digits = self.instrument, self._price, self._previous_close, self.instrument.digits
+        change, change_percent = change_since(close, price, percent_digits=2)
         # Validated, though we could be trusted: pydantic's constructor is Rust and takes 3.6 µs, while
         # `model_construct` is a loop in Python over the fields and takes 4.8 (pydantic 2.14, Python 3.11).
         return Quote(
             symbol=instrument.symbol,
             price=price,
             currency=instrument.currency,
-            change=round(price - close, digits),
-            change_percent=round((price - close) / close * 100, 2),
+            change=change,
+            change_percent=change_percent,
             previous_close=close,
             open=self._open,
             high=self._high,
@@ -267,6 +268,8 @@ class SimulatedProvider:
     """A source of everything but history; `seed` makes it repeat itself, None makes it different each time."""
 
     name = "simulated"
+    is_free = True
+    symbols_a_request = 1_000
 
     def __init__(self, *, interval_seconds: float, seed: int | None, clock: Clock) -> None:
         self._interval_seconds = interval_seconds
@@ -282,7 +285,7 @@ class SimulatedProvider:
     async def close(self) -> None:
         """Nothing is held; who runs `stream` cancels it."""
 
-    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         """The current prices; asking moves a symbol at most once a tick, and not at all while the stream does."""
         tick = self._elapsed_ticks() if self._streamed_tick is None else self._streamed_tick
         quotes = self._quotes_at(tick, symbols)
@@ -333,7 +336,7 @@ class SimulatedProvider:
         if instrument.quarterly_dividend is None:
             return []
         today = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).date()
-        return _dividends_until(today, symbol, instrument.quarterly_dividend)
+        return _dividends_until(today, symbol, instrument.quarterly_dividend, instrument.currency)
 
     async def search(self, query: str, limit: int) -> Sequence[Match]:
         """The symbols that begin with `query`, then the names that do, then the names that hold it."""
@@ -376,7 +379,7 @@ class SimulatedProvider:
         )
 
 
-def _dividends_until(today: date, symbol: str, amount: float) -> list[Dividend]:
+def _dividends_until(today: date, symbol: str, amount: float, currency: str) -> list[Dividend]:
     """Newest first; each symbol has its own months and its own day of the month, the same in every run."""
     digest = zlib.crc32(symbol.encode())
     first_month, day = digest % 3, 1 + digest // 3 % 28
@@ -384,7 +387,11 @@ def _dividends_until(today: date, symbol: str, amount: float) -> list[Dividend]:
     months = [number * 3 + first_month for number in range(quarter, quarter - _DIVIDENDS_KEPT - 1, -1)]
     dates = [date(month // 12, month % 12 + 1, day) for month in months]
     return [
-        Dividend(date=paid, amount=round(amount * _DIVIDEND_GROWTH ** (paid.year - _DIVIDEND_BASE_YEAR), 4))
+        Dividend(
+            date=paid,
+            amount=round(amount * _DIVIDEND_GROWTH ** (paid.year - _DIVIDEND_BASE_YEAR), 4),
+            currency=currency,
+        )
         for paid in dates
         if paid <= today
     ][:_DIVIDENDS_KEPT]

@@ -1,41 +1,65 @@
 """Yahoo Finance as a source: quotes of many symbols in one request, companies, dividends and search, via yfinance.
 
-Prices come from the v7 quote endpoint, fifty symbols a request. A symbol that it leaves out is asked of the chart
-endpoint, which alone decides that Yahoo does not have it; when Yahoo refuses the crumb that v7 needs, the chart gives
-the prices too. A 429 ends a call at once and is never answered by another request.
+Prices come from the v7 quote endpoint, fifty symbols a request. A symbol that it leaves out, or has no price of, is
+asked of the chart endpoint, which alone decides that Yahoo does not have it; when Yahoo refuses the crumb that v7
+needs, the chart gives the prices too. A request that fails is halved until the symbol is found that it fails at,
+unless Yahoo seems to be out. A 429 ends a call at once and is never answered by another request.
 
 How hung threads recover: a call's requests are given up by curl after nine tenths of `timeout_seconds`, and yfinance's
 lock is only held during such requests, so a thread is free again at the latest one call after its own; a call that
-waited in the queue past its deadline asks nothing. Quotes and the rare, slower questions have pools of their own.
+waited in the queue past its deadline asks nothing. The polls of what is watched, the quotes that somebody asks for, and
+the rare, slower questions have pools of their own, so that none waits behind another.
 """
 
 import asyncio
-import itertools
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent_encoded
 
+import structlog
+
 from stocktrack.clock import Clock
-from stocktrack.errors import ProviderError, Reason
-from stocktrack.providers.base import QuoteAnswer
+from stocktrack.errors import ProviderError, Reason, StockTrackError
+from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer
 from stocktrack.providers.yahoo_answers import (
+    COMPANY_FIELDS,
     QUOTE_FIELDS,
+    NothingThere,
     read_chart_quote,
     read_company,
+    read_company_row,
     read_dividends,
     read_matches,
     read_quotes,
 )
-from stocktrack.providers.yahoo_session import CrumbRefused, YahooSession, open_session
+from stocktrack.providers.yahoo_session import (
+    CrumbRefused,
+    NotConnected,
+    RequestRefused,
+    YahooSession,
+    open_session,
+)
 from stocktrack.quotes import CompanyInfo, Dividend, Match, Quote
 from stocktrack.system.blocking import BlockingPool
+
+log = structlog.get_logger()
 
 SYMBOLS_A_REQUEST = 50
 # Charts cost one request a symbol: enough for what people watch, and no way to make this server flood Yahoo.
 CHARTS_A_CALL = 50
+# Halving a request of fifty down to one symbol takes at most twelve more; what several such symbols need beyond this is
+# left for the next call, which knows those that were found.
+MORE_REQUESTS_A_CALL = 16
+# How long a symbol is kept out of the requests of the others: one that Yahoo calls a bad request, and one at which it
+# failed otherwise, which may have been a passing trouble.
+REFUSED_SECONDS, FAILED_SECONDS = 600.0, 60.0
+_MAX_APART = 1_000
+# After both halves of a request have failed, which is an outage, none is halved for so long, or until Yahoo answers.
+OUTAGE_SECONDS = 60.0
 _THREADS = 2
 _CURL_SHARE = 0.9  # curl gives up a little before asyncio does, so that what came until then is not lost
 _QUOTE_URL = "https://query1.finance.yahoo.com/v7/finance/quote"
@@ -44,19 +68,47 @@ _SUMMARY_URL = "https://query2.finance.yahoo.com/v10/finance/quoteSummary/"
 _SEARCH_URL = "https://query2.finance.yahoo.com/v1/finance/search"
 
 
+@dataclass(frozen=True, slots=True)
+class _Apart:
+    """A symbol that is kept out of the requests of others, and why."""
+
+    until: float
+    is_refused: bool
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What the v7 endpoint has said so far in one call."""
+
+    pool: BlockingPool
+    quotes: dict[str, Quote] = field(default_factory=dict)
+    for_chart: list[str] = field(default_factory=list)
+    failed: dict[str, ProviderError] = field(default_factory=dict)
+    # Those whose row has no price, or whose request is a bad one: unknown, where the chart has nothing either.
+    priceless: set[str] = field(default_factory=set)
+    has_answered: bool = False
+    more_requests: int = MORE_REQUESTS_A_CALL
+
+
 class YahooProvider:
     """Yahoo Finance; `cache_dir` is for yfinance's own files."""
 
     name = "yahoo"
+    is_free = False
+    symbols_a_request = SYMBOLS_A_REQUEST
 
     def __init__(self, *, timeout_seconds: float, cache_dir: Path, clock: Clock) -> None:
         self._timeout_seconds = timeout_seconds
         self._cache_dir = cache_dir
         self._clock = clock
         self._quote_pool = BlockingPool("yahoo-quotes", _THREADS)
+        self._poll_pool = BlockingPool("yahoo-polls", _THREADS)
         self._slow_pool = BlockingPool("yahoo-slow", _THREADS)
         self._session: YahooSession | None = None
         self._charts_asked = 0
+        # Symbols that v7 requests fail at, and until when they are left to the charts.
+        self._apart: dict[str, _Apart] = {}
+        self._out_until = 0.0
 
     async def start(self) -> None:
         """Import yfinance, which takes half a second and more; nothing is asked of Yahoo yet."""
@@ -65,51 +117,48 @@ class YahooProvider:
     async def close(self) -> None:
         """Let go of the threads; one that hangs is not waited for."""
         self._quote_pool.close()
+        self._poll_pool.close()
         self._slow_pool.close()
 
-    async def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         """The newest quote of each symbol; `ProviderError` where all requests failed, or any was blocked."""
-        quotes: dict[str, Quote] = {}
-        unknown: set[str] = set()
-        garbled: dict[str, ProviderError] = {}
-        failed: dict[str, ProviderError] = {}
-        for_chart: list[str] = []
-        answered = False
+        pool = self._poll_pool if errand.is_poll else self._quote_pool
         async with self._time_limit() as deadline:
-            chunks = _chunks(tuple(dict.fromkeys(symbols)))
-            for chunk in chunks:
-                try:
-                    payload = await self._get_quotes(chunk, deadline)
-                    rows = read_quotes(payload, chunk, self._clock.now_ms())
-                except CrumbRefused:
-                    # The other chunks would be refused as well: taking them here ends the loop.
-                    for_chart.extend((*chunk, *itertools.chain.from_iterable(chunks)))
-                except ProviderError as error:
-                    _raise_if_blocked(error)
-                    failed.update(dict.fromkeys(chunk, error))
-                else:
-                    answered = True
-                    quotes.update(rows.quotes)
-                    unknown.update(rows.unknown)
-                    garbled.update(rows.garbled)
-                    for_chart.extend(rows.left_out)
-            for symbol, answer in (await self._ask_charts(for_chart, deadline)).items():
+            rows = await self._ask_rows(pool, tuple(dict.fromkeys(symbols)), deadline)
+            quotes, failed = rows.quotes, rows.failed
+            unknown: set[str] = set()
+            put_off: dict[str, StockTrackError] = {}
+            for symbol, answer in (await self._ask_charts(pool, rows.for_chart, deadline, errand)).items():
                 match answer:
                     case Quote():
                         quotes[symbol] = answer
                     case None:
                         unknown.add(symbol)
+                    case NothingThere() | RequestRefused() if symbol in rows.priceless and rows.has_answered:
+                        unknown.add(symbol)  # both ways answer, and neither has a price
                     case ProviderError():
                         failed[symbol] = answer
+                    case _PutOff():
+                        put_off[symbol] = answer.why
         # A chart that fails for one strange symbol is no outage of Yahoo, as long as v7 answers.
-        if failed and not (answered or quotes or unknown):
+        if failed and not (rows.has_answered or quotes or unknown):
             raise next(iter(failed.values()))
-        return QuoteAnswer(quotes, frozenset(unknown), {**garbled, **failed})
+        return QuoteAnswer(quotes, frozenset(unknown), failed, put_off)
 
     async def company(self, symbol: str) -> CompanyInfo | None:
         """The company or fund behind `symbol`; None where Yahoo says that it has none."""
         params = {"modules": "assetProfile,price,summaryDetail,quoteType", "formatted": "false"}
-        return read_company(await self._ask(_SUMMARY_URL + _in_path(symbol), params, crumbed=True), symbol)
+        company = read_company(await self._ask(_SUMMARY_URL + _in_path(symbol), params, crumbed=True), symbol)
+        if company is not None:
+            return company
+        # Of some that it has no summary of, Yahoo tells the name and the market value beside the price.
+        params = {"symbols": symbol, "fields": ",".join(COMPANY_FIELDS), "formatted": "false"}
+        try:
+            return read_company_row(await self._ask(_QUOTE_URL, params, crumbed=True), symbol)
+        except ProviderError as error:
+            if error.reason is Reason.PROVIDER_BLOCKED:
+                raise
+            return None
 
     async def dividends(self, symbol: str) -> Sequence[Dividend] | None:
         """All dividends, newest first; None where Yahoo says that it does not have the symbol."""
@@ -122,27 +171,103 @@ class YahooProvider:
         params = {"q": query, "quotesCount": str(limit), "newsCount": "0", "listsCount": "0"}
         return read_matches(await self._ask(_SEARCH_URL, params), limit)
 
-    async def _get_quotes(self, chunk: Sequence[str], deadline: float) -> Any:
-        params = {"symbols": ",".join(chunk), "fields": ",".join(QUOTE_FIELDS), "formatted": "false"}
-        return await self._quote_pool.run(self._open.get_json, _QUOTE_URL, params, deadline, crumbed=True)
+    async def _ask_rows(self, pool: BlockingPool, symbols: Sequence[str], deadline: float) -> _Rows:
+        """The quotes of the v7 endpoint, and the symbols that are left for the charts."""
+        now = self._clock.monotonic()
+        self._apart = {symbol: apart for symbol, apart in self._apart.items() if apart.until > now}
+        rows = _Rows(pool, for_chart=[symbol for symbol in symbols if symbol in self._apart])
+        rows.priceless.update(symbol for symbol in rows.for_chart if self._apart[symbol].is_refused)
+        together = [symbol for symbol in symbols if symbol not in self._apart]
+        try:
+            for start in range(0, len(together), SYMBOLS_A_REQUEST):
+                chunk = together[start : start + SYMBOLS_A_REQUEST]
+                if (error := await self._try_rows(rows, chunk, deadline)) is not None:
+                    await self._halve(rows, chunk, error, deadline, is_fault_in_here=False)
+        except CrumbRefused:
+            # The other chunks would be refused as well.
+            done = {*rows.quotes, *rows.for_chart, *rows.failed}
+            rows.for_chart.extend(symbol for symbol in together if symbol not in done)
+        return rows
 
-    async def _ask_charts(self, symbols: Sequence[str], deadline: float) -> Mapping[str, Quote | ProviderError | None]:
+    async def _halve(
+        self, rows: _Rows, chunk: Sequence[str], error: ProviderError, deadline: float, *, is_fault_in_here: bool
+    ) -> None:
+        """Ask for the halves of a chunk that failed, and for theirs, until those that it fails at stand alone.
+
+        `is_fault_in_here` says that the rest of what was asked together with `chunk` has been answered.
+        """
+        is_refused = isinstance(error, RequestRefused)
+        is_out = isinstance(error, NotConnected) or error.reason is Reason.PROVIDER_TIMEOUT
+        if len(chunk) == 1 and (is_refused or (is_fault_in_here and not is_out)):
+            self._keep_apart(chunk[0], is_refused=is_refused)
+            rows.for_chart.append(chunk[0])
+            if is_refused:
+                rows.priceless.add(chunk[0])
+            return
+        is_out |= not is_refused and self._out_until > self._clock.monotonic()
+        if len(chunk) == 1 or is_out or rows.more_requests < 2:
+            rows.failed.update(dict.fromkeys(chunk, error))
+            return
+        rows.more_requests -= 2
+        middle = len(chunk) // 2
+        halves = (chunk[:middle], chunk[middle:])
+        errors = [await self._try_rows(rows, half, deadline) for half in halves]
+        if not (is_refused or is_fault_in_here or None in errors):
+            self._out_until = self._clock.monotonic() + OUTAGE_SECONDS
+        for half, its_error in zip(halves, errors, strict=True):
+            if its_error is not None:
+                await self._halve(rows, half, its_error, deadline, is_fault_in_here=None in errors)
+
+    async def _try_rows(self, rows: _Rows, chunk: Sequence[str], deadline: float) -> ProviderError | None:
+        """Ask for a chunk; the error where that failed as a whole. Raises where Yahoo blocks, or refuses the crumb."""
+        params = {"symbols": ",".join(chunk), "fields": ",".join(QUOTE_FIELDS), "formatted": "false"}
+        try:
+            payload = await rows.pool.run(self._open.get_json, _QUOTE_URL, params, deadline, crumbed=True)
+            found = read_quotes(payload, chunk, self._clock.now_ms())
+        except CrumbRefused:
+            raise
+        except ProviderError as error:
+            if error.reason is Reason.PROVIDER_BLOCKED:
+                raise
+            return error
+        rows.has_answered = True
+        rows.quotes.update(found.quotes)
+        rows.for_chart.extend((*found.left_out, *found.priceless))
+        rows.priceless.update(found.priceless)
+        self._out_until = 0.0
+        return None
+
+    def _keep_apart(self, symbol: str, *, is_refused: bool) -> None:
+        if len(self._apart) >= _MAX_APART:
+            del self._apart[next(iter(self._apart))]
+        seconds = REFUSED_SECONDS if is_refused else FAILED_SECONDS
+        self._apart[symbol] = _Apart(self._clock.monotonic() + seconds, is_refused)
+        log.info("Yahoo fails at one symbol, which is asked for by itself for a while", symbol=symbol, seconds=seconds)
+
+    async def _ask_charts(
+        self, pool: BlockingPool, symbols: Sequence[str], deadline: float, errand: Errand
+    ) -> Mapping[str, "Quote | ProviderError | _PutOff | None"]:
         """What the chart of each symbol says, two at a time; those over `CHARTS_A_CALL` get their turn later."""
         start = self._charts_asked % len(symbols) if symbols else 0
         in_turn = (*symbols[start:], *symbols[:start])
-        asked, put_off = in_turn[:CHARTS_A_CALL], in_turn[CHARTS_A_CALL:]
-        self._charts_asked += len(asked)
         later = ProviderError(Reason.PROVIDER_ERROR, "Yahoo is asked for this symbol alone, and others are before it.")
-        answers: dict[str, Quote | ProviderError | None] = dict.fromkeys(put_off, later)
-        waiting = iter(asked)
+        answers: dict[str, Quote | ProviderError | _PutOff | None] = dict.fromkeys(in_turn, later)
+        waiting = iter(in_turn)
+        asked = 0
         blocked: list[ProviderError] = []
 
         async def ask_next() -> None:
-            while not blocked and (symbol := next(waiting, None)) is not None:
+            nonlocal asked
+            while asked < CHARTS_A_CALL and not blocked and (symbol := next(waiting, None)) is not None:
+                if (why_not := errand.refusal(symbol)) is not None:
+                    answers[symbol] = _PutOff(why_not)
+                    continue
+                asked += 1
+                self._charts_asked += 1
                 try:
                     params = {"range": "1d", "interval": "1d"}
                     url = _CHART_URL + _in_path(symbol)
-                    payload = await self._quote_pool.run(self._open.get_json, url, params, deadline)
+                    payload = await pool.run(self._open.get_json, url, params, deadline)
                     answers[symbol] = read_chart_quote(payload, symbol, self._clock.now_ms())
                 except ProviderError as error:
                     answers[symbol] = error
@@ -178,14 +303,12 @@ class YahooProvider:
             raise ProviderError(Reason.PROVIDER_TIMEOUT, message) from None
 
 
-def _chunks(symbols: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (symbols[start : start + SYMBOLS_A_REQUEST] for start in range(0, len(symbols), SYMBOLS_A_REQUEST))
+@dataclass(frozen=True, slots=True)
+class _PutOff:
+    """Why a symbol's chart was not asked for."""
+
+    why: StockTrackError
 
 
 def _in_path(symbol: str) -> str:
     return percent_encoded(symbol, safe="")
-
-
-def _raise_if_blocked(error: ProviderError) -> None:
-    if error.reason is Reason.PROVIDER_BLOCKED:
-        raise error

@@ -10,7 +10,6 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,8 +20,10 @@ from stocktrack.quotes import (
     MarketState,
     Match,
     Quote,
+    change_since,
     clean_link,
     clean_text,
+    major_currency,
     normalise_symbol,
 )
 
@@ -35,57 +36,59 @@ QUOTE_FIELDS = (
     *("regularMarketPreviousClose", "regularMarketOpen", "regularMarketDayHigh", "regularMarketDayLow"),
     *("regularMarketVolume", "bid", "ask", "priceHint", "exchangeDataDelayedBy"),
 )
+COMPANY_FIELDS = ("symbol", "shortName", "longName", "currency", "exchange", "fullExchangeName", "marketCap")
 _MARKET_STATES = {
     "REGULAR": MarketState.OPEN,
-    "PREPRE": MarketState.PRE,
     "PRE": MarketState.PRE,
     "POST": MarketState.POST,
-    "POSTPOST": MarketState.POST,
+    # The night after the late trading and before the early one: nothing is traded.
+    "PREPRE": MarketState.CLOSED,
+    "POSTPOST": MarketState.CLOSED,
     "CLOSED": MarketState.CLOSED,
 }
-# Oil was sold at -37.63 on 20 April 2020, and yields stand in indices; a share's price below zero is garbage.
+# Oil was sold at -37.63 on 20 April 2020, and yields stand in indices: what nobody owns a piece of may be at zero or
+# below. A share's price of nothing is no price.
 _MAY_BE_NEGATIVE = frozenset({"FUTURE", "INDEX"})
+_COIN = "CRYPTOCURRENCY"
 _MAX_EPOCH_SECONDS = 60_000_000_000  # the years 68 to 3871: well within what Python's dates can hold
+
+
+class NothingThere(ProviderError):  # noqa: N818 - named as what happened
+    """Yahoo answered in good order, and there is not one price in what it says."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuoteRows:
-    """What one v7 answer said of the symbols it was asked; each stands in exactly one of the four."""
+    """What one v7 answer said of the symbols it was asked; each stands in exactly one of the three.
+
+    What it means that a symbol was left out, or has a row without a price, a chart has to say.
+    """
 
     quotes: Mapping[str, Quote]
-    unknown: frozenset[str]
-    garbled: Mapping[str, ProviderError]
     left_out: tuple[str, ...]
+    priceless: tuple[str, ...]
 
 
 def read_quotes(payload: Any, symbols: Sequence[str], received_at: int) -> QuoteRows:
     """The rows of a v7 quote answer; `ProviderError` where it is none. Rows come in any order and may be left out."""
-    section = _section(payload, "quoteResponse")
-    result = section.get("result")
-    if section.get("error") is not None or not isinstance(result, list):
-        raise _garbled("holds no list of quotes")
-    rows = {row["symbol"]: row for row in result if isinstance(row, dict) and isinstance(row.get("symbol"), str)}
+    rows = _rows(payload)
     quotes: dict[str, Quote] = {}
-    unknown: set[str] = set()
-    garbled: dict[str, ProviderError] = {}
     for symbol in symbols:
         row = rows.get(symbol)
-        if row is None:
-            continue
-        if row.get("quoteType") == "NONE" and row.get("regularMarketPrice") is None:
-            unknown.add(symbol)  # a retired symbol: Yahoo knows the name and nothing else
-            continue
-        state = _MARKET_STATES.get(str(row.get("marketState")), MarketState.UNKNOWN)
-        try:
-            quotes[symbol] = _quote(symbol, row, state, received_at)
-        except ProviderError as error:
-            garbled[symbol] = error
+        if row is not None:
+            state = _MARKET_STATES.get(str(row.get("marketState")), MarketState.UNKNOWN)
+            quote = _quote(symbol, row, state, received_at)
+            if quote is not None:
+                quotes[symbol] = quote
     left_out = tuple(symbol for symbol in symbols if symbol not in rows)
-    return QuoteRows(quotes, frozenset(unknown), garbled, left_out)
+    return QuoteRows(quotes, left_out, tuple(symbol for symbol in symbols if symbol in rows and symbol not in quotes))
 
 
 def read_chart_quote(payload: Any, symbol: str, received_at: int) -> Quote | None:
-    """The quote in the head of a chart of one day; None where Yahoo has no such symbol."""
+    """The quote in the head of a chart of one day; None where Yahoo has no such symbol.
+
+    `NothingThere` where the chart holds no price at all, another `ProviderError` where it lacks what it should have.
+    """
     chart = _only_result(payload, "chart")
     if chart is None:
         return None
@@ -102,7 +105,11 @@ def read_chart_quote(payload: Any, symbol: str, received_at: int) -> Quote | Non
         "exchange": meta.get("exchangeName"),
         "regularMarketPreviousClose": previous_close,
     }
-    return _quote(symbol, row, _state_by_hours(meta, received_at), received_at)
+    quote = _quote(symbol, row, _state_by_hours(meta, received_at), received_at)
+    if quote is None:
+        kind = ProviderError if any(_positive(close) for close in _closes(chart)) else NothingThere
+        raise kind(Reason.PROVIDER_ERROR, f"Yahoo gave no usable price for {symbol}.")
+    return quote
 
 
 def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
@@ -119,6 +126,8 @@ def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
         raise _garbled("holds nothing on the company")
     employees = _positive(profile.get("fullTimeEmployees"))
     website = profile.get("website")
+    currency = _text(price.get("currency"), detail.get("currency"))
+    market_cap = _positive(price.get("marketCap")) or _positive(detail.get("marketCap"))
     return CompanyInfo(
         symbol=symbol,
         name=_text(price.get("longName"), price.get("shortName"), kind.get("longName"), kind.get("shortName")),
@@ -128,9 +137,27 @@ def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
         country=_text(profile.get("country")),
         employees=int(employees) if employees is not None else None,
         exchange=_text(price.get("exchangeName"), price.get("exchange"), kind.get("exchange")),
-        currency=_text(price.get("currency"), detail.get("currency")),
-        market_cap=_positive(price.get("marketCap")) or _positive(detail.get("marketCap")),
+        currency=currency,
+        market_cap=market_cap,
+        # Yahoo multiplies the shares by the price in pounds, also where it gives the price in pence.
+        market_cap_currency=major_currency(currency) if market_cap is not None else None,
         summary=_text(profile.get("longBusinessSummary"), profile.get("description"), max_chars=MAX_SUMMARY_CHARS),
+    )
+
+
+def read_company_row(payload: Any, symbol: str) -> CompanyInfo | None:
+    """What a v7 row tells of the company or fund; None where it tells no market value, as of an index."""
+    row = _rows(payload).get(symbol, {})
+    currency, market_cap = _text(row.get("currency")), _positive(row.get("marketCap"))
+    if market_cap is None:
+        return None
+    return CompanyInfo(
+        symbol=symbol,
+        name=_text(row.get("longName"), row.get("shortName")),
+        exchange=_text(row.get("fullExchangeName"), row.get("exchange")),
+        currency=currency,
+        market_cap=market_cap,
+        market_cap_currency=major_currency(currency),
     )
 
 
@@ -151,7 +178,9 @@ def read_dividends(payload: Any) -> list[Dividend] | None:
         seconds, amount = _epoch_seconds(entry.get("date")), _positive(entry.get("amount"))
         if seconds is not None and amount is not None:
             ex_date = datetime.fromtimestamp(seconds, zone).date()
-            dividends.append(Dividend(date=ex_date, amount=_without_float32_noise(amount, range(2, 7))))
+            amount = _without_float32_noise(amount, range(2, 7))
+            # Its own currency, never that of the chart: a share in pence may pay dollars.
+            dividends.append(Dividend(date=ex_date, amount=amount, currency=_text(entry.get("currency"))))
     if entries and not dividends:
         raise _garbled("holds dividends without dates or amounts")
     return sorted(dividends, key=lambda dividend: dividend.date, reverse=True)
@@ -176,36 +205,53 @@ def read_matches(payload: Any, limit: int) -> list[Match]:
     return list(matches.values())[:limit]
 
 
-def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at: int) -> Quote:
-    """The quote of a v7 row, or of a chart's head under the same names.
+def _rows(payload: Any) -> Mapping[str, Mapping[str, Any]]:
+    """The rows of a v7 answer by their symbols; `ProviderError` where it is none."""
+    section = _section(payload, "quoteResponse")
+    result = section.get("result")
+    if section.get("error") is not None or not isinstance(result, list):
+        raise _garbled("holds no list of quotes")
+    return {row["symbol"]: row for row in result if isinstance(row, dict) and isinstance(row.get("symbol"), str)}
+
+
+def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at: int) -> Quote | None:
+    """The quote of a v7 row, or of a chart's head under the same names; None where there is no price.
 
     The price is the regular market's also before and after hours: change, day range and time belong to that one.
     """
-    may_be_negative = str(row.get("quoteType")) in _MAY_BE_NEGATIVE
+    kind = str(row.get("quoteType"))
     hint = row.get("priceHint")
     decimals = hint if isinstance(hint, int) and 0 <= hint <= 10 else 2
 
-    def money(field: str) -> float | None:
-        # Where Yahoo does not know a bid, an opening or a day's range it writes 0.
+    def money(field: str, *, may_be_zero: bool = False) -> float | None:
         value = _number(row.get(field))
-        if value is None or value == 0 or (value < 0 and not may_be_negative):
+        if value is None or (value < 0 and kind not in _MAY_BE_NEGATIVE) or (value == 0 and not may_be_zero):
             return None
         return _without_float32_noise(value, (decimals,))
 
-    price = money("regularMarketPrice")
+    price = money("regularMarketPrice", may_be_zero=kind in _MAY_BE_NEGATIVE)
     if price is None:
-        raise ProviderError(Reason.PROVIDER_ERROR, f"Yahoo gave no usable price for {symbol}.")
-    previous_close = money("regularMarketPreviousClose")
-    change = _change(_number(row.get("regularMarketChange")), price, previous_close)
-    change_percent = _number(row.get("regularMarketChangePercent"))
-    if change_percent is None and change is not None and previous_close is not None:
-        change_percent = round(change / abs(previous_close) * 100, 6)
+        return None
+    given_change = _number(row.get("regularMarketChange"))
+    # Where Yahoo does not know a close, a bid, an opening or a day's range it writes 0. A close at zero is believed
+    # where Yahoo counts the change from it.
+    is_zero_meant = kind in _MAY_BE_NEGATIVE and price != 0 and given_change == _number(row.get("regularMarketPrice"))
+    previous_close = money("regularMarketPreviousClose", may_be_zero=is_zero_meant)
+    change: float | None
+    change_percent: float | None
+    if previous_close is not None:
+        change, change_percent = change_since(previous_close, price)
+    elif kind == _COIN:
+        change = change_percent = None  # Yahoo's is that of 24 hours
+    else:
+        change, change_percent = given_change, _number(row.get("regularMarketChangePercent"))
+    currency = _text(row.get("currency"))
     volume, delay_minutes = _number(row.get("regularMarketVolume")), _number(row.get("exchangeDataDelayedBy"))
     seconds = _epoch_seconds(row.get("regularMarketTime"))
     return Quote(
         symbol=symbol,
         price=price,
-        currency=_text(row.get("currency")),
+        currency=currency,
         change=change,
         change_percent=change_percent,
         previous_close=previous_close,
@@ -213,6 +259,8 @@ def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at:
         high=money("regularMarketDayHigh"),
         low=money("regularMarketDayLow"),
         volume=int(volume) if volume is not None and volume >= 0 else None,
+        # Yahoo counts what is paid for a coin in 24 hours, not the coins.
+        volume_currency=currency if kind == _COIN and volume is not None and volume >= 0 else None,
         bid=money("bid"),
         ask=money("ask"),
         name=_text(row.get("shortName"), row.get("longName")),
@@ -223,16 +271,6 @@ def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at:
         provider="yahoo",
         delay_seconds=int(delay_minutes * 60) if delay_minutes is not None and delay_minutes >= 0 else None,
     )
-
-
-def _change(given: float | None, price: float, previous_close: float | None) -> float | None:
-    """The change as Yahoo gives it, or exactly the difference where that is what Yahoo means by 0.700012."""
-    if previous_close is None:
-        return given
-    difference = float(Decimal(repr(price)) - Decimal(repr(previous_close)))
-    noise = max(abs(price), abs(previous_close)) * 2.0**-22  # two float32 went into it
-    # A coin's change is that of 24 hours, not since the previous close.
-    return difference if given is None or abs(difference - given) <= noise else given
 
 
 def _without_float32_noise(value: float, decimals: Sequence[int]) -> float:
@@ -256,7 +294,7 @@ def _float32(value: float) -> bytes:
 
 def _state_by_hours(meta: Mapping[str, Any], now_ms: int) -> MarketState:
     """The state of the market by the trading hours in a chart's head, which has no state of its own."""
-    if meta.get("instrumentType") == "CRYPTOCURRENCY":
+    if meta.get("instrumentType") == _COIN:
         return MarketState.OPEN  # the hours say 00:00 to 23:59
     periods = meta.get("currentTradingPeriod")
     if not isinstance(periods, dict):
@@ -306,9 +344,18 @@ def _only_result(payload: Any, name: str) -> Mapping[str, Any] | None:
         described = _text(error.get("description"), error.get("code"), max_chars=120)
         raise ProviderError(Reason.PROVIDER_ERROR, f"Yahoo answered with an error: {described or 'without a text'}.")
     result = _section(payload, name).get("result")
-    if not isinstance(result, list) or not result or not isinstance(result[0], dict):
+    if result is None or result == []:
+        raise NothingThere(Reason.PROVIDER_ERROR, "Yahoo's answer is empty.")
+    if not isinstance(result, list) or not isinstance(result[0], dict):
         raise _garbled("is empty")
     return result[0]
+
+
+def _closes(chart: Mapping[str, Any]) -> Sequence[Any]:
+    """The closing prices of a chart's bars, as they come."""
+    quote = _module(chart, "indicators").get("quote")
+    closes = quote[0].get("close") if isinstance(quote, list) and quote and isinstance(quote[0], dict) else None
+    return closes if isinstance(closes, list) else ()
 
 
 def _error(payload: Any) -> Mapping[str, Any] | None:

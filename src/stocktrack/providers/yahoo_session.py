@@ -36,6 +36,8 @@ _DATA_PATHS = ("/v7/", "/v8/", "/v10/", "/v1/finance/")
 # Eleven characters of base64 as a rule. Pages and JSON, which come instead of it, have spaces, brackets or quotes.
 _CRUMB = re.compile(r"[!#-;=?-z|~]{4,64}")
 _TOO_MANY = b"Too Many Requests"
+# Bad Request, Request Too Long, URI Too Long, Unprocessable: what Yahoo says of the request and not of itself.
+_REFUSALS = frozenset({400, 413, 414, 422})
 
 
 class CrumbRefused(ProviderError):  # noqa: N818 - named as what happened
@@ -43,6 +45,20 @@ class CrumbRefused(ProviderError):  # noqa: N818 - named as what happened
 
     def __init__(self, what: str) -> None:
         super().__init__(Reason.PROVIDER_ERROR, f"Yahoo {what}.")
+
+
+class RequestRefused(ProviderError):  # noqa: N818 - named as what happened
+    """Yahoo calls this very request a bad one: another request may well be answered."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(Reason.PROVIDER_ERROR, f"Yahoo answered with HTTP status {status}.")
+
+
+class NotConnected(ProviderError):  # noqa: N818 - named as what happened
+    """There was no answer of Yahoo's at all, because the connection failed."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(Reason.PROVIDER_ERROR, f"The connection to Yahoo failed ({kind}).")
 
 
 class _NotFound(Exception):  # noqa: N818 - it is an answer, raised past yfinance
@@ -143,6 +159,8 @@ class YahooSession:
                 raise CrumbRefused("gave no crumb")
             if status == 404 and is_data:
                 raise _NotFound(response.content)
+            if is_data and status in _REFUSALS:
+                raise RequestRefused(status)
             if is_data and status != 200:
                 raise ProviderError(Reason.PROVIDER_ERROR, f"Yahoo answered with HTTP status {status}.")
             return response
@@ -212,5 +230,5 @@ def _translated(error: Exception) -> ProviderError:
     if isinstance(error, TimeoutError) or "Timeout" in kind:
         return ProviderError(Reason.PROVIDER_TIMEOUT, "Yahoo did not answer in time.")
     if isinstance(error, OSError):  # curl_cffi's exceptions are OSErrors
-        return ProviderError(Reason.PROVIDER_ERROR, f"The connection to Yahoo failed ({kind}).")
+        return NotConnected(kind)
     return ProviderError(Reason.PROVIDER_ERROR, f"Yahoo could not be asked: yfinance failed with {kind}.")

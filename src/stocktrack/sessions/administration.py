@@ -1,7 +1,7 @@
 """What an administrator does with the open sessions: list them, end one, tell all of them something."""
 
-import asyncio
-from collections.abc import Collection
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Collection
 
 from stocktrack.clock import Clock
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd
@@ -16,31 +16,41 @@ from stocktrack.wire.lines import encode_line
 # A page leaves room on its line for what stands around the sessions.
 _PAGE_BYTES = MAX_REPLY_BYTES - 1_024
 _MAX_SYMBOLS_LISTED = 500
-# After so many sends the loop gives way to the prices.
-_SENDS_IN_A_ROW = 500
+_KICKED = SessionEnd(Reason.NOT_PERMITTED, "An administrator ended this session.")
 
 
 class SessionAdministration:
-    """Looks after the sessions that `open_sessions` holds at any moment, in the order in which they came."""
+    """Looks after the sessions that `open_sessions` holds at any moment, in the order in which they came.
 
-    def __init__(self, open_sessions: Collection[Session], clock: Clock, trail: Trail) -> None:
+    ``walk()`` goes through those that are open, and gives way to others. What is done, the trail tells.
+    """
+
+    def __init__(
+        self,
+        open_sessions: Collection[Session],
+        clock: Clock,
+        walk: Callable[[], AsyncGenerator[Session, None]],
+        trail: Trail,
+    ) -> None:
         self._open = open_sessions
         self._clock = clock
+        self._walk = walk
         self._trail = trail
 
-    def page(self, after: str | None) -> SessionPage:
+    async def page(self, after: str | None) -> SessionPage:
         """The sessions opened after the one named `after`, as many as one reply can carry."""
         first = 0 if after is None else _number(after) + 1
         listed: list[SessionInfo] = []
         size = 0
-        for session in self._open:
-            if _number(session.name) < first or not session.is_open:
-                continue
-            info = self._info(session)
-            size += len(info.model_dump_json(exclude_none=True)) + 1
-            if size > _PAGE_BYTES:
-                return SessionPage(tuple(listed), len(self._open), more=True)
-            listed.append(info)
+        async with contextlib.aclosing(self._walk()) as walk:
+            async for session in walk:
+                if _number(session.name) < first:
+                    continue
+                info = self._info(session)
+                size += len(info.model_dump_json(exclude_none=True)) + 1
+                if size > _PAGE_BYTES:
+                    return SessionPage(tuple(listed), len(self._open), more=True)
+                listed.append(info)
         return SessionPage(tuple(listed), len(self._open), more=False)
 
     def kick(self, name: str, by: Asker) -> str | None:
@@ -61,19 +71,33 @@ class SessionAdministration:
             session=session.name,
             session_address=session.address,
         )
-        session.end(SessionEnd(Reason.NOT_PERMITTED, "An administrator ended this session."))
+        session.end(_KICKED)
         return session.username
+
+    async def kick_user(self, username: str, by: Asker) -> int:
+        """End all sessions of a user but `by`; how many those were. `CommandError` where there are none."""
+        ended = 0
+        async for session in self._walk():
+            if session.username == username and session is not by:
+                session.end(_KICKED)
+                ended += 1
+        if not ended:
+            raise CommandError(Reason.INVALID_COMMAND, f"{username!r} has no session here that could be ended.")
+        self._trail.record(
+            Act.SESSION_KICKED, address=by.address, door=by.door, user=username, by=by.username, count=ended
+        )
+        return ended
 
     async def announce(self, text: str, by: Asker) -> int:
         """Tell every session that is logged in; returns how many those were."""
         line = encode_line(Notice(code=Code.CONTINUE, reason=Reason.ANNOUNCEMENT, message=text))
         told = 0
-        for session in tuple(self._open):
+        async for session in self._walk():
             if session.state is SessionState.AUTHENTICATED:
-                session.connection.send(line)
-                told += 1
-                if told % _SENDS_IN_A_ROW == 0:
-                    await asyncio.sleep(0)
+                # A client that is gone by a mistake of ours is found by the deadlines, which end it.
+                with contextlib.suppress(Exception):
+                    session.connection.send(line)
+                    told += 1
         self._trail.record(Act.ANNOUNCED, address=by.address, door=by.door, by=by.username, recipients=told, text=text)
         return told
 

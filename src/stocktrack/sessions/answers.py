@@ -6,13 +6,17 @@ A new command gets its function here, with `@answers(Model)` above it. It raises
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from stocktrack.accounts.identity import Identity
 from stocktrack.errors import Code, CommandError, LoginError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
+    MAX_REPLY_BYTES,
     Announce,
     AnnounceReply,
     Auth,
     AuthReply,
+    ChangePassword,
+    ChangePasswordReply,
     Command,
     Dividends,
     DividendsReply,
@@ -33,20 +37,29 @@ from stocktrack.messages import (
     Ping,
     PingReply,
     Reply,
+    Revoke,
+    RevokeReply,
     Search,
     SearchReply,
     SessionsReply,
     Subscribe,
     SubscribeReply,
     Token,
+    TokenInfo,
     TokenReply,
+    Tokens,
+    TokensReply,
     Unsubscribe,
     UnsubscribeReply,
 )
+from stocktrack.quotes import Headline
+from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
-from stocktrack.system.acts import Act
+from stocktrack.system.acts import ALL_TOKENS, Act
 from stocktrack.system.trail import Trail
+
+_REPLY_HEAD_BYTES = 1_024  # what stands around the articles, the command's id included
 
 Asked = TypeVar("Asked", bound=Command)
 Answered = TypeVar("Answered", bound=Reply)
@@ -72,7 +85,7 @@ def answers(
 
 
 class AllMissingError(CommandError):
-    """Every symbol of a command failed: 500 where any of them is one, else 404."""
+    """Every symbol of a command failed: 500 where any of them is one, else 429 where any is, else 404."""
 
     def __init__(self, missing: Mapping[str, StockTrackError]) -> None:
         worst = max(missing.values(), key=lambda error: (error.code, error.retry_after_ms or 0))
@@ -82,7 +95,10 @@ class AllMissingError(CommandError):
 
 def as_missing(errors: Mapping[str, StockTrackError]) -> tuple[Missing, ...]:
     """The errors of some symbols as they are told in a reply."""
-    return tuple(Missing(symbol=symbol, code=error.code, reason=error.reason) for symbol, error in errors.items())
+    return tuple(
+        Missing(symbol=symbol, code=error.code, reason=error.reason, retry_after_ms=error.retry_after_ms)
+        for symbol, error in errors.items()
+    )
 
 
 # --- who is there -------------------------------------------------------------------------------------------------
@@ -92,20 +108,26 @@ def as_missing(errors: Mapping[str, StockTrackError]) -> tuple[Missing, ...]:
 async def auth(session: Asker, command: Auth) -> AuthReply:
     """Log in by one of the ways that HELLO lists."""
     try:
-        username = await _verified(session, command)
+        identity = await _verified(session, command)
     except CommandError as error:
         tell_failure(session.services.trail, error, address=session.address, door=session.door)
         if error.reason is Reason.BAD_CREDENTIALS and session.count_wrong_login():
             raise CommandError(error.reason, f"{error.message} It was the third: the session ends.") from None
         raise
-    symbols = await session.services.lists.saved(username)
-    session.log_in(username, by_token=command.token is not None)
-    by = "token" if command.token is not None else "allowlist" if command.password is None else "password"
-    session.services.trail.record(
-        Act.LOGIN, address=session.address, door=session.door, user=username, by=by, session=session.name
+    symbols = await session.services.lists.saved(identity.name)
+    session.log_in(identity)
+    token = identity.token
+    by = "token" if token is not None else "allowlist" if command.password is None else "password"
+    _record(session, Act.LOGIN, by=by)
+    return AuthReply(
+        id=command.id,
+        message=f"Welcome {identity.name}! Login successful.",
+        username=identity.name,
+        symbols=symbols,
+        token_id=token.token_id if token is not None else None,
+        scope=token.scope if token is not None else None,
+        expires_at=token.expires_at_ms if token is not None else None,
     )
-    message = f"Welcome {username}! Login successful."
-    return AuthReply(id=command.id, message=message, username=username, symbols=symbols)
 
 
 def tell_failure(trail: Trail, error: CommandError, *, address: str, door: str) -> None:
@@ -115,34 +137,93 @@ def tell_failure(trail: Trail, error: CommandError, *, address: str, door: str) 
         trail.login_failed(_FAILED_LOGINS[error.reason], address=address, door=door, user=user)
 
 
-async def _verified(session: Asker, command: Auth) -> str:
+def _record(session: Asker, act: Act, **fields: Any) -> None:
+    """Have the trail tell what the user of a session did."""
+    session.services.trail.record(
+        act, address=session.address, door=session.door, user=session.user, **fields, session=session.name
+    )
+
+
+async def _verified(session: Asker, command: Auth) -> Identity:
     authenticator = session.services.authenticator
     if command.token is not None:
         return await authenticator.verify_token(command.token, session.address)
     assert command.username is not None  # noqa: S101 - the model lets no AUTH through that has neither
-    if command.password is None and "allowlist" not in session.services.rules.auth:
+    by_name = "allowlist" in session.auth
+    if command.password is None and not by_name:
         raise CommandError(Reason.INVALID_COMMAND, "AUTH: the field 'password' is missing.")
-    await authenticator.verify(command.username, command.password, session.address)
-    return command.username
+    return await authenticator.verify(command.username, command.password, session.address, by_name=by_name)
 
 
 @answers(Token)
 async def token(session: Asker, command: Token) -> TokenReply:
     """Make a token to log in with."""
-    if session.has_token:
-        # Else whoever finds a token could renew it for ever.
+    if session.login.token is not None:
+        # Else whoever finds a token could renew it for ever, or make one that may do more.
         raise CommandError(Reason.NOT_PERMITTED, "A session that a token opened gets no other: log in by password.")
-    made = await session.services.authenticator.make_token(session.user, command.days)
-    session.services.trail.record(
-        Act.TOKEN_MADE,
-        address=session.address,
-        door=session.door,
-        user=session.user,
-        by=session.user,
-        days=command.days,
-        session=session.name,
+    made = await session.services.authenticator.make_token(
+        session.user, command.days, name=command.name, scope=command.scope, identity=session.login
     )
-    return TokenReply(id=command.id, username=session.user, token=made.text, expires_at=made.expires_at_ms)
+    # Not its name, which the user made up: the list of tokens has it.
+    _record(session, Act.TOKEN_MADE, by=session.user, token_id=made.token_id, days=command.days, scope=made.scope.value)
+    return TokenReply(
+        id=command.id,
+        username=session.user,
+        token=made.text,
+        expires_at=made.expires_at_ms,
+        token_id=made.token_id,
+        name=made.name,
+        scope=made.scope,
+    )
+
+
+@answers(Tokens)
+async def tokens(session: Asker, command: Tokens) -> TokensReply:
+    """The user's tokens."""
+    rows = await session.services.authenticator.tokens(session.user)
+    listed = tuple(
+        TokenInfo(
+            token_id=row.token_id,
+            name=row.name,
+            scope=row.scope,
+            created_at=row.created_at_ms,
+            expires_at=row.expires_at_ms,
+            last_used_at=row.last_used_at_ms,
+        )
+        for row in rows
+    )
+    return TokensReply(id=command.id, tokens=listed)
+
+
+@answers(Revoke)
+async def revoke(session: Asker, command: Revoke) -> RevokeReply:
+    """End tokens of the user, and at once the sessions that they opened; the one that asks is ended a little later."""
+    if command.token_id is not None:
+        await session.services.authenticator.revoke_token(session.user, command.token_id)
+        revoked = [command.token_id]
+    else:
+        revoked = sorted(await session.services.authenticator.revoke_tokens(session.user))
+    _record(session, Act.TOKENS_REVOKED, by=session.user, token_id=command.token_id or ALL_TOKENS)
+    await session.services.look_at(session.user, session)
+    return RevokeReply(id=command.id, revoked=tuple(revoked))
+
+
+@answers(ChangePassword)
+async def change_password(session: Asker, command: ChangePassword) -> ChangePasswordReply:
+    """Change the user's own password; the session goes on, and all others end."""
+    try:
+        identity = await session.services.authenticator.change_own_password(
+            session.login, command.password, command.new_password, session.address
+        )
+    except CommandError as error:
+        # A wrong old password is a guess, as at a login: the session may be another's by now.
+        tell_failure(session.services.trail, error, address=session.address, door=session.door)
+        raise
+    session.renew(identity)
+    _record(session, Act.PASSWORD_CHANGED, by=session.user)
+    await session.services.look_at(session.user, session)
+    message = "The password was changed; all other sessions and all tokens have ended."
+    return ChangePasswordReply(id=command.id, message=message)
 
 
 @answers(Ping)
@@ -166,7 +247,7 @@ async def logout(session: Asker, command: Logout) -> LogoutReply:
 async def get(session: Asker, command: Get) -> GetReply:
     """The newest quotes."""
     _check_count(session, command.symbols)
-    found = await session.services.feed.quotes(command.symbols)
+    found = await session.services.feed.quotes(command.symbols, session)
     if not found.quotes:
         raise AllMissingError(found.missing)
     quotes = tuple(found.quotes[symbol] for symbol in command.symbols if symbol in found.quotes)
@@ -179,15 +260,19 @@ async def subscribe(session: Asker, command: Subscribe) -> SubscribeReply:
     lists, list_name = session.services.lists, command.list or MAIN_LIST
     if command.save or command.list is not None or command.symbols is None:
         _check_is_user(session, command)
+    if command.save and command.symbols is not None:
+        _check_may_change_lists(session, command)
     symbols = await lists.saved(session.user, list_name) if command.symbols is None else command.symbols
     _check_count(session, (*session.subscription.symbols, *symbols))
-    errors = await session.services.feed.known(symbols)
+    errors = await session.services.feed.known(symbols, session)
     # A 404 is final: unknown, or no source for quotes. What only failed for now is subscribed and pending.
     refused = {symbol: error for symbol, error in errors.items() if error.code is Code.NOT_FOUND}
+    refused |= await _unchecked(session, errors, list_name)
     wanted = [symbol for symbol in symbols if symbol not in refused]
     if symbols and not wanted:
         raise AllMissingError(refused)
     if command.save and command.symbols is not None:
+        await session.check_login()  # the source may have taken its time
         await lists.save(session.user, wanted, session.services.rules.max_symbols, list_name)
     pushed = frozenset(session.subscription.symbols)
     if session.is_open:
@@ -210,6 +295,8 @@ async def unsubscribe(session: Asker, command: Unsubscribe) -> UnsubscribeReply:
     lists, list_name = session.services.lists, command.list or MAIN_LIST
     if command.save or command.list is not None:
         _check_is_user(session, command)
+    if command.save:
+        _check_may_change_lists(session, command)
     unsaved: tuple[str, ...] = ()
     if command.save:
         unsaved = await lists.unsave(session.user, command.symbols, list_name)
@@ -240,7 +327,7 @@ async def my_stocks(session: Asker, command: MyStocks) -> MyStocksReply:
     lists, list_name = session.services.lists, command.list or MAIN_LIST
     symbols = await lists.saved(session.user, list_name)
     list_names = await lists.list_names(session.user)
-    found = await session.services.feed.quotes(symbols)
+    found = await session.services.feed.quotes(symbols, session)
     return MyStocksReply(
         id=command.id,
         list=list_name,
@@ -256,31 +343,38 @@ async def my_stocks(session: Asker, command: MyStocks) -> MyStocksReply:
 
 @answers(News)
 async def news(session: Asker, command: News) -> NewsReply:
-    """Headlines."""
-    return NewsReply(id=command.id, articles=tuple(await session.services.feed.questions.news(command.limit)))
+    """Headlines, as many as one line can carry."""
+    articles: list[Headline] = []
+    size = _REPLY_HEAD_BYTES
+    for article in await session.services.feed.questions.news(command.limit, session):
+        size += len(article.model_dump_json(exclude_none=True).encode()) + 1
+        if size > MAX_REPLY_BYTES:
+            break
+        articles.append(article)
+    return NewsReply(id=command.id, articles=tuple(articles))
 
 
 @answers(Info)
 async def info(session: Asker, command: Info) -> InfoReply:
     """The company behind a symbol."""
-    return InfoReply(id=command.id, company=await session.services.feed.questions.company(command.symbol))
+    return InfoReply(id=command.id, company=await session.services.feed.questions.company(command.symbol, session))
 
 
 @answers(Dividends)
 async def dividends(session: Asker, command: Dividends) -> DividendsReply:
     """What a symbol has paid."""
-    paid = await session.services.feed.questions.dividends(command.symbol, command.limit)
-    quote = session.services.board.quote(command.symbol)
-    currency = quote.currency if quote is not None else None
+    paid = await session.services.feed.questions.dividends(command.symbol, command.limit, session)
+    # What the quote is in says nothing of it: a share in pence may pay dollars.
+    currencies = {each.currency for each in paid}
+    currency = currencies.pop() if len(currencies) == 1 else None
     return DividendsReply(id=command.id, symbol=command.symbol, currency=currency, dividends=tuple(paid))
 
 
 @answers(Search)
 async def search(session: Asker, command: Search) -> SearchReply:
     """Symbols by name."""
-    return SearchReply(
-        id=command.id, matches=tuple(await session.services.feed.questions.search(command.query, command.limit))
-    )
+    matches = await session.services.feed.questions.search(command.query, command.limit, session)
+    return SearchReply(id=command.id, matches=tuple(matches))
 
 
 # --- for administrators -------------------------------------------------------------------------------------------
@@ -289,15 +383,20 @@ async def search(session: Asker, command: Search) -> SearchReply:
 @answers(ListSessions)
 async def sessions(session: Asker, command: ListSessions) -> SessionsReply:
     """Who is connected."""
-    page = session.services.administration.page(command.after)
+    page = await session.services.administration.page(command.after)
     return SessionsReply(id=command.id, sessions=page.sessions, count=page.count, more=page.more)
 
 
 @answers(Kick)
 async def kick(session: Asker, command: Kick) -> KickReply:
-    """End a session."""
-    username = session.services.administration.kick(command.session, session)
-    return KickReply(id=command.id, session=command.session, username=username)
+    """End a session, or all of a user."""
+    administration = session.services.administration
+    if command.username is not None:
+        count = await administration.kick_user(command.username, session)
+        return KickReply(id=command.id, username=command.username, count=count)
+    assert command.session is not None  # noqa: S101 - the model lets no KICK through that has neither
+    username = administration.kick(command.session, session)
+    return KickReply(id=command.id, session=command.session, username=username, count=1)
 
 
 @answers(Announce)
@@ -314,6 +413,30 @@ def _check_is_user(session: Asker, command: Command) -> None:
     """A guest has no saved lists: `CommandError` where a command that guests may send needs one in this form."""
     if session.state is SessionState.GUEST:
         raise CommandError(Reason.NOT_AUTHENTICATED, f"{command.type} needs a login: send AUTH first.")
+
+
+def _check_may_change_lists(session: Asker, command: Command) -> None:
+    """`CommandError` where the session's token is for reading alone."""
+    if session.identity is not None and session.identity.scope is Scope.READ:
+        raise CommandError(
+            Reason.NOT_PERMITTED,
+            f'{command.type} would change a saved list, and this session\'s token is for reading: send "save":false.',
+        )
+
+
+async def _unchecked(
+    session: Asker, errors: Mapping[str, StockTrackError], list_name: str
+) -> Mapping[str, StockTrackError]:
+    """What SUBSCRIBE may not take, because the user has no request left to have it checked.
+
+    What is saved already was checked once: it is pushed as soon as the poll has it. A new one is not saved unchecked,
+    and the poll does not do for nothing what its user has no budget for.
+    """
+    unchecked = {symbol: error for symbol, error in errors.items() if error.reason is Reason.RATE_LIMITED}
+    if not unchecked or session.state is SessionState.GUEST:
+        return unchecked
+    saved = frozenset(await session.services.lists.saved(session.user, list_name))
+    return {symbol: error for symbol, error in unchecked.items() if symbol not in saved}
 
 
 def _check_count(session: Asker, symbols: Sequence[str]) -> None:

@@ -21,3 +21,9 @@ class Bucket:
             return (amount - self._level) / per_second
         self._level -= amount
         return 0.0
+
+    def owe(self, amount: float, *, per_second: float, burst: float, now: float) -> float:
+        """Take `amount` out in any case, and return the seconds until nothing is owed."""
+        self._level = min(burst, self._level + (now - self._filled_at) * per_second) - amount
+        self._filled_at = now
+        return max(0.0, -self._level / per_second)

@@ -1,15 +1,20 @@
 """What sessions ask of others, and what holds for all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from stocktrack.accounts.identity import Identity
 from stocktrack.accounts.tokens import IssuedToken
 from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST, SessionInfo
+from stocktrack.metronome import Metronome
+from stocktrack.scopes import Scope
+from stocktrack.sessions.budgets import Budgets
 from stocktrack.sessions.life import SessionState
+from stocktrack.storage.store import TokenRow, UserRow
 from stocktrack.subscriptions import Subscription
 from stocktrack.system.trail import Trail
 
@@ -17,20 +22,47 @@ from stocktrack.system.trail import Trail
 class Authenticator(Protocol):
     """Says who somebody is. `Accounts` is the real one."""
 
-    async def verify(self, name: str, password: str | None, address: str) -> None:
-        """Return where the password is right; `CommandError` where not, `StorageError` where nobody can tell."""
+    async def verify(self, name: str, password: str | None, address: str, *, by_name: bool = True) -> Identity:
+        """Who it is, where the password is right; `CommandError` where not, `StorageError` where nobody can tell.
+
+        With `by_name` a name of the allowlist is enough.
+        """
         ...
 
-    async def verify_token(self, token: str, address: str) -> str:
-        """Whose token it is; errors as in `verify`."""
+    async def verify_token(self, token: str, address: str) -> Identity:
+        """Who it is whose token it is; errors as in `verify`."""
         ...
 
-    async def make_token(self, name: str, days: int) -> IssuedToken:
-        """A token for a user; `CommandError` where the user can have none."""
+    async def user(self, name: str) -> UserRow | None:
+        """The user of this name at this moment: what an identity is held against. `StorageError` as in `verify`."""
         ...
 
-    async def is_admin(self, name: str) -> bool:
-        """Whether the user is an administrator at this moment."""
+    async def make_token(
+        self,
+        username: str,
+        days: int,
+        *,
+        name: str | None = None,
+        scope: Scope = Scope.FULL,
+        identity: Identity | None = None,
+    ) -> IssuedToken:
+        """A token for a user; `CommandError` where the user can have none, or where `identity` counts no longer."""
+        ...
+
+    async def tokens(self, username: str) -> Sequence[TokenRow]:
+        """The tokens of a user that are valid, the oldest first."""
+        ...
+
+    async def revoke_token(self, username: str, token_id: str) -> None:
+        """End one token of a user; `CommandError` where there is no such one."""
+        ...
+
+    async def revoke_tokens(self, username: str) -> frozenset[str]:
+        """End all tokens of a user; their ids."""
+        ...
+
+    async def change_own_password(self, identity: Identity, password: str, new_password: str, address: str) -> Identity:
+        """Change the password and end all tokens; who the session is then. Errors as in `verify`."""
         ...
 
 
@@ -70,12 +102,16 @@ class SessionPage:
 class Administration(Protocol):
     """What an administrator can do with the open sessions."""
 
-    def page(self, after: str | None) -> SessionPage:
+    async def page(self, after: str | None) -> SessionPage:
         """The sessions opened after the one named `after`, as many as one reply can carry."""
         ...
 
     def kick(self, name: str, by: "Asker") -> str | None:
         """End the session of this name and return its user; `CommandError` where there is none, or it is `by`'s own."""
+        ...
+
+    async def kick_user(self, username: str, by: "Asker") -> int:
+        """End all sessions of a user but `by`; how many those were. `CommandError` where there are none."""
         ...
 
     async def announce(self, text: str, by: "Asker") -> int:
@@ -95,14 +131,19 @@ class SessionRules:
     max_symbols: int
     commands_per_second: float
     command_burst: int
+    bytes_per_second: float
+    user_upstream_requests_per_minute: float = 60.0
+    user_upstream_burst: int = 30
     auth: tuple[str, ...] = ("password", "token")
+    auth_if_forwarded: tuple[str, ...] = ("password", "token")  # for clients that a proxy forwards
 
 
 @dataclass(slots=True)
 class Services:
     """What all sessions share. `rules` may be replaced while they live.
 
-    `admit(session, username)` counts a login, or refuses it with a `CommandError`.
+    `admit(session, username)` counts a login, or refuses it with a `CommandError`. `look_at(username, spared)` ends the
+    user's sessions whose login counts no longer, but not the one that is spared: it is told in its reply.
     """
 
     rules: SessionRules
@@ -111,8 +152,11 @@ class Services:
     feed: Feed
     board: Board
     clock: Clock
+    metronome: Metronome
     admit: Callable[["Asker", str], None]
+    look_at: Callable[[str, "Asker"], Awaitable[None]]
     administration: Administration
+    budgets: Budgets
     trail: Trail
     # Told the type of each command and the seconds that its answer took.
     observe: Callable[[str, float], None] = lambda _type, _seconds: None
@@ -125,10 +169,19 @@ class Asker(Protocol):
     name: str
     address: str
     door: str
-    username: str | None
+    identity: Identity | None
     state: SessionState
-    has_token: bool
     subscription: Subscription
+
+    @property
+    def username(self) -> str | None:
+        """The name of the user who is logged in; None before that."""
+        ...
+
+    @property
+    def login(self) -> Identity:
+        """Who is logged in; the permissions let nobody else come this far."""
+        ...
 
     @property
     def user(self) -> str:
@@ -136,12 +189,25 @@ class Asker(Protocol):
         ...
 
     @property
+    def auth(self) -> tuple[str, ...]:
+        """The ways in which the client can log in."""
+        ...
+
+    @property
     def is_open(self) -> bool:
         """Whether the session has not ended meanwhile."""
         ...
 
-    def log_in(self, username: str, *, by_token: bool) -> None:
+    async def check_login(self) -> None:
+        """Return where the login still counts; else the session ends, and this is the `CommandError` that says so."""
+        ...
+
+    def log_in(self, identity: Identity) -> None:
         """Make the session the user's; `CommandError` where it ended meanwhile, or where the user has too many."""
+        ...
+
+    def renew(self, identity: Identity) -> None:
+        """Go on as this identity of the same user."""
         ...
 
     def count_wrong_login(self) -> bool:
@@ -150,6 +216,10 @@ class Asker(Protocol):
 
     def log_out(self) -> None:
         """End the session at its own wish."""
+        ...
+
+    def pay(self, requests: int) -> float:
+        """Take so many requests to the sources out of the user's budget; see `market.bills.Payer`."""
         ...
 
     def follow_with(self, prices: bytes) -> None:

@@ -1,30 +1,42 @@
 """All open sessions: how many there may be, and the deadlines that end one.
 
 One task looks at all of them at least once a second, instead of several timers in each: at 15,000 sessions that is a
-few milliseconds a second, and it saves the timers' memory in every session.
+few milliseconds a second, and it saves the timers' memory in every session. Another looks every two seconds whether the
+logins still count: a password may have been changed, a token revoked or a user removed in any other process. Whoever
+goes through all of them gives way to the others again and again (`walk`), and what fails in one session ends that
+session and nothing else.
 """
 
 import asyncio
+import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from stocktrack.accounts.identity import Identity
 from stocktrack.clock import Clock
-from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError
+from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError, StorageError
 from stocktrack.market.board import Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
+from stocktrack.metronome import Metronome
 from stocktrack.sessions.administration import SessionAdministration
+from stocktrack.sessions.budgets import Budgets
 from stocktrack.sessions.contracts import Asker, Authenticator, Services, SessionRules, WatchLists
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.session import Session
+from stocktrack.system.supervised import Supervisor
 from stocktrack.system.trail import Trail
 from stocktrack.wire.connection import Connection
 
 log = structlog.get_logger()
+
+LOGIN_LOOK_SECONDS = 2.0
+# A walk gives way after so many sessions: telling one something costs some 20 µs.
+SESSIONS_IN_A_ROW = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +79,26 @@ class Sessions:
             feed,
             board,
             clock,
+            Metronome(clock),
             self._admit,
-            SessionAdministration(self._open.keys(), clock, self.trail),
+            self.look_at,
+            SessionAdministration(self._open.keys(), clock, self.walk, self.trail),
+            Budgets(clock),
             self.trail,
         )
         self._numbers = itertools.count(1)
         self._unauthenticated = 0
         self._by_address: Counter[str] = Counter()
         self._by_user: Counter[str] = Counter()
+        self._by_door: Counter[str] = Counter()
         # Sessions with bytes that wait to be taken: how many they had taken when they last took any, and when that was.
         self._behind: dict[Session, tuple[int, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._events: asyncio.Queue[FeedEvent] = asyncio.Queue()
         self._closing: SessionEnd | None = None
+        # The tasks that run for ever; its counts have those of the sessions that were ended by a mistake of ours, too.
+        self.supervisor = Supervisor(clock)
+        self.supervisor.failures["session"] = 0
 
     def __len__(self) -> int:
         return len(self._open)
@@ -96,13 +116,31 @@ class Sessions:
         """Whether the server has no room for another session at this moment."""
         return len(self._open) >= self._limits.max_sessions
 
+    @property
+    def by_door(self) -> Mapping[str, int]:
+        """How many sessions are open behind each door."""
+        return self._by_door
+
+    async def walk(self) -> AsyncGenerator[Session, None]:
+        """The sessions that are open now, giving way to others every `SESSIONS_IN_A_ROW`.
+
+        One that ends meanwhile is left out, and one that is opened meanwhile is not among them.
+        """
+        for place, session in enumerate(tuple(self._open), start=1):
+            if session.is_open:
+                yield session
+            if place % SESSIONS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+
     def observe_commands(self, observe: Callable[[str, float], None]) -> None:
         """Have `observe` told the type of each command and the seconds that its answer took."""
         self._services.observe = observe
 
     def start(self) -> None:
-        """Begin to watch the deadlines."""
-        self._spawn(self._watch(), "session deadlines")
+        """Begin to watch the deadlines and whether the logins still count, and to tell what the feed has to say."""
+        self.supervisor.run("session deadlines", self._watch)
+        self.supervisor.run("session logins", self._watch_logins)
+        self.supervisor.run("session notices", self._tell_events)
 
     def change(self, rules: SessionRules, limits: SessionLimits) -> None:
         """Go by other rules and limits from now on; no session that is open is closed for a lower limit."""
@@ -111,12 +149,17 @@ class Sessions:
 
     async def close(self) -> None:
         """End the tasks; the sessions were ended by `end_all` before."""
+        self._services.metronome.close()
+        await self.supervisor.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def open(self, connection: Connection, *, address: str, door: str) -> Session:
-        """A new session; `SessionEnd` where there are too many, or all were ended."""
+    def open(self, connection: Connection, *, address: str, door: str, is_forwarded: bool = False) -> Session:
+        """A new session; `SessionEnd` where there are too many, or all were ended.
+
+        One that a proxy forwarded is nobody on this machine, wherever the proxy is.
+        """
         if self._closing is not None:
             # It was accepted in the moment in which the listening socket was closed.
             raise self._closing
@@ -136,8 +179,16 @@ class Sessions:
                 raise SessionEnd(
                     Reason.SESSION_LIMIT, f"The limit of {most} sessions of {whose} is reached.", retry_after_ms=5000
                 )
-        session = Session(self._services, connection, name=f"s{next(self._numbers)}", address=address, door=door)
+        session = Session(
+            self._services,
+            connection,
+            name=f"s{next(self._numbers)}",
+            address=address,
+            door=door,
+            is_forwarded=is_forwarded,
+        )
         self._open[session] = None
+        self._by_door[door] += 1
         self._unauthenticated += 1
         self._by_address[address] += 1
         return session
@@ -149,23 +200,39 @@ class Sessions:
         session.closed()
         del self._open[session]
         self._behind.pop(session, None)
+        self._by_door[session.door] -= 1
         _count_down(self._by_address, session.address)
         if session.username is None:
             self._unauthenticated -= 1
         else:
             _count_down(self._by_user, session.username)
 
-    def end_all(self, why: SessionEnd) -> None:
-        """End every session with a NOTICE that says why, and refuse new ones."""
+    async def end_all(self, why: SessionEnd) -> None:
+        """End every session with a NOTICE that says why, and refuse new ones, also while that goes on."""
         self._closing = why
-        for session in tuple(self._open):
-            session.end(why)
+        async for session in self.walk():
+            try:
+                session.end(why)
+            except Exception as error:
+                self._end_failed(session, error)
 
     def tell(self, event: FeedEvent) -> None:
-        """Hand an event of the feed to the sessions; what turned out to be unknown leaves all saved lists."""
+        """Have the sessions told of an event of the feed, soon and in order."""
+        self._events.put_nowait(event)
+
+    async def _tell_events(self) -> None:
+        while True:
+            await self._tell_all(await self._events.get())
+
+    async def _tell_all(self, event: FeedEvent) -> None:
+        """Hand an event to the sessions; what turned out to be unknown leaves all saved lists."""
         dropped: dict[str, set[str]] = {}
-        for session in tuple(self._open):
-            symbols = session.tell(event)
+        async for session in self.walk():
+            try:
+                symbols = session.tell(event)
+            except Exception as error:
+                self._end_failed(session, error)
+                continue
             if symbols and session.username is not None:
                 dropped.setdefault(session.username, set()).update(symbols)
         for username, unknown in dropped.items():
@@ -207,22 +274,94 @@ class Sessions:
                 limits.auth_timeout_seconds, limits.slow_client_timeout_seconds, self._rules.heartbeat_seconds
             )
             await self._clock.sleep(min(1.0, shortest / 4))
-            self.check_deadlines()
+            await self.check_deadlines()
             self.trail.settle()
 
-    def check_deadlines(self) -> None:
-        """End what is over its time, and send heartbeats where it was quiet."""
-        now = self._clock.monotonic()
-        for session in tuple(self._open):
-            if not session.is_open:
-                continue
-            if session.state is SessionState.GREETED and now - session.opened_at >= self._limits.auth_timeout_seconds:
-                seconds = self._limits.auth_timeout_seconds
-                session.end(SessionEnd(Reason.AUTH_TIMEOUT, f"There was no successful AUTH within {seconds:g} s."))
-            elif self._is_slow(session, now):
-                self._end_slow(session)
-            elif session not in self._behind and now - session.connection.last_sent_at >= self._rules.heartbeat_seconds:
-                session.heartbeat()
+    async def _watch_logins(self) -> None:
+        was_told = False
+        while True:
+            await self._clock.sleep(LOGIN_LOOK_SECONDS)
+            try:
+                await self.check_logins()
+                was_told = False
+            except StorageError as error:
+                if not was_told:
+                    log.warning("whether the logins still count cannot be seen", why=str(error))
+                was_told = True
+
+    async def check_logins(self) -> None:
+        """End the sessions whose login counts no longer; each user is read once. `StorageError` as in `Store`."""
+        for place, (username, logins) in enumerate((await self._by_login()).items(), start=1):
+            await self._end_outdated(username, logins)
+            if place % SESSIONS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+
+    async def look_at(self, username: str, spared: Asker) -> None:
+        """End the sessions of one user whose login counts no longer, but not the one that is spared."""
+        logins = (await self._by_login()).get(username, [])
+        await self._end_outdated(username, [login for login in logins if login[0] is not spared])
+
+    async def _by_login(self) -> dict[str, list[tuple[Session, Identity]]]:
+        """The sessions that are logged in and who they are now, by the names of their users."""
+        by_user: dict[str, list[tuple[Session, Identity]]] = {}
+        async for session in self.walk():
+            if (identity := session.identity) is not None:
+                by_user.setdefault(identity.name, []).append((session, identity))
+        return by_user
+
+    async def _end_outdated(self, username: str, logins: Sequence[tuple[Session, Identity]]) -> None:
+        user = await self._services.authenticator.user(username)
+        now_ms = self._clock.now_ms()
+        for place, (session, identity) in enumerate(logins, start=1):
+            # Who has become another one meanwhile may be so by what this row does not know yet.
+            if session.identity is identity and (why := identity.why_ended(user, now_ms)) is not None:
+                try:
+                    session.end_with_login(why)
+                except Exception as error:
+                    self._end_failed(session, error)
+            if place % SESSIONS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+
+    async def check_deadlines(self) -> None:
+        """End what is over its time or pushes no more by a mistake of ours; send heartbeats where it was quiet."""
+        async for session in self.walk():
+            try:
+                self._check(session, self._clock.monotonic())
+            except Exception as error:
+                self._end_failed(session, error)
+
+    def _check(self, session: Session, now: float) -> None:
+        if session.state is SessionState.GREETED and session.login_seconds(now) >= self._limits.auth_timeout_seconds:
+            seconds = self._limits.auth_timeout_seconds
+            session.end(SessionEnd(Reason.AUTH_TIMEOUT, f"There was no successful AUTH within {seconds:g} s."))
+        elif (failure := session.subscription.failure) is not None:
+            self._end_failed(session, failure)
+        elif self._is_slow(session, now):
+            self._end_slow(session)
+        elif session not in self._behind and now - session.connection.last_sent_at >= self._rules.heartbeat_seconds:
+            session.heartbeat()
+
+    def _end_failed(self, session: Session, error: BaseException) -> None:
+        """End a session that looks alive and is not, so that its client comes back to one that is."""
+        self.supervisor.failures["session"] += 1
+        log.error(
+            "a session failed unexpectedly and is ended",
+            session=session.name,
+            user=session.username,
+            door=session.door,
+            address=session.address,
+            exc_info=error,
+        )
+        why = SessionEnd(Reason.INTERNAL_ERROR, "The server failed in this session; its log says why. Connect again.")
+        is_told = session.is_open  # else it failed at being told something else
+        try:
+            session.end(why)
+        except Exception:
+            is_told = False
+        if not is_told:
+            # It can be told nothing, and nobody watches its deadlines any more.
+            with contextlib.suppress(Exception):
+                session.connection.abort()
 
     def _is_slow(self, session: Session, now: float) -> bool:
         unsent = session.connection.unsent_bytes()

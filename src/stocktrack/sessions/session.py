@@ -8,13 +8,27 @@ from typing import assert_never
 
 import structlog
 
-from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrackError
+from stocktrack.accounts.identity import Identity, LoginEnd
+from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrackError, StorageError
 from stocktrack.market.events import Event, FeedEvent
-from stocktrack.messages import COMMANDS, MAX_REPLY_BYTES, Command, Heartbeat, Hello, Limits, Notice, Reply, Who
+from stocktrack.messages import (
+    COMMANDS,
+    MAX_REPLY_BYTES,
+    Command,
+    Heartbeat,
+    Hello,
+    Limits,
+    Notice,
+    Reply,
+    Who,
+)
+from stocktrack.scopes import Scope
 from stocktrack.sessions.answers import ANSWERS, AllMissingError
 from stocktrack.sessions.bucket import Bucket
+from stocktrack.sessions.budgets import whose_budget
 from stocktrack.sessions.contracts import Services
 from stocktrack.sessions.life import PERMISSIONS, TRANSITIONS, SessionState, Step
+from stocktrack.storage.store import UserRow
 from stocktrack.subscriptions import Subscription
 from stocktrack.wire.connection import Connection
 from stocktrack.wire.lines import BadLine, decode_line, encode_line, failure
@@ -23,39 +37,61 @@ log = structlog.get_logger()
 
 MAX_BAD_LINES = 20
 MAX_WRONG_LOGINS = 3
+# Before the login: longer than any AUTH, and what fraction of a user's bytes a second. To parse a line of 4 KB takes
+# some 0.4 ms, and there may be 2,000 strangers.
+MAX_STRANGER_LINE_BYTES = 4_096
+STRANGER_BYTES_FRACTION = 1 / 64
+# So many of the longest lines may come at once.
+BURST_LINES = 4
+# How much of a login's time may be the server's: a busy database is waited for half as long, a password's hash less.
+MAX_KEPT_WAITING_SECONDS = 60.0
 
 
 class Session:
     """One client. `end` is how anybody else ends it; `closed` is for the door, when the client is gone."""
 
     __slots__ = (
-        *("_bad_lines", "_commands", "_farewell", "_following", "_wrong_logins"),
-        *("address", "connection", "door", "has_token", "name", "opened_at", "services", "state"),
-        *("subscription", "username"),
+        *("_auth_began", "_bad_lines", "_bytes", "_commands", "_farewell", "_following", "_kept_waiting_seconds"),
+        "_wrong_logins",
+        *("address", "connection", "door", "identity", "name", "opened_at", "services", "state", "subscription"),
+        "is_forwarded",
     )
 
-    def __init__(self, services: Services, connection: Connection, *, name: str, address: str, door: str) -> None:
+    def __init__(
+        self,
+        services: Services,
+        connection: Connection,
+        *,
+        name: str,
+        address: str,
+        door: str,
+        is_forwarded: bool = False,
+    ) -> None:
         self.services = services
         self.connection = connection
         self.name = name
         self.address = address
         self.door = door
+        self.is_forwarded = is_forwarded  # by a proxy, so that it is nobody on this machine
         self.opened_at = services.clock.monotonic()
         self.state = SessionState.GREETED
-        self.username: str | None = None
-        self.has_token = False  # whether it was a token that opened the session
+        self.identity: Identity | None = None
         self.subscription = Subscription(
             services.board,
             connection,
             services.clock,
+            services.metronome,
             interval_seconds=services.rules.push_interval_seconds,
             name=name,
         )
         self._bad_lines = 0  # in a row
         self._commands = Bucket(services.rules.command_burst, self.opened_at)
+        self._bytes = self._full_of_bytes()
         self._farewell: SessionEnd | None = None
         self._following = b""
         self._wrong_logins = 0
+        self._auth_began: float | None = None  # while an AUTH is under way
+        self._kept_waiting_seconds = 0.0  # by those AUTHs that are answered
 
     @property
     def is_open(self) -> bool:
@@ -63,9 +99,26 @@ class Session:
         return self.state is not SessionState.ENDED
 
     @property
+    def max_line_bytes(self) -> int:
+        """How long the next line may be."""
+        most = self.services.rules.max_line_bytes
+        return min(most, MAX_STRANGER_LINE_BYTES) if self.state is SessionState.GREETED else most
+
+    @property
+    def username(self) -> str | None:
+        """The name of the user who is logged in; None before that."""
+        return None if self.identity is None else self.identity.name
+
+    @property
     def symbols(self) -> tuple[str, ...]:
         """What the session is pushed."""
         return self.subscription.symbols
+
+    @property
+    def auth(self) -> tuple[str, ...]:
+        """The ways in which the client can log in."""
+        rules = self.services.rules
+        return rules.auth_if_forwarded if self.is_forwarded else rules.auth
 
     # --- commands ------------------------------------------------------------------------------------------------
 
@@ -77,8 +130,9 @@ class Session:
         self._bad_lines = 0
         began = self.services.clock.monotonic()
         try:
-            self._take_turn(began)
             await self._check_permitted(command)
+            if command.type == "AUTH":
+                self._auth_began = began
             reply = await ANSWERS[type(command)](self, command)
         except StockTrackError as error:
             self.services.trail.failed(error)
@@ -88,8 +142,45 @@ class Session:
             reply = failure(
                 CommandError(Reason.INTERNAL_ERROR, "The server failed to do this; its log says why."), command
             )
-        self.services.observe(command.type, self.services.clock.monotonic() - began)
+        finally:
+            self._auth_began = None
+        seconds = self.services.clock.monotonic() - began
+        if command.type == "AUTH":
+            self._kept_waiting_seconds += seconds
+        self.services.observe(command.type, seconds)
+        if _is_over_budget(reply):
+            self._tell_refused("upstream")
         return reply if self._farewell is None else failure(self._farewell, command)
+
+    def seconds_until_turn(self, message_bytes: int) -> float:
+        """How long the door has to wait before it has a message of so many bytes looked at, and reads on.
+
+        The client is slowed down and loses nothing. Both what it costs to read a message and what it costs to answer
+        one are counted here, before anything is known of the message, and before a login as after it.
+        """
+        rules, now = self.services.rules, self.services.clock.monotonic()
+        fraction = STRANGER_BYTES_FRACTION if self.state is SessionState.GREETED else 1.0
+        return max(
+            self._commands.owe(1, per_second=rules.commands_per_second, burst=rules.command_burst, now=now),
+            self._bytes.owe(
+                message_bytes,
+                per_second=rules.bytes_per_second * fraction,
+                burst=BURST_LINES * self.max_line_bytes,
+                now=now,
+            ),
+        )
+
+    def take_turn(self) -> None:
+        """Count a command of a door that can't slow its client down; `CommandError` where there were too many."""
+        rules, now = self.services.rules, self.services.clock.monotonic()
+        wait_seconds = self._commands.take(1, per_second=rules.commands_per_second, burst=rules.command_burst, now=now)
+        if wait_seconds > 0:
+            self._tell_refused("commands")
+            raise CommandError(
+                Reason.RATE_LIMITED,
+                f"More than {rules.commands_per_second:g} commands a second; this one was not run.",
+                retry_after_ms=max(1, round(wait_seconds * 1000)),
+            )
 
     async def receive(self, line: bytes) -> bytes:
         """The answer to a line, to be sent in one piece and before anything else is awaited.
@@ -129,19 +220,33 @@ class Session:
     # --- what answers do with a session: `contracts.Asker` ---------------------------------------------------------
 
     @property
+    def login(self) -> Identity:
+        """Who is logged in."""
+        assert self.identity is not None  # noqa: S101 - the permissions let nobody in here before AUTH
+        return self.identity
+
+    @property
     def user(self) -> str:
         """The name of the user who is logged in."""
-        assert self.username is not None  # noqa: S101 - the permissions let nobody in here before AUTH
-        return self.username
+        return self.login.name
 
-    def log_in(self, username: str, *, by_token: bool) -> None:
+    async def check_login(self) -> None:
+        """Return where the login still counts; else the session ends, and this is the `CommandError` that says so."""
+        identity = self.login
+        self._check_counts(identity, await self.services.authenticator.user(identity.name))
+
+    def log_in(self, identity: Identity) -> None:
         """Make the session the user's; `CommandError` where it ended meanwhile, or where the user has too many."""
         if not self.is_open:
             raise CommandError(Reason.NOT_AUTHENTICATED, "The session ended during the login.")
-        self.services.admit(self, username)
-        self.username = username
-        self.has_token = by_token
+        self.services.admit(self, identity.name)
+        self.identity = identity
         self._move(Step.LOGGED_IN)
+        self._bytes = self._full_of_bytes()
+
+    def renew(self, identity: Identity) -> None:
+        """Go on as this identity of the same user."""
+        self.identity = identity
 
     def count_wrong_login(self) -> bool:
         """Note that a login was wrong, and say whether it was one too many, which ends the session."""
@@ -154,6 +259,16 @@ class Session:
     def log_out(self) -> None:
         """End the session at its own wish."""
         self._end("logged out")
+
+    def pay(self, requests: int) -> float:
+        """Take so many requests to the sources out of the user's budget, or return the seconds to wait for them."""
+        rules = self.services.rules
+        return self.services.budgets.pay(
+            whose_budget(self.username, self.address),
+            requests,
+            per_minute=rules.user_upstream_requests_per_minute,
+            burst=rules.user_upstream_burst,
+        )
 
     def follow_with(self, prices: bytes) -> None:
         """Have these lines sent right after the reply."""
@@ -168,7 +283,7 @@ class Session:
             Hello(
                 server=rules.server,
                 instance=rules.instance,
-                auth=rules.auth,
+                auth=self.auth,
                 limits=Limits(max_line_bytes=rules.max_line_bytes, max_symbols=rules.max_symbols),
                 heartbeat_seconds=rules.heartbeat_seconds,
             )
@@ -177,14 +292,14 @@ class Session:
     def welcome_guest(self) -> None:
         """Let the client have prices without a login; nothing can be saved for it. The door decides who is a guest."""
         self._move(Step.WELCOMED)
+        self._bytes = self._full_of_bytes()
 
     def line_too_long(self) -> bytes:
         """The answer to a line over the limit; the door closes, since the tail would run as another command."""
+        before = " before the login" if self.state is SessionState.GREETED else ""
+        too_long = f"The line is longer than {self.max_line_bytes} bytes, the most{before}; the session ends."
         self._end("line too long")
-        limit = self.services.rules.max_line_bytes
-        return encode_line(
-            failure(CommandError(Reason.LINE_TOO_LONG, f"The line is longer than {limit} bytes; the session ends."))
-        )
+        return encode_line(failure(CommandError(Reason.LINE_TOO_LONG, too_long)))
 
     def line_cut_off(self) -> bytes:
         """The answer to an input that ended in the middle of a line, which is not run."""
@@ -196,6 +311,14 @@ class Session:
         """The client is gone: stop everything that was done for it."""
         self._end("the connection closed")
 
+    def login_seconds(self, now: float) -> float:
+        """How long the client takes for its login: what the server takes to answer an AUTH is not the client's time.
+
+        That holds for a minute in all, so that nobody is without a login for ever.
+        """
+        under_way = now - self._auth_began if self._auth_began is not None else 0.0
+        return now - self.opened_at - min(self._kept_waiting_seconds + under_way, MAX_KEPT_WAITING_SECONDS)
+
     # --- what others do with a session -----------------------------------------------------------------------------
 
     def end(self, why: SessionEnd) -> None:
@@ -206,6 +329,12 @@ class Session:
         self._farewell = why
         self.connection.send(farewell(why))
         self.connection.end()
+
+    def end_with_login(self, why: LoginEnd) -> None:
+        """End the session from outside, because its login counts no longer."""
+        if self.is_open:
+            self._tell_login_ended(why)
+            self.end(SessionEnd(Reason.NOT_AUTHENTICATED, why.sentence))
 
     def heartbeat(self) -> None:
         """Show a quiet client that the server is there."""
@@ -242,11 +371,37 @@ class Session:
     # --- rules -----------------------------------------------------------------------------------------------------
 
     async def _check_permitted(self, command: Command) -> None:
-        who = COMMANDS[command.type].who
-        if who not in PERMISSIONS[self.state]:
+        row = COMMANDS[command.type]
+        if row.who not in PERMISSIONS[self.state]:
             raise self._refusal(command)
-        if who is Who.ADMINS and not await self.services.authenticator.is_admin(self.user):
+        identity = self.identity
+        if identity is None or row.who is Who.ANYBODY:
+            return
+        if row.scope is Scope.FULL and identity.scope is Scope.READ:
+            raise CommandError(
+                Reason.NOT_PERMITTED, f"{command.type} needs more than this session's token may do: it is for reading."
+            )
+        try:
+            user = await self.services.authenticator.user(identity.name)
+        except StorageError:
+            if row.who is not Who.GUESTS:
+                raise
+            return  # prices go on without the database, as those that are pushed do
+        self._check_counts(identity, user)
+        if row.who is Who.ADMINS and not (user is not None and user.is_admin):
             raise CommandError(Reason.NOT_PERMITTED, f"{command.type} is for administrators.")
+
+    def _check_counts(self, identity: Identity, user: UserRow | None) -> None:
+        """End the session where its login counts no longer, which the reply says, and the NOTICE after it."""
+        why = identity.why_ended(user, self.services.clock.now_ms())
+        if why is None:
+            return
+        # A session of REST, whose commands run side by side, may have become another one meanwhile: that one stays.
+        if self.is_open and self.identity is identity:
+            self._tell_login_ended(why)
+            self._end(Reason.NOT_AUTHENTICATED)
+            self._following = farewell(SessionEnd(Reason.NOT_AUTHENTICATED, why.sentence))
+        raise CommandError(Reason.NOT_AUTHENTICATED, why.sentence)
 
     def _refusal(self, command: Command) -> CommandError:
         if not self.is_open:
@@ -257,18 +412,18 @@ class Session:
             )
         return CommandError(Reason.NOT_AUTHENTICATED, f"{command.type} needs a login: send AUTH first.")
 
-    def _take_turn(self, now: float) -> None:
-        rules = self.services.rules
-        wait_seconds = self._commands.take(1, per_second=rules.commands_per_second, burst=rules.command_burst, now=now)
-        if wait_seconds > 0:
-            self.services.trail.refused(
-                Reason.RATE_LIMITED, address=self.address, door=self.door, limit="commands", user=self.username
-            )
-            raise CommandError(
-                Reason.RATE_LIMITED,
-                f"More than {rules.commands_per_second:g} commands a second; this one was not run.",
-                retry_after_ms=max(1, round(wait_seconds * 1000)),
-            )
+    def _tell_login_ended(self, why: LoginEnd) -> None:
+        self.services.trail.session_ended(
+            why, address=self.address, door=self.door, user=self.username, session=self.name
+        )
+
+    def _tell_refused(self, limit: str) -> None:
+        self.services.trail.refused(
+            Reason.RATE_LIMITED, address=self.address, door=self.door, limit=limit, user=self.username
+        )
+
+    def _full_of_bytes(self) -> Bucket:
+        return Bucket(BURST_LINES * self.max_line_bytes, self.services.clock.monotonic())
 
     def _end(self, why: str) -> None:
         if self.is_open:
@@ -279,6 +434,12 @@ class Session:
     def _move(self, step: Step, why: str = "") -> None:
         self.state = TRANSITIONS[self.state, step]
         log.debug("session", session=self.name, user=self.username, state=self.state.value, why=str(why) or step.value)
+
+
+def _is_over_budget(reply: Reply) -> bool:
+    """Whether the sources were not asked for some of it, because the user has no request left."""
+    refused = (reply, *(getattr(reply, "missing", None) or ()))
+    return any(getattr(each, "reason", None) is Reason.RATE_LIMITED for each in refused)
 
 
 def last_word(why: SessionEnd) -> Notice:

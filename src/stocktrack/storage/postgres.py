@@ -1,5 +1,6 @@
 """PostgreSQL: a database on a server, for who runs one anyway or wants several StockTracks to share their users."""
 
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
@@ -9,9 +10,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from stocktrack.errors import ConfigError
-from stocktrack.storage.database import TURN_SECONDS, Database
+from stocktrack.storage.database import Database, Outcome
 
-_CONNECTIONS = 4  # for reading, and as many for changing: the calls are short
+_READ_CONNECTIONS = 4
+# How long a change waits for a lock at a time: others wait behind it. It is tried again as long as it may be.
+_LOCK_SECONDS = 0.1
+_ANSWER_SECONDS = 10.0  # how long the server may take to answer a statement, or to take a connection
 _OPTIONS = frozenset({"host", "port", "ssl"})
 _UPGRADE_LOCK = 0x53746F636B547261  # "StockTra": any number that no other program locks
 
@@ -35,17 +39,33 @@ class PostgresDatabase(Database):
             URL.create(
                 "postgresql", username=url.username, host=url.host, port=url.port, database=url.database
             ).render_as_string(),
-            reads=_engine(url, busy_timeout_seconds, isolation_level="AUTOCOMMIT"),
-            # A change begins by locking the user's row, so that nothing under it changes before the commit.
-            writes=_engine(url, busy_timeout_seconds, isolation_level="READ COMMITTED"),
+            read_connections=_READ_CONNECTIONS,
             busy_timeout_seconds=busy_timeout_seconds,
         )
+        self._readers = _engine(url, busy_timeout_seconds, _READ_CONNECTIONS, isolation_level="AUTOCOMMIT")
+        # A change begins by locking the user's row, so that nothing under it changes before the commit.
+        self._changer = _engine(url, busy_timeout_seconds, 1, isolation_level="READ COMMITTED")
+
+    async def _with_reader(self, work: Callable[[Connection], Outcome]) -> Outcome:
+        async with self._readers.connect() as connection:
+            return await connection.run_sync(work)
+
+    async def _in_transaction(self, work: Callable[[Connection], Outcome]) -> Outcome:
+        async with self._changer.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def _disconnect(self) -> None:
+        await self._readers.dispose()
+        await self._changer.dispose()
+
+    def _wait_no_longer(self, connection: Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '1ms'")
 
     def _wait_for_other_upgrades(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
 
     def _may_pass(self, error: Exception) -> bool:
-        return _state_of(error) in _COLLISIONS
+        return _state_of(error) in _IN_THE_WAY
 
     def _what_happened(self, error: Exception) -> str:
         is_gone = isinstance(error, OSError | asyncpg.InterfaceError)
@@ -63,21 +83,21 @@ class PostgresDatabase(Database):
         return f"did not do what it was asked: {_without_period(cause)}."
 
 
-def _engine(url: URL, busy_timeout_seconds: float, *, isolation_level: Any) -> AsyncEngine:
+def _engine(url: URL, busy_timeout_seconds: float, connections: int, *, isolation_level: Any) -> AsyncEngine:
+    patience_seconds = min(busy_timeout_seconds, _ANSWER_SECONDS / 2)
     return create_async_engine(
         url,
         isolation_level=isolation_level,
-        pool_size=_CONNECTIONS,
+        pool_size=connections,
         max_overflow=0,
-        pool_timeout=TURN_SECONDS,
         pool_pre_ping=True,  # a connection that the server ended meanwhile, by a restart say, costs no client a command
         hide_parameters=True,  # an error's text would hold the password's hash
         connect_args={
-            "timeout": busy_timeout_seconds,
-            "command_timeout": 2 * busy_timeout_seconds,  # to wait for a lock, and as long again to do it
+            "timeout": patience_seconds,
+            "command_timeout": 2 * patience_seconds,
             "server_settings": {
                 "application_name": "stocktrack",
-                "lock_timeout": str(round(busy_timeout_seconds * 1000)),
+                "lock_timeout": str(round(min(_LOCK_SECONDS, busy_timeout_seconds) * 1000)),
                 "synchronous_commit": "on",  # what was acknowledged is on disk, whatever the server's default
             },
         },
@@ -101,6 +121,8 @@ _REFUSED = "refuses the user or the password of database_url."
 _STOPPING = "is stopping or starting. Try again."
 _COLLIDED = "was changed by another program at the same moment. Nothing was changed here; try again."
 _COLLISIONS = frozenset({"40001", "40P01"})  # two changes that could not both be made, or waited for each other
+_LOCKED = "55P03"
+_IN_THE_WAY = _COLLISIONS | {_LOCKED}
 _DAMAGED = "is damaged. Stop the server, and put a backup of the database in its place."
 
 # By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -115,7 +137,7 @@ _WHAT_HAPPENED = {
     "42P01": _NO_TABLES,
     "53100": "cannot grow: the server's disk is full. Nothing was changed; make room on it.",
     "53300": "has no connection left for this program. Raise max_connections of its server.",
-    "55P03": "is locked by another program. Nothing was changed; try again, or end that program.",
+    _LOCKED: "is locked by another program. Nothing was changed; try again, or end that program.",
     "57P01": _STOPPING,
     "57P02": _STOPPING,
     "57P03": _STOPPING,

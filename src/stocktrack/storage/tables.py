@@ -19,7 +19,7 @@ from sqlalchemy import (
 from stocktrack.quotes import MAX_SYMBOL_LENGTH
 
 # Revisions are numbered so that a later one is also the greater string.
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 # Not alembic's own name for it: other programs that use alembic may share a PostgreSQL database with this one.
 REVISION_TABLE = "stocktrack_schema"
 
@@ -34,6 +34,9 @@ users = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("is_admin", Boolean, nullable=False, server_default=false()),
     Column("token_epoch", Integer, nullable=False, server_default="0"),  # in every token; another one is revoked
+    # In every session that was opened without a token; with another one it has ended.
+    Column("password_epoch", Integer, nullable=False, server_default="0"),
+    Column("is_disabled", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,  # the id of a removed user is never given to another
 )
 saved_symbols = Table(
@@ -45,4 +48,17 @@ saved_symbols = Table(
     Column("symbol", String(MAX_SYMBOL_LENGTH), nullable=False),
     UniqueConstraint("user_id", "list_name", "symbol", name="one_of_each_symbol"),
     sqlite_autoincrement=True,  # else a symbol saved after the last one was taken out could get its place
+)
+# The tokens that are valid, or were until they expired; what is revoked is taken out. Those that were made before this
+# table was stand in none.
+user_tokens = Table(
+    "user_tokens",
+    metadata,
+    Column("token_id", String(16), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(64), nullable=True),
+    Column("scope", String(16), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("last_used_at_ms", BigInteger, nullable=True),
 )

@@ -19,6 +19,9 @@ class Act(StrEnum):
     USER_ENABLED = "user_enabled"
     ADMIN_GRANTED = "admin_granted"
     ADMIN_WITHDRAWN = "admin_withdrawn"
-    SESSIONS_LISTED = "sessions_listed"
+    SESSION_ENDED = "session_ended"
     SESSION_KICKED = "session_kicked"
     ANNOUNCED = "announced"
+
+
+ALL_TOKENS = "all"  # stands where the id of one token would

@@ -116,7 +116,11 @@ class ChangeNotes:
             note = json.loads(line)
             act = Act(note.pop("event"))
             at = str(note.pop("timestamp"))
-            fields = {str(name): str(value) for name, value in note.items() if name not in _OURS}
+            fields = {
+                str(name): value if isinstance(value, int) else str(value)
+                for name, value in note.items()
+                if name not in _OURS
+            }
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             log.warning("A line among the changes of users is none.", path=str(self._path))
             return

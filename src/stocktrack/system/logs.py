@@ -62,7 +62,6 @@ def set_log_level(level: str) -> None:
         "httpx2",
         "httpcore2",
         "asyncio",
-        "aiosqlite",
         "sqlalchemy",
         "alembic",
     ):

@@ -5,7 +5,6 @@ fail2ban read them. `address` and `door` are the first fields of each. A user's 
 such a user, since people type their password into the field above it.
 """
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +15,13 @@ import structlog
 from stocktrack.clock import Clock
 from stocktrack.errors import StorageError
 from stocktrack.system.acts import Act
-from stocktrack.system.addresses import network_of
+from stocktrack.system.addresses import network_of, plain_address
 
 log = structlog.get_logger()
 
 WINDOW_SECONDS = 60.0
-# Wrong logins from one network that are told one by one within a minute, as many as the throttle lets through; of what
-# is refused by a limit it is the first one.
+# Wrong logins from one network that are told one by one within a minute, as many as the throttle lets through, and so
+# are sessions whose login ended; of what is refused by a limit it is the first one.
 FAILURES_TOLD = 30
 # Networks and reasons that are counted apart within a minute; what is beyond them is counted together.
 MAX_COUNTED = 1_000
@@ -65,6 +64,11 @@ class Trail:
         """Tell of what a limit did not let through; `limit` is what it is a limit of."""
         self._count(Act.REFUSED, 1, address, {"door": door, "why": str(why), "limit": limit}, user=user)
 
+    def session_ended(self, why: str, *, address: str, door: str, user: str | None, session: str) -> None:
+        """Tell of a session that was ended because its login counts no longer; `why` is a word for that."""
+        told = {"door": door, "why": str(why)}
+        self._count(Act.SESSION_ENDED, FAILURES_TOLD, address, told, user=user, session=session)
+
     def failed(self, error: Exception) -> None:
         """Tell the operator what clients are not told of a database that failed; of other errors, nothing."""
         if isinstance(error, StorageError):
@@ -84,10 +88,10 @@ class Trail:
         while self._counted:
             self._tell_count(*self._counted.popitem(last=False))
 
-    def _count(self, act: Act, most: int, address: str, fields: dict[str, Any], *, user: str | None) -> None:
+    def _count(self, act: Act, most: int, address: str, fields: dict[str, Any], **more: str | None) -> None:
         told = {"address": address_of(address), **fields}
         key = (act.value, network_of(told["address"]), *fields.values())
-        self._count_key(key, act, most, told, user=user)
+        self._count_key(key, act, most, told, **more)
 
     def _count_key(self, key: tuple[str, ...], act: Act, most: int, told: dict[str, Any], **fields: Any) -> None:
         counted = self._counted.get(key)
@@ -115,18 +119,13 @@ class Trail:
 
 
 def _tell(event: str, **fields: Any) -> None:
-    # A limit that holds is no cause for worry; what failed is.
-    (log.info if event == Act.REFUSED else log.warning)(event, **fields)
+    # A limit that holds, and a login that ends as somebody wanted, are no cause for worry; what failed is.
+    (log.info if event in {Act.REFUSED, Act.SESSION_ENDED} else log.warning)(event, **fields)
 
 
 def address_of(text: str) -> str:
     """The address as the trail writes it: nothing else can stand there, and IPv4 is written as IPv4."""
-    try:
-        ip = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return text if text in {"local", MANY} else "unknown"
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return str(mapped or ip)
+    return plain_address(text.partition("%")[0]) or (text if text in {"local", MANY} else "unknown")
 
 
 def _known(fields: dict[str, Any]) -> dict[str, Any]:

@@ -248,9 +248,7 @@ def _cut(text: str, cells: int) -> str:
 
 
 def _time_of(row: Row) -> int | None:
-    if row.price is None:
-        return None
-    return row.price.timestamp if row.price.timestamp is not None else row.price.received_at
+    return row.price.timestamp if row.price is not None else None
 
 
 def _symbol_cell(row: Row, _: int) -> tuple[str, str]:

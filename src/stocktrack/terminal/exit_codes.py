@@ -1,5 +1,6 @@
 """What the client commands exit with, so that a script knows what happened without reading a sentence."""
 
+import math
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -67,5 +68,8 @@ def sentence_of(error: ClientError) -> str:
 
 
 def missing_sentence(missing: Missing) -> str:
-    """`NOPE: unknown symbol.`."""
-    return f"{clean_text(missing.symbol, 40)}: {missing.reason.replace('_', ' ')}."
+    """`NOPE: unknown symbol.`, with the time of the next try where the server told it."""
+    sentence = f"{clean_text(missing.symbol, 40)}: {missing.reason.replace('_', ' ')}."
+    if missing.retry_after_ms is None:
+        return sentence
+    return f"{sentence[:-1]}; try again in {math.ceil(missing.retry_after_ms / 1000)} s."

@@ -16,6 +16,7 @@ from stocktrack.terminal.text import (
     age_text,
     change_text,
     company_fields,
+    iso_time,
     percent_text,
     price_text,
     safe,
@@ -63,7 +64,7 @@ def _renderable(reply: Shown, width: int, now_ms: int) -> RenderableType:
             table.add_column("Amount", justify="right")
             table.add_column("Currency")
             for each in reply.dividends:
-                table.add_row(str(each.date), price_text(each.amount), safe(reply.currency, 8))
+                table.add_row(str(each.date), price_text(each.amount), safe(each.currency, 8))
             return table
         case SearchReply():
             table = _table(width)
@@ -106,7 +107,7 @@ def _quotes(quotes: tuple[Quoted, ...], names: dict[str, str], width: int, now_m
             cells += [Text(safe(quote.currency, 8), "dim"), Text(change_text(quote), tone)]
         cells += [Text(percent_text(quote.change_percent), tone), state]
         if width >= _NARROW:
-            cells.append(Text(age_text(quote.timestamp or quote.received_at, now_ms), "dim"))
+            cells.append(Text(age_text(quote.timestamp, now_ms), "dim"))
         table.add_row(*cells)
     return table
 
@@ -117,8 +118,11 @@ def _article(index: int, article: Headline, now_ms: int) -> Group:
     style = Style(bold=True, link=link) if link else Style(bold=True)
     title = Text(f"{index:>2}  ", "dim", no_wrap=True, overflow="ellipsis")
     title.append(safe(article.title, 500), style)
+    is_to_come = article.published is not None and article.published > now_ms
     age = age_text(article.published, now_ms)
-    origin = " · ".join(part for part in (safe(article.source, 60), f"{age} ago" if age else "") if part)
+    # A time to come is the source's too, and no age.
+    when = iso_time(article.published) if is_to_come else f"{age} ago" if age else ""
+    origin = " · ".join(part for part in (safe(article.source, 60), when) if part)
     lines = [title, Text(f"    {origin}", "dim", no_wrap=True, overflow="ellipsis")]
     if link:
         # A link is never cut: one that ends in dots can't be copied.
@@ -135,7 +139,8 @@ def _company(reply: InfoReply) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for label, text in company_fields(reply.company, grouped=True):
+    for label, text, unit in company_fields(reply.company, grouped=True):
         if text:
-            table.add_row(label.capitalize(), Text(text, "bold" if label == "name" else ""))
+            shown = f"{text} {unit}" if unit else text
+            table.add_row(label.capitalize(), Text(shown, "bold" if label == "name" else ""))
     return table

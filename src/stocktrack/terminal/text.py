@@ -28,6 +28,7 @@ Quoted = BoardQuote | Price
 
 MAX_TEXT_CHARS = 2_000
 PRICE_LINE_CELLS = 66  # the width of a full PRICE line, with the market's state
+_MOST_SKEW_MS = 60_000  # clocks that differ by less say the same
 _BARS = "▁▂▃▄▅▆▇█"
 # Spreadsheets of the East take the wide ones as well.
 _FORMULA_BEGINS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
@@ -116,13 +117,14 @@ def tone_of(quote: Quoted) -> str:
 
 
 def age_text(then_ms: int | None, now_ms: int) -> str:
-    """How long ago, in the largest unit that fits: `5s`, `12m`, `3h`, `4d`. A time in the future is `0s`."""
+    """How long ago, in the largest unit that fits: `5s`, `12m`, `3h`, `4d`; a time that is yet to come is `-3h`."""
     if then_ms is None:
         return ""
-    seconds = max(0, (now_ms - then_ms) // 1000)
+    sign = "-" if then_ms - now_ms >= _MOST_SKEW_MS else ""
+    seconds = abs(now_ms - then_ms) // 1000 if sign else max(0, (now_ms - then_ms) // 1000)
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:
-            return f"{min(seconds // size, 9999)}{unit}"
+            return f"{sign}{min(seconds // size, 999 if sign else 9999)}{unit}"
     return f"{seconds}s"
 
 
@@ -194,9 +196,13 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
                 for item in reply.articles
             ]
         case InfoReply():
-            return [(label, text) for label, text in company_fields(reply.company) if text]
+            return [
+                (label, text, unit) if unit else (label, text)
+                for label, text, unit in company_fields(reply.company)
+                if text
+            ]
         case DividendsReply():
-            return [(str(each.date), number(each.amount), safe(reply.currency, 8)) for each in reply.dividends]
+            return [(str(each.date), number(each.amount), safe(each.currency, 8)) for each in reply.dividends]
         case SearchReply():
             return [
                 (safe_symbol(each.symbol), safe(each.name, 200), safe(each.exchange, 100)) for each in reply.matches
@@ -205,9 +211,9 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
             assert_never(reply)
 
 
-def company_fields(company: CompanyInfo, *, grouped: bool = False) -> tuple[tuple[str, str], ...]:
-    """What is known of a company, each with its label; what is not known is empty."""
-    return (
+def company_fields(company: CompanyInfo, *, grouped: bool = False) -> tuple[tuple[str, str, str], ...]:
+    """What is known of a company, each with its label and, for money, its currency; what is not known is empty."""
+    fields = (
         ("symbol", safe_symbol(company.symbol)),
         ("name", safe(company.name, 200)),
         ("exchange", safe(company.exchange, 100)),
@@ -220,6 +226,8 @@ def company_fields(company: CompanyInfo, *, grouped: bool = False) -> tuple[tupl
         ("website", safe_link(company.website)),
         ("summary", safe(company.summary)),
     )
+    units = {"market cap": safe(company.market_cap_currency, 8)}
+    return tuple((label, text, units.get(label, "")) for label, text in fields)
 
 
 def safe_link(link: str | None) -> str:

@@ -11,6 +11,9 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+# In a scope of ours: whether a proxy stands between the client and this server.
+IS_FORWARDED = "stocktrack.is_forwarded"
+
 
 async def respond(
     send: Send,

@@ -12,7 +12,7 @@ import structlog
 from websockets.frames import CloseCode
 
 from stocktrack.doors.serving import LINGER_SECONDS
-from stocktrack.web.asgi import AsgiApp, Message, Scope
+from stocktrack.web.asgi import IS_FORWARDED, AsgiApp, Message, Scope
 from stocktrack.web.websocket import Input, WebSocket
 
 log = structlog.get_logger()
@@ -117,5 +117,6 @@ def _scope(websocket: WebSocket) -> Scope:
         "client": websocket.peer,
         "server": websocket.own_address,
         "subprotocols": [],
+        IS_FORWARDED: websocket.sender.is_forwarded,
         "extensions": {},
     }

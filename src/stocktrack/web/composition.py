@@ -7,11 +7,13 @@ from functools import partial
 from stocktrack.accounts.accounts import Accounts
 from stocktrack.clock import Clock
 from stocktrack.config import Settings
+from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import Clients
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
 from stocktrack.sessions.contracts import WatchLists
 from stocktrack.sessions.open_sessions import Sessions
+from stocktrack.sessions.session import Session
 from stocktrack.web.asgi import AsgiApp
 from stocktrack.web.asgi_sockets import AsgiSockets
 from stocktrack.web.assets import Assets
@@ -52,7 +54,7 @@ class Web:
             return
         metrics = Metrics(sessions, board, feed, clock)
         sessions.observe_commands(metrics.observe)
-        operator = Health(sessions, feed, metrics, partial(accounts.is_admin, ""))
+        operator = Health(sessions, feed, metrics, partial(accounts.user, ""))
         if settings.metrics_port is not None:
             server = WebServer(
                 operator,
@@ -68,12 +70,13 @@ class Web:
             mounts: dict[str, AsgiApp] = dict.fromkeys(("/api", "/openapi.json", "/docs"), rest)
             if settings.metrics_port is None:
                 mounts |= dict.fromkeys(OPERATOR_PATHS, operator)
-            self._socketio = SocketIo(sessions, settings.allowed_origins, self._needs_token, clock)
+            pages = settings.allowed_origins, settings.public_names
+            self._socketio = SocketIo(sessions, *pages, self._needs_token, clock)
             clients = Clients(sessions, "web")
             websockets: dict[str, TakeWebSocket] = {
-                "/ws": WebSocketSessions(clients, lambda: settings.allowed_origins).take,
+                "/ws": WebSocketSessions(clients, *pages).take,
                 "/live-price": WebSocketSessions(
-                    clients, lambda: settings.allowed_origins, partial(LiveTalk, needs_token=self._needs_token)
+                    clients, *pages, partial(LiveTalk, needs_token=self._needs_token)
                 ).take,
             }
             if self._socketio.app is not None:
@@ -81,12 +84,15 @@ class Web:
                 self._asgi_sockets = AsgiSockets(self._socketio.app)
                 websockets["/socket.io"] = self._asgi_sockets.take
             self._web = WebServer(
-                Site(Assets(), mounts),
+                Site(Assets(), mounts, *pages),
                 clock,
                 max_message_bytes=settings.max_line_bytes,
                 tls=tls,
                 websockets=websockets,
                 clients=clients,
+                public_names=settings.public_names,
+                open_paths=OPERATOR_PATHS,
+                proxies=TrustedProxies(settings.trusted_proxies),
             )
             self._servers.append((self._web, settings.host, settings.web_port))
 
@@ -98,6 +104,11 @@ class Web:
         host, port = self._web.addresses[0]
         scheme = "http" if self._web.tls is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    @property
+    def port(self) -> int | None:
+        """The web port; None where there is none."""
+        return self._web.addresses[0][1] if self._web is not None and self._web.addresses else None
 
     def change_tls(self, tls: ssl.SSLContext | None) -> None:
         """Use another certificate for the connections to come."""
@@ -124,6 +135,8 @@ class Web:
         if self._asgi_sockets is not None:
             await self._asgi_sockets.close()
 
-    def _needs_token(self) -> bool:
+    def _needs_token(self, session: Session) -> bool:
         needs = self._settings.live_price_needs_token
-        return not self._settings.is_loopback if needs == "auto" else needs == "always"
+        if needs == "auto":
+            return session.is_forwarded or not self._settings.is_loopback
+        return needs == "always"

@@ -64,6 +64,8 @@ class Health:
         if sources and len(down) == len(sources):
             names = ", ".join(up.name for up in down)
             reasons.append(f"No source of quotes answers ({names}); prices stay as they were, marked stale.")
+        failing = (*self._feed.supervisor.failing, *self._sessions.supervisor.failing)
+        reasons += [f"The task {task!r} failed and is started again; the server's log says why." for task in failing]
         return reasons
 
 

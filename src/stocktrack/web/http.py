@@ -16,8 +16,9 @@ import httptools
 
 from stocktrack.doors.serving import LINGER_SECONDS
 from stocktrack.doors.socket_options import set_options
-from stocktrack.web.asgi import AsgiApp, Scope
+from stocktrack.web.asgi import IS_FORWARDED, AsgiApp, Scope
 from stocktrack.web.exchange import Exchange
+from stocktrack.web.forwarding import Sender
 from stocktrack.web.request_parser import BadRequest, End, Head, RequestParser
 from stocktrack.web.tls import TlsTransport
 
@@ -45,7 +46,15 @@ class HttpDoor(Protocol):
         """This second, as a Date header writes it."""
         ...
 
-    def websocket(self, path: str) -> asyncio.Protocol:
+    def sender(self, peer: str, head: Head) -> Sender:
+        """Who sent a request that came from `peer`."""
+        ...
+
+    def misdirected(self, head: Head) -> tuple[HTTPStatus, str] | None:
+        """Why a request is not for this server; None where it is."""
+        ...
+
+    def websocket(self, path: str, sender: Sender) -> asyncio.Protocol:
         """What speaks WebSocket at `path`; it answers the handshake, which it gets as it came."""
         ...
 
@@ -180,6 +189,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _take(self, item: Head | bytes | End) -> None:
         if isinstance(item, Head):
+            if (why_not := self._door.misdirected(item)) is not None:
+                raise BadRequest(*why_not)
             if item.upgrade == b"websocket":
                 self._hand_over(item)
             else:
@@ -214,6 +225,7 @@ class HttpConnection(asyncio.Protocol):
         except (httptools.HttpParserInvalidURLError, UnicodeDecodeError, AttributeError):
             raise BadRequest(HTTPStatus.BAD_REQUEST, "The target of the request is no path.") from None
         info = self._transport.get_extra_info
+        sender = self._sender(head)
         return {
             "type": "http",
             "asgi": _ASGI,
@@ -225,9 +237,14 @@ class HttpConnection(asyncio.Protocol):
             "query_string": url.query or b"",
             "root_path": "",
             "headers": head.headers,
-            "client": info("peername")[:2],
+            # The port of a client that a proxy forwards is not ours to know.
+            "client": (sender.address, 0) if sender.is_forwarded else info("peername")[:2],
             "server": info("sockname")[:2],
+            IS_FORWARDED: sender.is_forwarded,
         }
+
+    def _sender(self, head: Head) -> Sender:
+        return self._door.sender(str(self._transport.get_extra_info("peername")[0]), head)
 
     async def _answer(self, exchange: Exchange) -> None:
         try:
@@ -256,7 +273,7 @@ class HttpConnection(asyncio.Protocol):
         """Leave the connection to what speaks WebSocket."""
         self._is_closing = self._is_handed_over = True
         self._leave()
-        protocol = self._door.websocket(head.target.partition(b"?")[0].decode("latin-1"))
+        protocol = self._door.websocket(head.target.partition(b"?")[0].decode("latin-1"), self._sender(head))
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         protocol.data_received(head.raw + self._parser.rest())

@@ -1,6 +1,5 @@
 """What `/metrics` tells Prometheus; read from the parts when it is asked for, so that a price costs nothing more."""
 
-from collections import Counter as Count
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Histogram, exposition
@@ -57,10 +56,10 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The figures of this moment."""
-        doors = Count(session.door for session in self._sessions)
+        doors = self._sessions.by_door
         sessions = GaugeMetricFamily("stocktrack_sessions", "Open sessions.", labels=("door",))
         for door in sorted({*DOORS, *doors}):
-            sessions.add_metric((door,), doors[door])
+            sessions.add_metric((door,), doors.get(door, 0))
         yield sessions
         yield CounterMetricFamily(
             "stocktrack_prices_delivered", "Prices handed over to sessions.", self._board.pushed_prices
@@ -70,6 +69,15 @@ class _Figures(Collector):
             "Pushes that a session never got because a newer one took their place.",
             self._board.merged_pushes,
         )
+        failures = CounterMetricFamily(
+            "stocktrack_task_failures",
+            "Failures of tasks of the server, and of single sessions; each is in the log.",
+            labels=("task",),
+        )
+        for supervisor in (self._feed.supervisor, self._sessions.supervisor):
+            for task, count in sorted(supervisor.failures.items()):
+                failures.add_metric((task,), count)
+        yield failures
         yield from self._sources()
         yield from self._quotes()
 

@@ -22,6 +22,8 @@ from stocktrack import __version__
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
+    MAX_TOKENS,
+    ChangePasswordReply,
     DividendsReply,
     Failure,
     GetReply,
@@ -29,10 +31,14 @@ from stocktrack.messages import (
     Missing,
     MyStocksReply,
     NewsReply,
+    RevokeReply,
     SearchReply,
     SubscribeReply,
     TokenReply,
+    TokensReply,
 )
+from stocktrack.scopes import Scope
+from stocktrack.web.asgi import IS_FORWARDED
 from stocktrack.web.rest_sessions import RefusedError, RestSession, RestSessions
 from stocktrack.wire.lines import failure
 
@@ -44,6 +50,9 @@ _STATUS = {
     Reason.SESSION_LIMIT: HTTPStatus.SERVICE_UNAVAILABLE,
     Reason.STORAGE_ERROR: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+
+LOGIN_NAME = "REST login"
 
 
 class Problem(BaseModel):
@@ -66,6 +75,8 @@ class Login(BaseModel):
     username: str
     password: str = Field(repr=False)
     days: int | None = Field(default=None, description="how long the token counts; 30 unless given")
+    name: str | None = Field(default=None, description="what the token is listed by; REST login unless given")
+    scope: str | None = Field(default=None, description="read, for a token that changes nothing; full unless given")
 
 
 class LoginAnswer(BaseModel):
@@ -74,6 +85,16 @@ class LoginAnswer(BaseModel):
     token: str = Field(repr=False)
     username: str
     expires_at: int = Field(description="epoch milliseconds")
+    token_id: str
+    scope: Scope
+
+
+class NewPassword(BaseModel):
+    """The password that counts now, and the one that is to count."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    password: str = Field(repr=False)
+    new_password: str = Field(repr=False)
 
 
 class StockList(BaseModel):
@@ -104,7 +125,7 @@ async def _asking(request: Request, sessions: Annotated[RestSessions, Depends(_s
             Reason.NOT_AUTHENTICATED,
             "This needs a token: get one from /api/v1/login and send it as Authorization: Bearer TOKEN.",
         )
-    return await sessions.of_token(token.strip(), _address(request))
+    return await sessions.of_token(token.strip(), _address(request), is_forwarded=request.scope[IS_FORWARDED])
 
 
 Asking = Annotated[RestSession, Depends(_asking)]
@@ -115,14 +136,48 @@ router = APIRouter(prefix="/api/v1", responses={"4XX": {"model": Problem}, "5XX"
 @router.post("/login", response_model=LoginAnswer)
 async def login(body: Login, request: Request, sessions: Annotated[RestSessions, Depends(_sessions)]) -> Any:
     """Get a token for a user's name and password."""
-    session = sessions.open(_address(request), lambda: None)
+    session = sessions.open(_address(request), lambda: None, is_forwarded=request.scope[IS_FORWARDED])
     try:
         await session.ask("AUTH", username=body.username, password=body.password)
-        made = await session.ask("TOKEN", days=body.days)
+        name = body.name or LOGIN_NAME
+        await _make_room(session, name)
+        made = await session.ask("TOKEN", days=body.days, name=name, scope=body.scope)
     finally:
         sessions.close_session(session)
     assert isinstance(made, TokenReply)  # noqa: S101 - as its row says
-    return _json(LoginAnswer(token=made.token, username=made.username, expires_at=made.expires_at))
+    return _json(
+        LoginAnswer(
+            token=made.token,
+            username=made.username,
+            expires_at=made.expires_at,
+            token_id=made.token_id,
+            scope=made.scope,
+        )
+    )
+
+
+@router.get("/tokens", response_model=TokensReply)
+async def list_tokens(asking: Asking) -> Any:
+    """The user's tokens that are valid, the oldest first."""
+    return _json(await asking.ask("TOKENS"))
+
+
+@router.delete("/tokens", response_model=RevokeReply)
+async def revoke_tokens(asking: Asking) -> Any:
+    """End all tokens of the user, this one too."""
+    return _json(await asking.ask("REVOKE"))
+
+
+@router.delete("/tokens/{token_id}", response_model=RevokeReply)
+async def revoke_token(token_id: str, asking: Asking) -> Any:
+    """End one token of the user."""
+    return _json(await asking.ask("REVOKE", token_id=token_id))
+
+
+@router.post("/password", response_model=ChangePasswordReply)
+async def change_password(body: NewPassword, asking: Asking) -> Any:
+    """Change the user's password; all tokens end, this one too."""
+    return _json(await asking.ask("PASSWORD", password=body.password, new_password=body.new_password))
 
 
 @router.get("/quotes", response_model=GetReply)
@@ -226,6 +281,19 @@ def _description() -> tuple[bytes, str]:
     about = "Get a token from login and send it as `Authorization: Bearer TOKEN`."
     schema = get_openapi(title="StockTrack", version=__version__, description=about, routes=[*router.routes])
     return json.dumps(schema).encode(), _docs_page(schema)
+
+
+async def _make_room(session: RestSession, name: str) -> None:
+    """End the oldest token of this name where the user has as many as there may be.
+
+    Whoever logs in for each of many runs, and never ends a token, is not locked out by that.
+    """
+    listed = await session.ask("TOKENS")
+    assert isinstance(listed, TokensReply)  # noqa: S101 - as its row says
+    if len(listed.tokens) >= MAX_TOKENS:
+        oldest = next((token for token in listed.tokens if token.name == name), None)
+        if oldest is not None:
+            await session.ask("REVOKE", token_id=oldest.token_id)
 
 
 async def _stocks(asking: RestSession, list_name: str | None, missing: tuple[Missing, ...] = ()) -> Response:

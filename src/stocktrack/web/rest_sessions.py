@@ -1,4 +1,4 @@
-"""The sessions behind REST: one a user, opened by the first request and closed when none has come for a while.
+"""The sessions behind REST: one a user and scope, opened by the first request, closed when none has come for a while.
 
 So a request is a command like any other: the same validation, the same limits and the same answers; an administrator
 sees the session and can end it.
@@ -6,20 +6,25 @@ sees the session and can end it.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply
+from stocktrack.scopes import Scope
 from stocktrack.sessions.answers import tell_failure
 from stocktrack.sessions.contracts import Authenticator, WatchLists
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.system.trail import Trail
-from stocktrack.wire.lines import command_of
+from stocktrack.wire.lines import command_of, failure
 
 IDLE_SECONDS = 60.0
 _DOOR = "rest"
+
+# A user's id and when that user was added, since a name can be given to another person; and the scope.
+Key: TypeAlias = tuple[int, int, Scope]
 
 
 class RefusedError(Exception):
@@ -74,6 +79,10 @@ class RestSession:
 
     async def ask(self, command_type: str, /, **fields: Any) -> Reply:
         """The reply to a command; `RefusedError` where it failed, `BadLine` where it is none. None is left out."""
+        try:
+            self.session.take_turn()
+        except CommandError as error:
+            raise RefusedError(failure(error)) from None
         command = command_of(command_type, **fields)
         reply = await self.session.ask(command)
         self.session.take_following()  # a request is answered once: nobody reads prices here
@@ -93,14 +102,16 @@ class RestSession:
 
 
 class RestSessions:
-    """The users' sessions, by name."""
+    """The users' sessions. All tokens of a user with the same scope share one, which is whose token asked last."""
 
     def __init__(self, sessions: Sessions, authenticator: Authenticator, lists: WatchLists, clock: Clock) -> None:
         self._sessions = sessions
         self._authenticator = authenticator
         self._lists = lists
         self._clock = clock
-        self._by_user: dict[str, RestSession] = {}
+        self._by_user: dict[Key, RestSession] = {}
+        # Held while a session is looked up or opened; who waits for one keeps it alive.
+        self._opening: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._sweep: asyncio.TimerHandle | None = None
 
     @property
@@ -108,38 +119,45 @@ class RestSessions:
         """Where failures are told."""
         return self._sessions.trail
 
-    async def of_token(self, token: str, address: str) -> RestSession:
+    async def of_token(self, token: str, address: str, *, is_forwarded: bool) -> RestSession:
         """The session of the user whose token it is, read anew each time so that a revoked one is refused.
 
         `StockTrackError` or `RefusedError` where there is none to be had.
         """
         try:
-            username = await self._authenticator.verify_token(token, address)
+            identity = await self._authenticator.verify_token(token, address)
         except CommandError as error:
             tell_failure(self.trail, error, address=address, door=_DOOR)
             raise
-        found = self._by_user.get(username)
-        if found is None or not found.is_open:
-            found = self.open(address, lambda: self._forget(username))
-            try:
-                await found.ask("AUTH", token=token)
-            except RefusedError:
-                self.close_session(found)
-                raise
-            # Two first requests at one time: the second takes the session of the first.
-            known = self._by_user.get(username)
-            if known is not None and known.is_open:
-                self.close_session(found)
-                found = known
-            self._by_user[username] = found
+        key = (identity.user_id, identity.created_at_ms, identity.scope)
+        opening = self._opening.setdefault(key, asyncio.Lock())
+        async with opening:
+            # Requests that come first and together would each open a session, and be refused for the limit of them.
+            found = self._by_user.get(key)
+            if found is None or not found.is_open:
+                # Whatever has ended it: until it is closed, it counts as one that the user has.
+                self._forget(key)
+                found = await self._open_for(key, token, address, is_forwarded=is_forwarded)
+        found.session.renew(identity)
         found.used_at = self._clock.monotonic()
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
         return found
 
-    def open(self, address: str, on_end: Callable[[], None]) -> RestSession:
+    async def _open_for(self, key: Key, token: str, address: str, *, is_forwarded: bool) -> RestSession:
+        found = self.open(address, lambda: self._ended(key, found), is_forwarded=is_forwarded)
+        try:
+            await found.ask("AUTH", token=token)
+        except BaseException:
+            self.close_session(found)
+            raise
+        self._by_user[key] = found
+        return found
+
+    def open(self, address: str, on_end: Callable[[], None], *, is_forwarded: bool) -> RestSession:
         """A session that has not logged in; `SessionEnd` where there are too many."""
-        session = self._sessions.open(_NoPushes(self._clock, on_end), address=address, door=_DOOR)
+        connection = _NoPushes(self._clock, on_end)
+        session = self._sessions.open(connection, address=address, door=_DOOR, is_forwarded=is_forwarded)
         return RestSession(session, self._lists, self._clock.monotonic())
 
     def close_session(self, session: RestSession) -> None:
@@ -151,17 +169,23 @@ class RestSessions:
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        for username in tuple(self._by_user):
-            self._forget(username)
+        for key in tuple(self._by_user):
+            self._forget(key)
 
-    def _forget(self, username: str) -> None:
-        if (found := self._by_user.pop(username, None)) is not None:
+    def _ended(self, key: Key, session: RestSession) -> None:
+        """Somebody has ended a session; by now the user may have another one."""
+        self.close_session(session)
+        if self._by_user.get(key) is session:
+            del self._by_user[key]
+
+    def _forget(self, key: Key) -> None:
+        if (found := self._by_user.pop(key, None)) is not None:
             self.close_session(found)
 
     def _close_idle(self) -> None:
         self._sweep = None
         before = self._clock.monotonic() - IDLE_SECONDS
-        for username in [name for name, session in self._by_user.items() if session.used_at <= before]:
-            self._forget(username)
+        for key in [key for key, session in self._by_user.items() if session.used_at <= before]:
+            self._forget(key)
         if self._by_user:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -12,9 +12,13 @@ from websockets.frames import CloseCode
 
 from stocktrack.clock import Clock
 from stocktrack.doors.listening import Listener
+from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import Clients
 from stocktrack.web.asgi import AsgiApp, is_under
+from stocktrack.web.forwarding import Sender, sender_of
 from stocktrack.web.http import HttpConnection
+from stocktrack.web.origins import misdirected
+from stocktrack.web.request_parser import Head
 from stocktrack.web.websocket import WebSocket
 
 # Connections that are no sessions: browsers have six each, and a request takes milliseconds.
@@ -28,7 +32,11 @@ TakeWebSocket = Callable[[WebSocket], None]
 
 
 class WebServer:
-    """One address with an application and, under some paths, WebSockets: `websockets` says who takes which."""
+    """One address with an application and, under some paths, WebSockets: `websockets` says who takes which.
+
+    It answers requests to addresses, to `localhost` and to its `public_names`; to any name at `open_paths`, and where
+    `public_names` is None.
+    """
 
     def __init__(
         self,
@@ -39,6 +47,9 @@ class WebServer:
         tls: ssl.SSLContext | None = None,
         websockets: Mapping[str, TakeWebSocket] | None = None,
         clients: Clients | None = None,
+        public_names: Collection[str] | None = None,
+        open_paths: Collection[str] = (),
+        proxies: TrustedProxies | None = None,
         setting: str = "web_port",
         flag: str = "--web-port",
     ) -> None:
@@ -51,6 +62,9 @@ class WebServer:
         self._max_message_bytes = max_message_bytes
         self._websockets = dict(websockets or {})
         self._clients = clients
+        self._public_names = public_names
+        self._open_paths = frozenset(path.encode() for path in open_paths)
+        self._proxies = proxies or TrustedProxies()
         self._listener = Listener(setting=setting, flag=flag)
         self._connections: set[HttpConnection] = set()
         self._date = (0, b"")  # the second of the last Date header, and what it said
@@ -102,10 +116,20 @@ class WebServer:
             self._date = (second, formatdate(second, usegmt=True).encode())
         return self._date[1]
 
-    def websocket(self, path: str) -> WebSocket:
+    def sender(self, peer: str, head: Head) -> Sender:
+        """Who sent a request that came from `peer`."""
+        return sender_of(peer, head.headers, self._proxies)
+
+    def misdirected(self, head: Head) -> tuple[HTTPStatus, str] | None:
+        """Why a request is not for this server; None where it is."""
+        if self._public_names is None or head.target.partition(b"?")[0] in self._open_paths:
+            return None
+        return misdirected(head.headers, head.target, self._public_names)
+
+    def websocket(self, path: str, sender: Sender) -> WebSocket:
         """What speaks WebSocket at `path`; where nobody does, it says so."""
         take = next((take for prefix, take in self._websockets.items() if is_under(path, prefix)), _nobody)
-        return WebSocket(take, self._clock, max_message_bytes=self._max_message_bytes)
+        return WebSocket(take, self._clock, max_message_bytes=self._max_message_bytes, sender=sender)
 
 
 def _nobody(websocket: WebSocket) -> None:

@@ -1,10 +1,11 @@
 """What is served over HTTP: which application answers which path, and the headers that every answer carries."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from http import HTTPStatus
 
 from stocktrack.web.asgi import AsgiApp, Headers, Message, Receive, Scope, Send, is_under, respond
 from stocktrack.web.assets import Assets
+from stocktrack.web.origins import is_of_another_site
 
 # `connect-src 'self'` covers ws and wss of the same host as well (CSP, level 3).
 _POLICY = "; ".join(
@@ -27,13 +28,23 @@ SECURITY_HEADERS: Headers = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_WHOSE = frozenset({b"host", b"origin"})
 
 
 class Site:
     """The ASGI application of the web port: the page's files itself, the rest by `mounts` (path prefix → app)."""
 
-    def __init__(self, assets: Assets, mounts: Mapping[str, AsgiApp]) -> None:
+    def __init__(
+        self,
+        assets: Assets,
+        mounts: Mapping[str, AsgiApp],
+        allowed_origins: Collection[str] = (),
+        public_names: Collection[str] = (),
+    ) -> None:
         self._assets = assets
+        self._allowed_origins = allowed_origins
+        self._public_names = public_names
         self._mounts = dict(mounts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,10 +52,26 @@ class Site:
         path = str(scope["path"])
         app = next((app for prefix, app in self._mounts.items() if is_under(path, prefix)), None)
         guarded = with_headers(send, SECURITY_HEADERS)
+        if scope["method"] not in _SAFE_METHODS and (origin := self._foreign_origin(scope)) is not None:
+            # A browser sends it off without asking, and only keeps the answer from the page: a login would be tried.
+            why = f"Pages of {origin!r} may change nothing here; the setting allowed_origins says which may.\n"
+            await respond(guarded, HTTPStatus.FORBIDDEN, why.encode())
+            return
         if app is not None:
             await app(scope, receive, guarded)
         else:
             await self._page(scope, guarded)
+
+    def _foreign_origin(self, scope: Scope) -> str | None:
+        """The origin of a page of another site that has sent the request; None where no such page has."""
+        headers: list[tuple[bytes, str]] = [
+            (name, value.decode("latin-1")) for name, value in scope["headers"] if name in _WHOSE
+        ]
+        host = next((value for name, value in headers if name == b"host"), "")
+        for name, origin in headers:
+            if name == b"origin" and is_of_another_site(origin, host, self._allowed_origins, self._public_names):
+                return origin
+        return None
 
     async def _page(self, scope: Scope, send: Send) -> None:
         path = str(scope["path"])

@@ -23,6 +23,7 @@ from websockets.server import ServerProtocol
 
 from stocktrack.clock import Clock
 from stocktrack.doors.socket_options import unsent_bytes
+from stocktrack.web.forwarding import Sender
 
 # Input is parsed in pieces of this size, one in each turn of the loop: 4 KB of the smallest frames take 5 ms.
 _PIECE_BYTES = 4_096
@@ -49,7 +50,10 @@ class WebSocket(asyncio.Protocol):
     It ends with `finish`.
     """
 
-    def __init__(self, on_request: Callable[["WebSocket"], None], clock: Clock, *, max_message_bytes: int) -> None:
+    def __init__(
+        self, on_request: Callable[["WebSocket"], None], clock: Clock, *, max_message_bytes: int, sender: Sender
+    ) -> None:
+        self.sender = sender
         self._on_request = on_request
         self._clock = clock
         self._frames = ServerProtocol(max_size=max_message_bytes, logger=_frame_log)
@@ -77,13 +81,13 @@ class WebSocket(asyncio.Protocol):
     @property
     def address(self) -> str:
         """The client's address."""
-        return self.peer[0] if self.peer is not None else "unknown"
+        return self.sender.address
 
     @property
-    def peer(self) -> tuple[str, int] | None:
-        """The client's address and port, where it has one."""
+    def peer(self) -> tuple[str, int]:
+        """The client's address and port; 0 where a proxy stands between."""
         peer = self._transport.get_extra_info("peername")
-        return (str(peer[0]), int(peer[1])) if peer else None
+        return self.address, 0 if self.sender.is_forwarded or not peer else int(peer[1])
 
     @property
     def own_address(self) -> tuple[str, int] | None:

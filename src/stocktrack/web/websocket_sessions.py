@@ -61,17 +61,20 @@ class WebSocketSessions:
     def __init__(
         self,
         clients: Clients,
-        allowed_origins: Callable[[], Collection[str]],
+        allowed_origins: Collection[str],
+        public_names: Collection[str],
         talk: Callable[[WebSocket], Talk] = ProtocolTalk,
     ) -> None:
         self._clients = clients
         self._allowed_origins = allowed_origins
+        self._public_names = public_names
         self._talk = talk
 
     def take(self, websocket: WebSocket) -> None:
         """Answer the handshake of `websocket`, and serve it where that succeeds."""
         client = WebSocketClient(websocket, self._talk(websocket))
-        if (why_not := refusal(websocket.request.headers, self._allowed_origins())) is not None:
+        why_not = refusal(websocket.request.headers, self._allowed_origins, self._public_names)
+        if why_not is not None:
             websocket.reject(HTTPStatus.FORBIDDEN, why_not)
             self._clients.take_to_refuse(client)
         elif not websocket.accept():
@@ -107,6 +110,11 @@ class WebSocketClient:
         """The client's address."""
         return self._websocket.address
 
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether a proxy stands between."""
+        return self._websocket.sender.is_forwarded
+
     async def greet(self, session: Session) -> bool:
         """Begin in the dialect, and log in with the token of the query where there is one."""
         self._talk.begin(session)
@@ -118,11 +126,11 @@ class WebSocketClient:
     async def receive(self, session: Session) -> bytes | None:
         """The next message; None after the last one, and after one that can't be taken."""
         match await self._websocket.receive():
-            case bytes() as message:
+            case bytes() as message if len(message) <= session.max_line_bytes:
                 return message
             case Input.CLOSED:
                 self._close_code = CloseCode.NORMAL_CLOSURE
-            case Input.TOO_LONG:
+            case Input.TOO_LONG | bytes():
                 self.connection.send(session.line_too_long())
                 self._close_code = CloseCode.MESSAGE_TOO_BIG
             case Input.BINARY:

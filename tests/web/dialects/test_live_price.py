@@ -15,6 +15,7 @@ from stocktrack.web.dialects.live_price import LiveObjects
 from web_clients import BareSocket, socket_client, websocket_url
 
 PATH = "/live-price"
+MARKET_MS = NOW_MS - 900_000
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Scene:
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     clock = ManualClock()
     market = ScriptedStream(clock)
+    market.market_time = MARKET_MS
     async with live_server(tmp_path, market, clock=clock, web=True) as server:
         yield Scene(server, market, clock)
 
@@ -37,10 +39,17 @@ async def test_a_subscriber_gets_the_last_value_first_and_then_each_change(scene
         await client.send({"action": "subscribe", "symbol": "AAPL"})
         first = await client.object()
         assert set(first) == {"symbol", "price", "timestamp"}
-        assert (first["symbol"], first["timestamp"]) == ("AAPL", NOW_MS)
+        assert (first["symbol"], first["timestamp"]) == ("AAPL", MARKET_MS)
         for change in (1, 2, 3):
             scene.market.deliver()
             assert (await client.object())["price"] == first["price"] + change
+
+
+async def test_a_price_whose_time_the_source_does_not_tell_has_no_timestamp(scene: Scene) -> None:
+    scene.market.market_time = None
+    async with socket_client(scene.server, PATH) as client:
+        await client.send({"action": "subscribe", "symbol": "AAPL"})
+        assert await client.object() == {"symbol": "AAPL", "price": 100.0}
 
 
 async def test_each_price_of_several_symbols_is_an_object_of_its_own(scene: Scene) -> None:
@@ -180,7 +189,24 @@ async def test_npms_ws_works_unchanged(scene: Scene) -> None:
 
 
 def test_a_price_is_translated_once_however_many_clients_it_goes_to() -> None:
-    line = b'{"type":"PRICE","symbol":"AAPL","price":1.5,"received_at":7,"seq":1}'
+    line = b'{"type":"PRICE","symbol":"AAPL","price":1.5,"timestamp":7,"received_at":9,"seq":1}'
     [first], [second] = LiveObjects().of_lines(line), LiveObjects().of_lines(line)
     assert json.loads(first) == {"symbol": "AAPL", "price": 1.5, "timestamp": 7}
     assert first is second
+
+
+async def test_a_guest_who_asks_for_too_much_is_told_and_when_to_try_again(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with (
+        live_server(tmp_path, ScriptedStream(clock), clock=clock, web=True, user_upstream_burst=1) as server,
+        socket_client(server, PATH) as client,
+    ):
+        await client.send({"action": "subscribe", "symbol": "AAPL"})
+        assert (await client.object())["symbol"] == "AAPL"
+        await client.send({"action": "subscribe", "symbol": "TSLA"})
+        told = await client.object()
+        assert (told["symbol"], told["code"], told["reason"], told["retry_after_ms"]) == (
+            *("TSLA", 429, "rate_limited"),
+            1_000,
+        )
+        assert "later" in told["error"]

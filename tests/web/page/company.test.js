@@ -10,8 +10,9 @@ test("what is not known of a company is left out", () => {
 });
 
 test("the market value carries its currency where that is known", () => {
-  assert.equal(companyFacts({ market_cap: 3e12, currency: "USD" })[0].text, `${compact(3e12)} USD`);
-  assert.equal(companyFacts({ market_cap: 3e12 })[0].text.trim(), compact(3e12));
+  const inPounds = { market_cap: 3e12, market_cap_currency: "GBP", currency: "GBp" };
+  assert.equal(companyFacts(inPounds)[0].text, `${compact(3e12)} GBP`);
+  assert.equal(companyFacts({ market_cap: 3e12, currency: "GBp" })[0].text, compact(3e12));
 });
 
 test("no employees at all are a fact too", () => {

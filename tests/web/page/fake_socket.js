@@ -69,8 +69,9 @@ export class FakeServer {
   /** All commands of all connections. */
   commands = [];
   answers = {
-    AUTH: ({ username }) => ({ username: username ?? "ann", symbols: [] }),
-    TOKEN: { token: "a token" },
+    AUTH: ({ username, token }) => ({ username: username ?? "ann", symbols: [], ...(token ? { token_id: "k7" } : {}) }),
+    TOKEN: { token: "a token", token_id: "k1" },
+    REVOKE: ({ token_id: id }) => ({ revoked: [id] }),
     PING: () => ({ timestamp: Date.now() }),
     MY_STOCKS: () => ({ symbols: this.saved, quotes: this.saved.map((symbol) => this.quote(symbol)), missing: [], lists: ["main"] }),
     SUBSCRIBE: ({ symbols }) => this.#subscribe(symbols),

@@ -49,6 +49,7 @@ test("an age over a day is the day itself, and one in the future is now", () => 
   const at = Date.UTC(2024, 1, 9, 12);
   assert.match(format.age(86_400_000, at), /2024/);
   assert.equal(format.age(-5_000, at), "now");
+  assert.equal(format.age(-3_600_000, at), format.dateAndTime(at), "a time to come is no age");
 });
 
 test("what is to come is told in seconds that are not too few", () => {
@@ -66,6 +67,7 @@ test("a state of the market that the page does not know is left out", () => {
 
 test("every reason for a stale price has words, one from a newer server too", () => {
   assert.equal(format.staleReason("provider_blocked"), "source refuses us");
+  assert.equal(format.lackReason("rate_limited"), "asked too often");
   assert.equal(format.staleReason("a_reason_of_tomorrow"), "no fresh price");
   assert.equal(format.staleReason(undefined), "no fresh price");
 });
@@ -73,6 +75,7 @@ test("every reason for a stale price has words, one from a newer server too", ()
 test("a stock without a price waits for its source, or says why there is none", () => {
   assert.equal(format.lackReason("pending"), "waiting for source");
   assert.equal(format.lackReason("provider_timeout"), "source is silent");
+  assert.equal(format.lackReason("unknown_symbol"), "unknown symbol");
 });
 
 test("few stale prices are named and many are counted", () => {

@@ -141,6 +141,47 @@ test("a logout says goodbye, forgets everything, and ends the connection for goo
   assert.deepEqual([socket.readyState, sockets.length - before], [2, 0]);
 });
 
+test("a logout ends the tab's token at the server, also one that was kept over a reload", async () => {
+  await logInWith("AAPL");
+  logOut();
+  await settle();
+  tabStorage.setItem(TOKEN, "kept");
+  resume();
+  await settle();
+  logOut();
+  await settle();
+  assert.deepEqual(server.asked("REVOKE").map(({ token_id: id }) => id), ["k1", "k7"]);
+  assert.equal(server.asked("LOGOUT").length, 2);
+});
+
+test("a logout without a connection makes one to end the token, and says nothing where there is no server", async () => {
+  await logInWith("AAPL");
+  server.isUp = false;
+  server.socket.drop();
+  await settle();
+  server.isUp = true;
+  server.commands.length = 0;
+  logOut();
+  await settle();
+  assert.deepEqual(server.commands.map(({ type }) => type), ["AUTH", "REVOKE", "LOGOUT"]);
+  assert.equal(server.socket.readyState, 2);
+  tabStorage.setItem(TOKEN, "kept");
+  server.isUp = false;
+  resume();
+  await settle();
+  logOut();
+  await advance(60_000);
+  assert.deepEqual([phase.value, texts()], ["login", []]);
+});
+
+test("a server that knows no REVOKE is left all the same", async () => {
+  server.answers.REVOKE = { code: 400, reason: "unknown_command" };
+  await logInWith("AAPL");
+  logOut();
+  await settle();
+  assert.equal(server.asked("LOGOUT").length, 1);
+});
+
 test("a logout while the page is connecting ends that connection, and nobody is logged in", async () => {
   tabStorage.setItem(TOKEN, "kept");
   server.answers.AUTH = () => undefined;
@@ -309,6 +350,52 @@ test("a saved stock that waits for its source, or has no price, says so from the
   server.answers.SUBSCRIBE = { subscribed: [], already: [], pending: ["TSLA"], missing: [{ symbol: "MSFT", code: 500, reason: "provider_error" }], symbols: [] };
   await logInWith("AAPL", "TSLA", "MSFT");
   assert.deepEqual([...stocks.value.values()].map(({ missing }) => missing), ["provider_timeout", "pending", "provider_error"]);
+});
+
+test("a list that holds only symbols that no source knows is shown, and each can be removed", async () => {
+  const gone = ["GONE", "LOST"].map((symbol) => ({ symbol, code: 404, reason: "unknown_symbol" }));
+  server.answers.MY_STOCKS = () => ({ symbols: server.saved, quotes: [], missing: gone, lists: ["main"] });
+  server.answers.SUBSCRIBE = ({ symbols }) => symbols
+    ? { subscribed: symbols, already: [], pending: [], missing: [], symbols }
+    : { code: 404, reason: "unknown_symbol", message: "No source knows the symbol GONE.", retryable: false, missing: gone };
+  const before = sockets.length;
+  await logInWith("GONE", "LOST");
+  await advance(600_000);
+  assert.deepEqual([status(), sockets.length - before, board()], ["online", 1, ["GONE", "LOST"]]);
+  assert.deepEqual([...stocks.value.values()].map(({ missing }) => missing), ["unknown_symbol", "unknown_symbol"]);
+  await remove("GONE");
+  assert.deepEqual([board(), server.saved], [["LOST"], ["LOST"]]);
+  assert.equal(await add(["AAPL"]), true);
+  assert.deepEqual(board(), ["LOST", "AAPL"]);
+});
+
+test("a list that is refused is told and not asked for again and again", async () => {
+  const answers = { ...server.answers };
+  for (const [type, refused] of [
+    ["SUBSCRIBE", { code: 400, reason: "symbol_limit", message: "These are 600 symbols; at most 500 are allowed." }],
+    ["SUBSCRIBE", { code: 404, reason: "not_offered", message: "No source offers it." }],
+    ["MY_STOCKS", { code: 400, reason: "symbol_limit", message: "The reply would be too long." }],
+  ]) {
+    server.answers = { ...answers, [type]: { ...refused, retryable: false } };
+    notices.value = [];
+    const before = sockets.length;
+    await logInWith("AAPL");
+    assert.deepEqual(texts(), [refused.message]);
+    await advance(600_000);
+    assert.deepEqual([status(), sockets.length - before], ["online", 1]);
+    logOut();
+    await settle();
+  }
+});
+
+test("a list that can't be read for the moment is asked for again", async () => {
+  const { MY_STOCKS } = server.answers;
+  server.answers.MY_STOCKS = { code: 500, reason: "storage_error", message: "The database failed.", retryable: true };
+  await logInWith("AAPL");
+  assert.equal(status(), "waiting");
+  server.answers.MY_STOCKS = MY_STOCKS;
+  await advance(30_000);
+  assert.deepEqual([status(), board()], ["online", ["AAPL"]]);
 });
 
 test("a stock that is removed can be brought back", async () => {

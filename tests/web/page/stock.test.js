@@ -58,9 +58,9 @@ test("a whole quote that is older than the price keeps the price and brings what
   assert.equal(stock.quote.price, 102);
 });
 
-test("a price is as old as the market says, else as its arrival at the server", () => {
+test("a price is as old as the market says, and of no known age where it says nothing", () => {
   assert.equal(aStock(quote(100, { timestamp: 7 })).pricedAt, 7);
-  assert.equal(aStock(quote(100)).pricedAt, START_MS);
+  assert.equal(aStock(quote(100)).pricedAt, undefined);
   assert.equal(aStock().pricedAt, undefined);
 });
 

@@ -53,7 +53,7 @@ function aStock(fields) {
 // --- the row ---
 
 test("a row shows the price with what is needed to read it", () => {
-  const { view, row, text } = aRow(aStock({}));
+  const { view, row, text } = aRow(aStock({ timestamp: Date.now() }));
   view.paint();
   assert.deepEqual(text("price", "currency", "change", "percent", "volume", "market", "why", "age"), [
     price(189.45, 2), "USD", signed(1.2, 2), percent(0.64), compact(1_000), "Open", "", "now",
@@ -165,6 +165,25 @@ test("a price beyond the day's range, which came with an older quote, widens it"
   assert.deepEqual(ranges, [
     [price(190, 2), price(185, 2)], [price(191.5, 2), price(185, 2)], [price(190, 2), price(184, 2)],
   ]);
+});
+
+test("an age that the market does not tell is not made of the time of arrival", () => {
+  const row = aRow(aStock({}));
+  row.view.paint();
+  const stock = new Stock("AAPL");
+  stock.takeWhole(quote({ provider: "yahoo" }));
+  const panel = aPanel(stock);
+  panel.view.tick();
+  assert.deepEqual([...row.text("age"), ...panel.text("age"), panel.cell("age").title], [NOTHING, "yahoo", ""]);
+});
+
+test("the volume of a coin is money, and says which", () => {
+  const coin = { volume: 21_228_961_792, volume_currency: "USD" };
+  const row = aRow(aStock(coin));
+  const panel = aPanel(aStock(coin));
+  row.view.paint();
+  panel.view.paint();
+  assert.deepEqual([...row.text("volume"), ...panel.text("volume")], Array(2).fill(`${compact(coin.volume)} USD`));
 });
 
 test("a change that is not known leaves its place empty in the panel", () => {

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from stocktrack.errors import Code, CommandError, Reason
+from stocktrack.errors import Code, Reason
 from stocktrack.messages import AuthReply, Failure, Missing, Notice, PingReply, ServerMessage, UnsubscribeReply
 from stocktrack.quotes import shown
 from stocktrack.sessions.session import Session, last_word
@@ -58,10 +58,9 @@ class LiveObjects:
 
 @lru_cache(maxsize=8_192)
 def _of_price_line(line: bytes) -> tuple[str, str]:
-    """The symbol of a PRICE line, and the object that tells it."""
+    """The symbol of a PRICE line, and the object that tells it; without a timestamp where the market's is not known."""
     price = json.loads(line)
-    timestamp = price.get("timestamp", price["received_at"])
-    return price["symbol"], _json({"symbol": price["symbol"], "price": price["price"], "timestamp": timestamp})
+    return price["symbol"], _json({name: price[name] for name in ("symbol", "price", "timestamp") if name in price})
 
 
 def of_message(message: ServerMessage) -> list[str]:
@@ -86,13 +85,20 @@ def of_message(message: ServerMessage) -> list[str]:
 
 
 def _of_missing(missing: Missing) -> LiveObject:
-    what = "There is no price of {}." if missing.code is Code.NOT_FOUND else "The source of {} fails at the moment."
-    return {
+    match missing.code:
+        case Code.NOT_FOUND:
+            what = "There is no price of {}."
+        case Code.TOO_MANY_REQUESTS:
+            what = "You have asked for too much to have {} checked now; try again later."
+        case _:
+            what = "The source of {} fails at the moment."
+    told = {
         "error": what.format(missing.symbol),
         "symbol": missing.symbol,
         "code": missing.code,
         "reason": missing.reason,
     }
+    return told if missing.retry_after_ms is None else {**told, "retry_after_ms": missing.retry_after_ms}
 
 
 def _json(told: LiveObject) -> str:
@@ -115,9 +121,9 @@ async def answer_action(session: Session, objects: LiveObjects, fields: LiveObje
         case "authenticate":
             command = {"type": "AUTH", "token": fields.get("token")}
         case "subscribe" | "unsubscribe":
-            return _of_error(f'The action {action} needs a "symbol" or "symbols".')
+            return _no_command(session, f'The action {action} needs a "symbol" or "symbols".')
         case _:
-            return _of_error(f"There is no action {shown(str(action))}; there are {', '.join(ACTIONS)}.")
+            return _no_command(session, f"There is no action {shown(str(action))}; there are {', '.join(ACTIONS)}.")
     try:
         reply = await session.ask(parse_command(command))
     except BadLine as error:
@@ -133,8 +139,8 @@ def refuse(session: Session, error: BadLine) -> list[str]:
     return [*of_message(failure(error)), *(of_message(last_word(why)) if why is not None else ())]
 
 
-def _of_error(message: str) -> list[str]:
-    return of_message(failure(CommandError(Reason.INVALID_COMMAND, message)))
+def _no_command(session: Session, message: str) -> list[str]:
+    return refuse(session, BadLine(Reason.INVALID_COMMAND, message))
 
 
 class LiveConnection:
@@ -186,7 +192,7 @@ class LiveConnection:
 class LiveTalk:
     """The conversation of one client of `/live-price`."""
 
-    def __init__(self, websocket: WebSocket, needs_token: Callable[[], bool]) -> None:
+    def __init__(self, websocket: WebSocket, needs_token: Callable[[Session], bool]) -> None:
         self._needs_token = needs_token
         self._objects = LiveObjects()
         self._connection = LiveConnection(websocket, self._objects)
@@ -194,7 +200,7 @@ class LiveTalk:
 
     def begin(self, session: Session) -> None:
         """The API has no greeting; whoever needs no token is let in."""
-        if not self._needs_token():
+        if not self._needs_token(session):
             session.welcome_guest()
 
     async def answer(self, session: Session, message: bytes) -> None:

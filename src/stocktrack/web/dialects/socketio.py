@@ -20,7 +20,7 @@ from stocktrack.clock import Clock
 from stocktrack.errors import SessionEnd, extra_hint
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
-from stocktrack.web.asgi import AsgiApp, Receive, Scope, Send, respond
+from stocktrack.web.asgi import IS_FORWARDED, AsgiApp, Receive, Scope, Send, respond
 from stocktrack.web.dialects.live_price import LiveObjects, answer_action
 from stocktrack.web.origins import refusal
 
@@ -107,6 +107,9 @@ class SocketIoConnection:
                 objects, self._waiting = self._waiting, []
                 await self._emit(objects)
                 self._taken_bytes += sum(map(len, objects))
+        except Exception:
+            log.exception("a Socket.IO client could not be told anything and is disconnected")
+            self._is_ending = True
         finally:
             self._is_idle.set()
         if self._is_ending:
@@ -117,11 +120,17 @@ class SocketIo:
     """The mounted application; `app` is None where python-socketio is not installed."""
 
     def __init__(
-        self, sessions: Sessions, allowed_origins: Collection[str], needs_token: Callable[[], bool], clock: Clock
+        self,
+        sessions: Sessions,
+        allowed_origins: Collection[str],
+        public_names: Collection[str],
+        needs_token: Callable[[Session], bool],
+        clock: Clock,
     ) -> None:
         self.app: AsgiApp | None = None
         self._sessions = sessions
         self._allowed_origins = allowed_origins
+        self._public_names = public_names
         self._needs_token = needs_token
         self._clock = clock
         self._clients: dict[str, tuple[Session, SocketIoConnection, LiveObjects]] = {}
@@ -135,7 +144,7 @@ class SocketIo:
         self._io = socketio.AsyncServer(
             async_mode="asgi",
             async_handlers=False,  # a client's events are answered in their order
-            cors_allowed_origins="*" if "*" in allowed_origins else list(allowed_origins) or None,
+            cors_allowed_origins="*",  # `_guarded` has looked at the origin before
             max_http_buffer_size=65_536,
             http_compression=False,
             logger=quiet,
@@ -163,7 +172,7 @@ class SocketIo:
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
-        why_not = refusal(headers, self._allowed_origins)
+        why_not = refusal(headers, self._allowed_origins, self._public_names)
         if why_not is None and len(self._io.eio.sockets) - len(self._clients) > MAX_WAITING:
             why_not = "There are too many connections; try again later."
         if why_not is None:
@@ -192,13 +201,15 @@ class SocketIo:
 
         eio_sid = self._io.manager.eio_sid_from_sid(sid, "/")
         connection = SocketIoConnection(emit, disconnect, objects, self._clock)
-        address = str((environ.get("asgi.scope", {}).get("client") or ("unknown",))[0])
+        scope = environ["asgi.scope"]
         try:
-            session = self._sessions.open(connection, address=address, door="socketio")
+            session = self._sessions.open(
+                connection, address=scope["client"][0], door="socketio", is_forwarded=scope[IS_FORWARDED]
+            )
         except SessionEnd as why:
             raise socketio.exceptions.ConnectionRefusedError(why.message) from None
         self._clients[sid] = (session, connection, objects)
-        if not self._needs_token():
+        if not self._needs_token(session):
             session.welcome_guest()
         if isinstance(auth, dict) and "token" in auth:
             await self._handler("authenticate")(sid, auth)
@@ -214,6 +225,9 @@ class SocketIo:
             if (client := self._clients.get(sid)) is None:
                 return
             session, connection, objects = client
+            # What an event had of bytes is not told; it has been parsed by now, and was at most 64 KB.
+            if (pause_seconds := session.seconds_until_turn(0)) > 0:
+                await self._clock.sleep(pause_seconds)
             fields = data if isinstance(data, dict) else {_FIELD[action][isinstance(data, list)]: data}
             connection.tell(await answer_action(session, objects, {**fields, "action": action}))
             if not session.is_open:

@@ -62,12 +62,12 @@ export function Company({ symbol }) {
 
 export function Dividends({ symbol }) {
   const answer = useAnswer("DIVIDENDS", { symbol, limit: 8 });
-  const { dividends = [], currency = "" } = answer.reply ?? {};
+  const { dividends = [] } = answer.reply ?? {};
   return html`
     <${Section} title="Dividends" answer=${answer}>
       <table class="dividends" aria-label="Dividends">
         <tbody>
-          ${dividends.map((each) => html`<tr key=${each.date}><th scope="row"><time dateTime=${each.date}>${format.day(each.date)}</time></th><td>${format.price(each.amount, Math.max(2, format.decimals(each.amount)))} ${currency}</td></tr>`)}
+          ${dividends.map((each) => html`<tr key=${each.date}><th scope="row"><time dateTime=${each.date}>${format.day(each.date)}</time></th><td>${format.price(each.amount, Math.max(2, format.decimals(each.amount)))} ${each.currency ?? ""}</td></tr>`)}
         </tbody>
       </table>
     <//>
@@ -80,7 +80,7 @@ export function News() {
   return html`
     <${Section} title="News" answer=${answer}>
       <ul class="news">
-        ${articles.map((article) => html`<${Headline} key=${`${article.published} ${article.title}`} article=${article} />`)}
+        ${articles.map((article, index) => html`<${Headline} key=${index} article=${article} />`)}
       </ul>
     <//>
   `;

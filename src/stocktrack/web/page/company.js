@@ -10,7 +10,7 @@ export function companyFacts(company) {
     { label: "Industry", text: company.industry },
     { label: "Country", text: company.country },
     { label: "Employees", text: company.employees?.toLocaleString() },
-    { label: "Market value", text: company.market_cap === undefined ? undefined : `${format.compact(company.market_cap)} ${company.currency ?? ""}` },
+    { label: "Market value", text: company.market_cap === undefined ? undefined : `${format.compact(company.market_cap)} ${company.market_cap_currency ?? ""}`.trim() },
     { label: "Website", text: website && new URL(website).hostname.replace(/^www\./, ""), href: website },
   ].filter(({ text }) => text !== undefined);
 }

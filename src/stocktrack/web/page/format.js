@@ -24,6 +24,8 @@ const dayFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "s
 const dayAndTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export const NOTHING = "–";
+// Two clocks that agree within a minute say the same.
+const MOST_SKEW_MS = 60_000;
 
 /** How many decimals a number was given with, at most six. The error at the end of a sum of doubles is no decimal. */
 export function decimals(value) {
@@ -49,8 +51,14 @@ export function compact(value) {
   return value === undefined ? NOTHING : compactFormat.format(value);
 }
 
-/** "3 s ago", from an age in milliseconds. */
+/** What was traded: pieces, or money where the quote says so, as with a coin. */
+export function volume({ volume: traded, volume_currency: currency }) {
+  return traded === undefined || !currency ? compact(traded) : `${compact(traded)} ${currency}`;
+}
+
+/** "3 s ago", from an age in milliseconds; `at` is the time itself, which is told where it is to come. */
 export function age(ms, at) {
+  if (ms <= -MOST_SKEW_MS) return dateAndTime(at);
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 1) return "now";
   if (seconds < 60) return `${seconds} s ago`;
@@ -92,6 +100,7 @@ const STALE_REASONS = {
   provider_error: "source failed",
   provider_timeout: "source is silent",
   provider_blocked: "source refuses us",
+  rate_limited: "asked too often",
   storage_error: "database failed",
   internal_error: "server error",
 };
@@ -101,9 +110,15 @@ export function staleReason(reason) {
   return STALE_REASONS[reason] ?? "no fresh price";
 }
 
+const LACK_REASONS = {
+  pending: "waiting for source",
+  unknown_symbol: "unknown symbol",
+  not_offered: "no source for it",
+};
+
 /** Why a stock has no price at all: a reason of the protocol, or "pending" while no source could be asked. */
 export function lackReason(reason) {
-  return reason === "pending" ? "waiting for source" : staleReason(reason);
+  return LACK_REASONS[reason] ?? staleReason(reason);
 }
 
 /** Which prices an outage makes stale: all of them by name while they are few, else how many. */

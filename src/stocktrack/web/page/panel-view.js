@@ -41,7 +41,7 @@ export class PanelView {
     this.#write("low", format.price(details.low === undefined ? undefined : Math.min(details.low, quote.price), digits));
     this.#write("bid", format.price(quote.bid, digits));
     this.#write("ask", format.price(quote.ask, digits));
-    this.#write("volume", format.compact(quote.volume));
+    this.#write("volume", format.volume(quote));
     if (this.#stock.changes !== this.#changes) {
       this.#changes = this.#stock.changes;
       flash(this.#parts.price, this.#stock.direction);
@@ -51,11 +51,11 @@ export class PanelView {
   tick() {
     const at = this.#stock.pricedAt;
     const { quote } = this.#stock;
-    if (at === undefined || !quote) return;
-    const source = quote.provider ? ` · ${quote.provider}` : "";
+    if (!quote) return;
     const delay = this.#stock.details.delay_seconds ? ` · delayed ${Math.round(this.#stock.details.delay_seconds / 60)} min` : "";
-    this.#write("age", `${format.age(serverNow() - at, at)}${source}${delay}`);
-    this.#parts.age.title = format.dateAndTime(at);
+    const age = at === undefined ? "" : format.age(serverNow() - at, at);
+    this.#write("age", `${[age, quote.provider].filter(Boolean).join(" · ")}${delay}`);
+    this.#parts.age.title = at === undefined ? "" : format.dateAndTime(at);
   }
 
   #write(part, text) {

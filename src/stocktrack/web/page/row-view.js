@@ -49,7 +49,7 @@ export class RowView {
     this.#write("currency", quote.currency ?? "");
     this.#write("change", format.signed(quote.change, digits));
     this.#write("percent", format.percent(quote.change_percent));
-    this.#write("volume", format.compact(quote.volume));
+    this.#write("volume", format.volume(quote));
     this.#write("market", format.marketState(quote.market_state));
     const sign = Math.sign(quote.change ?? 0);
     setClass(this.#row, "up", sign > 0);
@@ -82,7 +82,7 @@ export class RowView {
 
   #writeAge() {
     const at = this.#stock.pricedAt;
-    if (at !== undefined) this.#write("age", format.age(serverNow() - at, at));
+    this.#write("age", at === undefined ? format.NOTHING : format.age(serverNow() - at, at));
   }
 
   #write(part, text) {

@@ -10,12 +10,15 @@ import { backOffMs, Disconnected, Failure, LOST, Wire } from "./wire.js";
 
 const TOKEN_KEY = "stocktrack.token";
 const TOKEN_DAYS = 7;
+const TOKEN_NAME = "page";
 const MAIN = "main";
 const CLOCK_EVERY_MS = 60_000;
 
 let wire = null;
 // How to log in again: {token}, or {username, password} where the server gives no tokens. A password is never stored.
 let credentials = null;
+// By which this tab's token can be ended; null where there is none, or one that is older than tokens' ids.
+let tokenId = null;
 // Goes up with each login and logout: what an earlier one still has under way sees by it that it is over.
 let life = 0;
 let wakeUp = () => {};
@@ -48,11 +51,10 @@ export async function logIn(username, password) {
   live(mine, opened);
 }
 
-/** Log out, and forget everything about the person. */
+/** Log out, end this tab's token at the server, and forget everything about the person. */
 export function logOut() {
   life += 1;
-  const old = wire;
-  old?.ask("LOGOUT").catch(() => {}).finally(() => old.close());
+  leave(wire, credentials, tokenId);
   forget("");
 }
 
@@ -122,7 +124,7 @@ export async function showList(name) {
   });
   try {
     if (before.length) await ask("UNSUBSCRIBE", { symbols: before, save: false });
-    await load();
+    await loadOrTell();
     if (hadPanel) chosen.value = stocks.value.keys().next().value ?? null;
   } catch (error) {
     if (error instanceof Failure) notify(error.message, { kind: "bad" });
@@ -146,19 +148,37 @@ function address() {
   return url;
 }
 
+/** End the token and the session; without a connection one is made for that, once. */
+async function leave(opened, held, id) {
+  try {
+    if (!opened && held?.token) {
+      opened = await Wire.open(address());
+      id = (await opened.ask("AUTH", { token: held.token })).token_id;
+    }
+    if (id) await opened?.ask("REVOKE", { token_id: id }).catch(() => {});
+    await opened?.ask("LOGOUT");
+  } catch {
+    // The server can't be told: the token ends with its days, or by the person from elsewhere.
+  } finally {
+    opened?.close();
+  }
+}
+
 function listField() {
   return list.value === MAIN ? {} : { list: list.value };
 }
 
 function greet(reply) {
   user.value = reply.username;
+  if (reply.token_id) tokenId = reply.token_id;
 }
 
 async function keepToken(opened) {
   if (!opened.hello.auth.includes("token")) return;
   try {
-    const { token } = await opened.ask("TOKEN", { days: TOKEN_DAYS });
+    const { token, token_id: id } = await opened.ask("TOKEN", { days: TOKEN_DAYS, name: TOKEN_NAME });
     credentials = { token };
+    tokenId = id ?? null;
     sessionStorage.setItem(TOKEN_KEY, token);
   } catch {
     // Without one the person types the password again after a reload.
@@ -179,7 +199,7 @@ async function live(mine, loggedIn = null) {
       wire = opened;
       wire.onPush = push;
       await readClock();
-      await load();
+      await loadOrTell();
       online();
       attempt = 0;
       const clock = setInterval(() => readClock().catch(() => {}), CLOCK_EVERY_MS);
@@ -247,6 +267,18 @@ async function pause(ms, mine) {
   wakeUp = () => {};
 }
 
+/** Load, and tell what another connection would not mend: the page would come back to the same answer for ever. */
+async function loadOrTell() {
+  try {
+    await load();
+  } catch (error) {
+    if (!(error instanceof Failure) || error.isRetryable || error.code === 401) throw error;
+    // Where no source knows any symbol of the list, its rows say so, and each can be removed.
+    for (const { symbol, reason } of error.missing) stocks.value.get(symbol)?.lack(reason);
+    notify(error.message, { kind: "bad" });
+  }
+}
+
 /** Read the list on the screen and have its prices pushed. */
 async function load() {
   const reply = await ask("MY_STOCKS", listField());
@@ -307,12 +339,15 @@ async function readClock() {
 }
 
 function missingWords(reason) {
-  return reason === "unknown_symbol" ? "no source knows this symbol." : `there is no price now (${reason}).`;
+  if (reason === "unknown_symbol") return "no source knows this symbol.";
+  if (reason === "rate_limited") return "you have asked the sources too often; try again in a minute.";
+  return `there is no price now (${reason}).`;
 }
 
 function forget(why) {
   sessionStorage.removeItem(TOKEN_KEY);
   credentials = null;
+  tokenId = null;
   wire = null;
   batch(() => {
     phase.value = "login";

@@ -28,9 +28,9 @@ export class Stock {
     return this.details.name ?? "";
   }
 
-  /** The market's time of the price where it is known, else when the server got it. */
+  /** The market's time of the price; undefined where the source does not tell it. */
   get pricedAt() {
-    return this.quote?.timestamp ?? this.quote?.received_at;
+    return this.quote?.timestamp;
   }
 
   /** Take a PRICE, or a whole quote. */
