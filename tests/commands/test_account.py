@@ -94,7 +94,10 @@ async def test_a_user_makes_lists_and_ends_tokens_and_changes_the_password(tmp_p
         changed = await command("password", "--password-stdin", stdin=f"{PASSWORD}\n{new}\n".encode())
         assert changed.code == 0, changed.err
         assert (await command("tokens")).code == 4
-        assert (await command("tokens", password=new)).code == 0
+        assert (await command("token", "--name", "=1+1", password=new)).code == 0
+        own = await command("tokens", password=new)
+        listed = await run_stocktrack(tmp_path, "users", "tokens", "ann")
+        assert [each.out.split("\t")[1] for each in (own, listed)] == ["'=1+1", "'=1+1"]  # no spreadsheet runs it
 
 
 async def test_users_token_prints_the_token_alone_and_it_logs_in(tmp_path: Path) -> None:

@@ -430,6 +430,22 @@ async def test_the_trail_tells_of_tokens_by_their_ids_and_never_the_names_that_t
     ]
 
 
+async def test_the_trail_tells_by_what_somebody_logged_in() -> None:
+    rules = dataclasses.replace(RULES, auth=("password", "token", "allowlist"))
+    async with a_house(rules=rules) as house:
+        house.accounts.passwords["pupil"] = None
+        token = (await house.accounts.make_token(USER, 1)).text
+        with told(house, "address", "door", "log_level", "session") as lines:
+            for fields in (
+                {"username": USER, "password": PASSWORD},
+                {"token": token},
+                {"username": "pupil", "password": "what a client remembered"},
+            ):
+                await house.client().command("AUTH", **fields)
+    told_of = [(line["event"], line["user"], line["by"]) for line in lines]
+    assert told_of == [("login", USER, "password"), ("login", USER, "token"), ("login", "pupil", "allowlist")]
+
+
 async def test_the_trail_tells_of_a_new_password_and_of_wrong_old_ones(house: House, user: Client) -> None:
     with told(house, "door", "session") as lines:
         for password in ("wrong", "throttled", PASSWORD):
@@ -489,8 +505,8 @@ async def test_the_trail_tells_of_questions_that_were_over_the_users_budget() ->
     async with a_house(rules=rules) as house:
         user = await house.user()
         with told(house, "address", "door", "log_level") as lines:
-            replies = [await user.command("GET", symbols=[symbol]) for symbol in ("AAPL", "TSLA", "NVDA")]
-            replies.append(await user.command("GET", symbols=["AAPL"]))
-    assert [reply["code"] for reply in replies] == [200, 429, 429, 200]
+            replies = [await user.command("GET", symbols=symbols) for symbols in (["AAPL"], ["AAPL", "TSLA"], ["AAPL"])]
+            replies.append(await user.command("INFO", symbol="AAPL"))
+    assert [reply["code"] for reply in replies] == [200, 200, 200, 429]
     refused = {"event": "refused", "why": "rate_limited", "limit": "upstream"}
     assert lines == [{**refused, "user": USER}, {**refused, "count": 1}]

@@ -91,7 +91,7 @@ class Accounts:
                 await self._enrol(name)
                 user = await self._store.user(name)
             if user is not None:
-                return Identity.of(user)
+                return Identity.of(user, is_listed=True)
         may_log_in = user is not None and has_password and not user.is_disabled
         password_hash = user.password_hash if user is not None and may_log_in else None
         given = (password or "").encode("utf-8", "surrogatepass")

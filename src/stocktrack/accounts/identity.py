@@ -54,6 +54,7 @@ class HeldToken:
 class Identity:
     """A user at the moment of a login; `token` is None where it was no token that opened the session.
 
+    `is_listed` says that the name was enough, since it is on the allowlist and has no password.
     A name can be given to another person. So what counts is the row: its id, which no other user ever gets, and the
     number in it that rises with each change of the password, or with each revocation of all tokens.
     """
@@ -63,11 +64,12 @@ class Identity:
     created_at_ms: int
     password_epoch: int
     token: HeldToken | None = None
+    is_listed: bool = False
 
     @classmethod
-    def of(cls, user: UserRow, token: HeldToken | None = None) -> "Identity":
+    def of(cls, user: UserRow, token: HeldToken | None = None, *, is_listed: bool = False) -> "Identity":
         """The identity of `user` as it is now."""
-        return cls(user.id, user.name, user.created_at_ms, user.password_epoch, token)
+        return cls(user.id, user.name, user.created_at_ms, user.password_epoch, token, is_listed)
 
     @property
     def scope(self) -> Scope:

@@ -117,7 +117,7 @@ async def auth(session: Asker, command: Auth) -> AuthReply:
     symbols = await session.services.lists.saved(identity.name)
     session.log_in(identity)
     token = identity.token
-    by = "token" if token is not None else "allowlist" if command.password is None else "password"
+    by = "token" if token is not None else "allowlist" if identity.is_listed else "password"
     _record(session, Act.LOGIN, by=by)
     return AuthReply(
         id=command.id,

@@ -15,11 +15,15 @@ from stocktrack.messages import (
     COMMANDS,
     MAX_REPLY_BYTES,
     Command,
+    Failure,
+    GetReply,
     Heartbeat,
     Hello,
     Limits,
+    MyStocksReply,
     Notice,
     Reply,
+    SubscribeReply,
     Who,
 )
 from stocktrack.scopes import Scope
@@ -438,8 +442,10 @@ class Session:
 
 def _is_over_budget(reply: Reply) -> bool:
     """Whether the sources were not asked for some of it, because the user has no request left."""
-    refused = (reply, *(getattr(reply, "missing", None) or ()))
-    return any(getattr(each, "reason", None) is Reason.RATE_LIMITED for each in refused)
+    if isinstance(reply, Failure) and reply.reason is Reason.RATE_LIMITED:
+        return True
+    missing = reply.missing if isinstance(reply, Failure | GetReply | SubscribeReply | MyStocksReply) else None
+    return any(each.reason is Reason.RATE_LIMITED for each in missing or ())
 
 
 def last_word(why: SessionEnd) -> Notice:
