@@ -46,6 +46,8 @@ faults: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/stale_identity.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/greedy_user.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/full_shutdown.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/http_pipelining.py "GET /" "WebSocket, pings"
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/shut_doors.py
 
 # What the tests need besides Python, where it can be installed; a test whose program is missing says so itself.
 system:

@@ -13,6 +13,7 @@ import pytest
 from fakes import ScriptedStream
 from live_server import PASSWORD, Line, LiveServer, RawClient, live_server, until
 from stocktrack.clock import ManualClock
+from stocktrack.sessions import strangers
 from stocktrack.sessions.session import MAX_BAD_LINES
 
 LIMIT = 3
@@ -20,6 +21,12 @@ FLOOD = 100
 PING = {"type": "PING", "id": "p"}
 
 pytestmark = pytest.mark.parametrize("run", [1, 2])
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes when all places are taken is refused soon."""
+    monkeypatch.setattr(strangers, "WAIT_SECONDS", 0.1)
 
 
 def a_server(tmp_path: Path, clock: ManualClock, run: int, **settings: Any) -> Any:
@@ -63,7 +70,8 @@ async def test_sessions(tmp_path: Path, run: int, limit: str) -> None:
 
 async def test_sessions_that_have_not_logged_in(tmp_path: Path, run: int) -> None:
     clock = ManualClock()
-    async with a_server(tmp_path, clock, run, max_unauthenticated_sessions=LIMIT) as server:
+    limits = {"max_unauthenticated_sessions": LIMIT, "max_unauthenticated_per_address": LIMIT}
+    async with a_server(tmp_path, clock, run, **limits) as server:
         ann = await server.log_in()
         strangers = [await server.connect() for _ in range(LIMIT)]
         await refused_flood(server, "session_limit")
@@ -77,6 +85,20 @@ async def test_sessions_that_have_not_logged_in(tmp_path: Path, run: int) -> Non
         for stranger in strangers[1:]:
             assert (await stranger.rest())[-1]["reason"] == "auth_timeout"
         await is_served(server)
+
+
+async def test_sessions_of_one_address_that_have_not_logged_in(tmp_path: Path, run: int) -> None:
+    async with a_server(tmp_path, ManualClock(), run, max_unauthenticated_sessions=2 * LIMIT) as server:
+        strangers = [await server.connect() for _ in range(LIMIT)]
+        await refused_flood(server, "session_limit")
+        elsewhere = RawClient(*await asyncio.open_connection(server.host, server.port, local_addr=("127.0.0.2", 0)))
+        assert (await elsewhere.ask({"type": "AUTH", "username": "ann", "password": PASSWORD}))["code"] == 200
+        await elsewhere.close()
+        # Who logs in makes room for the next, also for one that waits.
+        waiting = await server.connect_unread()
+        await until(lambda: server.app.sessions.strangers.waiting == 1)
+        assert (await strangers[0].ask({"type": "AUTH", "username": "bob", "password": PASSWORD}))["code"] == 200
+        assert (await waiting.receive())["type"] == "HELLO"
 
 
 async def test_sessions_of_one_user(tmp_path: Path, run: int) -> None:

@@ -169,7 +169,7 @@ def test_a_null_id_counts_as_none() -> None:
         ),
         (
             command_of("GET", symbols=["AAPL"], interval=5),
-            "GET: there is no field 'interval'; there are type, id, symbols, symbol.",
+            "GET: there is no field 'interval'; there are type, id, symbols, symbol, after.",
         ),
         (command_of("INFO", symbols=["AAPL"]), "INFO: there is no field 'symbols'; there are type, id, symbol."),
         (command_of("GET"), "GET: the field 'symbols' is missing."),

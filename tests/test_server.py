@@ -286,7 +286,8 @@ async def test_a_quiet_session_gets_a_heartbeat_and_a_busy_one_none(scene: Scene
     ("setting", "whose"),
     [
         ("max_sessions", "this server"),
-        ("max_unauthenticated_sessions", "not logged in"),
+        ("max_unauthenticated_sessions", "sessions of clients that have not logged in"),
+        ("max_unauthenticated_per_address", "clients of 127.0.0.1 that have not logged in"),
         ("max_sessions_per_address", "address 127.0.0.1"),
     ],
 )
@@ -294,7 +295,7 @@ async def test_one_session_too_many_is_refused_with_a_notice_until_another_one_g
     tmp_path: Path, setting: str, whose: str
 ) -> None:
     clock = ManualClock()
-    limit: dict[str, Any] = {setting: 2}
+    limit: dict[str, Any] = {"max_unauthenticated_per_address": 1_000, setting: 2}
     async with live_server(tmp_path, ScriptedStream(clock), clock=clock, **limit) as server:
         first, second = await server.connect(), await server.connect()
         third = await server.connect_unread()

@@ -38,14 +38,14 @@ from stocktrack.system.logs import set_log_level
 from stocktrack.system.running_servers import RunningServers
 from stocktrack.system.trail import Trail
 from stocktrack.web.composition import Web
-from stocktrack.web.server import MAX_HTTP_CONNECTIONS
+from stocktrack.web.server import OPERATOR_CONNECTIONS, http_connections
 
 log = structlog.get_logger()
 
 # Descriptors that are not sessions: the database, the sources' sockets, logs, and some to spare.
 DESCRIPTOR_RESERVE = 128
-# Those of requests and of WebSockets that are being refused, at each of two doors.
-DESCRIPTORS_OF_THE_WEB = MAX_HTTP_CONNECTIONS + 2 * MAX_REFUSED_LINGERING
+# Those of the web beside its HTTP connections: of the operator's, and of WebSockets that are being refused.
+DESCRIPTORS_OF_THE_WEB = OPERATOR_CONNECTIONS + 2 * MAX_REFUSED_LINGERING
 OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 FLUSH_SECONDS, FLUSH_LEAST_SECONDS = 3.0, 1.0
 # Each later step of closing may take this long; together with the flush the server is gone within five seconds.
@@ -126,6 +126,7 @@ class App:
             board=self.board,
             clock=clock,
             tls=self.server.tls,
+            max_connections=http_connections(_descriptors()),
         )
 
     async def start(self) -> None:
@@ -222,7 +223,9 @@ def _rules(settings: Settings, instance: str) -> SessionRules:
 
 def _limits(settings: Settings) -> SessionLimits:
     descriptors = _descriptors()
-    reserve = DESCRIPTOR_RESERVE if settings.web_port is None else DESCRIPTOR_RESERVE + DESCRIPTORS_OF_THE_WEB
+    reserve = DESCRIPTOR_RESERVE
+    if settings.web_port is not None:
+        reserve += DESCRIPTORS_OF_THE_WEB + http_connections(descriptors)
     if descriptors <= reserve:
         raise ConfigError(
             f"This process may open {descriptors} files and sockets, and needs {reserve} for itself. "
@@ -231,11 +234,20 @@ def _limits(settings: Settings) -> SessionLimits:
     return SessionLimits(
         max_sessions=min(settings.max_sessions, descriptors - reserve),
         max_unauthenticated_sessions=settings.max_unauthenticated_sessions,
+        max_unauthenticated_per_address=settings.max_unauthenticated_per_address
+        or _half(settings.max_unauthenticated_sessions),
+        max_guests=settings.max_guests,
+        max_guests_per_address=_half(settings.max_guests),
+        guest_idle_seconds=settings.guest_idle_seconds,
         max_sessions_per_user=settings.max_sessions_per_user,
         max_sessions_per_address=settings.max_sessions_per_address,
         auth_timeout_seconds=settings.auth_timeout_seconds,
         slow_client_timeout_seconds=settings.slow_client_timeout_seconds,
     )
+
+
+def _half(most: int) -> int:
+    return (most + 1) // 2
 
 
 async def _within_a_step(what: str, close: Callable[[], Awaitable[None]]) -> None:

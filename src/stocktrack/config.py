@@ -213,6 +213,15 @@ class Settings(BaseModel):
     max_unauthenticated_sessions: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
         default=2_000, ge=1, description="sessions that have not logged in yet; keeps strangers from filling the server"
     )
+    max_unauthenticated_per_address: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
+        default=0, ge=0, description="those of them from one address, an IPv6 one by its /64; 0 for half of them"
+    )
+    max_guests: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
+        default=4_000, ge=1, description="guests of /live-price and Socket.IO at once; half of them from one address"
+    )
+    guest_idle_seconds: Annotated[Seconds, Reload.AT_ONCE] = Field(
+        default=60.0, description="how long a guest may watch nothing before it is closed"
+    )
     max_sessions_per_user: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
         default=0, ge=0, description="sessions of one user at once; 0 for no limit"
     )

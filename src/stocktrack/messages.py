@@ -36,6 +36,9 @@ from stocktrack.scopes import Scope
 PROTOCOL_VERSION = 1
 MAIN_LIST = "main"
 MAX_REPLY_BYTES = 262_144
+# What a reply needs at most for each of its symbols, quotes apart: a name in three lists, or in one and in `missing`.
+# Where `max_symbols` is so high that such a reply could be longer than `MAX_REPLY_BYTES`, replies may be longer.
+REPLY_BYTES_OF_A_SYMBOL = 256
 MIN_INTERVAL_SECONDS = 0.1
 MAX_INTERVAL_SECONDS = 3_600.0
 MAX_LIST_LIMIT = 100
@@ -167,6 +170,7 @@ class Get(WithSymbols):
 
     type: Literal["GET"] = "GET"
     symbols: Symbols
+    after: StrictSymbol | None = Field(default=None, description="answers for the symbols behind this one")
 
 
 class Subscribe(WithSymbols):
@@ -193,6 +197,7 @@ class MyStocks(Command):
 
     type: Literal["MY_STOCKS"] = "MY_STOCKS"
     list: ListName | None = Field(default=None, description="which of the user's saved lists; left out: main")
+    after: StrictSymbol | None = Field(default=None, description="quotes of the symbols behind this one")
 
 
 class News(Command):
@@ -419,6 +424,7 @@ class GetReply(Reply):
     type: Literal["GET"] = "GET"
     quotes: tuple[SerializeAsAny[BoardQuote], ...]
     missing: tuple[Missing, ...] = ()
+    more: Literal[True] | None = Field(default=None, description="not all fit; ask again, `after` the last quote")
 
 
 # {"type":"SUBSCRIBE","id":3,"code":200,"status":"OK","subscribed":["AAPL","MSFT"],"already":[],"pending":[],
@@ -458,6 +464,22 @@ class MyStocksReply(Reply):
     symbols: tuple[str, ...]
     quotes: tuple[SerializeAsAny[BoardQuote], ...]
     missing: tuple[Missing, ...] = ()
+    more: Literal[True] | None = Field(default=None, description="not all fit; ask again, `after` the last quote")
+
+
+def join_pages(reply: Reply, page: Reply) -> Reply:
+    """A reply with the quotes of the page that was asked for after it; `page` where it is something else."""
+    if not isinstance(reply, GetReply | MyStocksReply) or not isinstance(page, GetReply | MyStocksReply):
+        return page
+    both = {"quotes": (*reply.quotes, *page.quotes), "missing": (*reply.missing, *page.missing), "more": page.more}
+    return reply.model_copy(update=both)
+
+
+def next_page_after(reply: Reply) -> str | None:
+    """The symbol behind which the next page of a reply begins; None where nothing follows."""
+    if isinstance(reply, GetReply | MyStocksReply) and reply.more and reply.quotes:
+        return reply.quotes[-1].symbol
+    return None
 
 
 # {"type":"NEWS","id":6,"code":200,"status":"OK","articles":[{"title":"Stocks rise as yields ease",

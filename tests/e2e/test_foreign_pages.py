@@ -11,8 +11,9 @@ from playwright.async_api import Browser
 from browser import chromium
 from fakes import ScriptedProvider
 from foreign_page import FETCH, WAYS, foreign_page
-from live_server import LiveServer, live_server
+from live_server import PATIENCE_SECONDS, LiveServer, live_server
 from stocktrack.clock import ManualClock
+from stocktrack.doors import first_bytes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -68,8 +69,9 @@ async def test_a_page_that_speaks_to_the_tcp_port_changes_no_list_and_throttles_
 
 
 async def test_a_person_who_opens_the_tcp_port_in_a_browser_is_sent_to_the_web_port(
-    browser: Browser, server: LiveServer
+    browser: Browser, server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(first_bytes, "SILENCE_SECONDS", PATIENCE_SECONDS)  # however busy this machine is
     context = await browser.new_context()
     try:
         page = await context.new_page()
@@ -81,7 +83,10 @@ async def test_a_person_who_opens_the_tcp_port_in_a_browser_is_sent_to_the_web_p
         await context.close()
 
 
-async def test_the_answer_to_a_page_is_an_answer_and_no_broken_connection(browser: Browser, server: LiveServer) -> None:
+async def test_the_answer_to_a_page_is_an_answer_and_no_broken_connection(
+    browser: Browser, server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_bytes, "SILENCE_SECONDS", PATIENCE_SECONDS)
     context = await browser.new_context()
     try:
         page = await context.new_page()

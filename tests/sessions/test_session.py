@@ -26,7 +26,7 @@ from fakes import (
 from stocktrack.clock import settle
 from stocktrack.errors import CommandError, Reason, SessionEnd
 from stocktrack.messages import COMMAND_TYPES
-from stocktrack.sessions import session as session_module
+from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.life import PERMISSIONS, SessionState
 from stocktrack.sessions.session import MAX_BAD_LINES
 
@@ -155,13 +155,14 @@ async def test_too_many_saved_symbols_are_a_400_and_change_nothing(user: Client,
     assert (user.pushed(), len(house.accounts.lists[USER])) == (set(), 9)
 
 
-async def test_a_reply_that_would_be_too_large_is_a_400(user: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    symbols = [f"S{number}" for number in range(10)]
-    assert (await user.command("GET", id=1, symbols=symbols))["code"] == 200
-    monkeypatch.setattr(session_module, "MAX_REPLY_BYTES", 1_000)
-    reply = await user.command("GET", id=2, symbols=symbols)
-    assert (code_and_reason(reply), reply["id"]) == ((400, "symbol_limit"), 2)
-    assert (await user.command("GET", id=3, symbols=symbols[:1]))["code"] == 200
+async def test_a_reply_that_is_too_long_by_a_mistake_of_ours_is_a_500_and_logged(
+    user: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SessionRules, "max_reply_bytes", 50)
+    with capture_logs() as logs:
+        reply = await user.command("INFO", id=2, symbol="AAPL")
+    assert (code_and_reason(reply), reply["id"]) == ((500, "internal_error"), 2)
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["a reply is too long"]
 
 
 async def test_more_commands_than_the_bucket_holds_wait_for_their_time() -> None:

@@ -81,14 +81,19 @@ HOUSE = (
         "events board demand refusals bills batching ceiling upstream routes answer_cache questions outage feed",
     ),
     row(6, Side.SERVER, "", "metronome subscriptions"),
-    row(7, Side.SERVER, "sessions", "life bucket budgets contracts answers session administration open_sessions"),
-    row(8, Side.SERVER, "doors", "socket_options first_bytes proxies tls line_stream listening serving"),
+    row(
+        7,
+        Side.SERVER,
+        "sessions",
+        "life bucket budgets contracts pages answers session administration strangers open_sessions",
+    ),
+    row(8, Side.SERVER, "doors", "socket_options turns reading first_bytes proxies tls line_stream listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(
         9,
         Side.SERVER,
         "web",
-        "origins forwarding asgi assets site tls request_parser exchange http websocket server "
+        "origins forwarding asgi assets site tls slots request_parser exchange http websocket server "
         "websocket_sessions asgi_sockets rest_sessions rest dialects metrics health composition",
     ),
     row(9, Side.SERVER, "web.dialects", "live_price socketio"),

@@ -13,10 +13,10 @@ from stocktrack.system.addresses import (
     DEFAULT_HOST,
     DEFAULT_PORT,
     Host,
+    address_group,
     address_text,
     host_of,
     is_loopback,
-    network_of,
     plain_address,
 )
 
@@ -41,7 +41,7 @@ def test_an_address_is_written_as_people_write_it(host: str, port: int, text: st
     ],
 )
 def test_an_address_counts_as_itself_or_with_its_network(address: str, network: str) -> None:
-    assert network_of(address) == network
+    assert address_group(address) == network
 
 
 def test_server_library_and_commands_have_the_same_default() -> None:

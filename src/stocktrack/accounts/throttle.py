@@ -10,7 +10,7 @@ import structlog
 from stocktrack.accounts.places import Places
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason
-from stocktrack.system.addresses import network_of
+from stocktrack.system.addresses import address_group
 
 log = structlog.get_logger()
 
@@ -102,33 +102,33 @@ class LoginThrottle:
 
     def wait_seconds(self, name: str, address: str) -> float:
         """How long `name` and `address` have to wait; 0 where neither failed too often."""
-        network = network_of(address)
+        network = address_group(address)
         return max(self._names.wait_seconds(self._who(name, network)), self._addresses.wait_seconds(network))
 
     def count(self, name: str, address: str) -> None:
         """A login with `name` from `address` was wrong."""
         self.count_name(name, address)
-        self._pairs.add(_pair(name, network_of(address)))
+        self._pairs.add(_pair(name, address_group(address)))
         self.count_address(address)
 
     def count_name(self, name: str, address: str) -> None:
         """A login with `name` was wrong that was counted for `address` already."""
-        self._count(self._names, self._who(name, network_of(address)), kind="name", address=address)
+        self._count(self._names, self._who(name, address_group(address)), kind="name", address=address)
 
     def count_address(self, address: str) -> None:
         """A login from `address` was wrong that counts for no name."""
-        self._count(self._addresses, network_of(address), kind="address", address=address)
+        self._count(self._addresses, address_group(address), kind="address", address=address)
 
     def welcome(self, name: str, address: str) -> None:
         """The user of this name has logged in from `address`."""
-        self._places.add(name, network_of(address))
+        self._places.add(name, address_group(address))
 
     def take_look(self, name: str, address: str) -> Callable[[], None] | None:
         """One of the looks there are for a password of `name` that comes from `address`; None where there is none.
 
         What is returned gives it back: where the password was right, or was not looked at after all.
         """
-        network = network_of(address)
+        network = address_group(address)
         who, pair = self._who(name, network), _pair(name, network)
         if who not in self._names and who not in self._looks:
             self._looks.add(who)
@@ -140,7 +140,7 @@ class LoginThrottle:
 
     def suspicion(self, name: str, address: str) -> int:
         """How much from the address was wrong lately, or is being looked at with the name: the least comes first."""
-        network = network_of(address)
+        network = address_group(address)
         return self._addresses.count(network) + self._pairs.count(_pair(name, network))
 
     def _who(self, name: str, network: str) -> str:

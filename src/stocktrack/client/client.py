@@ -46,9 +46,12 @@ from stocktrack.messages import (
     TokenReply,
     TokensReply,
     UnsubscribeReply,
+    join_pages,
+    next_page_after,
 )
 from stocktrack.scopes import Scope
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT
+from stocktrack.wire.lines import encode
 
 _REAL_CLOCK = RealClock()
 
@@ -253,8 +256,16 @@ class StockTrackClient:
         return reply
 
     async def request(self, command: Command) -> Answer:
-        """The reply to any command, with the line it stood on. The command's `id` is the client's to choose."""
-        return await self._connection.ask(command)
+        """The reply to any command, with the line it stood on. The command's `id` is the client's to choose.
+
+        Quotes that come in several pages are one reply, as if one line could carry them.
+        """
+        answer = await self._connection.ask(command)
+        while (after := next_page_after(answer.reply)) is not None:
+            page = await self._connection.ask(command.model_copy(update={"after": after}))
+            whole = join_pages(answer.reply, page.reply)
+            answer = Answer(whole, encode(whole))
+        return answer
 
     def prices(self) -> PriceStream:
         """An iteration over prices, to begin with the newest known ones; there may be several at a time."""

@@ -132,4 +132,4 @@ async def greeting_speech(client: Unread) -> Speech | None:
             patience.reschedule(loop.time() + LINE_SECONDS)
             return await speech_of_line(client)
     except TimeoutError:
-        return None
+        return speech_of(client.unread)  # it may have come in the same turn of the loop as the end of the time

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from stocktrack.doors.turns import turns
 from stocktrack.errors import SessionEnd
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session, farewell
@@ -17,8 +18,8 @@ from stocktrack.wire.connection import Connection
 
 log = structlog.get_logger()
 
-# A client that pipelines without end gives way to the others after this many lines.
-LINES_IN_A_ROW = 8
+# A longer line takes longer: it costs a turn of the loop for each of so many bytes.
+_BYTES_OF_A_TURN = 4_096
 # Closing gives way after so many clients that have to be aborted.
 ABORTS_IN_A_ROW = 200
 # How long the last lines may take to be delivered, and the client to close after them.
@@ -123,8 +124,13 @@ class Clients:
 
     async def _serve(self, client: Client) -> None:
         try:
+            place = await self._sessions.place_for(client.address, door=self._door)
             session = self._sessions.open(
-                client.connection, address=client.address, door=self._door, is_forwarded=client.is_forwarded
+                client.connection,
+                address=client.address,
+                door=self._door,
+                is_forwarded=client.is_forwarded,
+                place=place,
             )
         except SessionEnd as why:
             await self._refuse(client, farewell(why))
@@ -163,12 +169,11 @@ class Clients:
 
 
 async def _converse(client: Client, session: Session) -> None:
-    lines = 0
+    loop_turns = turns()
     while session.is_open:
-        lines += 1
-        if lines % LINES_IN_A_ROW == 0:
-            await asyncio.sleep(0)
         line = await client.receive(session)
+        # Who pipelines without end gives way to the others, as do thousands that go at once; an empty line is one, too.
+        await loop_turns.turn(cost=1 + len(line or b"") // _BYTES_OF_A_TURN)
         if line is None:
             return
         if (pause_seconds := session.seconds_until_turn(len(line))) > 0:

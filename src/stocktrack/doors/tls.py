@@ -10,10 +10,13 @@ import asyncio
 import contextlib
 import ssl
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from stocktrack.doors.first_bytes import MAX_FIRST_BYTES, Speech, speech_of
+from stocktrack.doors.reading import SmallReads
+from stocktrack.doors.turns import turns
 from stocktrack.errors import ConfigError
 from stocktrack.system.files import check_private_key, check_readable
 
@@ -63,7 +66,7 @@ class _State(Enum):
     CLOSED = "closed"
 
 
-class TlsLayer(asyncio.Protocol):
+class TlsLayer(SmallReads):
     """Takes the place of a transport's protocol, and hands to that one what it decrypts.
 
     Pausing, the end of the input and the loss of the connection pass through as they are, and so does what is written
@@ -77,6 +80,7 @@ class TlsLayer(asyncio.Protocol):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._state = _State.HANDSHAKING
         self._shaken = asyncio.Event()
+        self._is_turn_due = False
         self._ended = asyncio.Event()
         # Whether the client has said nothing yet, or something that is no TLS; and what that was, once it is known.
         self.is_plain_text = True
@@ -121,6 +125,22 @@ class TlsLayer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
+        if self._state is not _State.HANDSHAKING:
+            self._take(data)
+            return
+        # A handshake costs far more than what is read of it: where many come at once they take turns.
+        self._is_turn_due = True
+        turns().take(partial(self._shake, data))
+        if self._is_turn_due:
+            cast("asyncio.Transport", self._transport).pause_reading()
+
+    def _shake(self, data: bytes) -> None:
+        self._is_turn_due = False
+        if not self._transport.is_closing():
+            cast("asyncio.Transport", self._transport).resume_reading()
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         if self._state is _State.CLOSED:
             return
         try:
@@ -144,8 +164,14 @@ class TlsLayer(asyncio.Protocol):
             self._tls.do_handshake()
             self._state = _State.OPEN
             self._shaken.set()
-        while plain := self._tls.read(_READ_BYTES):
-            self._above.data_received(plain)
+        # What came in many small records is handed on in one piece.
+        plain = bytearray()
+        try:
+            while piece := self._tls.read(_READ_BYTES):
+                plain += piece
+        finally:
+            if plain:
+                self._above.data_received(bytes(plain))
         # The client said that it has nothing more to send: as at the end of a plain input, it is still answered.
         self._above.eof_received()
 

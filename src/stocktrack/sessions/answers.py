@@ -3,6 +3,7 @@
 A new command gets its function here, with `@answers(Model)` above it. It raises a `StockTrackError` where it fails.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -10,7 +11,6 @@ from stocktrack.accounts.identity import Identity
 from stocktrack.errors import Code, CommandError, LoginError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
-    MAX_REPLY_BYTES,
     Announce,
     AnnounceReply,
     Auth,
@@ -29,7 +29,6 @@ from stocktrack.messages import (
     ListSessions,
     Logout,
     LogoutReply,
-    Missing,
     MyStocks,
     MyStocksReply,
     News,
@@ -56,6 +55,7 @@ from stocktrack.quotes import Headline
 from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
+from stocktrack.sessions.pages import as_missing, behind, first_page
 from stocktrack.system.acts import ALL_TOKENS, Act
 from stocktrack.system.trail import Trail
 
@@ -91,14 +91,6 @@ class AllMissingError(CommandError):
         worst = max(missing.values(), key=lambda error: (error.code, error.retry_after_ms or 0))
         super().__init__(worst.reason, worst.message, retry_after_ms=worst.retry_after_ms)
         self.missing = as_missing(missing)
-
-
-def as_missing(errors: Mapping[str, StockTrackError]) -> tuple[Missing, ...]:
-    """The errors of some symbols as they are told in a reply."""
-    return tuple(
-        Missing(symbol=symbol, code=error.code, reason=error.reason, retry_after_ms=error.retry_after_ms)
-        for symbol, error in errors.items()
-    )
 
 
 # --- who is there -------------------------------------------------------------------------------------------------
@@ -247,11 +239,12 @@ async def logout(session: Asker, command: Logout) -> LogoutReply:
 async def get(session: Asker, command: Get) -> GetReply:
     """The newest quotes."""
     _check_count(session, command.symbols)
-    found = await session.services.feed.quotes(command.symbols, session)
-    if not found.quotes:
+    symbols = behind(command.symbols, command.after)
+    found = await session.services.feed.quotes(symbols, session)
+    if symbols and not found.quotes:
         raise AllMissingError(found.missing)
-    quotes = tuple(found.quotes[symbol] for symbol in command.symbols if symbol in found.quotes)
-    return GetReply(id=command.id, quotes=quotes, missing=as_missing(found.missing))
+    page = first_page(symbols, found, session.services.rules.max_reply_bytes - _REPLY_HEAD_BYTES)
+    return GetReply(id=command.id, quotes=page.quotes, missing=page.missing, more=page.more)
 
 
 @answers(Subscribe)
@@ -327,14 +320,18 @@ async def my_stocks(session: Asker, command: MyStocks) -> MyStocksReply:
     lists, list_name = session.services.lists, command.list or MAIN_LIST
     symbols = await lists.saved(session.user, list_name)
     list_names = await lists.list_names(session.user)
-    found = await session.services.feed.quotes(symbols, session)
+    rest = behind(symbols, command.after)
+    found = await session.services.feed.quotes(rest, session)
+    head_bytes = _REPLY_HEAD_BYTES + len(json.dumps([list_name, list_names, symbols]))
+    page = first_page(rest, found, session.services.rules.max_reply_bytes - head_bytes)
     return MyStocksReply(
         id=command.id,
         list=list_name,
         lists=list_names,
         symbols=symbols,
-        quotes=tuple(found.quotes[symbol] for symbol in symbols if symbol in found.quotes),
-        missing=as_missing(found.missing),
+        quotes=page.quotes,
+        missing=page.missing,
+        more=page.more,
     )
 
 
@@ -348,7 +345,7 @@ async def news(session: Asker, command: News) -> NewsReply:
     size = _REPLY_HEAD_BYTES
     for article in await session.services.feed.questions.news(command.limit, session):
         size += len(article.model_dump_json(exclude_none=True).encode()) + 1
-        if size > MAX_REPLY_BYTES:
+        if size > session.services.rules.max_reply_bytes:
             break
         articles.append(article)
     return NewsReply(id=command.id, articles=tuple(articles))

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from stocktrack.clock import Clock
 from stocktrack.sessions.bucket import Bucket
-from stocktrack.system.addresses import network_of
+from stocktrack.system.addresses import address_group
 
 
 class Budgets:
@@ -35,4 +35,4 @@ class Budgets:
 
 def whose_budget(username: str | None, address: str) -> str:
     """By what somebody's budget is known: the user, or for a guest the address, of which an IPv6 host has 2^64."""
-    return f"user {username}" if username is not None else f"address {network_of(address)}"
+    return f"user {username}" if username is not None else f"address {address_group(address)}"

@@ -9,7 +9,7 @@ from stocktrack.accounts.tokens import IssuedToken
 from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
-from stocktrack.messages import MAIN_LIST, SessionInfo
+from stocktrack.messages import MAIN_LIST, MAX_REPLY_BYTES, REPLY_BYTES_OF_A_SYMBOL, SessionInfo
 from stocktrack.metronome import Metronome
 from stocktrack.scopes import Scope
 from stocktrack.sessions.budgets import Budgets
@@ -137,13 +137,19 @@ class SessionRules:
     auth: tuple[str, ...] = ("password", "token")
     auth_if_forwarded: tuple[str, ...] = ("password", "token")  # for clients that a proxy forwards
 
+    @property
+    def max_reply_bytes(self) -> int:
+        """How long a line from the server may be; whatever a command that changed something answers is shorter."""
+        return max(MAX_REPLY_BYTES, self.max_symbols * REPLY_BYTES_OF_A_SYMBOL)
+
 
 @dataclass(slots=True)
 class Services:
     """What all sessions share. `rules` may be replaced while they live.
 
-    `admit(session, username)` counts a login, or refuses it with a `CommandError`. `look_at(username, spared)` ends the
-    user's sessions whose login counts no longer, but not the one that is spared: it is told in its reply.
+    `admit(session, username)` counts a login, or refuses it with a `CommandError`; `admit_guest(session)` counts a
+    guest, or refuses it with a `SessionEnd`. `look_at(username, spared)` ends the user's sessions whose login counts no
+    longer, but not the one that is spared: it is told in its reply.
     """
 
     rules: SessionRules
@@ -157,6 +163,7 @@ class Services:
     look_at: Callable[[str, "Asker"], Awaitable[None]]
     administration: Administration
     budgets: Budgets
+    admit_guest: Callable[["Asker"], None]
     trail: Trail
     # Told the type of each command and the seconds that its answer took.
     observe: Callable[[str, float], None] = lambda _type, _seconds: None

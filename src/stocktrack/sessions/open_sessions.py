@@ -28,6 +28,8 @@ from stocktrack.sessions.budgets import Budgets
 from stocktrack.sessions.contracts import Asker, Authenticator, Services, SessionRules, WatchLists
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.session import Session
+from stocktrack.sessions.strangers import Place, Strangers, TooManyError
+from stocktrack.system.addresses import address_group
 from stocktrack.system.supervised import Supervisor
 from stocktrack.system.trail import Trail
 from stocktrack.wire.connection import Connection
@@ -49,6 +51,16 @@ class SessionLimits:
     max_sessions_per_address: int
     auth_timeout_seconds: float
     slow_client_timeout_seconds: float
+    max_unauthenticated_per_address: int = 0
+    max_guests: int = 0
+    max_guests_per_address: int = 0
+    guest_idle_seconds: float = 60.0
+
+    @property
+    def strangers(self) -> tuple[int, int]:
+        """How many there may be that have not logged in, and how many of them from one address."""
+        most = self.max_unauthenticated_sessions
+        return most, min(most, self.max_unauthenticated_per_address or most)
 
 
 class Sessions:
@@ -84,10 +96,14 @@ class Sessions:
             self.look_at,
             SessionAdministration(self._open.keys(), clock, self.walk, self.trail),
             Budgets(clock),
+            self._admit_guest,
             self.trail,
         )
         self._numbers = itertools.count(1)
-        self._unauthenticated = 0
+        self.strangers = Strangers(lambda: self._limits.strangers)
+        self._places: dict[Session, Place] = {}  # of those sessions that are strangers'
+        self._guests: dict[Session, float] = {}  # when each was last seen to watch anything
+        self._guests_by_address: Counter[str] = Counter()
         self._by_address: Counter[str] = Counter()
         self._by_user: Counter[str] = Counter()
         self._by_door: Counter[str] = Counter()
@@ -114,7 +130,22 @@ class Sessions:
     @property
     def is_full(self) -> bool:
         """Whether the server has no room for another session at this moment."""
-        return len(self._open) >= self._limits.max_sessions
+        return self._held >= self._limits.max_sessions
+
+    @property
+    def most_strangers_of_address(self) -> int:
+        """How many that have not logged in there may be from one address."""
+        return self._limits.strangers[1]
+
+    @property
+    def _unauthenticated(self) -> int:
+        """Sessions that are strangers'."""
+        return len(self._places)
+
+    @property
+    def _held(self) -> int:
+        """Sessions, and strangers that are none yet: each of them may be an open file."""
+        return len(self._open) + len(self.strangers) - self._unauthenticated + self.strangers.waiting
 
     @property
     def by_door(self) -> Mapping[str, int]:
@@ -155,30 +186,36 @@ class Sessions:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def open(self, connection: Connection, *, address: str, door: str, is_forwarded: bool = False) -> Session:
+    async def place_for(self, address: str, *, door: str) -> Place:
+        """A place among the strangers, as soon as there is one; `SessionEnd` as in `Strangers.wait`."""
+        try:
+            return await self.strangers.wait(address)
+        except SessionEnd as why:
+            self._tell_refused(why, address=address, door=door)
+            raise
+
+    def open(
+        self,
+        connection: Connection,
+        *,
+        address: str,
+        door: str,
+        is_forwarded: bool = False,
+        place: Place | None = None,
+    ) -> Session:
         """A new session; `SessionEnd` where there are too many, or all were ended.
 
-        One that a proxy forwarded is nobody on this machine, wherever the proxy is.
+        One that a proxy forwarded is nobody on this machine, wherever the proxy is. `place` is the client's among the
+        strangers, where the door has one for it already.
         """
-        if self._closing is not None:
-            # It was accepted in the moment in which the listening socket was closed.
-            raise self._closing
-        limits = self._limits
-        for count, most, limit, whose in (
-            (len(self._open), limits.max_sessions, "server", "this server"),
-            (
-                self._unauthenticated,
-                limits.max_unauthenticated_sessions,
-                "unauthenticated",
-                "clients that have not logged in",
-            ),
-            (self._by_address[address], limits.max_sessions_per_address, "address", f"address {address}"),
-        ):
-            if most and count >= most:
-                self.trail.refused(Reason.SESSION_LIMIT, address=address, door=door, limit=limit)
-                raise SessionEnd(
-                    Reason.SESSION_LIMIT, f"The limit of {most} sessions of {whose} is reached.", retry_after_ms=5000
-                )
+        try:
+            self._check_room(address, own=0 if place is None else 1)
+            place = place or self.strangers.enter(address)
+        except SessionEnd as why:
+            if place is not None:
+                place.leave()
+            self._tell_refused(why, address=address, door=door)
+            raise
         session = Session(
             self._services,
             connection,
@@ -189,9 +226,26 @@ class Sessions:
         )
         self._open[session] = None
         self._by_door[door] += 1
-        self._unauthenticated += 1
-        self._by_address[address] += 1
+        self._places[session] = place
+        self._by_address[address_group(address)] += 1
         return session
+
+    def _check_room(self, address: str, *, own: int) -> None:
+        """`SessionEnd` where there is no room for a session; `own` of those that are held are what it will be."""
+        if self._closing is not None:
+            # It was accepted in the moment in which the listening socket was closed.
+            raise self._closing
+        key = address_group(address)
+        for count, most, limit, whose in (
+            (self._held - own, self._limits.max_sessions, "server", "this server"),
+            (self._by_address[key], self._limits.max_sessions_per_address, "address", f"address {key}"),
+        ):
+            if most and count >= most:
+                raise TooManyError(limit, f"The limit of {most} sessions of {whose} is reached.")
+
+    def _tell_refused(self, why: SessionEnd, *, address: str, door: str) -> None:
+        if isinstance(why, TooManyError):
+            self.trail.refused(why.reason, address=address, door=door, limit=why.limit)
 
     def close_session(self, session: Session) -> None:
         """Forget a session whose client is gone."""
@@ -201,15 +255,25 @@ class Sessions:
         del self._open[session]
         self._behind.pop(session, None)
         self._by_door[session.door] -= 1
-        _count_down(self._by_address, session.address)
-        if session.username is None:
-            self._unauthenticated -= 1
-        else:
+        _count_down(self._by_address, address_group(session.address))
+        if not self._leave_strangers(session):
+            assert session.username is not None  # noqa: S101 - who is neither stranger nor guest has logged in
             _count_down(self._by_user, session.username)
+
+    def _leave_strangers(self, session: Session) -> bool:
+        """Count a session no more among the strangers, or the guests; False where it is neither."""
+        if (place := self._places.pop(session, None)) is not None:
+            place.leave()
+            return True
+        if self._guests.pop(session, None) is not None:
+            _count_down(self._guests_by_address, address_group(session.address))
+            return True
+        return False
 
     async def end_all(self, why: SessionEnd) -> None:
         """End every session with a NOTICE that says why, and refuse new ones, also while that goes on."""
         self._closing = why
+        self.strangers.end(why)
         async for session in self.walk():
             try:
                 session.end(why)
@@ -247,9 +311,27 @@ class Sessions:
             raise CommandError(
                 Reason.SESSION_LIMIT, f"{username} has {most} sessions already, the most allowed.", retry_after_ms=5000
             )
-        if session in self._open:
-            self._unauthenticated -= 1
+        if isinstance(session, Session) and self._leave_strangers(session):
             self._by_user[username] += 1
+
+    def _admit_guest(self, session: Asker) -> None:
+        key = address_group(session.address)
+        for count, most, limit, whose in (
+            (len(self._guests), self._limits.max_guests, "guests", "are here"),
+            (
+                self._guests_by_address[key],
+                self._limits.max_guests_per_address,
+                "guests_per_address",
+                f"are here from {key}",
+            ),
+        ):
+            if most and count >= most:
+                why = TooManyError(limit, f"{most} guests {whose}, the most allowed; log in, or try again later.")
+                self._tell_refused(why, address=session.address, door=session.door)
+                raise why
+        if isinstance(session, Session) and self._leave_strangers(session):
+            self._guests[session] = self._clock.monotonic()
+            self._guests_by_address[key] += 1
 
     async def _forget(self, username: str, symbols: Sequence[str]) -> None:
         try:
@@ -271,7 +353,10 @@ class Sessions:
         while True:
             limits = self._limits
             shortest = min(
-                limits.auth_timeout_seconds, limits.slow_client_timeout_seconds, self._rules.heartbeat_seconds
+                limits.auth_timeout_seconds,
+                limits.slow_client_timeout_seconds,
+                limits.guest_idle_seconds,
+                self._rules.heartbeat_seconds,
             )
             await self._clock.sleep(min(1.0, shortest / 4))
             await self.check_deadlines()
@@ -338,6 +423,9 @@ class Sessions:
             self._end_failed(session, failure)
         elif self._is_slow(session, now):
             self._end_slow(session)
+        elif session.state is SessionState.GUEST and self._is_idle(session, now):
+            seconds = self._limits.guest_idle_seconds
+            session.end(SessionEnd(Reason.AUTH_TIMEOUT, f"A guest that watches nothing may stay for {seconds:g} s."))
         elif session not in self._behind and now - session.connection.last_sent_at >= self._rules.heartbeat_seconds:
             session.heartbeat()
 
@@ -362,6 +450,11 @@ class Sessions:
             # It can be told nothing, and nobody watches its deadlines any more.
             with contextlib.suppress(Exception):
                 session.connection.abort()
+
+    def _is_idle(self, guest: Session, now: float) -> bool:
+        if guest.symbols:
+            self._guests[guest] = now
+        return now - self._guests[guest] >= self._limits.guest_idle_seconds
 
     def _is_slow(self, session: Session, now: float) -> bool:
         unsent = session.connection.unsent_bytes()

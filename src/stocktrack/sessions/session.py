@@ -13,7 +13,6 @@ from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrack
 from stocktrack.market.events import Event, FeedEvent
 from stocktrack.messages import (
     COMMANDS,
-    MAX_REPLY_BYTES,
     Command,
     Failure,
     GetReply,
@@ -202,9 +201,11 @@ class Session:
         if self._farewell is not None:
             return b""
         encoded = encode_line(reply)
-        if len(encoded) > MAX_REPLY_BYTES:
-            too_large = f"The reply would have {len(encoded)} bytes, over {MAX_REPLY_BYTES}; ask for fewer symbols."
-            encoded = encode_line(failure(CommandError(Reason.SYMBOL_LIMIT, too_large), command))
+        if len(encoded) > self.services.rules.max_reply_bytes:
+            # Replies that can be long come in pages; this one is a mistake of ours, which may not break the client.
+            log.error("a reply is too long", session=self.name, command=command.type, bytes=len(encoded))
+            too_long = f"The reply would have {len(encoded)} bytes, which is too long."
+            encoded = encode_line(failure(CommandError(Reason.INTERNAL_ERROR, too_long), command))
         return encoded + self.take_following()
 
     def take_following(self) -> bytes:
@@ -288,15 +289,28 @@ class Session:
                 server=rules.server,
                 instance=rules.instance,
                 auth=self.auth,
-                limits=Limits(max_line_bytes=rules.max_line_bytes, max_symbols=rules.max_symbols),
+                limits=Limits(
+                    max_line_bytes=rules.max_line_bytes,
+                    max_reply_bytes=rules.max_reply_bytes,
+                    max_symbols=rules.max_symbols,
+                ),
                 heartbeat_seconds=rules.heartbeat_seconds,
             )
         )
 
-    def welcome_guest(self) -> None:
-        """Let the client have prices without a login; nothing can be saved for it. The door decides who is a guest."""
+    def welcome_guest(self) -> SessionEnd | None:
+        """Let the client have prices without a login; nothing can be saved for it. The door decides who is a guest.
+
+        Where there are too many of them, why the session has ended.
+        """
+        try:
+            self.services.admit_guest(self)
+        except SessionEnd as why:
+            self._end(why.reason)
+            return why
         self._move(Step.WELCOMED)
         self._bytes = self._full_of_bytes()
+        return None
 
     def line_too_long(self) -> bytes:
         """The answer to a line over the limit; the door closes, since the tail would run as another command."""

@@ -1,5 +1,6 @@
 """Where a server listens and where the clients call, unless it is said otherwise; and how an address is written."""
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -61,13 +62,14 @@ def is_loopback(address: str) -> bool:
     return plain is not None and ipaddress.ip_address(plain).is_loopback
 
 
-def network_of(address: str) -> str:
+@functools.lru_cache(maxsize=4_096)
+def address_group(address: str) -> str:
     """Whom an address stands for where something is counted: itself, or of an IPv6 address its /64.
 
-    A home or a rented machine has all of a /64 to itself. An IPv4 address written as IPv6 counts as what it is, and
-    what is no address stays as it is.
+    A home or a rented server has a whole /64 of addresses (RFC 6177), so that a limit for one of them would be none. An
+    IPv4 address mapped into IPv6 counts as what it is, and what is no address stays as it is.
     """
     plain = plain_address(address.partition("%")[0])
     if plain is None or ":" not in plain:
         return plain or address
-    return str(ipaddress.IPv6Network((plain, 64), strict=False))
+    return f"{ipaddress.IPv6Address(int(ipaddress.IPv6Address(plain)) >> 64 << 64)}/64"

@@ -15,7 +15,7 @@ import structlog
 from stocktrack.clock import Clock
 from stocktrack.errors import StorageError
 from stocktrack.system.acts import Act
-from stocktrack.system.addresses import network_of, plain_address
+from stocktrack.system.addresses import address_group, plain_address
 
 log = structlog.get_logger()
 
@@ -90,7 +90,7 @@ class Trail:
 
     def _count(self, act: Act, most: int, address: str, fields: dict[str, Any], **more: str | None) -> None:
         told = {"address": address_of(address), **fields}
-        key = (act.value, network_of(told["address"]), *fields.values())
+        key = (act.value, address_group(told["address"]), *fields.values())
         self._count_key(key, act, most, told, **more)
 
     def _count_key(self, key: tuple[str, ...], act: Act, most: int, told: dict[str, Any], **fields: Any) -> None:

@@ -12,10 +12,15 @@ import structlog
 from websockets.frames import CloseCode
 
 from stocktrack.doors.serving import LINGER_SECONDS
+from stocktrack.doors.turns import turns
 from stocktrack.web.asgi import IS_FORWARDED, AsgiApp, Message, Scope
 from stocktrack.web.websocket import Input, WebSocket
 
 log = structlog.get_logger()
+
+# How long a client may take nothing of what an application sends.
+UNREAD_SECONDS = 10.0
+_NEVER_SENT = {CloseCode.NO_STATUS_RCVD, CloseCode.ABNORMAL_CLOSURE, CloseCode.TLS_HANDSHAKE}
 
 
 class AsgiSockets:
@@ -62,22 +67,31 @@ class _Talk:
         self._websocket = websocket
         self._is_connected = False
         self._is_accepted = False
-        self.close_code = CloseCode.GOING_AWAY
+        self._is_over = False  # nothing more comes
+        self.close_code: int = CloseCode.GOING_AWAY
 
     async def receive(self) -> Message:
         """The next thing that happens to it."""
         if not self._is_connected:
             self._is_connected = True
             return {"type": "websocket.connect"}
-        match await self._websocket.receive():
+        # Who does not take what is sent is not heard either: the application may queue an answer to each message.
+        await self._websocket.drain()
+        received = await self._websocket.receive()
+        await turns().turn(is_more=True)
+        match received:
             case bytes() as message:
-                return {"type": "websocket.receive", "text": message.decode()}
+                try:
+                    return {"type": "websocket.receive", "text": message.decode()}
+                except UnicodeDecodeError:
+                    self.close_code = CloseCode.INVALID_DATA
             case Input.BINARY:
                 self.close_code = CloseCode.UNSUPPORTED_DATA
             case Input.TOO_LONG:
                 self.close_code = CloseCode.MESSAGE_TOO_BIG
             case Input.CLOSED:
                 self.close_code = CloseCode.NORMAL_CLOSURE
+        self._is_over = True
         return {"type": "websocket.disconnect", "code": int(self.close_code)}
 
     async def send(self, message: Message) -> None:
@@ -89,14 +103,34 @@ class _Talk:
                     raise ConnectionResetError("the handshake was none, as the client was told")
             case "websocket.send" if message.get("text") is not None:
                 self._websocket.send(message["text"].encode())
-                await self._websocket.drain()
+                await self._taken()
             case "websocket.close" if not self._is_accepted:
                 self._websocket.reject(HTTPStatus.FORBIDDEN, message.get("reason") or "This is refused.")
             case "websocket.close":
-                self.close_code = CloseCode(message.get("code", CloseCode.NORMAL_CLOSURE))
+                if not self._is_over:  # else there is a better reason already
+                    self.close_code = _sendable(message.get("code", CloseCode.NORMAL_CLOSURE))
                 self._websocket.close(self.close_code)
             case other:
                 raise RuntimeError(f"The application sent {other!r}, which is not offered here.")
+
+    async def _taken(self) -> None:
+        """Return when the client has taken enough; one that takes nothing for some time is given up."""
+        draining = asyncio.ensure_future(self._websocket.drain())
+        try:
+            unsent = -1
+            while not draining.done():
+                before, unsent = unsent, self._websocket.unsent_bytes()
+                if unsent == before:
+                    self._websocket.abort()
+                await asyncio.wait((draining,), timeout=UNREAD_SECONDS)
+            draining.result()
+        finally:
+            draining.cancel()
+
+
+def _sendable(code: int) -> int:
+    """The code of a goodbye; one that no goodbye may carry is a mistake of the application (RFC 6455, section 7.4)."""
+    return code if 3_000 <= code <= 4_999 or code in set(CloseCode) - _NEVER_SENT else CloseCode.INTERNAL_ERROR
 
 
 def _scope(websocket: WebSocket) -> Scope:
@@ -119,4 +153,6 @@ def _scope(websocket: WebSocket) -> Scope:
         "subprotocols": [],
         IS_FORWARDED: websocket.sender.is_forwarded,
         "extensions": {},
+        # Ours: how the application is rid of a client that does not read.
+        "stocktrack.abort": websocket.abort,
     }

@@ -24,7 +24,7 @@ from stocktrack.web.health import Health
 from stocktrack.web.metrics import Metrics
 from stocktrack.web.rest import rest_app
 from stocktrack.web.rest_sessions import RestSessions
-from stocktrack.web.server import TakeWebSocket, WebServer
+from stocktrack.web.server import MAX_HTTP_CONNECTIONS, OPERATOR_CONNECTIONS, TakeWebSocket, WebServer
 from stocktrack.web.site import Site
 from stocktrack.web.websocket_sessions import WebSocketSessions
 
@@ -43,6 +43,7 @@ class Web:
         board: Board,
         clock: Clock,
         tls: ssl.SSLContext | None,
+        max_connections: int = MAX_HTTP_CONNECTIONS,
     ) -> None:
         self._settings = settings
         self._servers: list[tuple[WebServer, str, int]] = []
@@ -61,6 +62,7 @@ class Web:
                 clock,
                 max_message_bytes=settings.max_line_bytes,
                 tls=tls,
+                max_connections=OPERATOR_CONNECTIONS,
                 setting="metrics_port",
                 flag="metrics_port in the settings",
             )
@@ -93,6 +95,9 @@ class Web:
                 public_names=settings.public_names,
                 open_paths=OPERATOR_PATHS,
                 proxies=TrustedProxies(settings.trusted_proxies),
+                max_connections=max_connections,
+                per_address=lambda: sessions.most_strangers_of_address,
+                operator_paths=OPERATOR_PATHS if settings.metrics_port is None else (),
             )
             self._servers.append((self._web, settings.host, settings.web_port))
 

@@ -134,7 +134,10 @@ class Exchange:
                 raise RuntimeError(f"The application sent {out_of_turn!r} out of turn.")
 
     def _begin(self, status: int, headers: Headers) -> None:
-        lines = [_STATUS_LINES[status], b"date: " + self._wire.date()]
+        if not 200 <= status <= 999:
+            raise RuntimeError(f"The application answered with the status {status}, which is no answer's.")
+        # The list of the standard library has not all that are registered, and a phrase may be left out (RFC 9112).
+        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status, b"date: " + self._wire.date()]
         length = None
         for name, value in headers:
             match name.lower():

@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
+from stocktrack.doors.turns import TURNS_AT_ONCE, turns
 from stocktrack.errors import StockTrackError
 from stocktrack.market.feed import Feed
 from stocktrack.providers.base import Capability, QuoteSource, StreamSource
@@ -37,6 +38,8 @@ class Health:
                 status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
                 await _json(send, status, {"ready": not reasons, "reasons": list(reasons)})
             case "/metrics":
+                # Of what a client can ask for without a login, it takes the most time.
+                await turns().turn(cost=TURNS_AT_ONCE, is_more=True)
                 content, content_type = self._metrics.page()
                 await respond(
                     send, HTTPStatus.OK, content, [(b"cache-control", b"no-store")], content_type=content_type

@@ -9,20 +9,30 @@ import contextlib
 import ssl
 import urllib.parse
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, cast
 
 import httptools
 
+from stocktrack.doors.reading import SmallReads
 from stocktrack.doors.serving import LINGER_SECONDS
-from stocktrack.doors.socket_options import set_options
+from stocktrack.doors.socket_options import bytes_in_kernel, set_options
+from stocktrack.doors.turns import turns
 from stocktrack.web.asgi import IS_FORWARDED, AsgiApp, Scope
 from stocktrack.web.exchange import Exchange
 from stocktrack.web.forwarding import Sender
 from stocktrack.web.request_parser import BadRequest, End, Head, RequestParser
+from stocktrack.web.slots import Slot
 from stocktrack.web.tls import TlsTransport
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
+# A request has few pieces; one that has many gives way in between.
+_ITEMS_IN_A_TURN = 32
+# Who has not taken all of the answers for so long must have taken this much a second; before that, anything in the time
+# that a request has.
+BEHIND_SECONDS = 60.0
+BEHIND_BYTES_PER_SECOND = 65_536
 
 
 class HttpDoor(Protocol):
@@ -33,13 +43,22 @@ class HttpDoor(Protocol):
     max_body_bytes: int
     request_timeout_seconds: float
     keep_alive_seconds: float
+    behind_seconds: float
 
-    def enter(self, connection: "HttpConnection") -> bool:
-        """Count a connection; False where there are too many."""
+    def enter(self, connection: "HttpConnection") -> float | None:
+        """Give a connection a slot, and say how many seconds it has for its first request; None where there is none."""
+        ...
+
+    def change(self, connection: "HttpConnection", slot: Slot) -> None:
+        """Note what a connection does with its slot."""
         ...
 
     def leave(self, connection: "HttpConnection") -> None:
         """Undo `enter`."""
+        ...
+
+    def refusal(self, connection: "HttpConnection", path: str) -> str | None:
+        """Why a connection with this slot may not ask for `path`; None where it may."""
         ...
 
     def date(self) -> bytes:
@@ -54,17 +73,18 @@ class HttpDoor(Protocol):
         """Why a request is not for this server; None where it is."""
         ...
 
-    def websocket(self, path: str, sender: Sender) -> asyncio.Protocol:
+    def websocket(self, path: str, sender: Sender) -> SmallReads:
         """What speaks WebSocket at `path`; it answers the handshake, which it gets as it came."""
         ...
 
 
-class HttpConnection(asyncio.Protocol):
+class HttpConnection(SmallReads):
     """Takes requests and has them answered. It is a `Wire`; `task` answers the request that is under way."""
 
     __slots__ = (
-        *("_alarm", "_can_write", "_door", "_exchange", "_is_closing", "_is_ending", "_is_handed_over"),
-        *("_is_idle", "_loop", "_parser", "_tls", "_transport", "_wants_body", "task"),
+        *("_alarm", "_behind", "_can_write", "_door", "_exchange", "_is_closing", "_is_ending", "_is_eof"),
+        *("_is_handed_over", "_is_idle", "_is_turn_due", "_loop", "_parser", "_sent_bytes", "_tls", "_transport"),
+        *("_wants_body", "address", "task"),
     )
 
     def __init__(self, door: HttpDoor) -> None:
@@ -75,12 +95,17 @@ class HttpConnection(asyncio.Protocol):
         self._parser = RequestParser(max_body_bytes=door.max_body_bytes)
         self._exchange: Exchange | None = None  # until it is answered and its request has come completely
         self._wants_body = False  # the request under way has not come completely
+        self._is_turn_due = False  # what came is parsed on in a turn that was asked for
         self._is_idle = False  # an answer is out, and nothing of another request has come
+        self._is_eof = False  # nothing more comes
         self._is_ending = False  # the request under way is the last one
         self._is_handed_over = False  # it is a WebSocket's by now
         self._is_closing = False  # nothing that comes is looked at any more
         self._can_write: asyncio.Future[None] | None = None  # while the client has not taken enough
+        self._sent_bytes = 0
+        self._behind: _Behind | None = None  # since the client has not taken enough, until it has taken all
         self._alarm: asyncio.TimerHandle | None = None
+        self.address = "unknown"
         self.task: asyncio.Task[None] | None = None
 
     # --- what the event loop does with it ------------------------------------------------------------------------
@@ -89,10 +114,12 @@ class HttpConnection(asyncio.Protocol):
         """Called by the loop."""
         self._transport = cast("asyncio.Transport", transport)
         set_options(self._transport)
+        if peer := self._transport.get_extra_info("peername"):
+            self.address = str(peer[0])
         if self._door.tls is not None:
             self._transport = self._tls = TlsTransport(self._transport, self._door.tls)
-        if self._door.enter(self):
-            self._expect_within(self._door.request_timeout_seconds, self.abort)
+        if (seconds := self._door.enter(self)) is not None:
+            self._expect_within(seconds, self.abort)
         else:
             self._is_closing = True
             self.write(_answer(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections; try again later."))
@@ -120,8 +147,8 @@ class HttpConnection(asyncio.Protocol):
         """Called by the loop, and by TLS when it can read no more: what came completely is still answered."""
         if self._tls is not None and self._tls.layer.is_plain_text and self._tls.layer.failure is not None:
             self._tls.write_plain(_SPEAKS_TLS)
-        self._is_ending = True
-        if self._exchange is not None and not self._wants_body and not self._is_closing:
+        self._is_eof = True
+        if not self._is_closing and (self._is_turn_due or not self._is_wanting):
             return True
         self._transport.close()
         return False
@@ -130,15 +157,15 @@ class HttpConnection(asyncio.Protocol):
         """Called by the loop."""
         if self._can_write is None and not self._is_closing:
             self._can_write = self._loop.create_future()
-            self._expect_within(self._door.request_timeout_seconds, self.abort)
+        self._watch_what_is_taken()
+        self._tell_slot()
 
     def resume_writing(self) -> None:
         """Called by the loop."""
         if self._can_write is not None:
             self._can_write.set_result(None)
             self._can_write = None
-            if not self._is_closing and not self._wants_body:
-                self._expect_nothing()
+        self._tell_slot()
 
     # --- what the server does with it ----------------------------------------------------------------------------
 
@@ -147,6 +174,14 @@ class HttpConnection(asyncio.Protocol):
         self._is_ending = True
         if self._exchange is None and not self._is_closing:
             self._close()
+
+    def give_way(self) -> None:
+        """Close now, so that another connection gets the slot; what an idle one was sent still goes out."""
+        self._is_closing = True
+        if self._is_idle:
+            self._transport.close()
+        else:
+            self.abort()
 
     def abort(self) -> None:
         """Close now."""
@@ -157,6 +192,7 @@ class HttpConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Send to the client."""
         if not self._transport.is_closing():
+            self._sent_bytes += len(data)
             self._transport.write(data)
 
     async def drain(self) -> None:
@@ -170,10 +206,27 @@ class HttpConnection(asyncio.Protocol):
 
     # --- requests ------------------------------------------------------------------------------------------------
 
-    def _read_on(self) -> None:
-        """Take what came as far as it is wanted: who sends more before the answer to this is not read any further."""
+    @property
+    def _is_wanting(self) -> bool:
+        """Whether more of a request is wanted: who sends the next before an answer is not read any further."""
+        return self._exchange is None or self._wants_body
+
+    def _read_on(self, *, is_more: bool = False) -> None:
+        """Parse what came, as far as it is wanted, when there is a turn for it."""
+        if self._is_wanting and not self._is_turn_due and not self._parser.is_empty:
+            self._is_turn_due = True
+            turns().take(self._parse, is_more=is_more)
+            if not self._is_turn_due:
+                return  # it was its turn already
+        self._read_or_wait()
+
+    def _parse(self) -> None:
+        self._is_turn_due = False
+        item: Head | bytes | End | None = None
         try:
-            while not self._is_closing and (self._exchange is None or self._wants_body):
+            for _ in range(_ITEMS_IN_A_TURN):
+                if self._is_closing or not self._is_wanting:
+                    break
                 item = self._parser.next()
                 if item is None:
                     break
@@ -182,7 +235,17 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(bad.status, bad.why)
         if self._is_handed_over or self._transport.is_closing():
             return
-        if self._is_closing or self._parser.is_empty or self._wants_body or self._exchange is None:
+        if item is not None and not self._is_closing and self._is_wanting:
+            self._read_on(is_more=True)
+        elif self._is_eof and not self._is_closing and self._is_wanting:
+            self._transport.close()  # the rest of what it wants doesn't come any more
+        else:
+            self._read_or_wait()
+
+    def _read_or_wait(self) -> None:
+        if self._is_handed_over or self._transport.is_closing():
+            return
+        if self._is_closing or (not self._is_turn_due and (self._is_wanting or self._parser.is_empty)):
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
@@ -205,11 +268,16 @@ class HttpConnection(asyncio.Protocol):
         self._exchange.complete()
         if self.task is None:
             self._expect_another()
+        else:
+            self._tell_slot()
 
     def _begin(self, head: Head) -> None:
+        scope = self._scope(head)
+        if (why_not := self._door.refusal(self, scope["path"])) is not None:
+            raise BadRequest(HTTPStatus.SERVICE_UNAVAILABLE, why_not)
         self._exchange = Exchange(
             self,
-            self._scope(head),
+            scope,
             # After an upgrade that is not offered, what comes next could be the other protocol's.
             is_kept_alive=head.is_kept_alive and head.version == "1.1" and head.upgrade is None,
             wants_continue=head.version == "1.1"
@@ -259,7 +327,10 @@ class HttpConnection(asyncio.Protocol):
             self._close()
         elif not self._wants_body:
             self._expect_another()
-            self._read_on()
+            if self._is_eof and self._parser.is_empty:
+                self._close()
+            else:
+                self._read_on(is_more=True)
 
     def _expect_another(self) -> None:
         self._exchange = None
@@ -268,6 +339,16 @@ class HttpConnection(asyncio.Protocol):
             self._expect_within(self._door.keep_alive_seconds, self._close)
         else:
             self._expect_within(self._door.request_timeout_seconds, self.abort)
+        self._tell_slot()
+
+    def _tell_slot(self) -> None:
+        if self._is_idle:
+            slot = Slot.IDLE
+        elif self._can_write is not None or self._is_wanting:
+            slot = Slot.WAITING
+        else:
+            slot = Slot.AT_WORK
+        self._door.change(self, slot)
 
     def _hand_over(self, head: Head) -> None:
         """Leave the connection to what speaks WebSocket."""
@@ -292,14 +373,58 @@ class HttpConnection(asyncio.Protocol):
         self._is_closing = True
         if self._transport.is_closing():
             return
-        self._expect_within(LINGER_SECONDS, self.abort)
+        self._expect_within(LINGER_SECONDS, self._stop_lingering)
         # The client may be gone (ENOTCONN): nothing is left to half-close.
         with contextlib.suppress(OSError):
             self._transport.write_eof()
         self._transport.resume_reading()
 
+    def _stop_lingering(self) -> None:
+        if self._unsent_bytes():
+            # It is still taking the last answer, or not: that has its own time.
+            self._watch_what_is_taken()
+            self._expect_within(LINGER_SECONDS, self._stop_lingering)
+        else:
+            self.abort()
+
+    # --- a client that does not take what it asked for --------------------------------------------------------------
+
+    def _unsent_bytes(self) -> int:
+        return self._transport.get_write_buffer_size() + bytes_in_kernel(self._transport)
+
+    def _watch_what_is_taken(self) -> None:
+        if self._behind is None and not self._transport.is_closing():
+            now = self._loop.time()
+            taken = self._sent_bytes - self._unsent_bytes()
+            self._behind = _Behind(since=now, taken_before=taken, taken=taken, taken_at=now, alarm=self._look_soon())
+
+    def _look_soon(self) -> asyncio.TimerHandle:
+        return self._loop.call_later(self._door.request_timeout_seconds / 4, self._look_what_is_taken)
+
+    def _look_what_is_taken(self) -> None:
+        behind, unsent = self._behind, self._unsent_bytes()
+        if behind is None or unsent == 0:
+            self._behind = None
+            return
+        now = self._loop.time()
+        if (taken := self._sent_bytes - unsent) > behind.taken:
+            behind.taken, behind.taken_at = taken, now
+        seconds = now - behind.since
+        is_trickling = (
+            seconds >= self._door.behind_seconds and taken - behind.taken_before < BEHIND_BYTES_PER_SECOND * seconds
+        )
+        if is_trickling or now - behind.taken_at >= self._door.request_timeout_seconds:
+            self.abort()
+        else:
+            behind.alarm = self._look_soon()
+
+    # --- deadlines -----------------------------------------------------------------------------------------------
+
     def _leave(self) -> None:
         self._expect_nothing()
+        if self._behind is not None:
+            self._behind.alarm.cancel()
+            self._behind = None
         self._door.leave(self)
 
     def _expect_within(self, seconds: float, otherwise: Callable[[], None]) -> None:
@@ -310,6 +435,17 @@ class HttpConnection(asyncio.Protocol):
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+
+
+@dataclass(slots=True)
+class _Behind:
+    """A client that has not taken all it was sent; bytes, and times of the loop."""
+
+    since: float
+    taken_before: int
+    taken: int
+    taken_at: float  # when it last took any
+    alarm: asyncio.TimerHandle
 
 
 def _answer(status: HTTPStatus, why: str) -> bytes:

@@ -5,6 +5,7 @@ it: its Content-Length, or where it comes in chunks up to the next empty line, w
 So whatever a client pipelines, at most one request of it is parsed before that one is answered.
 """
 
+import re
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
@@ -13,10 +14,11 @@ from http import HTTPStatus
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 MAX_HEAD_BYTES = 65_536
-MAX_HEADERS = 128
+MAX_HEADERS = 128  # of a head, and as many trailers
 # What a body in chunks may take besides its content: sizes, extensions and trailers.
 MAX_CHUNK_OVERHEAD_BYTES = 65_536
 _EMPTY_LINE = b"\r\n\r\n"
+_EMPTY_LINES = re.compile(rb"(?:\r\n)*")
 
 
 class BadRequest(Exception):  # noqa: N818 - it is named as HTTP names its status
@@ -48,11 +50,11 @@ class End(Enum):
 
 
 class RequestParser:
-    """Takes bytes as they come; `next` gives a `Head`, the pieces of its body, and `End.END`."""
+    """Takes bytes as they come; `next` gives a `Head`, the pieces of its body, and `End.END`. Trailers are left out."""
 
     __slots__ = (
-        *("_body_bytes", "_head", "_headers", "_max_body_bytes", "_parsed", "_parser", "_raw_body_bytes"),
-        *("_searched", "_target", "_to_come", "_unparsed"),
+        *("_body", "_body_bytes", "_header_count", "_headers", "_is_head", "_max_body_bytes", "_parsed", "_parser"),
+        *("_is_complete", "_is_kept_alive", "_raw_body_bytes", "_searched", "_target", "_to_come", "_unparsed"),
     )
 
     def __init__(self, *, max_body_bytes: int) -> None:
@@ -62,7 +64,12 @@ class RequestParser:
         self._parser: HttpRequestParser | None = None  # of the request that is under way
         self._parsed: deque[Head | bytes | End] = deque()
         self._target = b""
+        self._is_head = True  # what is parsed is the head of a request
+        self._is_kept_alive = False
+        self._is_complete = False  # the piece that is parsed has the end of the request
         self._headers: list[tuple[bytes, bytes]] = []
+        self._header_count = 0  # or, behind the head, of the trailers
+        self._body: list[bytes] = []  # of the piece that is parsed: one item, however many chunks it came in
         self._to_come: int | None = None  # of a body whose length was told
         self._body_bytes = self._raw_body_bytes = 0
 
@@ -94,8 +101,8 @@ class RequestParser:
         return item
 
     def _head_piece(self) -> bytes:
-        while self._unparsed.startswith(b"\r\n"):  # is allowed before a request (RFC 9112, section 2.2)
-            del self._unparsed[:2]
+        if (empty_lines := _EMPTY_LINES.match(self._unparsed).end()) > 0:  # type: ignore[union-attr] # none match, too
+            del self._unparsed[:empty_lines]  # they are allowed before a request (RFC 9112, section 2.2)
             self._searched = 0
         end = self._unparsed.find(_EMPTY_LINE, max(0, self._searched - 3))
         self._searched = len(self._unparsed)
@@ -115,8 +122,6 @@ class RequestParser:
         # Without one, the last three bytes may be where one begins.
         piece = self._take(end + len(_EMPTY_LINE) if end >= 0 else max(0, len(self._unparsed) - 3))
         self._raw_body_bytes += len(piece)
-        if self._raw_body_bytes > self._max_body_bytes + MAX_CHUNK_OVERHEAD_BYTES:
-            raise _too_large()
         return piece
 
     def _take(self, count: int) -> bytes:
@@ -125,26 +130,39 @@ class RequestParser:
         return piece
 
     def _parse(self, piece: bytes) -> None:
-        is_head = self._parser is None
         if self._parser is None:
             self._parser = HttpRequestParser(self)
-            self._target, self._headers = b"", []
+            self._is_head, self._target, self._headers, self._header_count = True, b"", [], 0
+            self._is_complete = False
             self._to_come, self._body_bytes, self._raw_body_bytes = None, 0, 0
         try:
             self._parser.feed_data(piece)
         except HttpParserUpgrade:
             pass  # the head says so too, and `piece` has nothing behind it
         except HttpParserError:
+            if self._header_count > MAX_HEADERS:
+                what = "headers" if self._is_head else "trailers"
+                raise BadRequest(
+                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"The request has more than {MAX_HEADERS} {what}."
+                ) from None
             raise BadRequest(HTTPStatus.BAD_REQUEST, "This is no HTTP request.") from None
-        if is_head:
-            self._parsed.appendleft(self._take_head(self._parser, piece))
-        if self._body_bytes > self._max_body_bytes:
+        if self._is_head:
+            self._is_head, self._header_count = False, 0
+            self._parsed.append(self._take_head(self._parser, piece))
+        if self._body:
+            body = b"".join(self._body)
+            self._body.clear()
+            self._body_bytes += len(body)
+            if self._body_bytes > self._max_body_bytes:
+                raise _too_large()
+            self._parsed.append(body)
+        if self._raw_body_bytes - self._body_bytes > MAX_CHUNK_OVERHEAD_BYTES:
             raise _too_large()
+        if self._is_complete:
+            self._parsed.append(End.END)
 
     def _take_head(self, parser: HttpRequestParser, raw: bytes) -> Head:
-        headers, self._headers = self._headers, []  # trailers are no part of it
-        if len(headers) > MAX_HEADERS:
-            raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request has too many headers.")
+        headers, self._headers = self._headers, []
         upgrade = None
         for name, value in headers:
             if name == b"content-length":
@@ -154,7 +172,7 @@ class RequestParser:
             elif name == b"upgrade" and parser.should_upgrade():
                 upgrade = value.lower()
         method, version = parser.get_method().decode("ascii"), parser.get_http_version()
-        return Head(method, self._target, version, headers, parser.should_keep_alive(), upgrade, raw)
+        return Head(method, self._target, version, headers, self._is_kept_alive, upgrade, raw)
 
     # --- called by the parser ------------------------------------------------------------------------------------
 
@@ -163,17 +181,29 @@ class RequestParser:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer."""
-        self._headers.append((name.lower(), value))
+        """A header, or a trailer: those count, and nobody reads them."""
+        self._header_count += 1
+        if self._header_count > MAX_HEADERS:
+            raise _TooManyHeadersError  # the parser stops, and says that a callback failed
+        if self._is_head:
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The end of the head. Behind the end of the request, the parser no longer knows whether to close."""
+        if self._parser is not None:
+            self._is_kept_alive = self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
-        self._body_bytes += len(body)
-        self._parsed.append(body)
+        self._body.append(body)
 
     def on_message_complete(self) -> None:
         """The end of the request."""
-        self._parsed.append(End.END)
+        self._is_complete = True
+
+
+class _TooManyHeadersError(Exception):
+    """Stops the parser."""
 
 
 def _too_large() -> BadRequest:

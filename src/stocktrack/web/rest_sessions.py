@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError
-from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply
+from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply, join_pages, next_page_after
 from stocktrack.scopes import Scope
 from stocktrack.sessions.answers import tell_failure
 from stocktrack.sessions.contracts import Authenticator, WatchLists
@@ -78,7 +78,16 @@ class RestSession:
         self.session = session
 
     async def ask(self, command_type: str, /, **fields: Any) -> Reply:
-        """The reply to a command; `RefusedError` where it failed, `BadLine` where it is none. None is left out."""
+        """The reply to a command; `RefusedError` where it failed, `BadLine` where it is none. None is left out.
+
+        Quotes that come in several pages are one reply: it stands on no line, and is as long as it is.
+        """
+        whole = await self._ask(command_type, **fields)
+        while (after := next_page_after(whole)) is not None:
+            whole = join_pages(whole, await self._ask(command_type, **{**fields, "after": after}))
+        return whole
+
+    async def _ask(self, command_type: str, /, **fields: Any) -> Reply:
         try:
             self.session.take_turn()
         except CommandError as error:

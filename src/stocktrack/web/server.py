@@ -16,26 +16,40 @@ from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import Clients
 from stocktrack.web.asgi import AsgiApp, is_under
 from stocktrack.web.forwarding import Sender, sender_of
-from stocktrack.web.http import HttpConnection
+from stocktrack.web.http import BEHIND_SECONDS, HttpConnection
 from stocktrack.web.origins import misdirected
 from stocktrack.web.request_parser import Head
+from stocktrack.web.slots import Admission, Slot, Slots
 from stocktrack.web.websocket import WebSocket
 
-# Connections that are no sessions: browsers have six each, and a request takes milliseconds.
-MAX_HTTP_CONNECTIONS = 256
+# Connections that are no sessions: a thousand people open the page at once, browsers with six each, and a request takes
+# milliseconds. Where a process may have few files open, they are a part of those.
+MAX_HTTP_CONNECTIONS = 2_048
+_MIN_HTTP_CONNECTIONS = 64
+_PART_OF_DESCRIPTORS = 4
+# Slots beside those, for the operator's tools alone: a door that is full is not dead.
+OPERATOR_CONNECTIONS = 16
 # From connecting, or from the first byte after an answer, to the end of a request; and for taking what was sent.
 REQUEST_TIMEOUT_SECONDS = 10.0
+# The same for one that has no right to wait: its address has more connections than it should, or all slots are taken.
+SHORT_REQUEST_SECONDS = 3.0
 # From an answer to the first byte of the next request.
 KEEP_ALIVE_SECONDS = 5.0
 
 TakeWebSocket = Callable[[WebSocket], None]
 
 
+def http_connections(descriptors: int) -> int:
+    """How many connections that are no sessions the web port may have, where so many files may be open."""
+    return max(_MIN_HTTP_CONNECTIONS, min(MAX_HTTP_CONNECTIONS, descriptors // _PART_OF_DESCRIPTORS))
+
+
 class WebServer:
     """One address with an application and, under some paths, WebSockets: `websockets` says who takes which.
 
     It answers requests to addresses, to `localhost` and to its `public_names`; to any name at `open_paths`, and where
-    `public_names` is None.
+    `public_names` is None. Of its `max_connections`, one address should have no more than `per_address()`.
+    `operator_paths` have slots of their own: they are answered however many connections there are.
     """
 
     def __init__(
@@ -50,6 +64,9 @@ class WebServer:
         public_names: Collection[str] | None = None,
         open_paths: Collection[str] = (),
         proxies: TrustedProxies | None = None,
+        max_connections: int = MAX_HTTP_CONNECTIONS,
+        per_address: Callable[[], int] = lambda: MAX_HTTP_CONNECTIONS,
+        operator_paths: Collection[str] = (),
         setting: str = "web_port",
         flag: str = "--web-port",
     ) -> None:
@@ -58,6 +75,7 @@ class WebServer:
         self.max_body_bytes = max_message_bytes
         self.request_timeout_seconds = REQUEST_TIMEOUT_SECONDS
         self.keep_alive_seconds = KEEP_ALIVE_SECONDS
+        self.behind_seconds = BEHIND_SECONDS
         self._clock = clock
         self._max_message_bytes = max_message_bytes
         self._websockets = dict(websockets or {})
@@ -67,6 +85,13 @@ class WebServer:
         self._proxies = proxies or TrustedProxies()
         self._listener = Listener(setting=setting, flag=flag)
         self._connections: set[HttpConnection] = set()
+        # A proxy's connections are those of many clients.
+        self._slots = Slots(
+            max_connections,
+            lambda address: max_connections if self._proxies.trust(address) else per_address(),
+        )
+        self._operator_slots = Slots(OPERATOR_CONNECTIONS, lambda _: OPERATOR_CONNECTIONS)
+        self._operator_paths = frozenset(operator_paths)
         self._date = (0, b"")  # the second of the last Date header, and what it said
 
     async def start(self, host: str, port: int) -> None:
@@ -100,14 +125,34 @@ class WebServer:
 
     # --- what its connections ask --------------------------------------------------------------------------------
 
-    def enter(self, connection: HttpConnection) -> bool:
-        """Count a connection; False where there are too many."""
+    def enter(self, connection: HttpConnection) -> float | None:
+        """Give a connection a slot, and say how many seconds it has for its first request; None where there is none."""
         self._connections.add(connection)
-        return len(self._connections) <= MAX_HTTP_CONNECTIONS
+        match self._slots.enter(connection):
+            case Admission.SLOT:
+                return self.request_timeout_seconds
+            case Admission.SHORT:
+                return min(SHORT_REQUEST_SECONDS, self.request_timeout_seconds)
+        if self._operator_paths and self._operator_slots.enter(connection) is not Admission.NONE:
+            return min(SHORT_REQUEST_SECONDS, self.request_timeout_seconds)
+        return None
+
+    def change(self, connection: HttpConnection, slot: Slot) -> None:
+        """Note what a connection does with its slot."""
+        self._slots.change(connection, slot)
+        self._operator_slots.change(connection, slot)
 
     def leave(self, connection: HttpConnection) -> None:
         """Undo `enter`."""
         self._connections.discard(connection)
+        self._slots.leave(connection)
+        self._operator_slots.leave(connection)
+
+    def refusal(self, connection: HttpConnection, path: str) -> str | None:
+        """Why a connection with this slot may not ask for `path`; None where it may."""
+        if connection in self._operator_slots and path not in self._operator_paths:
+            return "There are too many connections; try again later."
+        return None
 
     def date(self) -> bytes:
         """This second, as a Date header writes it."""

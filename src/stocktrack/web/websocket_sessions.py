@@ -35,6 +35,10 @@ class Talk(Protocol):
         """Greet the client."""
         ...
 
+    def welcome(self, session: Session) -> None:
+        """Let the client in as a guest where it may be one, and has not logged in on its way."""
+        ...
+
     async def answer(self, session: Session, message: bytes) -> None:
         """Answer a message."""
         ...
@@ -49,6 +53,9 @@ class ProtocolTalk:
     def begin(self, session: Session) -> None:
         """Greet the client with a HELLO."""
         self.connection.send(session.hello())
+
+    def welcome(self, session: Session) -> None:
+        """Our own protocol has no guests."""
 
     async def answer(self, session: Session, message: bytes) -> None:
         """Have the session answer a command."""
@@ -121,7 +128,10 @@ class WebSocketClient:
         if (token := _token_of(self._websocket.request.path)) is not None:
             # For clients that can't send a message before they listen. It is read here and nowhere logged.
             self.connection.send(await session.receive(json.dumps({"type": "AUTH", "token": token}).encode()))
-        return True
+        self._talk.welcome(session)
+        if not session.is_open:
+            self._close_code = CloseCode.TRY_AGAIN_LATER
+        return session.is_open
 
     async def receive(self, session: Session) -> bytes | None:
         """The next message; None after the last one, and after one that can't be taken."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -210,3 +211,58 @@ async def test_a_guest_who_asks_for_too_much_is_told_and_when_to_try_again(tmp_p
             1_000,
         )
         assert "later" in told["error"]
+
+
+# --- guests -------------------------------------------------------------------------------------------------------
+
+
+async def test_guests_are_counted_apart_and_one_too_many_is_told_so(tmp_path: Path) -> None:
+    clock = ManualClock()
+    limits: dict[str, Any] = {"max_guests": 4, "max_unauthenticated_sessions": 2, "max_unauthenticated_per_address": 2}
+    async with (
+        live_server(tmp_path, ScriptedStream(clock), clock=clock, web=True, **limits) as server,
+        socket_client(server, "/live-price") as first,
+        socket_client(server, "/live-price") as second,
+    ):
+        await until(lambda: len(server.app.sessions._guests) == 2)
+        assert len(server.app.sessions.strangers) == 0
+        # Half of them are for one address; who logs in is no guest.
+        async with socket_client(server, "/live-price") as third:
+            told = await third.object()
+            assert (told["reason"], "2 guests are here from 127.0.0.1" in told["error"]) == ("session_limit", True)
+            assert await third.rest() == ([], 1013)
+        ann = await server.log_in()
+        token = (await ann.ask({"type": "TOKEN"}))["token"]
+        async with socket_client(server, f"/live-price?token={token}") as user:
+            assert (await user.object())["username"] == "ann"
+        await second.send({"action": "authenticate", "token": token})
+        assert (await second.object())["username"] == "ann"
+        async with socket_client(server, "/live-price") as fourth:
+            await fourth.send({"action": "ping"})
+            assert (await fourth.object())["action"] == "pong"
+        await first.send({"action": "ping"})
+        assert (await first.object())["action"] == "pong"
+
+
+async def test_a_guest_that_watches_nothing_is_closed_and_one_that_watches_stays(scene: Scene) -> None:
+    async with socket_client(scene.server, "/live-price") as idle, socket_client(scene.server, "/live-price") as busy:
+        await busy.send({"action": "subscribe", "symbol": "AAPL"})
+        assert (await busy.object())["symbol"] == "AAPL"
+        await until(lambda: len(scene.server.app.sessions) == 2)
+        for _ in range(61):
+            await scene.clock.advance(1)
+        told = await idle.object()
+        assert (told["reason"], "watches nothing" in told["error"]) == ("auth_timeout", True)
+        await busy.send({"action": "ping"})
+        while "action" not in (told := await busy.object()):
+            pass
+        assert told["action"] == "pong"
+        # From when it stopped to watch, it has the same time as from the beginning.
+        await busy.send({"action": "unsubscribe", "symbol": "AAPL"}, {"action": "ping"})
+        await busy.object()
+        for _ in range(59):
+            await scene.clock.advance(1)
+        assert len(scene.server.app.sessions) == 1
+        for _ in range(3):
+            await scene.clock.advance(1)
+        await until(lambda: len(scene.server.app.sessions) == 0)

@@ -17,6 +17,7 @@ from typing import Any
 from stocktrack.errors import Code, Reason
 from stocktrack.messages import AuthReply, Failure, Missing, Notice, PingReply, ServerMessage, UnsubscribeReply
 from stocktrack.quotes import shown
+from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.session import Session, last_word
 from stocktrack.web.websocket import WebSocket
 from stocktrack.wire.connection import Connection
@@ -199,9 +200,14 @@ class LiveTalk:
         self.connection: Connection = self._connection
 
     def begin(self, session: Session) -> None:
-        """The API has no greeting; whoever needs no token is let in."""
-        if not self._needs_token(session):
-            session.welcome_guest()
+        """The API has no greeting."""
+
+    def welcome(self, session: Session) -> None:
+        """Whoever needs no token is let in."""
+        if session.state is SessionState.GREETED and not self._needs_token(session):
+            why_not = session.welcome_guest()
+            if why_not is not None:
+                self._connection.tell(of_message(last_word(why_not)))
 
     async def answer(self, session: Session, message: bytes) -> None:
         """Have the session answer an action."""

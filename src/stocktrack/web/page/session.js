@@ -64,8 +64,17 @@ export function reconnectNow() {
 }
 
 /** Ask the server something; a Failure or Disconnected says why there is no answer. */
-export function ask(type, fields) {
-  return wire ? wire.ask(type, fields) : Promise.reject(new Disconnected(LOST));
+export async function ask(type, fields) {
+  if (!wire) throw new Disconnected(LOST);
+  const mine = wire;
+  const reply = await mine.ask(type, fields);
+  // Quotes that do not fit on one line come in pages.
+  for (let page = reply; page.more && page.quotes?.length; ) {
+    page = await mine.ask(type, { ...fields, after: page.quotes.at(-1).symbol });
+    reply.quotes.push(...page.quotes);
+    reply.missing.push(...(page.missing ?? []));
+  }
+  return reply;
 }
 
 /** Add symbols to the list on the screen; whether all of them are there now. */

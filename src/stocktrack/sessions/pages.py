@@ -1,0 +1,71 @@
+"""Quotes in pages: as many as one line can carry, and where the next page begins.
+
+A page covers a run of the symbols that were asked for, in their order: each has its quote there, or stands in
+`missing`. It ends with a quote, behind which the client goes on with `after`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from stocktrack.errors import CommandError, Reason, StockTrackError
+from stocktrack.market.feed import FoundQuotes
+from stocktrack.messages import REPLY_BYTES_OF_A_SYMBOL, BoardQuote, Missing
+
+# Quotes are some 500 bytes: a page that has room for so many each is not measured, which costs 3 µs a quote.
+_AMPLE_BYTES = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of the quotes; `more` is true where others follow, else None, as it stands on the wire."""
+
+    quotes: tuple[BoardQuote, ...]
+    missing: tuple[Missing, ...]
+    more: Literal[True] | None
+
+
+def behind(symbols: Sequence[str], after: str | None) -> Sequence[str]:
+    """Those of `symbols` that follow `after`, all where that is None; `CommandError` where it is none of them."""
+    if after is None:
+        return symbols
+    if after not in symbols:
+        why = f"The field 'after' names {after!r}, which is none of the symbols: begin without it."
+        raise CommandError(Reason.INVALID_COMMAND, why)
+    return symbols[symbols.index(after) + 1 :]
+
+
+def first_page(symbols: Sequence[str], found: FoundQuotes, room_bytes: int) -> Page:
+    """What is found of `symbols`, as far as it fits into so many bytes of the reply; one quote in any case."""
+    covered = _covered(symbols, found, room_bytes)
+    return Page(
+        quotes=tuple(found.quotes[symbol] for symbol in covered if symbol in found.quotes),
+        missing=as_missing({symbol: found.missing[symbol] for symbol in covered if symbol in found.missing}),
+        more=True if len(covered) < len(symbols) else None,
+    )
+
+
+def as_missing(errors: Mapping[str, StockTrackError]) -> tuple[Missing, ...]:
+    """The errors of some symbols as they are told in a reply."""
+    return tuple(
+        Missing(symbol=symbol, code=error.code, reason=error.reason, retry_after_ms=error.retry_after_ms)
+        for symbol, error in errors.items()
+    )
+
+
+def _covered(symbols: Sequence[str], found: FoundQuotes, room_bytes: int) -> Sequence[str]:
+    if len(symbols) * _AMPLE_BYTES <= room_bytes:
+        return symbols
+    size, end = 0, 0  # `end` is behind the last quote that fits
+    for place, symbol in enumerate(symbols, start=1):
+        quote = found.quotes.get(symbol)
+        size += REPLY_BYTES_OF_A_SYMBOL if quote is None else _size_of(quote)
+        if size > room_bytes and end > 0:
+            return symbols[:end]
+        if quote is not None:
+            end = place
+    return symbols
+
+
+def _size_of(quote: BoardQuote) -> int:
+    return len(quote.__pydantic_serializer__.to_json(quote, exclude_none=True)) + 1
