@@ -41,6 +41,7 @@ constraints: $(VENV)/.installed-dev
 faults: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/kill_nine.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/vanished_peer.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/lock_out.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/busy_database.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/stale_identity.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/greedy_user.py

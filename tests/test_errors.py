@@ -79,6 +79,17 @@ def test_a_storage_error_has_its_own_reason() -> None:
     assert StorageError("The disk is full.").reason is Reason.STORAGE_ERROR
 
 
+def test_what_a_storage_error_says_is_the_operator_s_and_clients_are_told_no_more_than_was_meant_for_them() -> None:
+    silent = StorageError("The database /srv/x.db broke.")
+    plain = StorageError("The database /srv/x.db is locked.", told="The database is locked.")
+    assert [str(error) for error in (silent, plain)] == [
+        "The database /srv/x.db broke.",
+        "The database /srv/x.db is locked.",
+    ]
+    assert "/srv" not in silent.message
+    assert plain.message == "The database is locked."
+
+
 def test_the_tree_drawn_at_the_top_of_the_file_is_the_tree() -> None:
     drawn = errors.__doc__ or ""
     children = {line.split()[1] for line in drawn.splitlines() if line.startswith(("├", "└"))}

@@ -179,7 +179,7 @@ async def test_tls_is_neither_switched_on_nor_off_without_a_restart(tmp_path: Pa
         assert line["restart_needed"] == ["tls_cert", "tls_key"]
         assert (await (await server.connect()).ask({"type": "PING"}))["code"] == 200
     folder = tmp_path / "second"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     async with live_server(folder, ScriptedStream(ManualClock()), **write_certificate(folder)) as server:
         line = reload(server, tls_cert=None, tls_key=None)
         assert line["restart_needed"] == ["tls_cert", "tls_key"]

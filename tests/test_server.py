@@ -418,7 +418,8 @@ async def test_a_client_that_never_reads_is_closed_its_memory_is_bounded_and_the
         await _until_slow_clients_are_closed(server, clock, bystander)
         assert len(server.app.sessions) == 1
         assert connection._transport.get_write_buffer_size() == 0
-        assert [entry["event"] for entry in nothing_is_left if entry["log_level"] == "info"] == ["slow client closed"]
+        told = [entry["event"] for entry in nothing_is_left if entry["log_level"] == "info"]
+        assert told == ["login", "login", "slow client closed"]
         await bystander.sees_the_next_price()
 
 

@@ -32,9 +32,11 @@ from stocktrack.server import TcpServer
 from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.storage.store import Store
+from stocktrack.system.change_notes import ChangeNotes
 from stocktrack.system.data_folder import DataFolder
 from stocktrack.system.logs import set_log_level
 from stocktrack.system.running_servers import RunningServers
+from stocktrack.system.trail import Trail
 from stocktrack.web.composition import Web
 from stocktrack.web.server import OPERATOR_CONNECTIONS, http_connections
 
@@ -69,7 +71,7 @@ class App:
     ) -> None:
         self.settings = settings
         clock = clock or RealClock()
-        self._folder = DataFolder(settings.data_dir)
+        self._folder = DataFolder(settings.data_dir, log.warning)
         self._store = Store(settings.database)
         self._running_servers = running_servers
         self.accounts = Accounts(
@@ -92,6 +94,9 @@ class App:
             requests_per_minute=settings.upstream_requests_per_minute,
         )
         self.board.on_demand = self.feed.demand_changed
+        self._trail = Trail(clock)
+        self._notes = ChangeNotes(settings.data_dir, self._trail)
+        self._trail.on_settle = self._notes.look
         self._instance = secrets.token_hex(2)
         self.sessions = Sessions(
             _rules(settings, self._instance),
@@ -101,6 +106,7 @@ class App:
             feed=self.feed,
             board=self.board,
             clock=clock,
+            trail=self._trail,
         )
         self.feed.on_event = self.sessions.tell
         self.server = TcpServer(
@@ -127,6 +133,7 @@ class App:
         """Start everything, the door last; on an error what was started is closed again."""
         try:
             self._folder.lock()
+            self._notes.start()
             await self.accounts.start()  # first: with a weak secret the server changes no database
             await self._store.open()
             if self._running_servers is not None:
@@ -151,6 +158,7 @@ class App:
         flush_seconds = max(FLUSH_SECONDS - (time.monotonic() - began), FLUSH_LEAST_SECONDS)
         await asyncio.gather(self.server.close(flush_seconds), self.web.close(flush_seconds))
         await _within_a_step("sessions", self.sessions.close)
+        self._trail.close()
         await _within_a_step("sources", self.feed.close)
         await _within_a_step("accounts", self.accounts.close)
         await _within_a_step("database", self._store.close)

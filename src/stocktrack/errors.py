@@ -2,6 +2,7 @@
 
 StockTrackError             has a code, a reason, a sentence, and says whether trying again helps
 ├── CommandError            answers one command; the session lives on
+│   └── LoginError          a login that was refused, with whose it was
 ├── SessionEnd              ends the session, after a NOTICE that says why
 ├── ProviderError           a market source failed; a provider translates its library's errors into it
 └── StorageError            the database did not do what it was asked
@@ -153,15 +154,31 @@ class CommandError(StockTrackError):
     """Answers one command; the session lives on."""
 
 
+class LoginError(CommandError):
+    """A login that was refused; `username` is whose it was where there is such a user, for the log and nobody else."""
+
+    def __init__(self, why: CommandError, username: str | None) -> None:
+        super().__init__(why.reason, why.message, retry_after_ms=why.retry_after_ms)
+        self.username = username
+
+
 class SessionEnd(StockTrackError):  # noqa: N818 - an end is not always an error: a shutdown is one
     """Ends the session, after a NOTICE that says why."""
 
 
 class StorageError(StockTrackError):
-    """The database did not do what it was asked; nothing was changed."""
+    """The database did not do what it was asked; nothing was changed.
 
-    def __init__(self, message: str) -> None:
-        super().__init__(Reason.STORAGE_ERROR, message)
+    It says two things. `str(error)` is the operator's: it may name a file, a machine, and what a driver said. `message`
+    is what clients are told: `told`, which names nothing of the kind, or else only that it failed.
+    """
+
+    def __init__(self, detail: str, *, told: str | None = None) -> None:
+        super().__init__(
+            Reason.STORAGE_ERROR,
+            told or "The database did not do this, and nothing was changed. Try again; the server's log says why.",
+        )
+        self.args = (detail,)
 
 
 class ProviderError(StockTrackError):

@@ -26,7 +26,7 @@ from stocktrack.accounts.logins import LOOK_SECONDS, Login
 from stocktrack.accounts.passwords import MAX_PASSWORD_CHARS
 from stocktrack.accounts.tokens import TokenSigner
 from stocktrack.clock import ManualClock
-from stocktrack.errors import CommandError, Reason, StorageError
+from stocktrack.errors import CommandError, LoginError, Reason, StorageError
 from stocktrack.messages import Auth
 from stocktrack.scopes import Scope
 from stocktrack.storage.store import Store
@@ -334,6 +334,27 @@ async def test_a_disabled_name_of_the_allowlist_needs_more_than_its_name(classro
     assert caught.value.reason is Reason.BAD_CREDENTIALS
 
 
+async def test_a_refused_login_says_for_the_log_whose_it_was_where_there_is_such_a_user(accounts: Accounts) -> None:
+    revoked = await accounts.make_token("ann", 1)
+    await accounts.revoke_token("ann", revoked.token_id)
+    tries = {
+        "wrong": accounts.verify("ann", "x", HERE),
+        "nobody": accounts.verify("nobody", "x", HERE),
+        "revoked": accounts.verify_token(revoked.text, HERE),
+        "no token": accounts.verify_token("x", HERE),
+    }
+    whose: dict[str, str | None] = {}
+    for what, tried in tries.items():
+        with pytest.raises(LoginError) as caught:
+            await tried
+        whose[what] = caught.value.username
+    assert whose == {"wrong": "ann", "nobody": None, "revoked": "ann", "no token": None}
+    await accounts.remove("ann")
+    with pytest.raises(LoginError) as caught:
+        await accounts.verify_token(revoked.text, HERE)
+    assert caught.value.username is None
+
+
 # --- administrators --------------------------------------------------------------------------------------------------
 
 
@@ -373,7 +394,7 @@ async def test_a_name_of_the_allowlist_is_let_in_by_any_password_and_none_and_ha
     classroom: Accounts, store: Store, hasher: ScriptedHasher
 ) -> None:
     for password in (None, "x", "y"):
-        await classroom.verify("pupil", password, HERE)
+        assert (await classroom.verify("pupil", password, HERE)).is_listed
     await store.save("pupil", ["AAPL"], 5)
     assert await store.saved("pupil") == ("AAPL",)
     assert [user.name for user in await classroom.list()] == ["ann", "bob", "pupil"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stocktrack.accounts.identity import HeldToken, Identity, new_token_id
+from stocktrack.accounts.identity import HeldToken, Identity, LoginEnd, new_token_id
 from stocktrack.scopes import Scope
 from stocktrack.storage.store import UserRow
 
@@ -48,7 +48,12 @@ def test_a_login_counts_as_long_as_its_row_says_the_same(row: UserRow | None, en
 
 def test_a_token_counts_until_its_millisecond_and_a_password_without_end() -> None:
     assert {name for name, identity in ALL.items() if identity.counts(ANN, NOW + 1)} == {"password"}
-    assert BY_TOKEN.why_ended(ANN, NOW + 1) == "The token of this session has expired: log in again."
+    assert BY_TOKEN.why_ended(ANN, NOW + 1) is LoginEnd.TOKEN_EXPIRED
+    assert LoginEnd.TOKEN_EXPIRED.sentence == "The token of this session has expired: log in again."
+
+
+def test_each_end_of_a_login_has_a_sentence_of_its_own() -> None:
+    assert len({end.sentence for end in LoginEnd}) == len(LoginEnd)
 
 
 def test_who_logs_in_twice_by_one_way_is_the_same() -> None:

@@ -18,8 +18,8 @@ class Turns:
     def join(self, name: str) -> Answer:
         return self._line.join(lambda: self._turn(name))
 
-    def join_first(self, name: str) -> Answer:
-        return self._line.join_first(lambda: self._turn(name))
+    def join_first(self, name: str, suspicion: int = 0) -> Answer:
+        return self._line.join_first(lambda: self._turn(name), suspicion)
 
     async def end(self, name: str, result: bool | Exception = True) -> None:
         if isinstance(result, Exception):
@@ -67,11 +67,27 @@ async def test_looks_come_before_all_others_one_at_a_time(line: HashLine, turns:
     assert line.waiting == 2
     await turns.end("a")
     await turns.end("b")
-    assert turns.begun == ["a", "b", "look 1", "c"]
+    assert turns.begun == ["a", "b", "look 2", "c"]
     await turns.end("c")
     assert turns.begun[4:] == ["d"]
-    await turns.end("look 1")
-    assert turns.begun[5:] == ["look 2"]
+    await turns.end("look 2")
+    assert turns.begun[5:] == ["look 1"]
+
+
+async def test_of_the_looks_the_least_suspicious_comes_first_and_then_the_newest(line: HashLine, turns: Turns) -> None:
+    turns.join_first("first")
+    for name, suspicion in (("bad", 5), ("old", 0), ("doubtful", 1), ("new", 0)):
+        turns.join_first(name, suspicion)
+    await settle()
+    for name in ("first", "new", "old", "doubtful", "bad"):
+        assert turns.begun[-1] == name
+        await turns.end(name)
+
+
+async def test_whoever_leaves_learns_whether_that_was_in_time(line: HashLine, turns: Turns) -> None:
+    begun, waiting = turns.join_first("a"), turns.join_first("b")
+    await settle()
+    assert (line.leave(begun), line.leave(waiting), line.leave(waiting)) == (False, True, False)
 
 
 async def test_so_many_wait_and_one_more_is_told_to_come_back(line: HashLine, turns: Turns) -> None:

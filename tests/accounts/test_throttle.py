@@ -1,7 +1,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from stocktrack.accounts.throttle import MAX_KEYS, LoginThrottle
+from stocktrack.accounts.throttle import MAX_KEYS, PAIR_SECONDS, TRIES_OF_A_PAIR, LoginThrottle
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError
 
@@ -69,47 +69,103 @@ async def test_a_wrong_login_without_a_name_counts_for_the_address_alone(clock: 
         throttle.check("ann", HERE)
 
 
-async def test_an_address_is_blamed_alone_while_nobody_fails_with_the_name(clock: ManualClock) -> None:
+async def test_a_name_is_looked_at_once_a_minute_wherever_it_comes_from_while_nobody_fails_with_it(
+    clock: ManualClock,
+) -> None:
     throttle = LoginThrottle(clock, 2)
-    throttle.count("eve", HERE)
-    assert not throttle.blames_only_address("ann", HERE)
-    await clock.advance(30)
     for _ in range(2):
         throttle.count_address(HERE)
-    assert throttle.blames_only_address("ann", HERE)
-    assert not throttle.blames_only_address("ann", "192.0.2.1")
-    assert not throttle.blames_only_address("eve", HERE)
-    await clock.advance(30)
-    assert throttle.blames_only_address("eve", HERE)
-
-
-async def test_a_name_is_looked_at_once_a_minute_unless_it_failed_or_was_right(clock: ManualClock) -> None:
-    throttle = LoginThrottle(clock, 2)
-    assert throttle.may_look("ann")
-    throttle.looked("ann")
-    assert not throttle.may_look("ann")
-    throttle.looked_right("ann")
-    assert throttle.may_look("ann")
-    throttle.count("ann", HERE)
-    assert not throttle.may_look("ann")
-    throttle.looked("bob")
+    give_back = throttle.take_look("ann", HERE)
+    assert give_back is not None
+    assert throttle.take_look("ann", HERE) is None
+    give_back()
+    assert throttle.take_look("ann", HERE) is not None
     await clock.advance(59)
-    assert not throttle.may_look("ann")
-    assert not throttle.may_look("bob")
+    throttle.count_address(HERE)
+    throttle.count_address(HERE)
+    assert throttle.take_look("ann", HERE) is None
     await clock.advance(1)
-    assert throttle.may_look("ann")
-    assert throttle.may_look("bob")
+    assert throttle.take_look("ann", HERE) is not None
+
+
+async def test_a_name_that_fails_is_looked_at_three_times_in_ten_minutes_from_each_address(clock: ManualClock) -> None:
+    throttle = LoginThrottle(clock, 30)
+    throttle.count("ann", "192.0.2.1")
+    for address, looks in ((HERE, TRIES_OF_A_PAIR), ("192.0.2.1", TRIES_OF_A_PAIR - 1)):
+        assert [throttle.take_look("ann", address) is not None for _ in range(4)] == [True] * looks + [False] * (
+            4 - looks
+        )
+    await clock.advance(PAIR_SECONDS - 1)
+    throttle.count("ann", "192.0.2.1")
+    assert throttle.take_look("ann", HERE) is None
+    await clock.advance(1)
+    assert throttle.take_look("ann", HERE) is not None
+
+
+async def test_a_look_that_is_given_back_can_be_taken_again(clock: ManualClock) -> None:
+    throttle = LoginThrottle(clock, 30)
+    throttle.count("ann", "192.0.2.1")
+    for _ in range(5):
+        give_back = throttle.take_look("ann", HERE)
+        assert give_back is not None
+        give_back()
+    assert len(throttle._pairs) == 1
+
+
+async def test_a_name_that_fails_has_no_looks_from_an_address_that_is_throttled(clock: ManualClock) -> None:
+    throttle = LoginThrottle(clock, 2)
+    throttle.count("ann", "192.0.2.1")
+    for _ in range(2):
+        throttle.count_address(HERE)
+    assert throttle.take_look("ann", HERE) is None
+
+
+async def test_who_was_wrong_or_looks_already_is_more_suspicious_for_a_while(clock: ManualClock) -> None:
+    throttle = LoginThrottle(clock, 30)
+    throttle.count_address(HERE)
+    throttle.count("ann", HERE)
+    assert [throttle.suspicion(name, HERE) for name in ("ann", "bob")] == [3, 2]
+    throttle.take_look("ann", HERE)
+    assert throttle.suspicion("ann", HERE) == 4
+    await clock.advance(60)
+    assert throttle.suspicion("ann", HERE) == 2
+    assert throttle.suspicion("ann", "192.0.2.1") == 0
 
 
 async def test_names_that_looked_are_bounded_and_push_no_failures_out(clock: ManualClock) -> None:
     throttle = LoginThrottle(clock, 1)
     throttle.count_address(HERE)
     for number in range(MAX_KEYS + 5):
-        throttle.looked(f"name{number}")
+        throttle.take_look(f"name{number}", HERE)
     assert len(throttle._looks) == MAX_KEYS
     with pytest.raises(CommandError):
         throttle.check("ann", HERE)
     await clock.advance(60)
-    throttle.looked("ann")
+    throttle.take_look("ann", HERE)
     assert len(throttle._looks) == 1
-    assert not throttle.may_look("ann")
+
+
+async def test_what_fails_elsewhere_does_not_count_where_the_user_logged_in_lately(clock: ManualClock) -> None:
+    throttle = LoginThrottle(clock, 2)
+    throttle.welcome("ann", HERE)
+    for number in range(5):
+        throttle.count("ann", f"192.0.2.{number}")
+    throttle.check("ann", HERE)
+    with pytest.raises(CommandError):
+        throttle.check("ann", "192.0.2.9")
+    # What fails there counts there alone, and for the address.
+    throttle.count("ann", HERE)
+    throttle.count("ann", HERE)
+    with pytest.raises(CommandError):
+        throttle.check("ann", HERE)
+    with pytest.raises(CommandError):
+        throttle.check("bob", HERE)
+
+
+async def test_the_addresses_of_one_ipv6_network_are_one_address(clock: ManualClock) -> None:
+    throttle = LoginThrottle(clock, 3)
+    for number in range(3):
+        throttle.count(f"name{number}", f"2001:db8:0:7::{number + 1:x}")
+    with pytest.raises(CommandError):
+        throttle.check("ann", "2001:db8:0:7:ffff::1")
+    throttle.check("ann", "2001:db8:0:8::1")

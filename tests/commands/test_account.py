@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import stat
 from pathlib import Path
 
 from live_server import PASSWORD
@@ -93,7 +94,10 @@ async def test_a_user_makes_lists_and_ends_tokens_and_changes_the_password(tmp_p
         changed = await command("password", "--password-stdin", stdin=f"{PASSWORD}\n{new}\n".encode())
         assert changed.code == 0, changed.err
         assert (await command("tokens")).code == 4
-        assert (await command("tokens", password=new)).code == 0
+        assert (await command("token", "--name", "=1+1", password=new)).code == 0
+        own = await command("tokens", password=new)
+        listed = await run_stocktrack(tmp_path, "users", "tokens", "ann")
+        assert [each.out.split("\t")[1] for each in (own, listed)] == ["'=1+1", "'=1+1"]  # no spreadsheet runs it
 
 
 async def test_users_token_prints_the_token_alone_and_it_logs_in(tmp_path: Path) -> None:
@@ -113,7 +117,9 @@ async def test_users_token_prints_the_token_alone_and_it_logs_in(tmp_path: Path)
         assert (refused.code, refused.out) == (code, "")
 
 
-async def test_a_weak_secret_is_told_on_loopback_and_ends_the_command_on_a_network(tmp_path: Path) -> None:
+async def test_a_secret_that_others_can_read_is_mended_on_loopback_and_ends_the_command_on_a_network(
+    tmp_path: Path,
+) -> None:
     await run_stocktrack(tmp_path, "users", "add", "ann", "--password-stdin", stdin=PASSWORD_LINE)
     await run_stocktrack(tmp_path, "users", "token", "ann")
     [secret] = (tmp_path / "data").glob("*/token.secret")
@@ -122,6 +128,8 @@ async def test_a_weak_secret_is_told_on_loopback_and_ends_the_command_on_a_netwo
     assert told.code == 0
     assert "can be read by others" in told.err
     assert len(told.out.splitlines()) == 1
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    secret.chmod(0o644)
     for command in (("users", "token", "ann"), ("serve", "--provider", "simulated")):
         refused = await run_stocktrack(tmp_path, *command, STOCKTRACK_HOST=EVERYWHERE)
         assert (refused.code, refused.out) == (1, ""), command

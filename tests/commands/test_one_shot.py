@@ -57,6 +57,24 @@ async def test_get_prints_a_row_a_symbol_and_names_the_unknown_one_on_standard_e
     assert done.code == 3
 
 
+async def test_json_carries_nothing_that_a_terminal_obeys_and_has_the_same_value(tmp_path: Path) -> None:
+    titles = ["\x9b31m red", "a\x85b", "\x1b]0;x\x07", "\u202eevil", "Größe 😀", "\x7f"]
+    articles = tuple(Headline(title=title, source="s", link="https://a.example/", published=None) for title in titles)
+
+    async def script(session: ScriptedSession) -> None:
+        await session.greet()
+        news = await session.expect(News)
+        session.send(encode_line(NewsReply(id=news.id, articles=articles)))
+
+    async with ScriptedServer(script) as server:
+        done = await run("news", "--json", home=tmp_path, port=server.port)
+
+    text = done.out.decode()
+    assert text.removesuffix("\n").isprintable()
+    assert [article["title"] for article in json.loads(text)["articles"]] == titles
+    assert "Größe 😀" in text
+
+
 async def test_a_symbol_that_is_to_be_asked_for_later_says_when_and_exits_with_5(tmp_path: Path) -> None:
     line = (
         b'{"type":"GET","id":2,"code":200,"status":"OK","quotes":[],'
@@ -74,7 +92,7 @@ async def test_a_symbol_that_is_to_be_asked_for_later_says_when_and_exits_with_5
     assert (done.code, done.err) == (5, "stocktrack: NVDA: rate limited; try again in 2 s.\n")
 
 
-async def test_json_is_the_line_of_the_wire_byte_for_byte(tmp_path: Path) -> None:
+async def test_json_is_the_line_of_the_wire_byte_for_byte_where_a_terminal_obeys_nothing_in_it(tmp_path: Path) -> None:
     line = b'{"type": "GET", "id":2, "code":200,"status":"OK","quotes":[ ],"later":{"not":"known"}}'
 
     async def script(session: ScriptedSession) -> None:
@@ -101,7 +119,7 @@ async def test_json_of_a_failure_is_the_failure_of_the_wire(tmp_path: Path) -> N
     ("arguments", "rows"),
     [
         (["info", "AAPL"], [["symbol", "AAPL"], ["name", "Apple Inc."], ["sector", "Technology"]]),
-        (["dividends", "AAPL", "--limit", "1"], [["2024-02-09", "0.24", ""]]),
+        (["dividends", "AAPL", "--limit", "1"], [["2024-02-09", "0.24", "USD"]]),
         (["search", "tesla"], [["TSLA", "Tesla, Inc.", ""]]),
         (["news"], [["Stocks rise as yields ease", "The Wire", "", "https://www.example.com/1"]]),
         (["stocks"], [["TSLA", "171.05", "USD", "", "", "open", "2024-04-05T15:45:00Z", ""]]),

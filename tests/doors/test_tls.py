@@ -276,6 +276,7 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None
     names = leaf.issue_cert("elsewhere.example")
     cert, key = tmp_path / "c.pem", tmp_path / "k.pem"
     cert.write_bytes(names.cert_chain_pems[0].bytes())
+    key.touch(mode=0o600)
     key.write_bytes(names.private_key_pem.bytes())
     async with live_server(tmp_path, ScriptedStream(ManualClock()), tls_cert=cert, tls_key=key) as server:
         client = StockTrackClient(server.host, server.port, "ann", PASSWORD, ca=write_authority(tmp_path, leaf))

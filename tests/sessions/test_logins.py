@@ -2,18 +2,32 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from fakes import EXAMPLES, LIMITS, PASSWORD, USER, Client, House, Message, ScriptedProvider, a_house, code_and_reason
+from fakes import (
+    EXAMPLES,
+    LIMITS,
+    PASSWORD,
+    RULES,
+    USER,
+    Client,
+    House,
+    Message,
+    ScriptedProvider,
+    a_house,
+    code_and_reason,
+)
 from stocktrack.clock import settle
 from stocktrack.messages import COMMANDS, Who
 from stocktrack.scopes import Scope
 from stocktrack.sessions.open_sessions import LOGIN_LOOK_SECONDS
 from stocktrack.storage.store import UserRow
+from stocktrack.system.trail import FAILURES_TOLD
 
 ENDED = (401, "not_authenticated")
 OF_USERS = sorted(kind for kind, row in COMMANDS.items() if row.who in {Who.GUESTS, Who.USERS, Who.ADMINS})
@@ -385,3 +399,114 @@ async def test_ended_sessions_make_room_for_the_users_next_ones() -> None:
         await house.clock.advance(LOGIN_LOOK_SECONDS)
         house.sessions.close_session(first.session)
         await house.user()
+
+
+# --- what the trail tells of it -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def told(house: House, *without: str) -> Iterator[list[dict[str, Any]]]:
+    """What the trail tells meanwhile, the counts of its minutes included; fields that all have are left out."""
+    lines: list[dict[str, Any]] = []
+    with capture_logs() as logs:
+        yield lines
+        house.sessions.trail.close()
+    lines += [{name: value for name, value in line.items() if name not in without} for line in logs if "door" in line]
+
+
+async def test_the_trail_tells_of_tokens_by_their_ids_and_never_the_names_that_their_users_gave(
+    house: House, user: Client
+) -> None:
+    with told(house, "address", "door", "log_level", "session") as lines:
+        made = await user.command("TOKEN", name="x address=203.0.113.9", days=2, scope="read")
+        await user.command("REVOKE", token_id=made["token_id"])
+        await user.command("REVOKE", token_id=made["token_id"])  # there is none any more
+        await user.command("REVOKE")
+    mine = {"user": USER, "by": USER}
+    assert lines == [
+        {"event": "token_made", **mine, "token_id": made["token_id"], "days": 2, "scope": "read"},
+        {"event": "tokens_revoked", **mine, "token_id": made["token_id"]},
+        {"event": "tokens_revoked", **mine, "token_id": "all"},
+    ]
+
+
+async def test_the_trail_tells_by_what_somebody_logged_in() -> None:
+    rules = dataclasses.replace(RULES, auth=("password", "token", "allowlist"))
+    async with a_house(rules=rules) as house:
+        house.accounts.passwords["pupil"] = None
+        token = (await house.accounts.make_token(USER, 1)).text
+        with told(house, "address", "door", "log_level", "session") as lines:
+            for fields in (
+                {"username": USER, "password": PASSWORD},
+                {"token": token},
+                {"username": "pupil", "password": "what a client remembered"},
+            ):
+                await house.client().command("AUTH", **fields)
+    told_of = [(line["event"], line["user"], line["by"]) for line in lines]
+    assert told_of == [("login", USER, "password"), ("login", USER, "token"), ("login", "pupil", "allowlist")]
+
+
+async def test_the_trail_tells_of_a_new_password_and_of_wrong_old_ones(house: House, user: Client) -> None:
+    with told(house, "door", "session") as lines:
+        for password in ("wrong", "throttled", PASSWORD):
+            await user.command("PASSWORD", password=password, new_password="battery staple")
+    here = {"address": user.session.address}
+    assert lines == [
+        {"event": "login_failed", "log_level": "warning", **here, "why": "wrong"},
+        {"event": "login_failed", "log_level": "warning", **here, "why": "throttled"},
+        {"event": "password_changed", "log_level": "info", **here, "user": USER, "by": USER},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("act", "why"),
+    [(change_password, "password_changed"), (remove, "removed"), (give_to_another, "removed"), (disable, "disabled")],
+)
+@pytest.mark.parametrize("is_quiet", [True, False])
+async def test_the_trail_tells_once_why_a_session_ended_with_its_login(
+    house: House, user: Client, act: Callable[[House], None], why: str, is_quiet: bool
+) -> None:
+    with told(house, "address", "door") as lines:
+        act(house)
+        if not is_quiet:
+            await user.command("MY_STOCKS")
+        await house.clock.advance(2 * LOGIN_LOOK_SECONDS)
+    expected = {"event": "session_ended", "log_level": "info", "why": why, "user": USER, "session": user.session.name}
+    assert lines == [expected]
+
+
+async def test_the_trail_tells_of_a_tokens_end_and_counts_what_is_too_much_for_the_log(house: House) -> None:
+    holder = await by_token(house)
+    others = [await house.user() for _ in range(FAILURES_TOLD + 20)]
+    with told(house, "address", "door", "log_level", "session") as lines:
+        await others[0].command("REVOKE", token_id=token_id(holder))
+        disable(house)
+        await house.sessions.check_logins()
+    revoked, ended, *disabled = lines
+    assert revoked["event"] == "tokens_revoked"
+    assert ended == {"event": "session_ended", "why": "token_revoked", "user": USER}
+    each = {"event": "session_ended", "why": "disabled"}
+    assert disabled == [*[{**each, "user": USER}] * FAILURES_TOLD, {**each, "count": 20}]
+
+
+async def test_the_trail_tells_of_all_sessions_of_a_user_that_an_administrator_ends_in_one_line(
+    house: House, admin: Client, user: Client
+) -> None:
+    await by_token(house)
+    with told(house, "address", "door", "log_level") as lines:
+        await admin.command("KICK", username=USER)
+        await admin.command("KICK", username=USER)  # there are none any more
+    assert user.session.username == USER
+    assert lines == [{"event": "session_kicked", "user": USER, "by": "somebody", "count": 2}]
+
+
+async def test_the_trail_tells_of_questions_that_were_over_the_users_budget() -> None:
+    rules = dataclasses.replace(RULES, user_upstream_requests_per_minute=1.0, user_upstream_burst=1)
+    async with a_house(rules=rules) as house:
+        user = await house.user()
+        with told(house, "address", "door", "log_level") as lines:
+            replies = [await user.command("GET", symbols=symbols) for symbols in (["AAPL"], ["AAPL", "TSLA"], ["AAPL"])]
+            replies.append(await user.command("INFO", symbol="AAPL"))
+    assert [reply["code"] for reply in replies] == [200, 200, 200, 429]
+    refused = {"event": "refused", "why": "rate_limited", "limit": "upstream"}
+    assert lines == [{**refused, "user": USER}, {**refused, "count": 1}]

@@ -12,6 +12,7 @@ from fakes import LIMITS, PASSWORD, POLL_SECONDS, USER, Client, House, MemoryCon
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import Code, ProviderError, Reason, SessionEnd
 from stocktrack.market.events import Event, FeedEvent
+from stocktrack.sessions import strangers
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.open_sessions import SESSIONS_IN_A_ROW
 from stocktrack.sessions.session import MAX_KEPT_WAITING_SECONDS, Session
@@ -73,6 +74,48 @@ async def test_the_limit_of_an_address_holds_for_that_address_only() -> None:
         assert house.client(address="192.0.2.2").is_open()
         close(house, clients[0])
         assert house.client(address="192.0.2.1").is_open()
+
+
+@pytest.mark.parametrize(
+    ("setting", "limit"),
+    [
+        ("max_sessions", "server"),
+        ("max_unauthenticated_sessions", "unauthenticated"),
+        ("max_unauthenticated_per_address", "unauthenticated_per_address"),
+        ("max_sessions_per_address", "address"),
+    ],
+)
+async def test_the_trail_tells_which_limit_refused_whom_once_a_minute(setting: str, limit: str) -> None:
+    async with limited(**{setting: 1}) as house:
+        house.client(address="192.0.2.1")
+        with capture_logs() as logs:
+            for _ in range(5):
+                refusal(house, address="192.0.2.1")
+            house.sessions.trail.close()
+    first = {"event": "refused", "address": "192.0.2.1", "door": "memory", "why": "session_limit", "limit": limit}
+    assert [{key: entry.get(key) for key in first} for entry in logs] == [first] * 2
+    assert [entry.get("count") for entry in logs] == [None, 4]
+
+
+async def test_the_trail_tells_of_who_waited_for_a_place_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strangers, "WAIT_SECONDS", 0.01)
+    async with limited(max_unauthenticated_per_address=1) as house:
+        house.client(address="192.0.2.1")
+        with capture_logs() as logs, pytest.raises(SessionEnd, match="that have not logged in"):
+            await house.sessions.place_for("192.0.2.1", door="tcp")
+    told = [(entry["address"], entry["door"], entry["limit"]) for entry in logs if entry["event"] == "refused"]
+    assert told == [("192.0.2.1", "tcp", "unauthenticated_per_address")]
+
+
+@pytest.mark.parametrize(
+    ("setting", "limit"), [("max_guests", "guests"), ("max_guests_per_address", "guests_per_address")]
+)
+async def test_the_trail_tells_of_guests_who_are_too_many(setting: str, limit: str) -> None:
+    async with limited(**{setting: 1}) as house:
+        with capture_logs() as logs:
+            ends = [house.client(address="192.0.2.1").session.welcome_guest() for _ in range(2)]
+    assert [end is None for end in ends] == [True, False]
+    assert [entry["limit"] for entry in logs if entry["event"] == "refused"] == [limit]
 
 
 async def test_the_limit_of_a_user_is_a_429_to_auth_and_the_session_may_try_again() -> None:

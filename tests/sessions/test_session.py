@@ -204,8 +204,11 @@ async def test_a_door_that_cannot_slow_down_its_client_has_its_commands_refused(
         session = house.client().session
         for _ in range(3):
             session.take_turn()
-        with pytest.raises(CommandError) as refused:
-            session.take_turn()
+        with capture_logs() as logs:
+            with pytest.raises(CommandError) as refused:
+                session.take_turn()
+            house.sessions.trail.close()
+        assert [(entry["why"], entry["limit"]) for entry in logs] == [("rate_limited", "commands")]
         assert (refused.value.reason, refused.value.retry_after_ms) == (Reason.RATE_LIMITED, 500)
         await house.clock.advance(0.5)
         session.take_turn()

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from fakes import ScriptedProvider
 from live_server import PASSWORD, Line, LiveServer, QuickHasher, RawClient, live_server
@@ -56,11 +58,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, url: str, *, users: tuple[str, ...] = ("ann",)) -> AsyncIterator[LiveServer]:
+async def running(
+    folder: Path, url: str, *, users: tuple[str, ...] = ("ann",), **settings: Any
+) -> AsyncIterator[LiveServer]:
     clock = ManualClock()
     market = ScriptedProvider(clock)
     market.prices |= dict.fromkeys(MANY, 10.0)
-    async with live_server(folder, market, users=users, clock=clock, database_url=url) as server:
+    async with live_server(folder, market, users=users, clock=clock, database_url=url, **settings) as server:
         yield server
 
 
@@ -121,6 +125,37 @@ async def test_while_another_process_has_the_file_locked_changes_fail_and_all_el
             assert await saved(await server.log_in()) == ["TSLA"]
         assert (await save(ann, "AAPL"))["code"] == 200
         assert await saved(ann) == ["TSLA", "AAPL"]
+
+
+async def test_no_client_is_told_where_the_database_is_and_the_log_tells_it_once(path: Path) -> None:
+    async with running(path.parent, f"sqlite:///{path}?timeout={PATIENCE_SECONDS}", web_port=0) as server:
+        ann = await server.log_in()
+        token = (await ann.ask({"type": "TOKEN"}))["token"]
+        with capture_logs() as logs:
+            async with locked_by_another_process(path, "DROP TABLE saved_symbols", "DROP TABLE users"):
+                pass
+            stranger = await server.connect()
+            told = [
+                await save(ann, "AAPL"),
+                await ann.ask({"type": "MY_STOCKS"}),
+                await stranger.ask({"type": "AUTH", "token": token}),
+                await stranger.ask({"type": "AUTH", "username": "ann", "password": PASSWORD}),
+            ]
+            async with httpx2.AsyncClient(base_url=server.web_url) as http:
+                ready = await http.get("/readyz")
+                stocks = await http.get("/api/v1/stocks", headers={"authorization": f"Bearer {token}"})
+                login = await http.post("/api/v1/login", json={"username": "ann", "password": PASSWORD})
+    assert ready.status_code == stocks.status_code == login.status_code == 503
+    for reply in told:
+        assert (reply["code"], reply["reason"]) == (500, "storage_error"), reply
+    for text in (*map(str, told), ready.text, stocks.text, login.text):
+        assert str(path.parent) not in text
+        assert path.name not in text
+        assert "database" in text.lower()
+        assert "no such table" not in text
+    failed = [entry for entry in logs if entry["event"] == "storage_failed"]
+    assert all(str(path) in entry["why"] for entry in failed)
+    assert len(failed) == len({entry["why"] for entry in failed}) > 0
 
 
 async def test_a_crowd_waits_for_another_process_that_changes_the_file_and_nobody_is_refused(path: Path) -> None:

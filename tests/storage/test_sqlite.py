@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 
 import saving_child
 from stocktrack.errors import Reason, StorageError
+from stocktrack.storage.sqlite import SqliteDatabase
 from stocktrack.storage.store import Store
 from stores import add, opened
 
@@ -154,7 +155,7 @@ async def test_a_file_that_is_no_database_of_ours_is_refused_and_left_as_it_is(
     before = contents_of(path)
     with pytest.raises(StorageError, match=sentence) as caught:
         await Store(f"sqlite:///{path}").open()
-    assert str(path) in caught.value.message
+    assert str(path) in str(caught.value)
     assert caught.value.reason is Reason.STORAGE_ERROR
     assert contents_of(path) == before
     assert_database_threads_end()
@@ -184,7 +185,7 @@ async def test_a_read_only_database_is_read_and_every_change_is_a_clear_error(pa
         for _ in range(2):
             with pytest.raises(StorageError, match=r"is read-only\. Nothing was changed") as caught:
                 await store.save("ann", ["AAPL"], limit=500)
-            assert str(path) in caught.value.message
+            assert str(path) in str(caught.value)
         assert await store.user("ann") is not None
 
 
@@ -306,11 +307,19 @@ async def test_closing_does_not_wait_for_a_lock_of_another_program_to_end(path: 
         assert await store.saved("ann") == ()
 
 
+def test_a_database_that_hangs_is_named_to_the_operator_and_not_to_clients(path: Path) -> None:
+    error = SqliteDatabase(make_url(f"sqlite:///{path}"), busy_timeout_seconds=1)._stuck()
+    assert str(path) in str(error)
+    assert error.message.startswith("The database does not answer; a change may have been made or not.")
+
+
 async def test_a_closed_store_answers_with_an_error_and_can_be_closed_again(path: Path) -> None:
     store = Store(f"sqlite:///{path}")
     await store.close()
-    with pytest.raises(StorageError, match="is closed"):
+    with pytest.raises(StorageError, match="is closed") as caught:
         await store.user("ann")
+    assert str(path) in str(caught.value)
+    assert caught.value.message == "The database is closed."
     await store.open()
     await store.close()
     await store.close()

@@ -349,7 +349,7 @@ class MemoryAuthenticator(_Disk):
         right = {None, password} if by_name else {password}
         if name not in self.passwords or self.passwords[name] not in right or name in self.disabled:
             raise CommandError(Reason.BAD_CREDENTIALS, "The name or the password is wrong.")
-        return Identity.of(self._row(name))
+        return Identity.of(self._row(name), is_listed=self.passwords[name] is None)
 
     async def verify_token(self, token: str, address: str) -> Identity:
         await self._disk()

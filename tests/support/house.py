@@ -54,7 +54,7 @@ HOUSE = (
         1,
         Side.SHARED,
         "system",
-        "addresses files setting_sources data_folder running_servers blocking logs supervised",
+        "addresses files setting_sources data_folder running_servers blocking logs acts trail change_notes supervised",
     ),
     row(2, Side.SHARED, "", "messages"),
     row(3, Side.SHARED, "wire", "connection lines schema"),
@@ -73,7 +73,7 @@ HOUSE = (
         "providers",
         "base rss_fetch rss_parse rss_text rss_times rss yahoo_answers yahoo_session yahoo simulated registry",
     ),
-    row(4, Side.SERVER, "accounts", "identity passwords remembered throttle line logins tokens accounts"),
+    row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
     row(
         5,
         Side.SERVER,

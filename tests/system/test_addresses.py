@@ -13,6 +13,7 @@ from stocktrack.system.addresses import (
     DEFAULT_HOST,
     DEFAULT_PORT,
     Host,
+    address_group,
     address_text,
     host_of,
     is_loopback,
@@ -26,6 +27,21 @@ from stocktrack.system.addresses import (
 )
 def test_an_address_is_written_as_people_write_it(host: str, port: int, text: str) -> None:
     assert address_text(host, port) == text
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_an_address_counts_as_itself_or_with_its_network(address: str, network: str) -> None:
+    assert address_group(address) == network
 
 
 def test_server_library_and_commands_have_the_same_default() -> None:

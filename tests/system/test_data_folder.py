@@ -9,7 +9,7 @@ import pytest
 from stocktrack.client.tokens import token_file
 from stocktrack.config import load_settings
 from stocktrack.errors import ConfigError
-from stocktrack.system.data_folder import default_data_folder, find_data_folder
+from stocktrack.system.data_folder import DataFolder, default_data_folder, find_data_folder
 from stocktrack.system.setting_sources import user_config_file
 from stocktrack.terminal.prompt import history_file
 
@@ -123,3 +123,49 @@ def test_a_weaker_source_is_not_looked_at(monkeypatch: pytest.MonkeyPatch, home:
     monkeypatch.setenv("STOCKTRACK_DATA_DIR", str(home / "kept"))
 
     assert find_data_folder() == home / "kept"
+
+
+# --- who else may read it -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "folder"
+    path.mkdir()
+    path.chmod(0o755)
+    return path
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize("names", [(), ("stocktrack.db",), ("server.lock", "something else")])
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o707, 0o710])
+def test_a_folder_of_ours_that_others_may_use_is_taken_from_them_with_a_sentence(
+    folder: Path, names: tuple[str, ...], mode: int
+) -> None:
+    for name in names:
+        (folder / name).touch()
+    folder.chmod(mode)
+    told: list[str] = []
+    for _ in range(2):
+        DataFolder(folder, told.append).make()
+    assert mode_of(folder) == 0o700
+    assert len(told) == 1
+    assert f"data_dir = '{folder}' can be used by others (mode {mode:04o})" in told[0]
+
+
+def test_a_folder_for_others_that_holds_other_things_is_refused_and_left_as_it_is(folder: Path) -> None:
+    (folder / "somebody's letters").touch()
+    told: list[str] = []
+    with pytest.raises(ConfigError, match=r"a folder of its own, such as STOCKTRACK_DATA_DIR=.*folder/stocktrack"):
+        DataFolder(folder, told.append).lock()
+    assert (mode_of(folder), told) == (0o755, [])
+    assert [path.name for path in folder.iterdir()] == ["somebody's letters"]
+
+
+def test_a_folder_that_is_made_is_for_its_owner_alone_and_nothing_is_said(tmp_path: Path) -> None:
+    told: list[str] = []
+    DataFolder(tmp_path / "new" / "folder", told.append).make()
+    assert (mode_of(tmp_path / "new" / "folder"), told) == (0o700, [])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stocktrack.errors import ConfigError
-from stocktrack.system.files import check_readable, read_private_file, write_private_file
+from stocktrack.system.files import check_private_key, check_readable, read_private_file, write_private_file
 
 BOTH_WAYS = pytest.mark.parametrize("replaces", [True, False])
 NOT_AS_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write to every folder")
@@ -193,3 +193,33 @@ def test_a_file_that_cannot_be_read_is_named_with_its_setting(tmp_path: Path) ->
     assert str(caught.value) == f"tls_cert = {str(path)!r} cannot be read: No such file or directory."
     path.touch()
     check_readable("tls_cert", path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_refused"), [(0o600, False), (0o400, False), (0o644, True), (0o604, True), (0o620, True)]
+)
+def test_a_private_key_that_others_may_use_is_refused_in_a_sentence(
+    tmp_path: Path, mode: int, is_refused: bool
+) -> None:
+    key = tmp_path / "key.pem"
+    key.touch()
+    key.chmod(mode)
+    if not is_refused:
+        check_private_key("tls_key", key)
+        return
+    with pytest.raises(
+        ConfigError, match=rf"tls_key = '.*key.pem' can be used by others \(mode {mode:04o}\).*chmod 600"
+    ):
+        check_private_key("tls_key", key)
+    assert stat.S_IMODE(key.stat().st_mode) == mode
+
+
+def test_a_group_may_read_a_private_key_of_root_and_no_other(tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.touch()
+    key.chmod(0o640)
+    if key.stat().st_uid == 0:
+        check_private_key("tls_key", key)
+        return
+    with pytest.raises(ConfigError, match="can be used by others"):
+        check_private_key("tls_key", key)

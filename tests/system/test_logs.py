@@ -164,5 +164,5 @@ def test_the_text_of_an_exception_cannot_steer_the_terminal_either(written: Writ
     except ValueError:
         structlog.get_logger().exception("failed")
     lines = written().splitlines()
-    assert lines[-1] == r"ValueError: bad answer: \x1b[2J\x9b31m"
+    assert lines[-1] == r"  ValueError: bad answer: \x1b[2J\x9b31m"
     assert all(line.isprintable() for line in lines)

@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from stocktrack.quotes import Headline, MarketState
 from stocktrack.terminal.tables import draw
 from stocktrack.terminal.text import (
     age_text,
+    cell,
     change_text,
     iso_time,
     number,
@@ -17,6 +19,7 @@ from stocktrack.terminal.text import (
     price_row,
     price_text,
     rows_of,
+    safe_json,
     sparkline,
     state_text,
     tab_separated,
@@ -171,3 +174,51 @@ def test_a_wide_table_shows_names_and_a_narrow_one_what_matters_most() -> None:
 
 def test_a_state_that_is_unknown_is_not_shown() -> None:
     assert state_text(a_price().model_copy(update={"market_state": MarketState.UNKNOWN})) == ""
+
+
+# --- what a spreadsheet or a terminal would obey ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("=1+1", "+1+1", "-1+1", "@SUM(A1)", "=cmd|'/C calc'!A0", "-2+3+cmd|' /C calc'!A0", "-1.2.3", "+", "--1"),
+        *(" =1+1", "\t=1+1", "\r=1+1", "\n-x", "-1.2 =x", "- a headline", "+1e5", "-\u0661"),
+        *("\uff1d1+1", "\uff0b1", "\uff0dx", "\uff20x"),
+    ],
+)
+def test_a_cell_that_begins_as_a_formula_does_is_text_to_a_spreadsheet(text: str) -> None:
+    assert cell(text) == (f"'{text}" if len(text) > 1 else text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-1.2", "+0.64", "-5", "0", "-", "AAPL", "^GSPC", "EURUSD=X", "BRK-B", "a@b", "'=1"]
+)
+def test_numbers_with_a_sign_and_everything_else_stay_as_they_are(text: str) -> None:
+    assert cell(text) == text
+
+
+def test_a_headline_that_is_a_formula_is_none_in_the_rows() -> None:
+    articles = (Headline(title="=HYPERLINK(1)", source="@x", link="https://a.example/", published=None),)
+    [row] = rows_of(NewsReply(articles=articles))
+    assert tab_separated(row).split("\t") == ["'=HYPERLINK(1)", "'@x", "", "https://a.example/"]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *("\x85", "\x9b31m", "\x80", "\x9f", "\x7f", "\u202e", "\u2066", "\u2028", "\u2029", "\u200c", "\ufeff"),
+        *("\xa0", "\U000e0041", "\U0010ffff", "\ue000"),
+    ],
+)
+def test_json_for_a_terminal_has_the_same_value_and_nothing_that_does_not_print(hostile: str) -> None:
+    value = {"title": f"Größe 😀 {hostile} end", hostile: [hostile]}
+    line = safe_json(json.dumps(value, ensure_ascii=False))
+    assert line.isprintable()
+    assert json.loads(line) == value
+    assert "Größe 😀" in line
+
+
+def test_json_that_prints_stays_as_it_is() -> None:
+    line = '{"a":"\\u0085 \\n ü"}'
+    assert safe_json(line) == line

@@ -17,7 +17,7 @@ from stocktrack.accounts.logins import Logins
 from stocktrack.accounts.passwords import Argon2Hasher, HashingPool, PasswordHasher, checked_password
 from stocktrack.accounts.throttle import LoginThrottle
 from stocktrack.clock import Clock
-from stocktrack.errors import CommandError, Reason, StorageError
+from stocktrack.errors import CommandError, LoginError, Reason, StorageError
 from stocktrack.messages import MAX_TOKEN_DAYS, TokenName, Username
 from stocktrack.quotes import shown
 from stocktrack.scopes import Scope
@@ -91,10 +91,14 @@ class Accounts:
                 await self._enrol(name)
                 user = await self._store.user(name)
             if user is not None:
-                return Identity.of(user)
+                return Identity.of(user, is_listed=True)
         may_log_in = user is not None and has_password and not user.is_disabled
         password_hash = user.password_hash if user is not None and may_log_in else None
-        await self._logins.verify(name, password_hash, (password or "").encode("utf-8", "surrogatepass"), address)
+        given = (password or "").encode("utf-8", "surrogatepass")
+        try:
+            await self._logins.verify(name, password_hash, given, address)
+        except CommandError as error:
+            raise LoginError(error, user.name if user is not None else None) from None
         assert user is not None  # noqa: S101 - no password is right for a name without a hash
         return Identity.of(user)
 
@@ -106,7 +110,9 @@ class Accounts:
         now_ms = self._clock.now_ms()
         claims = self._opened_signer().read(token)
         user = await self._store.user(claims.name) if claims is not None else None
+        whose = None
         if claims is not None and user is not None and claims.created_at_ms == user.created_at_ms:
+            whose = user.name
             held = HeldToken(claims.token_id, claims.scope, claims.expires_at_ms, claims.epoch)
             identity = Identity.of(user, held)
             if identity.counts(user, now_ms):
@@ -114,11 +120,12 @@ class Accounts:
                     self._used(claims.token_id, now_ms)
                 return identity
         self._throttle.count_address(address)
-        raise CommandError(
+        error = CommandError(
             Reason.BAD_CREDENTIALS,
             "This token is wrong, has expired or was revoked. Log in with the password; "
             "`stocktrack login` stores a new token.",
         )
+        raise LoginError(error, whose)
 
     async def user(self, name: str) -> UserRow | None:
         """The row of a user at this moment."""
@@ -251,7 +258,7 @@ class Accounts:
             await self._store.note_tokens(used_at_ms, now_ms=self._clock.now_ms())
         except StorageError as error:
             self._used_at_ms = {**used_at_ms, **self._used_at_ms}
-            log.warning("When tokens were used could not be written down.", why=error.message)
+            log.warning("When tokens were used could not be written down.", why=str(error))
 
     def _opened_signer(self) -> "TokenSigner":
         if self._signer is None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from stocktrack.errors import CommandError, Reason
 
@@ -13,6 +13,7 @@ BUSY_RETRY_MS = 2_000
 # Whether the password is right; None where nobody looked at it.
 Answer: TypeAlias = asyncio.Future[bool | None]
 Turn: TypeAlias = Callable[[], Coroutine[Any, Any, bool | None]]
+Place = TypeVar("Place")
 
 
 class HashLine:
@@ -26,7 +27,7 @@ class HashLine:
         self._at_once = at_once
         self._max_waiting = max_waiting
         self._places: OrderedDict[Answer, Turn] = OrderedDict()
-        self._looks: OrderedDict[Answer, Turn] = OrderedDict()
+        self._looks: OrderedDict[Answer, tuple[int, Turn]] = OrderedDict()
         self._running: set[asyncio.Task[None]] = set()
         self._look: asyncio.Task[None] | None = None  # the one of `_running` that was let in out of turn
         self._is_closed = False
@@ -51,14 +52,20 @@ class HashLine:
             )
         return self._join(self._places, turn)
 
-    def join_first(self, turn: Turn) -> Answer:
-        """Take a place before all others but earlier ones of this kind, of which one has its turn at a time."""
-        return self._join(self._looks, turn)
+    def join_first(self, turn: Turn, suspicion: int = 0) -> Answer:
+        """Take a place before all those of `join`; of these, one has its turn at a time.
 
-    def leave(self, answer: Answer) -> None:
-        """Give up a place whose turn has not come."""
-        if self._places.pop(answer, None) or self._looks.pop(answer, None):
+        The least suspicious comes first, and of equal ones the newest: where more come than there is time for, most of
+        those that had to wait long have gone, or are part of what takes the time.
+        """
+        return self._join(self._looks, (suspicion, turn))
+
+    def leave(self, answer: Answer) -> bool:
+        """Give up a place, and say whether that was in time: before its turn had come."""
+        is_in_time = bool(self._places.pop(answer, None) or self._looks.pop(answer, None))
+        if is_in_time:
             answer.cancel()
+        return is_in_time
 
     async def close(self) -> None:
         """Cancel everything, and what comes later at once."""
@@ -70,22 +77,25 @@ class HashLine:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def _join(self, places: OrderedDict[Answer, Turn], turn: Turn) -> Answer:
+    def _join(self, places: OrderedDict[Answer, Place], place: Place) -> Answer:
         answer: Answer = asyncio.get_running_loop().create_future()
         if self._is_closed:
             answer.cancel()
         else:
-            places[answer] = turn
+            places[answer] = place
             self._go_on()
         return answer
 
     def _go_on(self) -> None:
         while len(self._running) < self._at_once:
             is_look = self._look is None and bool(self._looks)
-            places = self._looks if is_look else self._places
-            if not places:
+            if is_look:
+                answer = min(reversed(self._looks), key=lambda each: self._looks[each][0])
+                _, turn = self._looks.pop(answer)
+            elif self._places:
+                answer, turn = self._places.popitem(last=False)
+            else:
                 return
-            answer, turn = places.popitem(last=False)
             if answer.done():
                 continue
             task = asyncio.create_task(self._run(turn, answer), name="password hash")

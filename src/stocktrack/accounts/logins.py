@@ -3,16 +3,18 @@
 A password just found right is remembered for some minutes. Equal tries wait for the first of them: a thousand clients
 that connect at once cost one hash, where the password is right. Wrong ones are hashed one by one and counted.
 
-Who comes with the right password must not pay for the crowd, be that others who wait, or others who failed again and
-again from the same address. So a login in a crowd gets, besides its turn, a look at the password out of turn: once a
-minute for each name, and only where nobody failed with it. This look can only ever let somebody in. Every other answer
-comes in its turn, or, where the address is throttled, after a fixed time: so it does not tell who is a user.
+Who comes with the right password must not pay for the crowd, be that others who wait, others who failed again and again
+from the same address, or others who failed elsewhere with the same name. So a login in a crowd gets, besides its turn,
+a look at the password out of turn, as often as the throttle allows. This look can only ever let somebody in. Every
+other answer comes in its turn, or, where that is refused, after a fixed time: so it does not tell who is a user.
 """
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
 import structlog
 
@@ -29,8 +31,11 @@ log = structlog.get_logger()
 # How long a throttled login waits for the look out of turn: long enough for some twenty hashes.
 LOOK_SECONDS = 3.0
 
+# Done when the password was found right.
+Found: TypeAlias = asyncio.Future[None]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Login:
     """One try to log in: `digest` stands for this password with this hash of this name."""
 
@@ -40,6 +45,7 @@ class Login:
     password: bytes = field(repr=False)
     password_hash: str = field(repr=False)
     digest: bytes = field(repr=False)
+    is_counted: bool = False  # for the address, by a look that said no
 
 
 class Logins:
@@ -62,6 +68,8 @@ class Logins:
         self._remembered = RememberedPasswords(clock)
         # What is waited for in the line, by the digest.
         self._answers: dict[bytes, Answer] = {}
+        # Those of whom one is looked at out of turn, by the digest that all of them try.
+        self._hopes: dict[bytes, set[Found]] = {}
         self._decoy_hash: str | None = None
 
     async def start(self) -> None:
@@ -82,22 +90,33 @@ class Logins:
             raise RuntimeError("start was not awaited")
         compared = password_hash or self._decoy_hash
         digest = self._remembered.digest(name, compared, password)
-        if self._remembered.has(digest):
-            return
-        login = Login(name, address, password_hash is not None, password, compared, digest)
+        if not self._remembered.has(digest):
+            await self._compare(Login(name, address, password_hash is not None, password, compared, digest))
+        self._throttle.welcome(name, address)
+
+    async def _compare(self, login: Login) -> None:
         over_at = self._clock.monotonic() + LOOK_SECONDS
-        look = self._look(login)
+        leave_look = self._look(login)
+        is_hopeful = leave_look is not None or login.digest in self._hopes
+        found: Found = asyncio.get_running_loop().create_future()
+        if is_hopeful:
+            self._hopes.setdefault(login.digest, set()).add(found)
         try:
             await self._in_turn(login)
-        except CommandError:
-            # A password that was wrong in its turn has failed with the name: then that one is to blame as well.
-            if look is None or not self._throttle.blames_only_address(name, address):
+        except CommandError as error:
+            # A password that was wrong in its turn is wrong; one that was refused its turn may be right.
+            if not is_hopeful or error.reason is Reason.BAD_CREDENTIALS:
                 raise
-            if not await self._found(look, over_at - self._clock.monotonic()):
-                raise
+            try:
+                # A no is only told when the time is over: sooner it would tell that there is such a user.
+                await within(self._clock, over_at - self._clock.monotonic(), found)
+            except TimeoutError:
+                raise error from None
         finally:
-            if look is not None:
-                self._line.leave(look)
+            if leave_look is not None:
+                leave_look()
+            if is_hopeful:
+                self._give_up(login.digest, found)
 
     async def hash(self, password: bytes) -> str:
         """The hash of a new password, made in the line like every other; `CommandError` where too many wait."""
@@ -136,42 +155,48 @@ class Logins:
         if self._throttle.wait_seconds(login.name, login.address) > 0:
             return None  # others failed while this one waited
         is_right = await self._is_right(login)
-        if not is_right:
+        if not is_right and login.is_counted:
+            self._throttle.count_name(login.name, login.address)
+        elif not is_right:
             self._throttle.count(login.name, login.address)
         return is_right
 
-    def _look(self, login: Login) -> Answer | None:
-        """A look out of turn where the login is in a crowd and may have one."""
-        is_crowded = self._line.waiting > 0 or self._throttle.blames_only_address(login.name, login.address)
-        if not (is_crowded and self._throttle.may_look(login.name)):
+    def _look(self, login: Login) -> Callable[[], None] | None:
+        """Have a login in a crowd looked at out of turn; returns what ends that, or None where it may have no look."""
+        is_crowded = self._line.waiting > 0 or self._throttle.wait_seconds(login.name, login.address) > 0
+        suspicion = self._throttle.suspicion(login.name, login.address)
+        give_back = self._throttle.take_look(login.name, login.address) if is_crowded else None
+        if give_back is None:
             return None
-        self._throttle.looked(login.name)
-        if not login.is_user:
-            # It costs no hash, however many names are invented, and waits as long as one that is wrong.
-            return asyncio.get_running_loop().create_future()
-        return self._line.join_first(partial(self._look_turn, login))
+        look = self._line.join_first(partial(self._look_turn, login, give_back), suspicion)
 
-    async def _look_turn(self, login: Login) -> bool:
+        def leave() -> None:
+            if self._line.leave(look):
+                give_back()
+
+        return leave
+
+    async def _look_turn(self, login: Login, give_back: Callable[[], None]) -> bool:
         try:
-            is_right = await self._is_right(login)
+            is_right = self._remembered.has(login.digest) or (
+                # A name that nobody has costs no hash, however many are invented.
+                login.is_user and await self._is_right(login)
+            )
         except StorageError:
             return False  # it is said in its turn
         if is_right:
-            self._throttle.looked_right(login.name)
+            give_back()
+        else:
+            login.is_counted = True
+            self._throttle.count_address(login.address)
         return is_right
 
-    async def _found(self, look: Answer, seconds: float) -> bool:
-        """Whether the look says yes in time. A no is only told when the time is over: sooner it would tell a user."""
-
-        async def yes() -> None:
-            if not await look:
-                await asyncio.get_running_loop().create_future()
-
-        try:
-            await within(self._clock, seconds, yes())
-        except TimeoutError:
-            return False
-        return True
+    def _give_up(self, digest: bytes, found: Found) -> None:
+        hopes = self._hopes.get(digest)
+        if hopes is not None:
+            hopes.discard(found)
+            if not hopes:
+                del self._hopes[digest]
 
     async def _is_right(self, login: Login) -> bool:
         """Whether the password is right; then it is remembered, and its hash is kept up to date."""
@@ -179,7 +204,8 @@ class Logins:
             is_right = await self._pool.matches(login.password_hash, login.password)
         except ValueError as error:
             log.error("A stored password could not be compared.", username=login.name, error=str(error))  # noqa: TRY400 - a trace would tell no more
-            raise StorageError("The password could not be compared. Tell the server's operator.") from None
+            what = "The password could not be compared. Tell the server's operator."
+            raise StorageError(what, told=what) from None
         if not (is_right and login.is_user):
             return False
         self._remembered.add(login.digest)
@@ -188,6 +214,9 @@ class Logins:
         waiting = self._answers.get(login.digest)
         if waiting is not None and not waiting.done():
             waiting.set_result(True)  # a look that says yes lets everybody in who waits for this password
+        for found in self._hopes.pop(login.digest, ()):
+            if not found.done():
+                found.set_result(None)
         return True
 
     async def _renew_hash(self, login: Login) -> None:
@@ -195,7 +224,7 @@ class Logins:
         try:
             is_renewed = await self._store.set_password_hash(login.name, password_hash, expected=login.password_hash)
         except StorageError as error:
-            log.warning("A password's hash could not be renewed.", username=login.name, error=error.message)
+            log.warning("A password's hash could not be renewed.", username=login.name, error=str(error))
             return
         if is_renewed:
             self._remembered.add(self._remembered.digest(login.name, password_hash, login.password))

@@ -2,24 +2,32 @@
 
 import math
 from collections import OrderedDict, deque
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 
+from stocktrack.accounts.places import Places
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason
+from stocktrack.system.addresses import address_group
 
 log = structlog.get_logger()
 
 WINDOW_SECONDS = 60.0
-MAX_KEYS = 20_000  # of each sliding minute
+MAX_KEYS = 20_000  # of each window
+# What an address may try with a name that is locked because of others: a password mistyped twice, and then right.
+TRIES_OF_A_PAIR = 3
+PAIR_SECONDS = 600.0
 
 
-class SlidingMinute:
+class SlidingWindow:
     """When something happened last with each key: at most `limit` times of each, and `MAX_KEYS` keys."""
 
-    def __init__(self, clock: Clock, limit: int) -> None:
+    def __init__(self, clock: Clock, limit: int, seconds: float = WINDOW_SECONDS) -> None:
         self._clock = clock
         self._limit = limit
+        self._seconds = seconds
         # The key with which nothing happened for the longest time stands first.
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
@@ -33,35 +41,54 @@ class SlidingMinute:
         while self._is_over(next(iter(self._times.values()))) or len(self._times) > MAX_KEYS:
             self._times.popitem(last=False)
 
+    def take_back(self, key: str) -> None:
+        """What happened last with `key` did not happen."""
+        times = self._times.get(key)
+        if times is not None:
+            times.pop()
+            if not times:
+                del self._times[key]
+
     def remove(self, key: str) -> None:
         """Forget what happened with `key`."""
         self._times.pop(key, None)
+
+    def count(self, key: str) -> int:
+        """How often it happened with `key` within the window, as far as the limit."""
+        since = self._clock.monotonic() - self._seconds
+        return sum(time > since for time in self._times.get(key, ()))
 
     def wait_seconds(self, key: str) -> float:
         """How long until it may happen once more with `key`: 0 below the limit."""
         times = self._times.get(key)
         if times is None or len(times) < self._limit:
             return 0.0
-        return max(0.0, times[0] + WINDOW_SECONDS - self._clock.monotonic())
+        return max(0.0, times[0] + self._seconds - self._clock.monotonic())
 
     def __contains__(self, key: str) -> bool:
         times = self._times.get(key)
         return times is not None and not self._is_over(times)
 
     def _is_over(self, times: deque[float]) -> bool:
-        return times[-1] <= self._clock.monotonic() - WINDOW_SECONDS
+        return times[-1] <= self._clock.monotonic() - self._seconds
 
 
 class LoginThrottle:
     """Counts wrong logins by name and by address, and refuses more of them within a sliding minute.
 
-    It also knows with which names a password was looked at out of turn, which is for each name once a minute.
+    At a place where the user of a name logged in lately, what is wrong with that name is counted apart, so that others
+    elsewhere lock nobody out there. An IPv6 address counts with its /64.
+
+    It also says how often a password may be looked at out of turn: once a minute with a name that nobody fails with,
+    and with any name three times in ten minutes from each address that is not throttled itself.
     """
 
     def __init__(self, clock: Clock, failures_per_minute: int) -> None:
-        self._names = SlidingMinute(clock, failures_per_minute)
-        self._addresses = SlidingMinute(clock, failures_per_minute)
-        self._looks = SlidingMinute(clock, 1)
+        self._names = SlidingWindow(clock, failures_per_minute)
+        self._addresses = SlidingWindow(clock, failures_per_minute)
+        self._looks = SlidingWindow(clock, 1)
+        self._pairs = SlidingWindow(clock, TRIES_OF_A_PAIR, PAIR_SECONDS)
+        self._places = Places(clock)
 
     def check(self, name: str, address: str) -> None:
         """`CommandError` with the time to wait where `name` or `address` failed too often."""
@@ -75,36 +102,58 @@ class LoginThrottle:
 
     def wait_seconds(self, name: str, address: str) -> float:
         """How long `name` and `address` have to wait; 0 where neither failed too often."""
-        return max(self._names.wait_seconds(name), self._addresses.wait_seconds(address))
+        network = address_group(address)
+        return max(self._names.wait_seconds(self._who(name, network)), self._addresses.wait_seconds(network))
 
     def count(self, name: str, address: str) -> None:
         """A login with `name` from `address` was wrong."""
-        self._count(self._names, name, kind="name", address=address)
+        self.count_name(name, address)
+        self._pairs.add(_pair(name, address_group(address)))
         self.count_address(address)
 
+    def count_name(self, name: str, address: str) -> None:
+        """A login with `name` was wrong that was counted for `address` already."""
+        self._count(self._names, self._who(name, address_group(address)), kind="name", address=address)
+
     def count_address(self, address: str) -> None:
-        """A login from `address` was wrong, and nobody knows with what name."""
-        self._count(self._addresses, address, kind="address", address=address)
+        """A login from `address` was wrong that counts for no name."""
+        self._count(self._addresses, address_group(address), kind="address", address=address)
 
-    def blames_only_address(self, name: str, address: str) -> bool:
-        """Whether the address failed too often, and nobody failed with `name` within the minute."""
-        return self._addresses.wait_seconds(address) > 0 and name not in self._names
+    def welcome(self, name: str, address: str) -> None:
+        """The user of this name has logged in from `address`."""
+        self._places.add(name, address_group(address))
 
-    def may_look(self, name: str) -> bool:
-        """Whether nobody failed with `name` within the minute, and it was not looked at out of turn either."""
-        return name not in self._names and name not in self._looks
+    def take_look(self, name: str, address: str) -> Callable[[], None] | None:
+        """One of the looks there are for a password of `name` that comes from `address`; None where there is none.
 
-    def looked(self, name: str) -> None:
-        """A password of `name` is looked at out of turn: not again within the minute, unless it is right."""
-        self._looks.add(name)
+        What is returned gives it back: where the password was right, or was not looked at after all.
+        """
+        network = address_group(address)
+        who, pair = self._who(name, network), _pair(name, network)
+        if who not in self._names and who not in self._looks:
+            self._looks.add(who)
+            return partial(self._looks.remove, who)
+        if self._addresses.wait_seconds(network) or self._pairs.wait_seconds(pair):
+            return None
+        self._pairs.add(pair)
+        return partial(self._pairs.take_back, pair)
 
-    def looked_right(self, name: str) -> None:
-        """What was looked at out of turn was right."""
-        self._looks.remove(name)
+    def suspicion(self, name: str, address: str) -> int:
+        """How much from the address was wrong lately, or is being looked at with the name: the least comes first."""
+        network = address_group(address)
+        return self._addresses.count(network) + self._pairs.count(_pair(name, network))
 
-    def _count(self, failures: SlidingMinute, key: str, *, kind: str, address: str) -> None:
+    def _who(self, name: str, network: str) -> str:
+        """What a wrong login counts for beside the address: the name, or the name at a place of its user."""
+        return _pair(name, network) if self._places.has(name, network) else name
+
+    def _count(self, failures: SlidingWindow, key: str, *, kind: str, address: str) -> None:
         was_full = failures.wait_seconds(key) > 0
         failures.add(key)
         if not was_full and failures.wait_seconds(key) > 0:
             # No name is logged: people type their password into the wrong field.
             log.warning("Too many wrong logins: new ones have to wait.", kind=kind, address=address)
+
+
+def _pair(name: str, network: str) -> str:
+    return f"{name}\0{network}"  # no name holds a NUL

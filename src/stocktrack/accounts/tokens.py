@@ -7,6 +7,7 @@ the id by which it stands in the table of tokens, and ends when it is taken out 
 there was such a table have no id, and are valid all the same.
 """
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -110,7 +111,7 @@ def open_signer(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable
     """The signer of the server whose data is in `folder`, which exists; the secret is made at first use.
 
     `ConfigError` where the secret cannot be read, or is weak while the server listens on a network; a weak one on
-    loopback is told to `warn`.
+    loopback is told to `warn`, and one that others can read is taken away from them there.
     """
     path = folder / SECRET_FILE
     try:
@@ -126,6 +127,9 @@ def open_signer(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable
         if not is_loopback or not secret:
             raise ConfigError(weakness)
         warn(weakness)
+        if stat.S_IMODE(mode) & 0o077:
+            with contextlib.suppress(OSError):
+                path.chmod(0o600)
     return TokenSigner(secret, clock)
 
 

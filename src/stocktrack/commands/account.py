@@ -94,17 +94,18 @@ def tokens(*, as_json: AsJson = False, call: ServerCall) -> None:
     from stocktrack.client.settings import ask_for_credentials
     from stocktrack.client.wire import command_of
     from stocktrack.terminal.run import run_to_exit, write_line
-    from stocktrack.terminal.text import safe
+    from stocktrack.terminal.text import safe, safe_json, tab_separated
 
     async def show(client: "StockTrackClient") -> None:
         if as_json:
             answer = await client.request(command_of("TOKENS"))
-            write_line(answer.line.decode())
+            write_line(safe_json(answer.line.decode()))
             return
         for each in await client.tokens():
             used = "never used" if each.last_used_at is None else f"used {_when(each.last_used_at)}"
             since, until = f"since {_when(each.created_at)}", f"until {_when(each.expires_at)}"
-            write_line("\t".join((safe(each.token_id), safe(each.name) or "-", each.scope, since, until, used)))
+            row = (safe(each.token_id), safe(each.name) or "-", each.scope, since, until, used)
+            write_line(tab_separated(row))
 
     run_to_exit(lambda: _with_client(ask_for_credentials(call.settings()), show, call.timeout))
 

@@ -72,15 +72,16 @@ async def _sessions(client: "StockTrackClient", *, as_json: bool) -> None:
 def _row(info: "SessionInfo") -> str:
     from datetime import UTC, datetime
 
-    from stocktrack.terminal.text import safe
+    from stocktrack.terminal.text import safe, tab_separated
 
     since = datetime.fromtimestamp(info.since / 1000, tz=UTC).astimezone()
     behind = f"{info.behind} bytes behind" if info.behind else "keeps up"
     cells = (
-        *(info.session, safe(info.username) or "-", safe(info.address), info.door, f"since {since:%Y-%m-%d %H:%M:%S}"),
+        *(safe(info.session), safe(info.username) or "-", safe(info.address), safe(info.door)),
+        f"since {since:%Y-%m-%d %H:%M:%S}",
         *(behind, ",".join(map(safe, info.symbols)) or "-"),
     )
-    return "\t".join(cells)
+    return tab_separated(cells)
 
 
 async def _kick(client: "StockTrackClient", session: str | None, username: str | None) -> None:
@@ -91,7 +92,7 @@ async def _kick(client: "StockTrackClient", session: str | None, username: str |
     if session is None:
         say(f"{reply.count} sessions of {safe(username)} were ended.")
         return
-    say(f"Session {reply.session} of {safe(reply.username) or 'nobody'} was ended.")
+    say(f"Session {safe(reply.session)} of {safe(reply.username) or 'nobody'} was ended.")
 
 
 async def _announce(client: "StockTrackClient", text: str) -> None:

@@ -178,18 +178,18 @@ async def _answer(
     )
     from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
     from stocktrack.terminal.run import say, write_line
-    from stocktrack.terminal.text import list_names, nothing_saved
+    from stocktrack.terminal.text import list_names, nothing_saved, safe_json
 
     async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
         try:
             answers = [await client.request(command) for command in commands]
         except CommandFailed as error:
             if as_json:
-                write_line(error.line.decode())
+                write_line(safe_json(error.line.decode()))
             raise
     reply = answers[-1].reply
     if as_json:
-        write_line(answers[-1].line.decode())
+        write_line(safe_json(answers[-1].line.decode()))
     elif isinstance(reply, GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply):
         _print(reply)
     missing: list[Missing] = [each for answer in answers for each in getattr(answer.reply, "missing", ())]

@@ -14,7 +14,7 @@ from stocktrack.system.blocking import BlockingPool
 from stocktrack.terminal.connection_report import ConnectionReport
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
 from stocktrack.terminal.run import is_live_screen, say
-from stocktrack.terminal.text import has_colour, is_screen, price_line, price_row, tab_separated
+from stocktrack.terminal.text import has_colour, is_screen, price_line, price_row, safe_json, tab_separated
 from stocktrack.wire.lines import encode_line
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ async def _as_lines(prices: PriceStream, watch: Watch, *, as_jsonl: bool) -> boo
 
     def line_of(price: Price) -> bytes:
         if as_jsonl:
-            return encode_line(price)
+            return f"{safe_json(encode_line(price).decode().rstrip())}\n".encode()
         text = tab_separated(price_row(price)) if is_plain else price_line(price, colour=colour)
         return f"{text}\n".encode()
 

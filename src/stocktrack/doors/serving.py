@@ -124,7 +124,7 @@ class Clients:
 
     async def _serve(self, client: Client) -> None:
         try:
-            place = await self._sessions.strangers.wait(client.address)
+            place = await self._sessions.place_for(client.address, door=self._door)
             session = self._sessions.open(
                 client.connection,
                 address=client.address,

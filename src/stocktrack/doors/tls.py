@@ -18,7 +18,7 @@ from stocktrack.doors.first_bytes import MAX_FIRST_BYTES, Speech, speech_of
 from stocktrack.doors.reading import SmallReads
 from stocktrack.doors.turns import turns
 from stocktrack.errors import ConfigError
-from stocktrack.system.files import check_readable
+from stocktrack.system.files import check_private_key, check_readable
 
 # More than the largest TLS record, so that a record is read in one piece.
 _READ_BYTES = 65_536
@@ -55,6 +55,7 @@ def server_context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None
         else:
             why = f"they are no certificate and key in PEM format ({error.reason or 'nothing in them could be read'})"
         raise ConfigError(f"tls_cert = {str(cert)!r} with tls_key = {str(key)!r}: {why}.") from None
+    check_private_key("tls_key", key)
     return context
 
 

@@ -30,7 +30,7 @@ def upgrade(config: ConfigFile = None) -> None:
         await store.close()
         return found
 
-    DataFolder(settings.data_dir).make()
+    DataFolder(settings.data_dir, _warn).make()
     # No client is waiting here, and a large table takes its time.
     store = Store(settings.database, busy_timeout_seconds=60)
     found = asyncio.run(bring_up(store))
@@ -38,3 +38,7 @@ def upgrade(config: ConfigFile = None) -> None:
     if found == SCHEMA_REVISION:
         change = "nothing had to be done"
     typer.echo(f"The database {store.label} is at schema {SCHEMA_REVISION}: {change}.", err=True)
+
+
+def _warn(sentence: str) -> None:
+    typer.echo(f"stocktrack: {sentence}", err=True)

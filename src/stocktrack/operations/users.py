@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from stocktrack.errors import CommandError, ConfigError
 from stocktrack.operations.options import ConfigFile
 from stocktrack.scopes import Scope
+from stocktrack.system.acts import ALL_TOKENS, Act
 
 if TYPE_CHECKING:
     from stocktrack.accounts.accounts import Accounts
@@ -42,7 +44,11 @@ def users_add(
 ) -> None:
     """Add a user; the password is asked for without echo."""
     password = _new_password(name, from_stdin=password_stdin)
-    _, database = _with_accounts(config, lambda accounts: accounts.add(name, password, is_admin=admin))
+    _, database = _with_accounts(
+        config,
+        lambda accounts: accounts.add(name, password, is_admin=admin),
+        Note(Act.USER_ADDED, name, {"admin": admin}),
+    )
     _say(f"User {name}{', an administrator,' if admin else ''} was added to {database}.", database)
     _hint_at(password)
 
@@ -67,9 +73,11 @@ def users_list(
         ]
         typer.echo(json.dumps(rows))
         return
+    from stocktrack.terminal.text import cell
+
     for user in users:
         role = ("\tadministrator" if user.is_admin else "") + ("\tdisabled" if user.is_disabled else "")
-        typer.echo(f"{user.name}\t{user.saved_count} saved\tsince {_when(user.created_at_ms)}{role}")
+        typer.echo(f"{cell(user.name)}\t{user.saved_count} saved\tsince {_when(user.created_at_ms)}{role}")
     if not users:
         typer.echo("There are no users yet; add one with: stocktrack users add NAME", err=True)
 
@@ -85,7 +93,9 @@ def users_passwd(
     """Change a user's password: tokens end, and within seconds the sessions that are open."""
     password = _new_password(name, from_stdin=password_stdin)
     _, database = _with_accounts(
-        config, lambda accounts: accounts.change_password(name, password, keep_tokens=keep_tokens)
+        config,
+        lambda accounts: accounts.change_password(name, password, keep_tokens=keep_tokens),
+        Note(Act.PASSWORD_CHANGED, name, {"keep_tokens": keep_tokens}),
     )
     tokens = f"Tokens stay; `stocktrack users revoke {name}` ends them." if keep_tokens else "All tokens have ended."
     _say(f"The password of {name} was changed in {database}. {tokens}", database)
@@ -95,21 +105,25 @@ def users_passwd(
 @users_app.command("remove")
 def users_remove(name: str, config: ConfigFile = None) -> None:
     """Remove a user, the saved stocks and the tokens; sessions that are open end within seconds."""
-    _, database = _with_accounts(config, lambda accounts: accounts.remove(name))
+    _, database = _with_accounts(config, lambda accounts: accounts.remove(name), Note(Act.USER_REMOVED, name))
     _say(f"User {name} was removed from {database}.", database)
 
 
 @users_app.command("disable")
 def users_disable(name: str, config: ConfigFile = None) -> None:
     """Shut a user out, who keeps everything; sessions that are open end within seconds."""
-    _, database = _with_accounts(config, lambda accounts: accounts.set_disabled(name, True))
+    _, database = _with_accounts(
+        config, lambda accounts: accounts.set_disabled(name, True), Note(Act.USER_DISABLED, name)
+    )
     _say(f"{name} was disabled in {database}. `stocktrack users enable {name}` lets in again.", database)
 
 
 @users_app.command("enable")
 def users_enable(name: str, config: ConfigFile = None) -> None:
     """Let a user in again who was disabled, with the same password, tokens and stocks."""
-    _, database = _with_accounts(config, lambda accounts: accounts.set_disabled(name, False))
+    _, database = _with_accounts(
+        config, lambda accounts: accounts.set_disabled(name, False), Note(Act.USER_ENABLED, name)
+    )
     _say(f"{name} may log in again in {database}.", database)
 
 
@@ -125,7 +139,11 @@ def users_token(
     config: ConfigFile = None,
 ) -> None:
     """Print a token that the user's clients log in with instead of a password."""
-    token, database = _with_accounts(config, lambda accounts: accounts.make_token(name, days, name=label, scope=scope))
+    token, database = _with_accounts(
+        config,
+        lambda accounts: accounts.make_token(name, days, name=label, scope=scope),
+        lambda token: Note(Act.TOKEN_MADE, name, {"token_id": token.token_id, "days": days, "scope": scope}),
+    )
     typer.echo(token.text)
     reading = " It is for reading alone." if token.scope is Scope.READ else ""
     _say(
@@ -158,10 +176,12 @@ def users_tokens(
         ]
         typer.echo(json.dumps(rows))
         return
+    from stocktrack.terminal.text import cell
+
     for token in tokens:
         used = "never used" if token.last_used_at_ms is None else f"used {_when(token.last_used_at_ms)}"
         since, until = f"since {_when(token.created_at_ms)}", f"until {_when(token.expires_at_ms)}"
-        typer.echo("\t".join((token.token_id, token.name or "-", token.scope, since, until, used)))
+        typer.echo("\t".join((token.token_id, cell(token.name or "-"), token.scope, since, until, used)))
     if not tokens:
         typer.echo(f"{name} has no tokens that are listed; make one with: stocktrack users token {name}", err=True)
 
@@ -176,10 +196,18 @@ def users_revoke(
 ) -> None:
     """End one token of a user, or all of them and with them every login; what is open ends within seconds."""
     if token_id is not None:
-        _, database = _with_accounts(config, lambda accounts: accounts.revoke_token(name, token_id))
+        _, database = _with_accounts(
+            config,
+            lambda accounts: accounts.revoke_token(name, token_id),
+            Note(Act.TOKENS_REVOKED, name, {"token_id": token_id}),
+        )
         _say(f"The token {token_id} of {name} in {database} was revoked.", database)
         return
-    _, database = _with_accounts(config, lambda accounts: accounts.revoke_tokens(name, end_sessions=True))
+    _, database = _with_accounts(
+        config,
+        lambda accounts: accounts.revoke_tokens(name, end_sessions=True),
+        Note(Act.TOKENS_REVOKED, name, {"token_id": ALL_TOKENS}),
+    )
     _say(f"All tokens of {name} in {database} were revoked. Sessions that are open end within seconds.", database)
 
 
@@ -188,7 +216,8 @@ def users_admin(
     name: str, switch: Annotated[OnOff, typer.Argument(metavar="on|off")], config: ConfigFile = None
 ) -> None:
     """Make a user an administrator, or an ordinary user again; it takes effect at once."""
-    _, database = _with_accounts(config, lambda accounts: accounts.set_admin(name, switch is OnOff.ON))
+    act = Act.ADMIN_GRANTED if switch is OnOff.ON else Act.ADMIN_WITHDRAWN
+    _, database = _with_accounts(config, lambda accounts: accounts.set_admin(name, switch is OnOff.ON), Note(act, name))
     _say(f"{name} is {'now' if switch is OnOff.ON else 'no longer'} an administrator in {database}.", database)
 
 
@@ -236,21 +265,38 @@ def _new_password(name: str, *, from_stdin: bool) -> str:
     return str(typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True, err=True))
 
 
-def _with_accounts(config: Path | None, work: Callable[["Accounts"], Awaitable[Result]]) -> tuple[Result, str]:
-    """Open the accounts of the settings, do `work` with them, close them; its result, and the database's name."""
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a command did, and to which user, as the trail tells it."""
+
+    act: Act
+    user: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+def _with_accounts(
+    config: Path | None,
+    work: Callable[["Accounts"], Awaitable[Result]],
+    note: Note | Callable[[Result], Note] | None = None,
+) -> tuple[Result, str]:
+    """Open the accounts of the settings, do `work` with them, close them; its result, and the database's name.
+
+    What changed something is noted in the data folder, by a note that may be made of the result.
+    """
     import asyncio
 
     from stocktrack.accounts.accounts import Accounts
     from stocktrack.clock import RealClock
     from stocktrack.config import load_settings
     from stocktrack.storage.store import Store
+    from stocktrack.system.change_notes import note_change
     from stocktrack.system.data_folder import DataFolder
     from stocktrack.system.logs import configure_logs
 
     settings = load_settings(config_file=config).settings
     configure_logs(settings.log_format, settings.log_level)
     clock = RealClock()
-    DataFolder(settings.data_dir).make()
+    DataFolder(settings.data_dir, _warn).make()
     store = Store(settings.database)
 
     def open_signer() -> "TokenSigner":
@@ -273,11 +319,19 @@ def _with_accounts(config: Path | None, work: Callable[["Accounts"], Awaitable[R
             await store.close()
 
     try:
-        return asyncio.run(run()), store.label
+        result = asyncio.run(run())
     except CommandError:
         # A user who is not there may be in the database that the server uses.
         _warn_of_other_databases(store.label)
         raise
+    if note is not None:
+        if not isinstance(note, Note):
+            note = note(result)
+        try:
+            note_change(settings.data_dir, note.act, note.user, **note.fields)
+        except ConfigError as error:
+            _warn(str(error))  # what was asked for is done
+    return result, store.label
 
 
 def _warn(sentence: str) -> None:

@@ -3,17 +3,15 @@
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Collection
 
-import structlog
-
 from stocktrack.clock import Clock
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd
 from stocktrack.messages import MAX_REPLY_BYTES, Notice, SessionInfo
 from stocktrack.sessions.contracts import Asker, SessionPage
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.session import Session
+from stocktrack.system.acts import Act
+from stocktrack.system.trail import Trail
 from stocktrack.wire.lines import encode_line
-
-log = structlog.get_logger()
 
 # A page leaves room on its line for what stands around the sessions.
 _PAGE_BYTES = MAX_REPLY_BYTES - 1_024
@@ -24,15 +22,20 @@ _KICKED = SessionEnd(Reason.NOT_PERMITTED, "An administrator ended this session.
 class SessionAdministration:
     """Looks after the sessions that `open_sessions` holds at any moment, in the order in which they came.
 
-    ``walk()`` goes through those that are open, and gives way to others.
+    ``walk()`` goes through those that are open, and gives way to others. What is done, the trail tells.
     """
 
     def __init__(
-        self, open_sessions: Collection[Session], clock: Clock, walk: Callable[[], AsyncGenerator[Session, None]]
+        self,
+        open_sessions: Collection[Session],
+        clock: Clock,
+        walk: Callable[[], AsyncGenerator[Session, None]],
+        trail: Trail,
     ) -> None:
         self._open = open_sessions
         self._clock = clock
         self._walk = walk
+        self._trail = trail
 
     async def page(self, after: str | None) -> SessionPage:
         """The sessions opened after the one named `after`, as many as one reply can carry."""
@@ -59,7 +62,15 @@ class SessionAdministration:
             raise CommandError(Reason.INVALID_COMMAND, f"There is no session {name!r}; SESSIONS lists those there are.")
         if session is by:
             raise CommandError(Reason.INVALID_COMMAND, "This is your own session; LOGOUT ends it.")
-        log.info("session kicked", session=session.name, user=session.username, by=by.username)
+        self._trail.record(
+            Act.SESSION_KICKED,
+            address=by.address,
+            door=by.door,
+            user=session.username,
+            by=by.username,
+            session=session.name,
+            session_address=session.address,
+        )
         session.end(_KICKED)
         return session.username
 
@@ -72,7 +83,9 @@ class SessionAdministration:
                 ended += 1
         if not ended:
             raise CommandError(Reason.INVALID_COMMAND, f"{username!r} has no session here that could be ended.")
-        log.info("sessions kicked", user=username, sessions=ended, by=by.username)
+        self._trail.record(
+            Act.SESSION_KICKED, address=by.address, door=by.door, user=username, by=by.username, count=ended
+        )
         return ended
 
     async def announce(self, text: str, by: Asker) -> int:
@@ -85,7 +98,7 @@ class SessionAdministration:
                 with contextlib.suppress(Exception):
                     session.connection.send(line)
                     told += 1
-        log.info("announcement", text=text, by=by.username, recipients=told)
+        self._trail.record(Act.ANNOUNCED, address=by.address, door=by.door, by=by.username, recipients=told, text=text)
         return told
 
     def _info(self, session: Session) -> SessionInfo:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from stocktrack.accounts.identity import Identity
-from stocktrack.errors import Code, CommandError, Reason, StockTrackError
+from stocktrack.errors import Code, CommandError, LoginError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
     Announce,
@@ -56,11 +56,16 @@ from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.pages import as_missing, behind, first_page
+from stocktrack.system.acts import ALL_TOKENS, Act
+from stocktrack.system.trail import Trail
 
 _REPLY_HEAD_BYTES = 1_024  # what stands around the articles, the command's id included
 
 Asked = TypeVar("Asked", bound=Command)
 Answered = TypeVar("Answered", bound=Reply)
+
+# The words of the trail, which stay as they are.
+_FAILED_LOGINS = {Reason.BAD_CREDENTIALS: "wrong", Reason.LOGIN_THROTTLED: "throttled"}
 
 ANSWERS: dict[type[Command], Callable[[Asker, Any], Awaitable[Reply]]] = {}
 
@@ -97,12 +102,15 @@ async def auth(session: Asker, command: Auth) -> AuthReply:
     try:
         identity = await _verified(session, command)
     except CommandError as error:
+        tell_failure(session.services.trail, error, address=session.address, door=session.door)
         if error.reason is Reason.BAD_CREDENTIALS and session.count_wrong_login():
             raise CommandError(error.reason, f"{error.message} It was the third: the session ends.") from None
         raise
     symbols = await session.services.lists.saved(identity.name)
     session.log_in(identity)
     token = identity.token
+    by = "token" if token is not None else "allowlist" if identity.is_listed else "password"
+    _record(session, Act.LOGIN, by=by)
     return AuthReply(
         id=command.id,
         message=f"Welcome {identity.name}! Login successful.",
@@ -111,6 +119,20 @@ async def auth(session: Asker, command: Auth) -> AuthReply:
         token_id=token.token_id if token is not None else None,
         scope=token.scope if token is not None else None,
         expires_at=token.expires_at_ms if token is not None else None,
+    )
+
+
+def tell_failure(trail: Trail, error: CommandError, *, address: str, door: str) -> None:
+    """Have the trail tell of a login that failed; not of a command that was none."""
+    if error.reason in _FAILED_LOGINS:
+        user = error.username if isinstance(error, LoginError) else None
+        trail.login_failed(_FAILED_LOGINS[error.reason], address=address, door=door, user=user)
+
+
+def _record(session: Asker, act: Act, **fields: Any) -> None:
+    """Have the trail tell what the user of a session did."""
+    session.services.trail.record(
+        act, address=session.address, door=session.door, user=session.user, **fields, session=session.name
     )
 
 
@@ -134,6 +156,8 @@ async def token(session: Asker, command: Token) -> TokenReply:
     made = await session.services.authenticator.make_token(
         session.user, command.days, name=command.name, scope=command.scope, identity=session.login
     )
+    # Not its name, which the user made up: the list of tokens has it.
+    _record(session, Act.TOKEN_MADE, by=session.user, token_id=made.token_id, days=command.days, scope=made.scope.value)
     return TokenReply(
         id=command.id,
         username=session.user,
@@ -171,6 +195,7 @@ async def revoke(session: Asker, command: Revoke) -> RevokeReply:
         revoked = [command.token_id]
     else:
         revoked = sorted(await session.services.authenticator.revoke_tokens(session.user))
+    _record(session, Act.TOKENS_REVOKED, by=session.user, token_id=command.token_id or ALL_TOKENS)
     await session.services.look_at(session.user, session)
     return RevokeReply(id=command.id, revoked=tuple(revoked))
 
@@ -178,11 +203,16 @@ async def revoke(session: Asker, command: Revoke) -> RevokeReply:
 @answers(ChangePassword)
 async def change_password(session: Asker, command: ChangePassword) -> ChangePasswordReply:
     """Change the user's own password; the session goes on, and all others end."""
-    session.renew(
-        await session.services.authenticator.change_own_password(
+    try:
+        identity = await session.services.authenticator.change_own_password(
             session.login, command.password, command.new_password, session.address
         )
-    )
+    except CommandError as error:
+        # A wrong old password is a guess, as at a login: the session may be another's by now.
+        tell_failure(session.services.trail, error, address=session.address, door=session.door)
+        raise
+    session.renew(identity)
+    _record(session, Act.PASSWORD_CHANGED, by=session.user)
     await session.services.look_at(session.user, session)
     message = "The password was changed; all other sessions and all tokens have ended."
     return ChangePasswordReply(id=command.id, message=message)

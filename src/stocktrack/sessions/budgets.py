@@ -1,10 +1,10 @@
 """How many requests to the market's sources each user may cause, over all doors and sessions."""
 
-import ipaddress
 from collections import OrderedDict
 
 from stocktrack.clock import Clock
 from stocktrack.sessions.bucket import Bucket
+from stocktrack.system.addresses import address_group
 
 
 class Budgets:
@@ -35,12 +35,4 @@ class Budgets:
 
 def whose_budget(username: str | None, address: str) -> str:
     """By what somebody's budget is known: the user, or for a guest the address, of which an IPv6 host has 2^64."""
-    if username is not None:
-        return f"user {username}"
-    try:
-        host = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return f"address {address}"
-    if host.version == 6 and host.ipv4_mapped is None:
-        return f"address {ipaddress.ip_network((int(host), 64), strict=False)}"
-    return f"address {getattr(host, 'ipv4_mapped', None) or host}"
+    return f"user {username}" if username is not None else f"address {address_group(address)}"

@@ -16,6 +16,7 @@ from stocktrack.sessions.budgets import Budgets
 from stocktrack.sessions.life import SessionState
 from stocktrack.storage.store import TokenRow, UserRow
 from stocktrack.subscriptions import Subscription
+from stocktrack.system.trail import Trail
 
 
 class Authenticator(Protocol):
@@ -163,6 +164,7 @@ class Services:
     administration: Administration
     budgets: Budgets
     admit_guest: Callable[["Asker"], None]
+    trail: Trail
     # Told the type of each command and the seconds that its answer took.
     observe: Callable[[str, float], None] = lambda _type, _seconds: None
 
@@ -173,6 +175,7 @@ class Asker(Protocol):
     services: Services
     name: str
     address: str
+    door: str
     identity: Identity | None
     state: SessionState
     subscription: Subscription

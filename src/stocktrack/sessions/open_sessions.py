@@ -28,9 +28,10 @@ from stocktrack.sessions.budgets import Budgets
 from stocktrack.sessions.contracts import Asker, Authenticator, Services, SessionRules, WatchLists
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.session import Session
-from stocktrack.sessions.strangers import RETRY_AFTER_MS, Place, Strangers
+from stocktrack.sessions.strangers import Place, Strangers, TooManyError
 from stocktrack.system.addresses import address_group
 from stocktrack.system.supervised import Supervisor
+from stocktrack.system.trail import Trail
 from stocktrack.wire.connection import Connection
 
 log = structlog.get_logger()
@@ -75,7 +76,9 @@ class Sessions:
         feed: Feed,
         board: Board,
         clock: Clock,
+        trail: Trail | None = None,
     ) -> None:
+        self.trail = trail or Trail(clock)
         self._limits = limits
         self._rules = rules
         self._clock = clock
@@ -91,9 +94,10 @@ class Sessions:
             Metronome(clock),
             self._admit,
             self.look_at,
-            SessionAdministration(self._open.keys(), clock, self.walk),
+            SessionAdministration(self._open.keys(), clock, self.walk, self.trail),
             Budgets(clock),
             self._admit_guest,
+            self.trail,
         )
         self._numbers = itertools.count(1)
         self.strangers = Strangers(lambda: self._limits.strangers)
@@ -182,6 +186,14 @@ class Sessions:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def place_for(self, address: str, *, door: str) -> Place:
+        """A place among the strangers, as soon as there is one; `SessionEnd` as in `Strangers.wait`."""
+        try:
+            return await self.strangers.wait(address)
+        except SessionEnd as why:
+            self._tell_refused(why, address=address, door=door)
+            raise
+
     def open(
         self,
         connection: Connection,
@@ -198,11 +210,12 @@ class Sessions:
         """
         try:
             self._check_room(address, own=0 if place is None else 1)
-        except SessionEnd:
+            place = place or self.strangers.enter(address)
+        except SessionEnd as why:
             if place is not None:
                 place.leave()
+            self._tell_refused(why, address=address, door=door)
             raise
-        place = place or self.strangers.enter(address)
         session = Session(
             self._services,
             connection,
@@ -223,12 +236,16 @@ class Sessions:
             # It was accepted in the moment in which the listening socket was closed.
             raise self._closing
         key = address_group(address)
-        for count, most, whose in (
-            (self._held - own, self._limits.max_sessions, "this server"),
-            (self._by_address[key], self._limits.max_sessions_per_address, f"address {key}"),
+        for count, most, limit, whose in (
+            (self._held - own, self._limits.max_sessions, "server", "this server"),
+            (self._by_address[key], self._limits.max_sessions_per_address, "address", f"address {key}"),
         ):
             if most and count >= most:
-                raise _too_many(f"The limit of {most} sessions of {whose} is reached.")
+                raise TooManyError(limit, f"The limit of {most} sessions of {whose} is reached.")
+
+    def _tell_refused(self, why: SessionEnd, *, address: str, door: str) -> None:
+        if isinstance(why, TooManyError):
+            self.trail.refused(why.reason, address=address, door=door, limit=why.limit)
 
     def close_session(self, session: Session) -> None:
         """Forget a session whose client is gone."""
@@ -288,6 +305,9 @@ class Sessions:
     def _admit(self, session: Asker, username: str) -> None:
         most = self._limits.max_sessions_per_user
         if most and self._by_user[username] >= most:
+            self.trail.refused(
+                Reason.SESSION_LIMIT, address=session.address, door=session.door, limit="user", user=username
+            )
             raise CommandError(
                 Reason.SESSION_LIMIT, f"{username} has {most} sessions already, the most allowed.", retry_after_ms=5000
             )
@@ -296,12 +316,19 @@ class Sessions:
 
     def _admit_guest(self, session: Asker) -> None:
         key = address_group(session.address)
-        for count, limit, whose in (
-            (len(self._guests), self._limits.max_guests, "are here"),
-            (self._guests_by_address[key], self._limits.max_guests_per_address, f"are here from {key}"),
+        for count, most, limit, whose in (
+            (len(self._guests), self._limits.max_guests, "guests", "are here"),
+            (
+                self._guests_by_address[key],
+                self._limits.max_guests_per_address,
+                "guests_per_address",
+                f"are here from {key}",
+            ),
         ):
-            if limit and count >= limit:
-                raise _too_many(f"{limit} guests {whose}, the most allowed; log in, or try again later.")
+            if most and count >= most:
+                why = TooManyError(limit, f"{most} guests {whose}, the most allowed; log in, or try again later.")
+                self._tell_refused(why, address=session.address, door=session.door)
+                raise why
         if isinstance(session, Session) and self._leave_strangers(session):
             self._guests[session] = self._clock.monotonic()
             self._guests_by_address[key] += 1
@@ -310,7 +337,7 @@ class Sessions:
         try:
             await self._lists.forget(username, symbols)
         except StockTrackError as error:
-            log.warning("unknown symbols stay in a saved list", user=username, symbols=symbols, why=error.message)
+            log.warning("unknown symbols stay in a saved list", user=username, symbols=symbols, why=str(error))
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -333,6 +360,7 @@ class Sessions:
             )
             await self._clock.sleep(min(1.0, shortest / 4))
             await self.check_deadlines()
+            self.trail.settle()
 
     async def _watch_logins(self) -> None:
         was_told = False
@@ -343,7 +371,7 @@ class Sessions:
                 was_told = False
             except StorageError as error:
                 if not was_told:
-                    log.warning("whether the logins still count cannot be seen", why=error.message)
+                    log.warning("whether the logins still count cannot be seen", why=str(error))
                 was_told = True
 
     async def check_logins(self) -> None:
@@ -373,7 +401,7 @@ class Sessions:
             # Who has become another one meanwhile may be so by what this row does not know yet.
             if session.identity is identity and (why := identity.why_ended(user, now_ms)) is not None:
                 try:
-                    session.end(SessionEnd(Reason.NOT_AUTHENTICATED, why))
+                    session.end_with_login(why)
                 except Exception as error:
                     self._end_failed(session, error)
             if place % SESSIONS_IN_A_ROW == 0:
@@ -447,10 +475,6 @@ class Sessions:
         session.end(why)
         # It would have to read to see the notice; waiting for that would hold its buffers for ever.
         session.connection.abort()
-
-
-def _too_many(message: str) -> SessionEnd:
-    return SessionEnd(Reason.SESSION_LIMIT, message, retry_after_ms=RETRY_AFTER_MS)
 
 
 def _count_down(counter: Counter[str], key: str) -> None:

@@ -8,17 +8,21 @@ from typing import assert_never
 
 import structlog
 
-from stocktrack.accounts.identity import Identity
+from stocktrack.accounts.identity import Identity, LoginEnd
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd, StockTrackError, StorageError
 from stocktrack.market.events import Event, FeedEvent
 from stocktrack.messages import (
     COMMANDS,
     Command,
+    Failure,
+    GetReply,
     Heartbeat,
     Hello,
     Limits,
+    MyStocksReply,
     Notice,
     Reply,
+    SubscribeReply,
     Who,
 )
 from stocktrack.scopes import Scope
@@ -134,6 +138,7 @@ class Session:
                 self._auth_began = began
             reply = await ANSWERS[type(command)](self, command)
         except StockTrackError as error:
+            self.services.trail.failed(error)
             reply = failure(error, command, error.missing if isinstance(error, AllMissingError) else None)
         except Exception:
             log.exception("a command failed unexpectedly", session=self.name, command=command.type)
@@ -146,6 +151,8 @@ class Session:
         if command.type == "AUTH":
             self._kept_waiting_seconds += seconds
         self.services.observe(command.type, seconds)
+        if _is_over_budget(reply):
+            self._tell_refused("upstream")
         return reply if self._farewell is None else failure(self._farewell, command)
 
     def seconds_until_turn(self, message_bytes: int) -> float:
@@ -171,6 +178,7 @@ class Session:
         rules, now = self.services.rules, self.services.clock.monotonic()
         wait_seconds = self._commands.take(1, per_second=rules.commands_per_second, burst=rules.command_burst, now=now)
         if wait_seconds > 0:
+            self._tell_refused("commands")
             raise CommandError(
                 Reason.RATE_LIMITED,
                 f"More than {rules.commands_per_second:g} commands a second; this one was not run.",
@@ -340,6 +348,12 @@ class Session:
         self.connection.send(farewell(why))
         self.connection.end()
 
+    def end_with_login(self, why: LoginEnd) -> None:
+        """End the session from outside, because its login counts no longer."""
+        if self.is_open:
+            self._tell_login_ended(why)
+            self.end(SessionEnd(Reason.NOT_AUTHENTICATED, why.sentence))
+
     def heartbeat(self) -> None:
         """Show a quiet client that the server is there."""
         self.connection.send(encode_line(Heartbeat(timestamp=self.services.clock.now_ms())))
@@ -402,9 +416,10 @@ class Session:
             return
         # A session of REST, whose commands run side by side, may have become another one meanwhile: that one stays.
         if self.is_open and self.identity is identity:
+            self._tell_login_ended(why)
             self._end(Reason.NOT_AUTHENTICATED)
-            self._following = farewell(SessionEnd(Reason.NOT_AUTHENTICATED, why))
-        raise CommandError(Reason.NOT_AUTHENTICATED, why)
+            self._following = farewell(SessionEnd(Reason.NOT_AUTHENTICATED, why.sentence))
+        raise CommandError(Reason.NOT_AUTHENTICATED, why.sentence)
 
     def _refusal(self, command: Command) -> CommandError:
         if not self.is_open:
@@ -414,6 +429,16 @@ class Session:
                 Reason.ALREADY_AUTHENTICATED, f"This session is logged in as {self.username}; LOGOUT and connect again."
             )
         return CommandError(Reason.NOT_AUTHENTICATED, f"{command.type} needs a login: send AUTH first.")
+
+    def _tell_login_ended(self, why: LoginEnd) -> None:
+        self.services.trail.session_ended(
+            why, address=self.address, door=self.door, user=self.username, session=self.name
+        )
+
+    def _tell_refused(self, limit: str) -> None:
+        self.services.trail.refused(
+            Reason.RATE_LIMITED, address=self.address, door=self.door, limit=limit, user=self.username
+        )
 
     def _full_of_bytes(self) -> Bucket:
         return Bucket(BURST_LINES * self.max_line_bytes, self.services.clock.monotonic())
@@ -427,6 +452,14 @@ class Session:
     def _move(self, step: Step, why: str = "") -> None:
         self.state = TRANSITIONS[self.state, step]
         log.debug("session", session=self.name, user=self.username, state=self.state.value, why=str(why) or step.value)
+
+
+def _is_over_budget(reply: Reply) -> bool:
+    """Whether the sources were not asked for some of it, because the user has no request left."""
+    if isinstance(reply, Failure) and reply.reason is Reason.RATE_LIMITED:
+        return True
+    missing = reply.missing if isinstance(reply, Failure | GetReply | SubscribeReply | MyStocksReply) else None
+    return any(each.reason is Reason.RATE_LIMITED for each in missing or ())
 
 
 def last_word(why: SessionEnd) -> Notice:

@@ -20,6 +20,14 @@ RETRY_AFTER_MS = 5_000
 StrangerLimits = Callable[[], tuple[int, int]]
 
 
+class TooManyError(SessionEnd):
+    """A session is refused for a limit of how many there may be, which the trail calls `limit`."""
+
+    def __init__(self, limit: str, message: str) -> None:
+        super().__init__(Reason.SESSION_LIMIT, message, retry_after_ms=RETRY_AFTER_MS)
+        self.limit = limit
+
+
 class Place:
     """One stranger's place, until `leave`."""
 
@@ -59,16 +67,17 @@ class Strangers:
         """A place; `SessionEnd` where all are taken."""
         key = address_group(address)
         most, most_of_address = self._limits()
-        for count, limit, whose in (
-            (self._count, most, "clients that have not logged in"),
-            (self._by_address[key], most_of_address, f"clients of {key} that have not logged in"),
+        for count, most_of_these, limit, whose in (
+            (self._count, most, "unauthenticated", "clients that have not logged in"),
+            (
+                self._by_address[key],
+                most_of_address,
+                "unauthenticated_per_address",
+                f"clients of {key} that have not logged in",
+            ),
         ):
-            if count >= limit:
-                raise SessionEnd(
-                    Reason.SESSION_LIMIT,
-                    f"The limit of {limit} sessions of {whose} is reached.",
-                    retry_after_ms=RETRY_AFTER_MS,
-                )
+            if count >= most_of_these:
+                raise TooManyError(limit, f"The limit of {most_of_these} sessions of {whose} is reached.")
         return self._enter(key)
 
     async def wait(self, address: str) -> Place:

@@ -38,6 +38,9 @@ class Database(ABC):
     upgrades_at_start: ClassVar[bool]
     # What a call may raise: SQLAlchemy's errors, and what the driver raises past it.
     errors: ClassVar[tuple[type[Exception], ...]]
+    # Of what `_what_happened` may say, what clients may be told as it is. Of anything else they are told what stands
+    # before the first colon: behind it is what a driver said, which may name a file or a machine.
+    sentences: ClassVar[frozenset[str]]
 
     def __init__(self, label: str, *, read_connections: int, busy_timeout_seconds: float) -> None:
         self.label = label  # as an error names the database: never with a password
@@ -124,7 +127,7 @@ class Database(ABC):
 
     @abstractmethod
     def _what_happened(self, error: Exception) -> str:
-        """The rest of a sentence that begins with the database's name, and what to do."""
+        """The rest of a sentence that begins with the database's name, and what to do; see `sentences`."""
 
     @abstractmethod
     def _may_pass(self, error: Exception) -> bool:
@@ -219,18 +222,18 @@ class Database(ABC):
     # --- errors ----------------------------------------------------------------------------------------------------
 
     def _plain(self, error: Exception) -> StorageError:
-        plain = StorageError(f"The database {self.label} {self._what_happened(error)}")
+        what = self._what_happened(error)
+        told = what if what in self.sentences else what.partition(": ")[0].rstrip(".") + "."
+        plain = StorageError(f"The database {self.label} {what}", told=f"The database {told}")
         plain.__cause__ = error
         return plain
 
     def _closed(self) -> StorageError:
-        return StorageError(f"The database {self.label} is closed.")
+        return StorageError(f"The database {self.label} is closed.", told="The database is closed.")
 
     def _stuck(self) -> StorageError:
-        return StorageError(
-            f"The database {self.label} does not answer; a change may have been made or not. See that its disk or its "
-            "server works."
-        )
+        what = "does not answer; a change may have been made or not. See that its disk or its server works."
+        return StorageError(f"The database {self.label} {what}", told=f"The database {what}")
 
     # --- the schema ------------------------------------------------------------------------------------------------
 

@@ -144,3 +144,4 @@ _WHAT_HAPPENED = {
     "XX001": _DAMAGED,
     "XX002": _DAMAGED,
 }
+PostgresDatabase.sentences = frozenset(_WHAT_HAPPENED.values())

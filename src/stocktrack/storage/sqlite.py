@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -18,6 +19,8 @@ from sqlalchemy.pool import NullPool, PoolProxiedConnection, QueuePool
 from stocktrack.errors import ConfigError, StorageError
 from stocktrack.storage.database import Database, Outcome
 from stocktrack.system.blocking import BlockingPool
+
+log = structlog.get_logger()
 
 _BUSY_POLL_SECONDS = 0.1  # how long SQLite waits for a lock by itself, in a way that nothing can end
 _DISCONNECT_SECONDS = 0.5
@@ -226,6 +229,9 @@ def _keep_from_others(path: Path) -> None:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode) and mode & 0o077:
             path.chmod(0o600)
+            log.warning(
+                "Others could read the database, and can no longer.", path=str(path), mode=f"{mode & 0o777:04o}"
+            )
 
 
 _WHAT_HAPPENED = {
@@ -243,3 +249,4 @@ _WHAT_HAPPENED = {
     ),
     sqlite3.SQLITE_IOERR: "could not be read or written: the disk reported an error. See the system's log.",
 }
+SqliteDatabase.sentences = frozenset(_WHAT_HAPPENED.values())

@@ -64,11 +64,12 @@ def is_loopback(address: str) -> bool:
 
 @functools.lru_cache(maxsize=4_096)
 def address_group(address: str) -> str:
-    """Whom limits by address take for one: an IPv4 address, also mapped into IPv6, and the /64 of an IPv6 address.
+    """Whom an address stands for where something is counted: itself, or of an IPv6 address its /64.
 
-    A home or a rented server has a whole /64 of addresses (RFC 6177), so that a limit for one of them would be none.
+    A home or a rented server has a whole /64 of addresses (RFC 6177), so that a limit for one of them would be none. An
+    IPv4 address mapped into IPv6 counts as what it is, and what is no address stays as it is.
     """
-    plain = plain_address(address)
+    plain = plain_address(address.partition("%")[0])
     if plain is None or ":" not in plain:
         return plain or address
     return f"{ipaddress.IPv6Address(int(ipaddress.IPv6Address(plain)) >> 64 << 64)}/64"

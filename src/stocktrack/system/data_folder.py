@@ -2,12 +2,17 @@
 
 import fcntl
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from stocktrack.errors import ConfigError
 from stocktrack.system.setting_sources import ENV_FILE, setting_sources
+
+LOCK_FILE = "server.lock"
+# By any of these a folder is known as one of ours.
+_OURS = frozenset({LOCK_FILE, "stocktrack.db", "token.secret", "changes.log", "tokens", "client_history"})
 
 
 def find_data_folder(
@@ -43,14 +48,18 @@ def as_folder(value: Any) -> Path:
 
 
 class DataFolder:
-    """The folder of the setting `data_dir`. `lock` claims it for this process until `unlock` or its end."""
+    """The folder of the setting `data_dir`. `lock` claims it for this process until `unlock` or its end.
 
-    def __init__(self, path: Path) -> None:
+    `warn` is told a sentence where others could read the folder, and can no longer.
+    """
+
+    def __init__(self, path: Path, warn: Callable[[str], object]) -> None:
         self.path = path
+        self._warn = warn
         self._lock_file: int | None = None
 
     def make(self) -> None:
-        """Make the folder with mode 0700; `ConfigError` where that fails."""
+        """Make the folder with mode 0700, or take the rights of others away; `ConfigError` where that fails."""
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -58,11 +67,28 @@ class DataFolder:
                 f"data_dir = {str(self.path)!r} cannot be made: {error.strerror}. "
                 "Choose another with STOCKTRACK_DATA_DIR."
             ) from None
+        self._keep_from_others()
+
+    def _keep_from_others(self) -> None:
+        mode = stat.S_IMODE(self.path.stat().st_mode)
+        if not mode & 0o077:
+            return
+        what = f"data_dir = {str(self.path)!r} can be used by others (mode {mode:04o})"
+        another = f"give StockTrack a folder of its own, such as STOCKTRACK_DATA_DIR={self.path / 'stocktrack'}"
+        names = {entry.name for entry in self.path.iterdir()}
+        if names and names.isdisjoint(_OURS):
+            # A home, or /tmp: what else is in there may be meant for others.
+            raise ConfigError(f"{what}, and holds other things: {another}, or change that with: chmod 700 {self.path}")
+        try:
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise ConfigError(f"{what}, and that cannot be changed: {error.strerror}; {another}.") from None
+        self._warn(f"{what}: it was changed to 0700. What others may have read in it is theirs to know.")
 
     def lock(self) -> None:
         """Claim the folder; `ConfigError` names the process that has it."""
         self.make()
-        path = self.path / "server.lock"
+        path = self.path / LOCK_FILE
         try:
             # Not truncated at opening: the file holds the other server's process id while that one has the lock.
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -74,6 +74,24 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def check_private_key(name: str, path: Path) -> None:
+    """`ConfigError` where others can read the private key that the setting `name` names.
+
+    The rule is PostgreSQL's: one of this user is for this user alone; one of root may be readable by a group, as
+    Debian's `ssl-cert` is.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return  # who reads it says what is wrong
+    mode = stat.S_IMODE(found.st_mode)
+    if stat.S_ISREG(found.st_mode) and mode & (0o037 if found.st_uid == 0 else 0o077):
+        raise ConfigError(
+            f"{name} = {str(path)!r} can be used by others (mode {mode:04o}). Change that with: chmod 600 {path}; "
+            "and where others had a chance to read it, get a new key and certificate."
+        )
+
+
 def check_readable(name: str, path: Path) -> None:
     """`ConfigError` that names the file where it cannot be read; OpenSSL's own error does not say which one it is."""
     try:

@@ -84,10 +84,13 @@ def _printable(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
 
 
 def _traceback(out: TextIO, error: structlog.typing.ExcInfo) -> None:
-    """A plain one: rich's shows the values of local variables, and one of them may be a password."""
+    """A plain one: rich's shows the values of local variables, and one of them may be a password.
+
+    Each of its lines is set in, so that what an error says of itself never looks like a line of the log.
+    """
     text = io.StringIO()
     structlog.dev.plain_traceback(text, error)
-    out.write("\n".join(map(_escaped, text.getvalue().split("\n"))))
+    out.write("".join(f"\n  {_escaped(line)}" for line in text.getvalue().strip("\n").split("\n")))
 
 
 def _escaped(text: str) -> str:

@@ -4,6 +4,7 @@ What comes from outside is stripped of control, escape and bidi characters again
 """
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -29,6 +30,9 @@ MAX_TEXT_CHARS = 2_000
 PRICE_LINE_CELLS = 66  # the width of a full PRICE line, with the market's state
 _MOST_SKEW_MS = 60_000  # clocks that differ by less say the same
 _BARS = "▁▂▃▄▅▆▇█"
+# Spreadsheets of the East take the wide ones as well.
+_FORMULA_BEGINS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _ANSI = {"up": "32", "down": "31", "dim": "2", "bold": "1", "warning": "33"}
 
 
@@ -233,4 +237,27 @@ def safe_link(link: str | None) -> str:
 
 def tab_separated(row: Iterable[str]) -> str:
     """One line of a table for programs. No field holds a tab or a line's end: `safe` has made spaces of them."""
-    return "\t".join(row)
+    return "\t".join(map(cell, row))
+
+
+def cell(text: str) -> str:
+    """The text of a field that no spreadsheet takes for a formula: before one stands an apostrophe, as people write it.
+
+    A number stays one, with a sign too: https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    begin = text.lstrip()
+    is_formula = len(begin) > 1 and begin[0] in _FORMULA_BEGINS and not _NUMBER.fullmatch(text)
+    return f"'{text}" if is_formula else text
+
+
+def safe_json(line: str) -> str:
+    """JSON of the same value with nothing for a terminal to obey: what does not print is written as its escape."""
+    if line.isprintable():
+        return line
+    # Such a character stands only within strings: a line of the protocol has no white space around its values.
+    return "".join(char if char.isprintable() else _json_escape(char) for char in line)
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")  # beyond the first plane JSON writes two
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

@@ -60,6 +60,7 @@ class Health:
         except TimeoutError:
             reasons.append(f"The database did not answer within {STORAGE_SECONDS:g} s.")
         except StockTrackError as error:
+            self._sessions.trail.failed(error)
             reasons.append(error.message)
         sources = [up for up in self._feed.routes.upstreams if isinstance(up.provider, QuoteSource | StreamSource)]
         down = [up for up in sources if up.is_blocked or {Capability.QUOTES, Capability.STREAM} & set(up.failing)]

@@ -356,8 +356,9 @@ async def _on_refused(_: Request, error: Exception) -> Response:
     return _problem(error.failure)
 
 
-async def _on_error(_: Request, error: Exception) -> Response:
+async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StockTrackError)  # noqa: S101 - it is registered for these alone
+    _sessions(request).trail.failed(error)
     return _problem(failure(error))
 
 

@@ -13,12 +13,15 @@ from stocktrack.clock import Clock
 from stocktrack.errors import CommandError
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply, join_pages, next_page_after
 from stocktrack.scopes import Scope
+from stocktrack.sessions.answers import tell_failure
 from stocktrack.sessions.contracts import Authenticator, WatchLists
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
+from stocktrack.system.trail import Trail
 from stocktrack.wire.lines import command_of, failure
 
 IDLE_SECONDS = 60.0
+_DOOR = "rest"
 
 # A user's id and when that user was added, since a name can be given to another person; and the scope.
 Key: TypeAlias = tuple[int, int, Scope]
@@ -120,12 +123,21 @@ class RestSessions:
         self._opening: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._sweep: asyncio.TimerHandle | None = None
 
+    @property
+    def trail(self) -> Trail:
+        """Where failures are told."""
+        return self._sessions.trail
+
     async def of_token(self, token: str, address: str, *, is_forwarded: bool) -> RestSession:
         """The session of the user whose token it is, read anew each time so that a revoked one is refused.
 
         `StockTrackError` or `RefusedError` where there is none to be had.
         """
-        identity = await self._authenticator.verify_token(token, address)
+        try:
+            identity = await self._authenticator.verify_token(token, address)
+        except CommandError as error:
+            tell_failure(self.trail, error, address=address, door=_DOOR)
+            raise
         key = (identity.user_id, identity.created_at_ms, identity.scope)
         opening = self._opening.setdefault(key, asyncio.Lock())
         async with opening:
@@ -154,7 +166,7 @@ class RestSessions:
     def open(self, address: str, on_end: Callable[[], None], *, is_forwarded: bool) -> RestSession:
         """A session that has not logged in; `SessionEnd` where there are too many."""
         connection = _NoPushes(self._clock, on_end)
-        session = self._sessions.open(connection, address=address, door="rest", is_forwarded=is_forwarded)
+        session = self._sessions.open(connection, address=address, door=_DOOR, is_forwarded=is_forwarded)
         return RestSession(session, self._lists, self._clock.monotonic())
 
     def close_session(self, session: RestSession) -> None:

@@ -252,7 +252,7 @@ class SocketIo:
         """A handshake: it needs a place among the strangers."""
         address = str((scope.get("client") or ("unknown",))[0])
         try:
-            place = await self._sessions.strangers.wait(address)
+            place = await self._sessions.place_for(address, door="socketio")
         except SessionEnd as why:
             await _refuse(scope, send, HTTPStatus.TOO_MANY_REQUESTS, why.message)
             return
