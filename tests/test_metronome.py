@@ -5,6 +5,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from fakes import NOW_MS
+from stocktrack import metronome as metronome_module
 from stocktrack.clock import ManualClock, settle
 from stocktrack.metronome import BEAT_SECONDS, Metronome
 
@@ -131,3 +132,29 @@ async def test_close_ends_the_task_and_wakes_nobody(clock: CountingClock, metron
     metronome.close()
     await clock.advance(5)
     assert (sleeper.woken_at, tasks()) == ([], [])
+
+
+class BrokenClock(CountingClock):
+    """A clock whose sleep fails once."""
+
+    is_broken = True
+
+    async def sleep(self, seconds: float) -> None:
+        if self.is_broken:
+            self.is_broken = False
+            raise RuntimeError("cannot sleep")
+        await super().sleep(seconds)
+
+
+async def test_a_failure_is_logged_and_told_and_nobody_sleeps_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metronome_module, "RESTART_SECONDS", 0.0)
+    clock, told = BrokenClock(NOW_MS), []
+    metronome = Metronome(clock, lambda: told.append("failed"))
+    sleeper = Recorder(clock)
+    with capture_logs() as logs:
+        metronome.wake_at(1.0, sleeper)
+        await clock.advance(1)
+    assert sleeper.woken_at == [1.0]
+    assert told == ["failed"]
+    assert [entry["log_level"] for entry in logs] == ["error"]
+    metronome.close()

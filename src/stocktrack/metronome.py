@@ -6,6 +6,7 @@ On a grid of 50 ms a push comes at most 25 ms early or late, and a thousand of t
 
 import asyncio
 import heapq
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -17,6 +18,8 @@ log = structlog.get_logger()
 BEAT_SECONDS = 0.05
 # After so many wake-ups in a row the loop takes a turn for others.
 _IN_A_ROW = 500
+# How long it rests, in real time, after a failure.
+RESTART_SECONDS = 1.0
 
 
 class Sleeper(Protocol):
@@ -28,10 +31,14 @@ class Sleeper(Protocol):
 
 
 class Metronome:
-    """Wakes sleepers at the beat that is nearest to their time. Its task runs while somebody waits; `close` ends it."""
+    """Wakes sleepers at the beat that is nearest to their time. Its task runs while somebody waits; `close` ends it.
 
-    def __init__(self, clock: Clock) -> None:
+    `on_failure` is called where it failed by a mistake of ours; it goes on a second later.
+    """
+
+    def __init__(self, clock: Clock, on_failure: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
+        self._on_failure = on_failure
         self._sleepers: dict[int, dict[Sleeper, None]] = {}  # by the number of the beat
         self._beats: list[int] = []  # the same numbers, as a heap
         self._next = 0  # the beat that the task waits for, while there is a task
@@ -66,20 +73,29 @@ class Metronome:
         if self._task is not None:
             self._task.cancel()
         self._next = self._beats[0]
-        self._task = asyncio.create_task(self._beat(), name="metronome")
+        self._task = asyncio.create_task(self._run(), name="metronome")
+
+    async def _run(self) -> None:
+        while self._beats:
+            try:
+                await self._beat()
+            except Exception:
+                # All timed pushes hang on this task.
+                log.exception("the metronome failed unexpectedly and goes on")
+                self._on_failure()
+                await asyncio.sleep(RESTART_SECONDS)
+        self._task = None
 
     async def _beat(self) -> None:
-        while self._beats:
-            self._next = self._beats[0]
-            await self._clock.sleep(self._next * BEAT_SECONDS - self._clock.monotonic())
-            # The one that was waited for is still the first: for an earlier one this task is begun anew.
-            sleepers = self._sleepers.pop(heapq.heappop(self._beats))
-            for number, sleeper in enumerate(sleepers, start=1):
-                try:
-                    sleeper.wake()
-                except Exception:
-                    # Whoever can't be woken may not keep the others asleep.
-                    log.exception("waking a push failed unexpectedly")
-                if number % _IN_A_ROW == 0:
-                    await asyncio.sleep(0)
-        self._task = None
+        self._next = self._beats[0]
+        await self._clock.sleep(self._next * BEAT_SECONDS - self._clock.monotonic())
+        # The one that was waited for is still the first: for an earlier one this task is begun anew.
+        sleepers = self._sleepers.pop(heapq.heappop(self._beats))
+        for number, sleeper in enumerate(sleepers, start=1):
+            try:
+                sleeper.wake()
+            except Exception:
+                # Whoever can't be woken may not keep the others asleep.
+                log.exception("waking a push failed unexpectedly")
+            if number % _IN_A_ROW == 0:
+                await asyncio.sleep(0)

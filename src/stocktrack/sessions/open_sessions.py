@@ -84,6 +84,9 @@ class Sessions:
         self._clock = clock
         self._lists = lists
         self._open: dict[Session, None] = {}
+        # The tasks that run for ever; its counts have those of the sessions that were ended by a mistake of ours, too.
+        self.supervisor = Supervisor(clock)
+        self.supervisor.failures.update({"session": 0, "metronome": 0})
         self._services = Services(
             rules,
             authenticator,
@@ -91,7 +94,7 @@ class Sessions:
             feed,
             board,
             clock,
-            Metronome(clock),
+            Metronome(clock, lambda: self.supervisor.note("metronome")),
             self._admit,
             self.look_at,
             SessionAdministration(self._open.keys(), clock, self.walk, self.trail),
@@ -112,9 +115,6 @@ class Sessions:
         self._tasks: set[asyncio.Task[None]] = set()
         self._events: asyncio.Queue[FeedEvent] = asyncio.Queue()
         self._closing: SessionEnd | None = None
-        # The tasks that run for ever; its counts have those of the sessions that were ended by a mistake of ours, too.
-        self.supervisor = Supervisor(clock)
-        self.supervisor.failures["session"] = 0
 
     def __len__(self) -> int:
         return len(self._open)
