@@ -6,9 +6,9 @@ It starts a server on the simulated market, and `redis-server`, where that is in
 subscribers, as many symbols, as long prices. Both are measured in one run, one after the other, since times do not hold
 from machine to machine. `--interval 0` is as prices change, once a second. It prints for each
 
-    cpu       microseconds of the server's processor time for each price delivered
-    memory    kilobytes that the server grew by for each session
-    late      how far pushes were from the moment at which they were due, the worst one of each session (timed pushes)
+- cpu: microseconds of the server's processor time for each price delivered
+- memory: kilobytes that the server grew by for each session
+- late: how far pushes were from the moment at which they were due, the worst one of each session (timed pushes)
 """
 
 import argparse

@@ -4,12 +4,12 @@
 
 Each kind has a server of its own, with the limits that let so many in, and the default time for a login:
 
-    password    one user with a password; the first SUBSCRIBE saves the symbols, and all others find them saved
-    unsaved     the same with "save": false
-    token       one user with a token
-    lists       one user with a token and nineteen lists; each client saves one symbol that nobody else does
-    users       as many users as clients, each with a token, and each saves the twenty symbols
-    alone       one client after the other, logged in and saving something new each time: what one waits for
+- password: one user with a password; the first SUBSCRIBE saves the symbols, and all others find them saved
+- unsaved: the same with "save": false
+- token: one user with a token
+- lists: one user with a token and nineteen lists; each client saves one symbol that nobody else does
+- users: as many users as clients, each with a token, and each saves the twenty symbols
+- alone: one client after the other, logged in and saving something new each time: what one waits for
 
 A client is done when its SUBSCRIBE is answered. Printed are the seconds until all are done, the server's own processor
 time, and all answers by code. The seconds need a second processor that is free for the clients; the processor's time

@@ -37,6 +37,10 @@ need nginx nginx-light /usr/sbin
 need haproxy haproxy /usr/sbin
 need caddy caddy
 
+# What bans addresses by our log, as the page for operators shows; and what bench/fanout.py compares with.
+need fail2ban-regex fail2ban
+need redis-server redis-server
+
 # Two network namespaces in `make faults`, and the counting client of bench/web_fanout.py.
 need ip iproute2
 need gcc gcc
