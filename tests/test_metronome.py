@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from fakes import NOW_MS
 from stocktrack import metronome as metronome_module
 from stocktrack.clock import ManualClock, settle
-from stocktrack.metronome import BEAT_SECONDS, Metronome
+from stocktrack.metronome import BEATS_A_SECOND, Metronome
 
 
 class Recorder:
@@ -63,14 +63,24 @@ async def test_a_sleeper_is_woken_at_the_nearest_beat(
     assert sleeper.woken_at == [woken_at]
 
 
-async def test_a_time_that_is_over_is_the_next_beat_and_never_now(clock: CountingClock, metronome: Metronome) -> None:
+async def test_a_time_that_is_over_is_soon_and_never_at_once(clock: CountingClock, metronome: Metronome) -> None:
     await clock.advance(7.01)
     sleeper = Recorder(clock)
     metronome.wake_at(3.0, sleeper)
-    await settle()
     assert sleeper.woken_at == []
-    await clock.advance(BEAT_SECONDS)
-    assert sleeper.woken_at == [7.05]
+    await settle()
+    assert sleeper.woken_at == [7.01]
+    assert metronome.now == 7.01
+
+
+async def test_beats_are_fifty_milliseconds_apart(clock: CountingClock, metronome: Metronome) -> None:
+    sleepers = [Recorder(clock) for _ in range(100)]
+    for number, sleeper in enumerate(sleepers):
+        metronome.wake_at(1.0 + number * 0.01, sleeper)
+    await clock.advance(3)
+    moments = sorted({sleeper.woken_at[0] for sleeper in sleepers})
+    assert moments == [round(1.0 + number / BEATS_A_SECOND, 6) for number in range(len(moments))]
+    assert clock.sleeps == len(moments)
 
 
 async def test_all_within_a_beat_share_one_wake_up(clock: CountingClock, metronome: Metronome) -> None:

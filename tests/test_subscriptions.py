@@ -304,19 +304,19 @@ async def test_a_client_that_is_behind_gets_the_newest_price_once_when_it_reads_
     assert (merged["price"], merged["seq"]) == (104.0, 5)
 
 
-async def test_pushes_missed_by_a_slow_client_are_made_up_for_by_one(desk: Desk) -> None:
+async def test_pushes_missed_by_a_slow_client_are_made_up_for_by_one_and_it_keeps_its_moments(desk: Desk) -> None:
     desk.add("AAPL", interval=5.0)
     desk.connection.stop_reading()
     await desk.clock.advance(5)
     desk.connection.messages()
     desk.put("AAPL", 101.0)
-    await desk.clock.advance(22)
+    await desk.clock.advance(22)  # to 27
     desk.connection.read_again()
     await settle()
     assert desk.pushed() == [("AAPL", 101.0)]
-    await desk.clock.advance(4)
+    await desk.clock.advance(2.9)
     assert desk.pushed() == []
-    await desk.clock.advance(1)
+    await desk.clock.advance(0.1)
     assert desk.pushed() == [("AAPL", 101.0)]
 
 

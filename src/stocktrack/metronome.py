@@ -15,7 +15,7 @@ from stocktrack.clock import Clock
 
 log = structlog.get_logger()
 
-BEAT_SECONDS = 0.05
+BEATS_A_SECOND = 20
 # After so many wake-ups in a row the loop takes a turn for others.
 _IN_A_ROW = 500
 # How long it rests, in real time, after a failure.
@@ -39,14 +39,15 @@ class Metronome:
     def __init__(self, clock: Clock, on_failure: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
         self._on_failure = on_failure
+        self.now = clock.monotonic()  # of the last beat: whoever was woken by it need not ask the clock
         self._sleepers: dict[int, dict[Sleeper, None]] = {}  # by the number of the beat
         self._beats: list[int] = []  # the same numbers, as a heap
         self._next = 0  # the beat that the task waits for, while there is a task
         self._task: asyncio.Task[None] | None = None
 
     def wake_at(self, at: float, sleeper: Sleeper) -> int:
-        """Wake `sleeper` at the beat nearest to monotonic time `at`, and never at once; returns the beat's number."""
-        beat = max(round(at / BEAT_SECONDS), int(self._clock.monotonic() / BEAT_SECONDS) + 1)
+        """Wake `sleeper` at the beat nearest to monotonic time `at`, soon where that is over; returns its number."""
+        beat = round(at * BEATS_A_SECOND)
         sleepers = self._sleepers.get(beat)
         if sleepers is None:
             sleepers = self._sleepers[beat] = {}
@@ -88,7 +89,8 @@ class Metronome:
 
     async def _beat(self) -> None:
         self._next = self._beats[0]
-        await self._clock.sleep(self._next * BEAT_SECONDS - self._clock.monotonic())
+        await self._clock.sleep(self._next / BEATS_A_SECOND - self._clock.monotonic())
+        self.now = self._clock.monotonic()
         # The one that was waited for is still the first: for an earlier one this task is begun anew.
         sleepers = self._sleepers.pop(heapq.heappop(self._beats))
         for number, sleeper in enumerate(sleepers, start=1):

@@ -3,8 +3,8 @@
 import asyncio
 import functools
 import ssl
-from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import cast
 
 import structlog
 
@@ -74,7 +74,7 @@ class TcpConnection:
             self.sent_bytes += len(data)
             self.last_sent_at = self._clock.monotonic()
 
-    def drain(self) -> Coroutine[Any, Any, None]:
+    def drain(self) -> Awaitable[None]:
         """Wait while the client has not taken enough."""
         return self._stream.drain()
 

@@ -116,43 +116,39 @@ class Subscription:
             self._task.cancel()
             self._task = None
         if self._task is None and symbols:
-            self._task = asyncio.create_task(self._push(), name=f"{self._name} push")
-
-    async def _push(self) -> None:
-        # A client that went away ends the push quietly: the door's read loop notices it and closes the session.
-        with contextlib.suppress(OSError):
-            if self.interval_seconds == 0:
-                await self._push_changes()
-            else:
-                await self._push_all(self.interval_seconds)
+            interval_seconds = self.interval_seconds
+            # A client that went away ends the push quietly: the door's read loop notices it and closes the session.
+            push = self._push_all(interval_seconds) if interval_seconds else self._push_changes()
+            self._task = asyncio.create_task(push, name=f"{self._name} push")
 
     async def _push_changes(self) -> None:
-        while self._basket is not None:
-            if self._basket.revision <= self._sent:
-                self._waiter = asyncio.get_running_loop().create_future()
-                await self._waiter
-                continue
-            lines = self._basket.push(self._sent)
-            self._board.merged_pushes += max(0, self._basket.updates - self._updates - 1)
-            self._updates = self._basket.updates
-            self._sent = self._board.revision
-            self._connection.send(lines)
-            await self._connection.drain()
-
-    async def _push_all(self, interval_seconds: float) -> None:
-        clock, loop = self._clock, asyncio.get_running_loop()
-        due = clock.monotonic() + interval_seconds
-        while self._basket is not None:
-            if due > clock.monotonic():
-                self._beat = self._metronome.wake_at(due, self)
-                self._waiter = loop.create_future()
-                await self._waiter
-                # Where the whole server stood still, what was missed is left out, and the session keeps its moment:
-                # all at the same moment would be late together from then on.
-                due += max(0.0, (clock.monotonic() - due) // interval_seconds * interval_seconds)
-            self._sent = self._board.revision
-            if lines := self._basket.push():
+        with contextlib.suppress(OSError):
+            while self._basket is not None:
+                if self._basket.revision <= self._sent:
+                    self._waiter = asyncio.get_running_loop().create_future()
+                    await self._waiter
+                    continue
+                lines = self._basket.push(self._sent)
+                self._board.merged_pushes += max(0, self._basket.updates - self._updates - 1)
+                self._updates = self._basket.updates
+                self._sent = self._board.revision
                 self._connection.send(lines)
                 await self._connection.drain()
-            # After a wait for a slow client one push is due at once, not all that were missed meanwhile.
-            due = max(due + interval_seconds, clock.monotonic())
+
+    async def _push_all(self, interval_seconds: float) -> None:
+        metronome, future = self._metronome, asyncio.get_running_loop().create_future
+        due = self._clock.monotonic() + interval_seconds
+        with contextlib.suppress(OSError):
+            while self._basket is not None:
+                self._beat = metronome.wake_at(due, self)
+                self._waiter = future()
+                await self._waiter
+                # Where the client took nothing for a while, or the whole server stood still, this is the one push for
+                # all that were missed. The session keeps its moments: else all would be late together from then on.
+                if (late := metronome.now - due) >= interval_seconds:
+                    due += late // interval_seconds * interval_seconds
+                self._sent = self._board.revision
+                if lines := self._basket.push():
+                    self._connection.send(lines)
+                    await self._connection.drain()
+                due += interval_seconds

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from fakes import LIMITS, House, MemoryConnection, a_house, read_lines
-from live_server import until
+from fakes import LIMITS, RULES, House, MemoryConnection, a_house, read_lines
+from live_server import PATIENCE_SECONDS, until
 from stocktrack.clock import settle
 from stocktrack.doors.serving import Clients
 from stocktrack.doors.turns import TURNS_AT_ONCE
@@ -104,13 +104,27 @@ async def test_many_clients_that_pipeline_take_turns_with_everybody_else() -> No
 
 async def test_a_flood_of_empty_lines_takes_turns_as_well() -> None:
     async with a_door() as (house, clients):
-        client = MemoryClient(house, [b"\n"] * 1_000)
-        clients.take(client)
+        count = RULES.command_burst  # more than those wait for their time
+        for _ in range(10):
+            clients.take(MemoryClient(house, [b"\n"] * count))
         turns_of_the_loop = 0
-        while clients.tasks:
-            await asyncio.sleep(0)
-            turns_of_the_loop += 1
-        assert turns_of_the_loop >= 1_000 / (2 * TURNS_AT_ONCE)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while clients.tasks:
+                await asyncio.sleep(0)
+                turns_of_the_loop += 1
+        assert turns_of_the_loop >= 10 * count / (2 * TURNS_AT_ONCE)
+
+
+async def test_more_lines_than_the_limit_wait_for_their_time_and_none_is_lost() -> None:
+    async with a_door() as (house, clients):
+        client = MemoryClient(house, [PING] * (RULES.command_burst + 3))
+        clients.take(client)
+        await until(lambda: client.answered == RULES.command_burst)
+        for answered in range(3):
+            await settle()
+            assert client.answered == RULES.command_burst + answered
+            await house.clock.advance(1 / RULES.commands_per_second)
+        assert client.answered == RULES.command_burst + 3
 
 
 async def test_who_comes_when_its_address_has_no_place_left_is_greeted_as_soon_as_there_is_one() -> None:

@@ -6,12 +6,22 @@ nothing more is read from the socket.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 # How much is read from a socket at once. All streams share the piece: its bytes are copied before the next read.
 PIECE_BYTES = 16_384
 _piece = memoryview(bytearray(PIECE_BYTES))
+
+
+class _Nothing:
+    """What is to be awaited where there is nothing to wait for: it is so after most pushes, and costs no coroutine."""
+
+    def __await__(self) -> Any:
+        return iter(())
+
+
+_NOTHING = _Nothing()
 
 
 class LineTooLong(Exception):  # noqa: N818 - it is the line that is too long
@@ -114,8 +124,11 @@ class LineStream(asyncio.BufferedProtocol):
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    async def drain(self) -> None:
-        """Return when the client has taken enough for more to be sent; `OSError` when it is gone."""
+    def drain(self) -> Awaitable[None]:
+        """Wait until the client has taken enough for more to be sent; `OSError` when it is gone."""
+        return _NOTHING if self._drained is None and not self._is_lost else self._drain()
+
+    async def _drain(self) -> None:
         if self._drained is not None:
             await asyncio.shield(self._drained)
         if self._is_lost:

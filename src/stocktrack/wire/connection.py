@@ -1,5 +1,6 @@
 """What a session needs of the wire under it: the border between deciding and moving bytes."""
 
+from collections.abc import Awaitable
 from typing import Protocol
 
 
@@ -20,8 +21,8 @@ class Connection(Protocol):
         """Hand over whole lines; never waits, and says nothing when the client is gone."""
         ...
 
-    async def drain(self) -> None:
-        """Return when the client has taken enough for more to be sent; `OSError` when it is gone."""
+    def drain(self) -> Awaitable[None]:
+        """Wait until the client has taken enough for more to be sent; `OSError` when it is gone."""
         ...
 
     def unsent_bytes(self) -> int:
