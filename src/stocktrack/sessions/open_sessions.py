@@ -29,6 +29,7 @@ from stocktrack.sessions.contracts import Asker, Authenticator, Services, Sessio
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.session import Session
 from stocktrack.sessions.strangers import Place, Strangers, TooManyError
+from stocktrack.storage.store import UserRow
 from stocktrack.system.addresses import address_group
 from stocktrack.system.supervised import Supervisor
 from stocktrack.system.trail import Trail
@@ -112,6 +113,8 @@ class Sessions:
         self._by_door: Counter[str] = Counter()
         # Sessions with bytes that wait to be taken: how many they had taken when they last took any, and when that was.
         self._behind: dict[Session, tuple[int, float]] = {}
+        self._seen: dict[str, UserRow | None] = {}  # the users' rows as they were at the last look at the logins
+        self._logged_in: set[Asker] = set()  # since then
         self._tasks: set[asyncio.Task[None]] = set()
         self._events: asyncio.Queue[FeedEvent] = asyncio.Queue()
         self._closing: SessionEnd | None = None
@@ -157,10 +160,17 @@ class Sessions:
 
         One that ends meanwhile is left out, and one that is opened meanwhile is not among them.
         """
-        for place, session in enumerate(tuple(self._open), start=1):
-            if session.is_open:
-                yield session
-            if place % SESSIONS_IN_A_ROW == 0:
+        async for batch in self._batches():
+            for session in batch:
+                if session.is_open:
+                    yield session
+
+    async def _batches(self) -> AsyncGenerator[Sequence[Session], None]:
+        """The sessions that there are now, so many at a time as are looked at in a row; some may have ended."""
+        sessions = tuple(self._open)
+        for start in range(0, len(sessions), SESSIONS_IN_A_ROW):
+            yield sessions[start : start + SESSIONS_IN_A_ROW]
+            if start + SESSIONS_IN_A_ROW <= len(sessions):
                 await asyncio.sleep(0)
 
     def observe_commands(self, observe: Callable[[str, float], None]) -> None:
@@ -254,6 +264,7 @@ class Sessions:
         session.closed()
         del self._open[session]
         self._behind.pop(session, None)
+        self._logged_in.discard(session)
         self._by_door[session.door] -= 1
         _count_down(self._by_address, address_group(session.address))
         if not self._leave_strangers(session):
@@ -313,6 +324,7 @@ class Sessions:
             )
         if isinstance(session, Session) and self._leave_strangers(session):
             self._by_user[username] += 1
+            self._logged_in.add(session)
 
     def _admit_guest(self, session: Asker) -> None:
         key = address_group(session.address)
@@ -376,10 +388,31 @@ class Sessions:
 
     async def check_logins(self) -> None:
         """End the sessions whose login counts no longer; each user is read once. `StorageError` as in `Store`."""
-        for place, (username, logins) in enumerate((await self._by_login()).items(), start=1):
-            await self._end_outdated(username, logins)
+        rows: dict[str, UserRow | None] = {}
+        for place, username in enumerate(tuple(self._by_user), start=1):
+            rows[username] = await self._services.authenticator.user(username)
             if place % SESSIONS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
+        # Where a row is what it was at the last look, only a token's time can have ended a login, but for the new ones:
+        # they may have read the row before it was changed.
+        seen, new = self._seen, frozenset(self._logged_in)
+        changed = {username for username, row in rows.items() if username not in seen or seen[username] != row}
+        now_ms = self._clock.now_ms()
+        ended: dict[str, list[tuple[Session, Identity]]] = {}
+        async for batch in self._batches():
+            for session in batch:
+                identity = session.identity
+                if identity is None:
+                    continue
+                if identity.token is None and identity.name not in changed and session not in new:
+                    continue
+                if identity.name in rows and not identity.counts(rows[identity.name], now_ms) and session.is_open:
+                    ended.setdefault(identity.name, []).append((session, identity))
+        for username, logins in ended.items():
+            # By a row that is read now: who logged in, or changed the password, after the rows were read is right.
+            await self._end_outdated(username, logins)
+        self._seen = rows
+        self._logged_in -= new
 
     async def look_at(self, username: str, spared: Asker) -> None:
         """End the sessions of one user whose login counts no longer, but not the one that is spared."""
@@ -409,11 +442,14 @@ class Sessions:
 
     async def check_deadlines(self) -> None:
         """End what is over its time or pushes no more by a mistake of ours; send heartbeats where it was quiet."""
-        async for session in self.walk():
-            try:
-                self._check(session, self._clock.monotonic())
-            except Exception as error:
-                self._end_failed(session, error)
+        async for batch in self._batches():
+            now = self._clock.monotonic()
+            for session in batch:
+                try:
+                    if session.is_open:
+                        self._check(session, now)
+                except Exception as error:
+                    self._end_failed(session, error)
 
     def _check(self, session: Session, now: float) -> None:
         if session.state is SessionState.GREETED and session.login_seconds(now) >= self._limits.auth_timeout_seconds:
@@ -459,7 +495,8 @@ class Sessions:
     def _is_slow(self, session: Session, now: float) -> bool:
         unsent = session.connection.unsent_bytes()
         if unsent == 0:
-            self._behind.pop(session, None)
+            if self._behind:
+                self._behind.pop(session, None)
             return False
         taken = session.connection.sent_bytes - unsent
         last_taken, since = self._behind.get(session, (-1, now))
