@@ -159,17 +159,19 @@ function address() {
 
 /** End the token and the session; without a connection one is made for that, once. */
 async function leave(opened, held, id) {
+  let last = opened;
   try {
-    if (!opened && held?.token) {
-      opened = await Wire.open(address());
-      id = (await opened.ask("AUTH", { token: held.token })).token_id;
+    let token = id;
+    if (!last && held?.token) {
+      last = await Wire.open(address());
+      token = (await last.ask("AUTH", { token: held.token })).token_id;
     }
-    if (id) await opened?.ask("REVOKE", { token_id: id }).catch(() => {});
-    await opened?.ask("LOGOUT");
+    if (token) await last?.ask("REVOKE", { token_id: token }).catch(() => {});
+    await last?.ask("LOGOUT");
   } catch {
     // The server can't be told: the token ends with its days, or by the person from elsewhere.
   } finally {
-    opened?.close();
+    last?.close();
   }
 }
 
