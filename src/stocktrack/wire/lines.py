@@ -133,9 +133,7 @@ def parse_object(line: bytes) -> dict[str, Any]:
     if text.startswith("\ufeff"):
         _malformed("The line begins with a byte order mark; send UTF-8 without one.")
     try:
-        value = json.loads(
-            text, object_pairs_hook=_object_of_pairs, parse_constant=_no_constant, parse_float=_finite, parse_int=_int
-        )
+        value = _decode(text)
         if "\\u" in text:
             # An escaped half of a surrogate pair parses, but no line of UTF-8 can ever repeat it.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -187,6 +185,12 @@ def _int(text: str) -> int:
     if len(text) > _MAX_INT_CHARS:
         _malformed(f"A number is too long: at most {_MAX_INT_CHARS} digits are taken.")
     return int(text)
+
+
+# One decoder for all lines: `json.loads` would make one for each.
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object_of_pairs, parse_constant=_no_constant, parse_float=_finite, parse_int=_int
+).decode
 
 
 def _readable_id(value: Any) -> Id | None:
