@@ -4,11 +4,14 @@ The models' lines, headings and schema are held together by `test_protocol_page.
 """
 
 import inspect
+import re
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 import typer
 
+import stocktrack
 from stocktrack.cli import app
 from stocktrack.client import StockTrackClient
 from stocktrack.messages import COMMANDS
@@ -108,3 +111,13 @@ def test_a_command_has_a_word_of_the_interactive_client(kind: str) -> None:
 @pytest.mark.parametrize("names", [CLIENT_METHODS, REST_OPERATIONS, SHELL_COMMANDS, TYPED_WORDS])
 def test_no_list_here_speaks_of_a_command_that_is_gone(names: dict[str, str | None]) -> None:
     assert set(names) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_command_has_its_row_in_the_readme_with_its_fields(kind: str) -> None:
+    readme = (Path(stocktrack.__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| {kind} \|.*\|(.*)\|$", readme, re.MULTILINE)
+    assert row is not None, f"{kind} has no row in the README's table of commands."
+    named = set(re.findall(r"`(\w+)`", row[1]))
+    fields = set(COMMANDS[kind].command.model_fields) - {"type", "id"}
+    assert fields <= named, f"{kind}: the README does not name {fields - named}."
