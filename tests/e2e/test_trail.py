@@ -198,19 +198,16 @@ async def test_the_trail_tells_of_logins_tokens_administrators_and_what_the_comm
         "user_removed",
     ]
     here = {"address": "127.0.0.1", "door": "tcp"}
-    for line, fields in zip(
-        acts[2:9],
-        (
-            {"user": "ann", "by": "token", **here},
-            {"user": "root", "by": "password", **here},
-            {"user": "root", "days": 3, **here},
-            {"user": "ann", "by": "root", "session": session, **here},
-            {"by": "root", "text": "Lunch.", "recipients": 1, **here},
-            {"user": "root", "by": "password", **here},
-            {"user": "root", "why": "session_limit", "limit": "user", **here},
-        ),
-        strict=True,
-    ):
+    expected: list[dict[str, Any]] = [
+        {"user": "ann", "by": "token", **here},
+        {"user": "root", "by": "password", **here},
+        {"user": "root", "days": 3, **here},
+        {"user": "ann", "by": "root", "session": session, **here},
+        {"by": "root", "text": "Lunch.", "recipients": 1, **here},
+        {"user": "root", "by": "password", **here},
+        {"user": "root", "why": "session_limit", "limit": "user", **here},
+    ]
+    for line, fields in zip(acts[2:9], expected, strict=True):
         assert line.items() >= fields.items(), line
     assert token not in server.text
     noted = [json.loads(line) for line in (tmp_path / "data/stocktrack/changes.log").read_text().splitlines()]
