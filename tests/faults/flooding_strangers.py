@@ -28,8 +28,8 @@ def longest_line(max_bytes: int) -> bytes:
     return json.dumps({"type": "GET", "symbols": symbols}, separators=(",", ":")).encode() + b"\n"
 
 
-async def flood(port: int, line: bytes) -> None:
-    """Send `line` without end; when the server closes, connect again."""
+async def flood(port: int, line: bytes, under_way: asyncio.Event) -> None:
+    """Send `line` without end; when the server closes, connect again. `under_way` is set once it takes no more."""
     while True:
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -37,7 +37,10 @@ async def flood(port: int, line: bytes) -> None:
             try:
                 while not reading.done():
                     writer.write(line)
+                    if writer.transport.get_write_buffer_size() > 0:
+                        under_way.set()
                     await asyncio.wait([asyncio.ensure_future(writer.drain()), reading], return_when="FIRST_COMPLETED")
+                under_way.set()
             finally:
                 reading.cancel()
                 writer.transport.abort()
@@ -75,8 +78,9 @@ async def main() -> int:
         async with server_process(home, "--provider", "simulated", **SETTINGS) as server:
             before = [await honest_login(server.host, server.port) for _ in range(options.logins)]
             line = longest_line(options.line_bytes or 4_096)
-            strangers = [asyncio.create_task(flood(server.port, line)) for _ in range(options.strangers)]
-            await asyncio.sleep(1)
+            under_way = [asyncio.Event() for _ in range(options.strangers)]
+            strangers = [asyncio.create_task(flood(server.port, line, event)) for event in under_way]
+            await asyncio.gather(*(event.wait() for event in under_way))
             during = [await honest_login(server.host, server.port) for _ in range(options.logins)]
             for stranger in strangers:
                 stranger.cancel()

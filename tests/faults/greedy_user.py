@@ -103,8 +103,6 @@ async def ask_for_random_companies(client: RawClient, answers: Counter[str]) -> 
     while True:
         reply = await patiently(client, {"type": "INFO", "symbol": some_symbols(1)[0]})
         answers[reply.get("reason", "ok")] += 1
-        if reply["code"] == 429:
-            await asyncio.sleep(0.05)  # as fast as it can would only be a test of the commands' own limit
 
 
 async def ask_politely(client: RawClient, waits: list[float], yahoo: YahooStub) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +16,6 @@ from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.storage.database import MOST_CHANGES_AT_ONCE
 from stocktrack.storage.store import Store
 from stores import HASH, add, opened
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An address of each kind of database; every test that asks for it runs on both."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'stocktrack.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    address = server.url(await server.new_database())
-    store = Store(address)
-    await store.upgrade()
-    await store.close()
-    return address
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
-    async with opened(url) as store:
-        yield store
 
 
 def engines_of(store: Store) -> tuple[Engine, Engine]:

@@ -37,9 +37,7 @@ def login(
     from stocktrack.terminal.run import run_to_exit
 
     def begin() -> Coroutine[Any, Any, int]:
-        settings = call.settings()
-        if password_stdin:
-            settings = replace(settings, password=sys.stdin.readline().rstrip("\r\n"))
+        settings = _with_password(call.settings(), from_stdin=password_stdin)
         return _login(ask_for_password(settings), days, call.timeout)
 
     run_to_exit(begin)
@@ -145,11 +143,9 @@ def password(
     from stocktrack.terminal.run import run_to_exit, say
 
     def begin() -> Coroutine[Any, Any, int]:
-        settings = call.settings()
-        if password_stdin:
-            settings = replace(settings, password=sys.stdin.readline().rstrip("\r\n"))
+        settings = _with_password(call.settings(), from_stdin=password_stdin)
         settings = ask_for_password(settings)
-        new = sys.stdin.readline().rstrip("\r\n") if password_stdin else ask_for_new_password(settings)
+        new = _line_of_stdin() if password_stdin else ask_for_new_password(settings)
 
         async def change(client: "StockTrackClient") -> None:
             await client.change_password(settings.password or "", new)
@@ -159,6 +155,14 @@ def password(
         return _with_client(settings, change, call.timeout)
 
     run_to_exit(begin)
+
+
+def _with_password(settings: "ClientSettings", *, from_stdin: bool) -> "ClientSettings":
+    return replace(settings, password=_line_of_stdin()) if from_stdin else settings
+
+
+def _line_of_stdin() -> str:
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 async def _login(settings: "ClientSettings", days: int, timeout_seconds: float) -> int:
