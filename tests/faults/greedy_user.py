@@ -64,6 +64,15 @@ class Canary:
     def __init__(self, client: RawClient) -> None:
         self._client = client
         self.oldest_seconds = 0.0
+        self._prices = 0
+        self._came = asyncio.Event()
+
+    async def sees_pushes(self, count: int) -> None:
+        """Return when so many more pushes came, one a second."""
+        wanted = self._prices + count * len(WATCHED)
+        while self._prices < wanted:
+            self._came.clear()
+            await self._came.wait()
 
     async def watch(self) -> None:
         """Watch until cancelled."""
@@ -75,6 +84,8 @@ class Canary:
             except TimeoutError:
                 continue
             if message["type"] == "PRICE":
+                self._prices += 1
+                self._came.set()
                 self.oldest_seconds = max(self.oldest_seconds, time.time() - message["received_at"] / 1000)
 
 
@@ -105,14 +116,14 @@ async def ask_for_random_companies(client: RawClient, answers: Counter[str]) -> 
         answers[reply.get("reason", "ok")] += 1
 
 
-async def ask_politely(client: RawClient, waits: list[float], yahoo: YahooStub) -> None:
+async def ask_politely(client: RawClient, waits: list[float], yahoo: YahooStub, canary: Canary) -> None:
     """GET a symbol that nobody watches, every two seconds."""
     for number in itertools.count():
         yahoo.know(symbol := f"P{number}")
         began = time.monotonic()
         reply = await patiently(client, {"type": "GET", "symbols": [symbol]})
         waits.append(time.monotonic() - began if reply["code"] == 200 else float("inf"))
-        await asyncio.sleep(2)
+        await canary.sees_pushes(2)
 
 
 Attack = Callable[[RawClient, Counter[str]], Coroutine[Any, Any, None]]
@@ -159,12 +170,12 @@ async def attack(name: str, sessions: int, seconds: float, do: Attack) -> bool:
         canary = Canary(await log_in(server, "canary"))
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(canary.watch())]
-            await asyncio.sleep(2 * POLL_SECONDS)
+            await canary.sees_pushes(2 * round(POLL_SECONDS))
             waits: list[float] = []
             quiet, canary.oldest_seconds = canary.oldest_seconds, 0.0
             yahoo.times.clear()
             tasks += [group.create_task(do(await log_in(server, "mallory"), answers)) for _ in range(sessions)]
-            tasks.append(group.create_task(ask_politely(await log_in(server, "polite"), waits, yahoo)))
+            tasks.append(group.create_task(ask_politely(await log_in(server, "polite"), waits, yahoo, canary)))
             await asyncio.sleep(seconds)
             for task in tasks:
                 task.cancel()
