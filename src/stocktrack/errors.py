@@ -5,6 +5,7 @@ StockTrackError             has a code, a reason, a sentence, and says whether t
 │   └── LoginError          a login that was refused, with whose it was
 ├── SessionEnd              ends the session, after a NOTICE that says why
 ├── ProviderError           a market source failed; a provider translates its library's errors into it
+├── SourceUnusable          a market source cannot be used as it is set up
 └── StorageError            the database did not do what it was asked
 ConfigError                 a setting is wrong; the program does not start
 """
@@ -186,6 +187,18 @@ class ProviderError(StockTrackError):
 
     `retry_after_ms` is only set where the source itself said when to come back.
     """
+
+
+class SourceUnusable(StockTrackError):  # noqa: N818 - named as what is found
+    """A market source cannot be used as it is set up: the sentence says which setting, and what would be right.
+
+    A server goes on with its other sources. `is_waiting` where nothing is wrong with the settings and it only has to
+    wait, as for another server that uses the same key.
+    """
+
+    def __init__(self, message: str, *, is_waiting: bool = False, retry_after_ms: int | None = None) -> None:
+        super().__init__(Reason.NOT_OFFERED, message, retry_after_ms=retry_after_ms)
+        self.is_waiting = is_waiting
 
 
 class ConfigError(Exception):

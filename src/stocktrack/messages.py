@@ -4,7 +4,7 @@ A message is one JSON object in UTF-8 on one line (`wire/lines.py`). With each m
 lines are in `docs/protocol.md` and in `tests/lines`, and a test holds the three together.
 """
 
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -351,6 +351,7 @@ class Missing(BaseModel):
     symbol: str
     code: Code
     reason: Reason
+    message: str | None = Field(default=None, description="a sentence, where the reason alone does not say why")
     retry_after_ms: int | None = None
 
 
@@ -371,6 +372,51 @@ class BoardQuote(Quote):
 
 # Copying a model is several times as fast as making one, which `model_construct` is not.
 _A_BOARD_QUOTE = BoardQuote(symbol="A", price=0.0, received_at=0, provider="", seq=0)
+
+
+class SourceBudget(BaseModel):
+    """How often a source may be asked: of so many requests in so many seconds, how many were made in the last ones."""
+
+    model_config = ConfigDict(frozen=True)
+    used: int
+    limit: int
+    seconds: int
+
+
+class SourceState(StrEnum):
+    """How a source is."""
+
+    OK = "ok"
+    FAILING = "failing"  # what it was asked last, it did not answer
+    BLOCKED = "blocked"  # it refuses requests for a while (429)
+    WAITING = "waiting"  # another server uses its key
+    NOT_OFFERED = "not_offered"  # it cannot be used as it is set up
+    UNUSED = "unused"  # nothing was asked of it so far
+
+
+class SourceStream(BaseModel):
+    """The stream of a source: whether it is up, and how many symbols it has places for and carries."""
+
+    model_config = ConfigDict(frozen=True)
+    is_up: bool
+    symbols: int
+    places: int | None = Field(default=None, description="left out: any number")
+
+
+class SourceInfo(BaseModel):
+    """One source of this server, and how it is; times are epoch milliseconds."""
+
+    model_config = ConfigDict(frozen=True)
+    provider: str
+    capabilities: tuple[str, ...]
+    state: SourceState
+    last_success_at: int | None = None
+    retry_at: int | None = Field(default=None, description="when it is asked again, while it is not well")
+    reason: Reason | None = Field(default=None, description="why it is not well")
+    message: str | None = Field(default=None, description="the same as a sentence")
+    budget: SourceBudget | None = Field(default=None, description="left out: it may be asked as often as one likes")
+    stream: SourceStream | None = Field(default=None, description="left out: it has none")
+    leads: int = Field(default=0, description="how many of the symbols that are wanted it is asked for first")
 
 
 class Limits(BaseModel):

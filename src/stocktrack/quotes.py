@@ -160,6 +160,44 @@ class Quote(Value):
     received_at: int = Field(description="our time, epoch milliseconds")
     provider: str
     delay_seconds: int | None = None
+    extended_price: FiniteFloat | None = Field(
+        default=None, description="the last price before or after the regular hours; `price` is the regular one"
+    )
+    extended_change: FiniteFloat | None = Field(default=None, description="of it since the regular price")
+    extended_change_percent: FiniteFloat | None = None
+    extended_time: int | None = Field(default=None, description="the market's time of it, epoch milliseconds")
+    fifty_two_week_low: FiniteFloat | None = None
+    fifty_two_week_high: FiniteFloat | None = None
+    market_cap: FiniteFloat | None = Field(default=None, description="in market_cap_currency")
+    market_cap_currency: str | None = Field(
+        default=None, description="the whole currency: GBP where the price is in GBp"
+    )
+    trailing_pe: FiniteFloat | None = Field(default=None, description="price to the earnings of the last four quarters")
+    price_hint: int | None = Field(default=None, ge=0, le=10, description="decimals that its prices are shown with")
+
+
+class TradingDay(Value):
+    """The hours of a market on the day it is in, or else on its next one; epoch milliseconds.
+
+    The early hours end and the late ones begin where the regular ones do; None where the market has none.
+    """
+
+    pre_starts_at: int | None = None
+    opens_at: int
+    closes_at: int
+    post_ends_at: int | None = None
+
+    def state_at(self, now_ms: int) -> MarketState:
+        """Where the market is in its day; `UNKNOWN` once that day is over, since the next one is not known."""
+        first = self.opens_at if self.pre_starts_at is None else self.pre_starts_at
+        last = self.closes_at if self.post_ends_at is None else self.post_ends_at
+        if now_ms < first:
+            return MarketState.CLOSED
+        if now_ms >= last:
+            return MarketState.UNKNOWN
+        if now_ms < self.opens_at:
+            return MarketState.PRE
+        return MarketState.OPEN if now_ms < self.closes_at else MarketState.POST
 
 
 class Headline(Value):

@@ -13,8 +13,8 @@ import cli_process
 from live_server import PASSWORD, LiveServer, live_server
 from recorded_yahoo import RecordedYahoo, recorded_yahoo
 from stocktrack.clock import RealClock
-from stocktrack.providers.rss import RssProvider
-from stocktrack.providers.yahoo import YahooProvider
+from stocktrack.providers.rss.provider import RssProvider
+from stocktrack.providers.yahoo.provider import YahooProvider
 from yahoo_redirect import send_yahoo_to
 from yahoo_stub import Fields, chart, in_envelope, row
 

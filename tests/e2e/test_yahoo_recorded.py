@@ -15,7 +15,7 @@ from recorded_yahoo import RecordedYahoo, recorded_yahoo
 from stocktrack.clock import RealClock
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.base import QuoteAnswer
-from stocktrack.providers.yahoo import YahooProvider
+from stocktrack.providers.yahoo.provider import YahooProvider
 from stocktrack.quotes import MarketState
 from yahoo_redirect import send_yahoo_to
 
@@ -277,7 +277,7 @@ IN_A_CHILD = """
 import asyncio, json, sys
 from pathlib import Path
 from stocktrack.clock import RealClock
-from stocktrack.providers.yahoo import YahooProvider
+from stocktrack.providers.yahoo.provider import YahooProvider
 
 async def main() -> None:
     assert "yfinance" not in sys.modules

@@ -11,8 +11,8 @@ from live_server import LiveServer, RawClient, live_server
 from recorded_yahoo import RecordedYahoo, recorded_yahoo
 from stocktrack.clock import ManualClock
 from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer
-from stocktrack.providers.rss import RssProvider
-from stocktrack.providers.yahoo import YahooProvider
+from stocktrack.providers.rss.provider import RssProvider
+from stocktrack.providers.yahoo.provider import YahooProvider
 from yahoo_redirect import send_yahoo_to
 
 SYMBOLS = ("AAPL", "OCDO.L", "BTC-USD", "QQQ", "GC=F", "^SOX")

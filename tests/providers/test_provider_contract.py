@@ -15,15 +15,14 @@ from provider_contract import (
     Subject,
 )
 from stocktrack.errors import ProviderError, Reason
-from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer
+from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer, Source
 from stocktrack.quotes import CompanyInfo, Headline, Quote
 
 
-class Scripted:
+class Scripted(Source):
     """A provider of quotes, news and companies whose source does one thing, whatever it is asked."""
 
     name = "scripted"
-    is_free = False
     symbols_a_request = 50
 
     def __init__(self, *, hangs: bool = False) -> None:

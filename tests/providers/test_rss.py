@@ -21,9 +21,9 @@ from provider_contract import HangingContract, NewsContract, OutageContract, Pro
 from stocktrack import __version__
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ProviderError, Reason
-from stocktrack.providers.rss import MAX_AHEAD_MS, RssProvider, newest_first, read_headlines
-from stocktrack.providers.rss_fetch import MAX_BODY_BYTES, Fetcher, IPAddress, is_private, resolve_host
-from stocktrack.providers.rss_parse import FeedParser, ParsedEntry, ParsedFeed, UnreadableFeed, read_feed
+from stocktrack.providers.rss.fetch import MAX_BODY_BYTES, Fetcher, IPAddress, is_private, resolve_host
+from stocktrack.providers.rss.parse import FeedParser, ParsedEntry, ParsedFeed, UnreadableFeed, read_feed
+from stocktrack.providers.rss.provider import MAX_AHEAD_MS, RssProvider, newest_first, read_headlines
 from stocktrack.quotes import Headline, clean_link
 
 NOW_MS = 1_712_331_900_000  # Fri, 05 Apr 2024 15:45:00 GMT
@@ -80,7 +80,7 @@ SITEMAP = b"""<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schema
 HTML_PAGE = (
     b"<!DOCTYPE html><html><head><title>Are you a robot?</title></head><body><p>Wait &amp; see<br></body></html>"
 )
-# Each is linear in size and far more in time, as the head of rss_parse.py says.
+# Each is linear in size and far more in time, as the head of parse.py says.
 BOMBS = {
     "nesting": b"<rss><channel>" + b"<a>" * 200_000,
     "author": b"<rss><channel><item><author>" + b"a." * 40_000 + b"</author></item></channel></rss>",

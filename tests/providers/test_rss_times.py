@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from requirements import require
-from stocktrack.providers.rss_times import ZONES, read_time
+from stocktrack.providers.rss.times import ZONES, read_time
 
 MOMENT = int(datetime(2026, 11, 24, 6, tzinfo=UTC).timestamp())
 

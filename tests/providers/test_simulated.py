@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provider_contract import (
+    Collected,
     CompanyContract,
     DividendContract,
     NewsContract,
@@ -73,7 +74,7 @@ async def stream_ticks(
     def publish(quotes: Sequence[Quote]) -> None:
         batches.append({quote.symbol: quote for quote in quotes})
 
-    task = asyncio.create_task(provider.stream(lambda: wanted, publish))
+    task = asyncio.create_task(provider.stream(lambda: wanted, Collected(publish)))
     await clock.advance(ticks * interval_seconds)
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -189,7 +190,7 @@ async def test_while_the_stream_runs_asking_moves_nothing(make: Make, clock: Man
     provider = make()
     streamed: list[float] = []
     task = asyncio.create_task(
-        provider.stream(lambda: ["AAPL"], lambda quotes: streamed.extend(quote.price for quote in quotes))
+        provider.stream(lambda: ["AAPL"], Collected(lambda quotes: streamed.extend(quote.price for quote in quotes)))
     )
     await clock.advance(1)
 
@@ -209,7 +210,7 @@ async def test_while_the_stream_runs_asking_moves_nothing(make: Make, clock: Man
 
 async def test_while_the_stream_runs_a_symbol_that_is_only_asked_for_moves_too(make: Make, clock: ManualClock) -> None:
     provider = make()
-    task = asyncio.create_task(provider.stream(lambda: ["AAPL"], lambda quotes: None))
+    task = asyncio.create_task(provider.stream(lambda: ["AAPL"], Collected()))
     asked = []
     for _ in range(5):
         asked.append((await quote_of(provider, "TSLA")).price)
@@ -362,7 +363,9 @@ async def paced(lateness: Sequence[float]) -> tuple[LateClock, list[int]]:
     provider = SimulatedProvider(interval_seconds=1.0, seed=1, clock=clock)
     published: list[int] = []
     with suppress(asyncio.CancelledError):
-        await provider.stream(lambda: ["AAPL"], lambda quotes: published.append(clock.now_ms() - 1_712_331_900_000))
+        await provider.stream(
+            lambda: ["AAPL"], Collected(lambda _: published.append(clock.now_ms() - 1_712_331_900_000))
+        )
     return clock, published
 
 

@@ -25,14 +25,7 @@ from provider_contract import (
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason
 from stocktrack.providers.base import Errand, QuoteAnswer
-from stocktrack.providers.yahoo import (
-    CHARTS_A_CALL,
-    MORE_REQUESTS_A_CALL,
-    REFUSED_SECONDS,
-    SYMBOLS_A_REQUEST,
-    YahooProvider,
-)
-from stocktrack.providers.yahoo_answers import (
+from stocktrack.providers.yahoo.answers import (
     QuoteRows,
     read_chart_quote,
     read_company,
@@ -40,7 +33,14 @@ from stocktrack.providers.yahoo_answers import (
     read_matches,
     read_quotes,
 )
-from stocktrack.providers.yahoo_session import open_session
+from stocktrack.providers.yahoo.provider import (
+    CHARTS_A_CALL,
+    MORE_REQUESTS_A_CALL,
+    REFUSED_SECONDS,
+    SYMBOLS_A_REQUEST,
+    YahooProvider,
+)
+from stocktrack.providers.yahoo.session import open_session
 from stocktrack.quotes import Dividend, MarketState, Match, Quote
 from yahoo_redirect import send_yahoo_to
 from yahoo_stub import YahooStub, chart, in_envelope, row, running_yahoo_stub

@@ -21,7 +21,17 @@ from stocktrack.market.board import Basket, Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS
-from stocktrack.providers.base import QUESTION, Capability, Errand, Provider, Publish, QuoteAnswer, Wanted
+from stocktrack.providers.base import (
+    QUESTION,
+    Capability,
+    Errand,
+    Provider,
+    Publish,
+    QuoteAnswer,
+    Source,
+    StreamSink,
+    Wanted,
+)
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
 from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import SessionRules
@@ -128,10 +138,8 @@ class MemoryConnection:
         return [message for message in self.messages() if message["type"] == kind]
 
 
-class _Scripted:
+class _Scripted(Source):
     """A source that does what its `script` says and counts what it is asked."""
-
-    is_free = False
 
     def __init__(self, clock: ManualClock, *, name: str = "scripted") -> None:
         self.name = name
@@ -263,6 +271,7 @@ class ScriptedStream(ScriptedQuotes):
 
     def __init__(self, clock: ManualClock, *, name: str = "streaming") -> None:
         super().__init__(clock, name=name)
+        self.stream_places: int | None = None
         self._publish: Publish | None = None
         self._wanted: Wanted = tuple
         self._broken: asyncio.Future[None] | None = None
@@ -270,9 +279,10 @@ class ScriptedStream(ScriptedQuotes):
     def is_streaming(self) -> bool:
         return self._publish is not None
 
-    async def stream(self, wanted: Wanted, publish: Publish) -> None:
+    async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
         self.requests[Capability.STREAM] += 1
-        self._wanted, self._publish = wanted, publish
+        self._wanted, self._publish = wanted, sink.publish
+        sink.opened()
         self._broken = asyncio.get_running_loop().create_future()
         try:
             await self._broken

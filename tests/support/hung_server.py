@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 from stocktrack.app import App, raise_descriptor_limit, serve
 from stocktrack.config import load_settings
-from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer
+from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer, Source
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.system.logs import configure_logs
 
 
-class HungSource:
+class HungSource(Source):
     """Waits in a system call, out of reach of everybody, for what will never come."""
 
     name = "hung"
-    is_free = False
     symbols_a_request = 50
 
     def __init__(self) -> None:

@@ -62,6 +62,26 @@ class Subject:
     """Makes the source send new prices of all `known` symbols to an open stream."""
 
 
+class Collected:
+    """A `StreamSink` that keeps what it is given."""
+
+    def __init__(self, note: Callable[[Sequence[Quote]], object] = lambda _: None) -> None:
+        self.quotes: list[Quote] = []
+        self.times_opened = 0
+        self.trades = True
+        self._note = note
+
+    def opened(self) -> None:
+        self.times_opened += 1
+
+    def publish(self, quotes: Sequence[Quote]) -> None:
+        self.quotes.extend(quotes)
+        self._note(quotes)
+
+    def is_trading(self) -> bool:
+        return self.trades
+
+
 def assert_valid(value: Value) -> None:
     """The value passes its own model's strict validation, and its texts are clean."""
     fields = value.model_dump()
@@ -161,18 +181,18 @@ class StreamContract:
     async def test_a_cancelled_stream_ends_and_publishes_nothing_more(self, subject: Subject) -> None:
         assert isinstance(subject.provider, StreamSource)
         assert subject.next_prices is not None
-        published: list[Quote] = []
-        task = asyncio.create_task(subject.provider.stream(lambda: subject.known, published.extend))
+        sink = Collected()
+        task = asyncio.create_task(subject.provider.stream(lambda: subject.known, sink))
         await settle()
 
         task.cancel()
         async with asyncio.timeout(1):
             await asyncio.wait({task})
-        before = len(published)
+        before = len(sink.quotes)
         await subject.next_prices()
 
         assert task.cancelled()
-        assert len(published) == before
+        assert len(sink.quotes) == before
 
 
 class NewsContract:
@@ -342,21 +362,22 @@ async def _streamed(
 ) -> list[Quote]:
     """What is published until there are quotes of all of `until`; after the first one `then_want` is wanted too."""
     assert subject.next_prices is not None, "a StreamContract needs to know how the source is made to speak"
-    published: list[Quote] = []
-    task = asyncio.create_task(_source(subject, StreamSource).stream(lambda: wanted, published.extend))
+    sink = Collected()
+    task = asyncio.create_task(_source(subject, StreamSource).stream(lambda: wanted, sink))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await settle()
-            while not until <= {quote.symbol for quote in published}:
+            while not until <= {quote.symbol for quote in sink.quotes}:
                 await subject.next_prices()
                 await settle()
                 assert not task.done(), "a stream ends only when it is cancelled, or with a ProviderError"
-                if published and then_want is not None:
+                if sink.quotes and then_want is not None:
                     wanted.add(then_want)
     finally:
         task.cancel()
         await asyncio.wait({task})
-    return published
+    assert sink.times_opened == 1
+    return sink.quotes
 
 
 def _calls(subject: Subject) -> dict[Capability, Callable[[], Awaitable[object]]]:

@@ -283,14 +283,14 @@ class Feed:
     async def _stream(self, upstream: Upstream, source: StreamSource) -> None:
         """Run the provider's stream, again and again; the poll fills in for it while it is down."""
 
+        async def run() -> None:
+            await source.stream(self._demand.wanted, _Sink(publish))
+            raise ProviderError(Reason.PROVIDER_ERROR, f"The stream of {upstream.name} ended.")
+
         def publish(quotes: Sequence[Quote]) -> None:
             upstream.streamed()
             self._board.put(quotes, self._clock.monotonic())
             self._outage.streamed()
-
-        async def run() -> None:
-            await source.stream(self._demand.wanted, publish)
-            raise ProviderError(Reason.PROVIDER_ERROR, f"The stream of {upstream.name} ended.")
 
         while True:
             try:
@@ -311,6 +311,20 @@ class Feed:
     def _is_late(self, symbol: str, limit: float) -> bool:
         entry = self._board.entry(symbol)
         return entry is not None and entry.quote is not None and not entry.quote.stale and entry.refreshed_at < limit
+
+
+class _Sink:
+    """What a stream speaks to."""
+
+    def __init__(self, publish: Callable[[Sequence[Quote]], None]) -> None:
+        self.publish = publish
+
+    def opened(self) -> None:
+        """Nothing is done with it yet."""
+
+    def is_trading(self) -> bool:
+        """Any market may be open."""
+        return True
 
 
 def _unknown_symbol(symbol: str) -> CommandError:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
 from stocktrack.market.upstream import Upstream
+from stocktrack.messages import SourceInfo, SourceState
 from stocktrack.providers.base import (
     QUESTION,
     Capability,
@@ -21,6 +22,7 @@ from stocktrack.providers.base import (
     QuoteAnswer,
     QuoteSource,
     StreamSource,
+    capabilities_of,
     capability_of,
 )
 
@@ -104,6 +106,21 @@ class Routes:
             if isinstance(provider, QuoteSource):
                 return None
         return None
+
+    def sources(self) -> Sequence[SourceInfo]:
+        """How each source is, in the order of the setting."""
+        return [
+            SourceInfo(
+                provider=upstream.name,
+                capabilities=tuple(sorted(capabilities_of(upstream.provider))),
+                state=SourceState.BLOCKED
+                if upstream.is_blocked
+                else SourceState.FAILING
+                if upstream.failing
+                else SourceState.OK,
+            )
+            for upstream in self.upstreams
+        ]
 
     async def first_answer(self, kind: type[Source], ask: Callable[[Source], Awaitable[Result]]) -> Result:
         """The answer of the first provider that is of this `kind` and does not fail.

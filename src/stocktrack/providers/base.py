@@ -11,22 +11,32 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from stocktrack.errors import ProviderError, StockTrackError
-from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote
+from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote, TradingDay
 
 
 @dataclass(frozen=True, slots=True)
 class QuoteAnswer:
-    """What a source said of the symbols it was asked: each stands in exactly one of the four.
+    """What a source said of the symbols it was asked: each stands in exactly one of the five.
 
     `unknown` holds only symbols that the source positively does not have. A symbol that could not be looked up
     stands in `failed`: an outage never turns a known symbol into an unknown one. What the errand refused a request for
-    stands in `put_off`, with the reason.
+    stands in `put_off`, with the reason; what the source has but does not give to this server, as for want of a paid
+    plan, in `not_offered`, with a sentence that says why.
     """
 
     quotes: Mapping[str, Quote] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     failed: Mapping[str, ProviderError] = field(default_factory=dict)
     put_off: Mapping[str, StockTrackError] = field(default_factory=dict)
+    not_offered: Mapping[str, StockTrackError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How often a source lets itself be asked, by its own terms; None where those say nothing."""
+
+    requests_per_minute: int | None = None
+    requests_per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,22 @@ Publish = Callable[[Sequence[Quote]], None]
 Wanted = Callable[[], Collection[str]]
 
 
+class StreamSink(Protocol):
+    """Where a stream puts what it has to say; none of it blocks."""
+
+    def opened(self) -> None:
+        """Say that the stream is up: what is wanted was asked for, and silence now means that nothing is traded."""
+        ...
+
+    def publish(self, quotes: Sequence[Quote]) -> None:
+        """Hand over new quotes."""
+        ...
+
+    def is_trading(self) -> bool:
+        """Whether the market of anything that is wanted may be open: a silent stream is then a reason to worry."""
+        ...
+
+
 class Provider(Protocol):
     """A source. `start` warms it up (imports, connections) before the server says that it is ready."""
 
@@ -60,13 +86,43 @@ class Provider(Protocol):
         """Whether it may be asked as often as anybody likes: it asks nobody else, since it invents or reads files."""
         ...
 
+    @property
+    def budget(self) -> Budget:
+        """How often it may be asked; the server asks less often where its own settings say so."""
+        ...
+
+    def serves(self, symbol: str) -> bool:
+        """Whether it may have `symbol`: a cheap rule of its writing, without a call."""
+        ...
+
     async def start(self) -> None:
-        """Get ready; `ProviderError` or `ConfigError` where that cannot work."""
+        """Get ready; `SourceUnusable` where its settings do not do, `ConfigError` where the server should not start.
+
+        Its other methods raise `SourceUnusable` too, as long as that is so.
+        """
         ...
 
     async def close(self) -> None:
         """Free everything within a second, also while calls hang."""
         ...
+
+
+class Source:
+    """What a source is unless it says otherwise: it serves any symbol, and nothing is known of a budget."""
+
+    name = ""
+    is_free = False
+    budget = Budget()
+
+    def serves(self, symbol: str) -> bool:
+        """Whether it may have `symbol`: any."""
+        return bool(symbol)
+
+    async def start(self) -> None:
+        """Nothing has to be got ready."""
+
+    async def close(self) -> None:
+        """Nothing has to be freed."""
 
 
 @runtime_checkable
@@ -87,10 +143,16 @@ class QuoteSource(Protocol):
 class StreamSource(Protocol):
     """Prices as they come."""
 
-    async def stream(self, wanted: Wanted, publish: Publish) -> None:
-        """Hand batches of quotes of the symbols that `wanted()` names to `publish`, until cancelled.
+    @property
+    def stream_places(self) -> int | None:
+        """How many symbols its stream takes; None for any number. It may change while the stream runs."""
+        ...
 
-        `wanted()` is asked again each time; `ProviderError` where the stream broke.
+    async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
+        """Hand batches of quotes of the symbols that `wanted()` names to `sink`, until cancelled.
+
+        `wanted()` is asked again and again, since it changes; `ProviderError` where the stream broke. The market opens
+        it again, later and later, so it does not try again by itself.
         """
         ...
 
@@ -101,6 +163,24 @@ class NewsSource(Protocol):
 
     async def news(self) -> Sequence[Headline]:
         """All current headlines, without doubles, newest first; an empty list where there are none."""
+        ...
+
+
+@runtime_checkable
+class SymbolNewsSource(Protocol):
+    """Headlines of one symbol."""
+
+    async def symbol_news(self, symbol: str) -> Sequence[Headline]:
+        """The current headlines of `symbol`, without doubles, newest first; an empty list where there are none."""
+        ...
+
+
+@runtime_checkable
+class HoursSource(Protocol):
+    """When markets are open."""
+
+    async def trading_day(self, symbol: str) -> TradingDay | None:
+        """The hours of the market of `symbol` today, or on its next day; None where the source tells none."""
         ...
 
 
@@ -137,18 +217,22 @@ class Capability(StrEnum):
     QUOTES = "quotes"
     STREAM = "stream"
     NEWS = "news"
+    SYMBOL_NEWS = "symbol_news"
     COMPANY = "company"
     DIVIDENDS = "dividends"
     SEARCH = "search"
+    HOURS = "hours"
 
 
 _PROTOCOLS: dict[Capability, type] = {
     Capability.QUOTES: QuoteSource,
     Capability.STREAM: StreamSource,
     Capability.NEWS: NewsSource,
+    Capability.SYMBOL_NEWS: SymbolNewsSource,
     Capability.COMPANY: CompanySource,
     Capability.DIVIDENDS: DividendSource,
     Capability.SEARCH: SearchSource,
+    Capability.HOURS: HoursSource,
 }
 
 

@@ -17,7 +17,7 @@ def _simulated(settings: Settings, clock: Clock) -> Provider:
 
 
 def _yahoo(settings: Settings, clock: Clock) -> Provider:
-    from stocktrack.providers.yahoo import YahooProvider
+    from stocktrack.providers.yahoo.provider import YahooProvider
 
     return YahooProvider(
         timeout_seconds=settings.provider_timeout_seconds, cache_dir=settings.data_dir / "yfinance", clock=clock
@@ -25,7 +25,7 @@ def _yahoo(settings: Settings, clock: Clock) -> Provider:
 
 
 def _rss(settings: Settings, clock: Clock) -> Provider:
-    from stocktrack.providers.rss import RssProvider
+    from stocktrack.providers.rss.provider import RssProvider
 
     return RssProvider(
         feeds=settings.news_feeds,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from stocktrack.clock import Clock
-from stocktrack.providers.base import QUESTION, Errand, Publish, QuoteAnswer, Wanted
+from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer, Source, StreamSink, Wanted
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote, change_since
 
 _DAY_SECONDS = 86_400
@@ -264,12 +264,13 @@ class _Walk:
         )
 
 
-class SimulatedProvider:
+class SimulatedProvider(Source):
     """A source of everything but history; `seed` makes it repeat itself, None makes it different each time."""
 
     name = "simulated"
     is_free = True
     symbols_a_request = 1_000
+    stream_places = None
 
     def __init__(self, *, interval_seconds: float, seed: int | None, clock: Clock) -> None:
         self._interval_seconds = interval_seconds
@@ -291,9 +292,10 @@ class SimulatedProvider:
         quotes = self._quotes_at(tick, symbols)
         return QuoteAnswer(quotes=quotes, unknown=frozenset(symbols) - quotes.keys())
 
-    async def stream(self, wanted: Wanted, publish: Publish) -> None:
+    async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
         """Publish one batch a tick, with another price for every wanted symbol that the market knows."""
         tick = self._streamed_tick = self._elapsed_ticks()
+        sink.opened()
         try:
             while True:
                 # Each deadline is counted from the start, so that lateness never adds up; ticks that passed while
@@ -303,7 +305,7 @@ class SimulatedProvider:
                 await self._clock.sleep(deadline - self._clock.monotonic())
                 self._streamed_tick = tick
                 if quotes := self._quotes_at(tick, wanted()):
-                    publish(list(quotes.values()))
+                    sink.publish(list(quotes.values()))
         finally:
             self._streamed_tick = None
 

@@ -1,6 +1,6 @@
 """News from RSS and Atom feeds: the newest headlines of each, merged, and cleaned.
 
-`rss_fetch.py` gets the documents, `rss_parse.py` reads them, `rss_text.py` and `rss_times.py` say what their texts and
+`fetch.py` gets the documents, `parse.py` reads them, `text.py` and `times.py` say what their texts and
 times mean; here is what is remembered of each feed, and that one dead feed hides no other. Two headlines are one only
 where their feed says so, by calling them the same.
 """
@@ -15,14 +15,15 @@ import structlog
 
 from stocktrack.clock import Clock, backoff_seconds, within
 from stocktrack.errors import ProviderError, Reason
-from stocktrack.providers.rss_parse import FeedParser, ParsedFeed, UnreadableFeed
-from stocktrack.providers.rss_text import plain_link, plain_text
-from stocktrack.providers.rss_times import read_time
+from stocktrack.providers.base import Source
+from stocktrack.providers.rss.parse import FeedParser, ParsedFeed, UnreadableFeed
+from stocktrack.providers.rss.text import plain_link, plain_text
+from stocktrack.providers.rss.times import read_time
 from stocktrack.quotes import Headline
 from stocktrack.system.blocking import BlockingPool
 
 if TYPE_CHECKING:
-    from stocktrack.providers.rss_fetch import Document, Fetcher, Version
+    from stocktrack.providers.rss.fetch import Document, Fetcher, Version
 
 log = structlog.get_logger()
 
@@ -49,11 +50,10 @@ class _Feed:
     quiet_until: float = 0.0
 
 
-class RssProvider:
+class RssProvider(Source):
     """The feeds of the setting `news_feeds`; `fetcher` and `parser` are arguments for the tests."""
 
     name = "rss"
-    is_free = False
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class RssProvider:
     async def start(self) -> None:
         """Make the HTTP client; nothing is asked of the feeds yet."""
         try:
-            from stocktrack.providers.rss_fetch import Fetcher  # noqa: PLC0415 - httpx2 takes a tenth of a second
+            from stocktrack.providers.rss.fetch import Fetcher  # noqa: PLC0415 - httpx2 takes a tenth of a second
 
             self._fetcher = self._fetcher or Fetcher(clock=self._clock)
         except (ImportError, OSError, ValueError) as error:

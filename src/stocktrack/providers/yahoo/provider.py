@@ -24,8 +24,8 @@ import structlog
 
 from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason, StockTrackError
-from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer
-from stocktrack.providers.yahoo_answers import (
+from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer, Source
+from stocktrack.providers.yahoo.answers import (
     COMPANY_FIELDS,
     QUOTE_FIELDS,
     NothingThere,
@@ -36,7 +36,7 @@ from stocktrack.providers.yahoo_answers import (
     read_matches,
     read_quotes,
 )
-from stocktrack.providers.yahoo_session import (
+from stocktrack.providers.yahoo.session import (
     CrumbRefused,
     NotConnected,
     RequestRefused,
@@ -90,11 +90,10 @@ class _Rows:
     more_requests: int = MORE_REQUESTS_A_CALL
 
 
-class YahooProvider:
+class YahooProvider(Source):
     """Yahoo Finance; `cache_dir` is for yfinance's own files."""
 
     name = "yahoo"
-    is_free = False
     symbols_a_request = SYMBOLS_A_REQUEST
 
     def __init__(self, *, timeout_seconds: float, cache_dir: Path, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Fetching one document of the web politely and suspiciously, for `rss.py`.
+"""Fetching one document of the web politely and suspiciously, for `provider.py`.
 
 The limits on size and redirects are here; the limit on time is the caller's, and covers everything. A redirect never
 leads from the public net into this machine or its private networks (server-side request forgery): its host is
