@@ -69,7 +69,7 @@ HOUSE = (
     ),
     row(4, Side.SERVER, "providers", "base streaming rss yahoo simulated instruments registry"),
     row(4, Side.SERVER, "providers.rss", "fetch parse text times provider"),
-    row(4, Side.SERVER, "providers.yahoo", "answers session provider"),
+    row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
     row(
         5,
