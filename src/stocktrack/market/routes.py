@@ -122,17 +122,23 @@ class Routes:
             for upstream in self.upstreams
         ]
 
-    async def first_answer(self, kind: type[Source], ask: Callable[[Source], Awaitable[Result]]) -> Result:
-        """The answer of the first provider that is of this `kind` and does not fail.
+    async def first_answer(
+        self, kind: type[Source], ask: Callable[[Source], Awaitable[Result]], *, symbol: str | None = None
+    ) -> Result:
+        """The answer of the first provider of this `kind` that serves `symbol`, where one is given, and does not fail.
 
-        `ProviderError` of the first where all fail, `CommandError` where none is of this kind.
+        `ProviderError` of the first where all fail, `CommandError` where there is none.
         """
         capability = capability_of(kind)
-        return await self._first_of(kind, lambda upstream, source: upstream.call(capability, partial(ask, source)))
+        return await self._first_of(
+            kind, lambda upstream, source: upstream.call(capability, partial(ask, source)), symbol=symbol
+        )
 
-    async def _first_of(self, kind: type[Source], ask: Callable[[Upstream, Source], Awaitable[Result]]) -> Result:
+    async def _first_of(
+        self, kind: type[Source], ask: Callable[[Upstream, Source], Awaitable[Result]], *, symbol: str | None = None
+    ) -> Result:
         first_error: ProviderError | None = None
-        for upstream, source in self._offering(kind):
+        for upstream, source in self._offering(kind, symbol):
             try:
                 return await ask(upstream, source)
             except ProviderError as error:
@@ -142,9 +148,13 @@ class Routes:
         names = ", ".join(upstream.name for upstream in self.upstreams)
         raise CommandError(Reason.NOT_OFFERED, f"None of this server's sources ({names}) offers {capability_of(kind)}.")
 
-    def _offering(self, kind: type[Source]) -> Sequence[tuple[Upstream, Source]]:
-        """The sources of this kind in the order in which they are asked."""
-        offering = [(upstream, upstream.provider) for upstream in self.upstreams if isinstance(upstream.provider, kind)]
+    def _offering(self, kind: type[Source], symbol: str | None = None) -> Sequence[tuple[Upstream, Source]]:
+        """The sources of this kind that serve `symbol`, where one is given, in the order in which they are asked."""
+        offering = [
+            (upstream, upstream.provider)
+            for upstream in self.upstreams
+            if isinstance(upstream.provider, kind) and (symbol is None or upstream.provider.serves(symbol))
+        ]
         # One that failed is not asked before its back-off ends, where another can serve meanwhile.
         capability = capability_of(kind)
         return [each for each in offering if not each[0].is_backing_off(capability)] or offering
