@@ -14,6 +14,7 @@ from provider_contract import (
     Collected,
     CompanyContract,
     DividendContract,
+    HoursContract,
     ProviderContract,
     QuoteContract,
     SearchContract,
@@ -341,7 +342,13 @@ def test_no_more_quotes_are_kept_than_there_is_room_for() -> None:
 
 
 class TestYahooWithItsStreamKeepsTheContract(
-    ProviderContract, QuoteContract, StreamContract, CompanyContract, DividendContract, SearchContract
+    ProviderContract,
+    QuoteContract,
+    StreamContract,
+    CompanyContract,
+    DividendContract,
+    HoursContract,
+    SearchContract,
 ):
     @pytest.fixture
     async def subject(

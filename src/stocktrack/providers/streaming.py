@@ -154,7 +154,7 @@ async def run_stream(
     clock: Clock | None = None,
     patience: Patience | None = None,
 ) -> NoReturn:
-    """One connection's life: open it once anything is wanted, follow `wanted()`, publish what comes, until it breaks.
+    """One connection's life: open it, follow `wanted()`, publish what comes, until it breaks.
 
     `sink.opened()` is called once, when the first subscriptions are sent. `ProviderError` says how it broke, also where
     the vendor closed it in good order; `SourceUnusable` that the vendor refuses this server. Cancelled, it is closed
@@ -162,8 +162,6 @@ async def run_stream(
     """
     clock = clock or RealClock()
     patience = patience or Patience()
-    while not wanted():
-        await clock.sleep(LOOK_SECONDS)
     connection = await _opened(protocol, patience)
     stream = _Stream(connection, protocol, wanted, sink, clock=clock, patience=patience)
     try:
@@ -278,10 +276,11 @@ class _Stream:
             self._sink.opened()
             self._is_open.set()
             while True:
-                await self._clock.sleep(LOOK_SECONDS)
+                # At once as well: much may only be wanted of a stream that is up.
                 await self._meet_demand()
                 await self._repeat()
                 self._watch_silence()
+                await self._clock.sleep(LOOK_SECONDS)
 
     async def _until_ready(self) -> None:
         seconds = self._patience.ready_seconds
