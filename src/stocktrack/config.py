@@ -58,7 +58,7 @@ def _is_web_address(url: str) -> str:
 def _is_plain_address(url: str, *schemes: str) -> str:
     """An address that may be shown: no key or password stands in it."""
     parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.hostname:
+    if parts.scheme not in schemes or not parts.hostname or parts.port == 0:  # an absurd port raises
         raise ValueError(f"must be an address that begins with {schemes[-1]}://")
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("must be an address without a key, a password or anything else after ? or #")

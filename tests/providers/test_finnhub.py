@@ -220,6 +220,17 @@ async def test_a_share_of_the_us_that_is_not_on_the_plan_says_nothing_of_those_a
     assert finnhub.serves("OCDO.L")
 
 
+async def test_a_plan_with_shares_abroad_is_known_by_the_first_that_it_gives(
+    stub: FinnhubStub, finnhub: FinnhubProvider
+) -> None:
+    stub.know("OCDO.L")
+    stub.abroad_is_refused = False
+    await finnhub.quotes(["OCDO.L"])
+    stub.fail("quote", 403, b"{}")
+    assert set((await finnhub.quotes(["RELIANCE.NS"])).not_offered) == {"RELIANCE.NS"}
+    assert finnhub.serves("OCDO.L")
+
+
 async def test_a_refused_key_names_the_setting_and_not_the_key(stub: FinnhubStub, finnhub: FinnhubProvider) -> None:
     stub.key = "another"
     calls = (finnhub.quotes(["AAPL", "MSFT"]), finnhub.company("AAPL"), finnhub.news(), finnhub.search("x", 5))

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -237,53 +237,51 @@ def test_no_flag_takes_the_key(run: Run) -> None:
 
 
 @pytest.fixture
-def lock(tmp_path: Path) -> Iterator[MachineKeyLock]:
+async def lock(tmp_path: Path) -> AsyncIterator[MachineKeyLock]:
     lock = MachineKeyLock(SecretStr(KEY), tmp_path)
     yield lock
-    lock.release()
+    await lock.release()
 
 
-def test_a_second_user_of_a_key_waits_and_says_for_whom(lock: MachineKeyLock, tmp_path: Path) -> None:
+async def test_a_second_user_of_a_key_waits_and_says_for_whom(lock: MachineKeyLock, tmp_path: Path) -> None:
     second = MachineKeyLock(SecretStr(KEY), tmp_path)
-    lock.take()
-    lock.take()
+    await lock.take()
+    await lock.take()
     with pytest.raises(SourceUnusable, match=f"process {os.getpid()} on this machine uses the same key") as caught:
-        second.take()
+        await second.take()
     assert caught.value.is_waiting
     assert caught.value.retry_after_ms == 5000
     assert KEY not in caught.value.message
 
-    lock.release()
-    second.take()
+    await lock.release()
+    await second.take()
     with pytest.raises(SourceUnusable):
-        lock.take()
-    second.release()
+        await lock.take()
+    await second.release()
 
 
-def test_another_key_is_another_lock_and_no_name_shows_a_key(lock: MachineKeyLock, tmp_path: Path) -> None:
+async def test_another_key_is_another_lock_and_no_name_shows_a_key(lock: MachineKeyLock, tmp_path: Path) -> None:
     other = MachineKeyLock(SecretStr("another"), tmp_path)
-    lock.take()
-    other.take()
-    other.release()
+    await lock.take()
+    await other.take()
 
-    names = [path.name for path in tmp_path.iterdir()]
+    names = names_in(tmp_path)
     assert len(names) == 2
     assert not [name for name in names if KEY in name or "another" in name]
+    await other.release()
+    assert names_in(tmp_path) == [lock.path.name]
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def holder(file: Path) -> int:
     return int(file.read_text(encoding="ascii"))
 
 
-def only_file(folder: Path) -> Path:
-    [file] = folder.iterdir()
-    return file
-
-
 async def test_the_lock_of_a_process_that_is_killed_is_free(lock: MachineKeyLock, tmp_path: Path) -> None:
-    lock.take()
-    lock.release()
-    file = only_file(tmp_path)
+    lock.path.touch()
     program = (
         "import fcntl, os, sys\n"
         "handle = os.open(sys.argv[1], os.O_RDWR)\n"
@@ -293,68 +291,74 @@ async def test_the_lock_of_a_process_that_is_killed_is_free(lock: MachineKeyLock
         "sys.stdin.read()\n"
     )
     pipe = asyncio.subprocess.PIPE
-    other = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(file), stdin=pipe, stdout=pipe)
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(lock.path), stdin=pipe, stdout=pipe)
     assert other.stdout is not None
     async with asyncio.timeout(20):
         await other.stdout.readline()
     with pytest.raises(SourceUnusable, match=f"process {other.pid} on this machine"):
-        lock.take()
+        await lock.take()
 
     other.send_signal(signal.SIGKILL)
     await other.wait()
 
-    lock.take()
-    assert os.getpid() == holder(file)
+    await lock.take()
+    assert os.getpid() == holder(lock.path)
 
 
-def test_a_holder_that_left_no_name_is_another_process(lock: MachineKeyLock, tmp_path: Path) -> None:
-    lock.take()
-    file = only_file(tmp_path)
+async def test_a_lock_that_was_removed_while_it_was_opened_is_taken_anew(
+    lock: MachineKeyLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock.path.touch()
+    flock = fcntl.flock
+
+    def late(handle: int, operation: int) -> None:
+        monkeypatch.undo()
+        lock.path.unlink()  # as its holder does at the end
+        flock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    await lock.take()
+
+    with pytest.raises(SourceUnusable):
+        await MachineKeyLock(SecretStr(KEY), tmp_path).take()
+
+
+async def test_a_holder_that_left_no_name_is_another_process(lock: MachineKeyLock, tmp_path: Path) -> None:
+    await lock.take()
     for content in (b"", b"nobody\n", b"\xff", b"-1\n", b"999999999\n"):
-        file.write_bytes(content)
+        lock.path.write_bytes(content)
         with pytest.raises(SourceUnusable, match="finnhub waits: another process on this machine"):
-            MachineKeyLock(SecretStr(KEY), tmp_path).take()
+            await MachineKeyLock(SecretStr(KEY), tmp_path).take()
 
 
 @pytest.mark.parametrize("obstacle", ["link", "folder", "pipe", "no folder"])
-def test_what_cannot_be_locked_is_logged_and_stops_nobody(obstacle: str, tmp_path: Path) -> None:
-    first = MachineKeyLock(SecretStr(KEY), tmp_path)
-    first.take()
-    file = only_file(tmp_path)
-    first.release()
-    file.unlink()
-    folder = tmp_path
+async def test_what_cannot_be_locked_is_logged_and_stops_nobody(obstacle: str, tmp_path: Path) -> None:
+    lock = MachineKeyLock(SecretStr(KEY), tmp_path / "none" if obstacle == "no folder" else tmp_path)
     match obstacle:
         case "link":
-            file.symlink_to(tmp_path / "elsewhere")
+            lock.path.symlink_to(tmp_path / "elsewhere")
         case "folder":
-            file.mkdir()
+            lock.path.mkdir()
         case "pipe":
-            os.mkfifo(file)
-        case "no folder":
-            folder = tmp_path / "none"
-    lock = MachineKeyLock(SecretStr(KEY), folder)
+            os.mkfifo(lock.path)
 
     with capture_logs() as logs:
-        lock.take()
-        lock.take()
+        await lock.take()
+        await lock.take()
 
     assert [line["log_level"] for line in logs] == ["warning"]
     assert not (tmp_path / "elsewhere").exists()
-    lock.release()
+    await lock.release()
 
 
-def test_a_file_that_another_user_left_can_be_locked(tmp_path: Path) -> None:
-    first = MachineKeyLock(SecretStr(KEY), tmp_path)
-    first.take()
-    file = only_file(tmp_path)
-    first.release()
-    file.chmod(0o444)  # as it looks to another user; root may write all the same
+async def test_a_file_that_another_user_left_can_be_locked(tmp_path: Path) -> None:
     lock = MachineKeyLock(SecretStr(KEY), tmp_path)
-    lock.take()
+    lock.path.touch()
+    lock.path.chmod(0o444)  # as it looks to another user; root may write all the same
+    await lock.take()
 
-    handle = os.open(file, os.O_RDONLY)
+    handle = os.open(lock.path, os.O_RDONLY)
     with pytest.raises(BlockingIOError):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(handle)
-    lock.release()
+    await lock.release()

@@ -27,13 +27,13 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - each file in it is opened with
 
 
 class KeyLock(Protocol):
-    """Who may use a key: this server, or another."""
+    """Who may use a key: this server, or another. What is asked of other machines is asked without blocking."""
 
-    def take(self) -> None:
-        """Have the key from now on, as far as anybody knows; `SourceUnusable` that waits while another one has it."""
+    async def take(self) -> None:
+        """Have the key from now on, also where it is had; `SourceUnusable` that waits while another server has it."""
         ...
 
-    def release(self) -> None:
+    async def release(self) -> None:
         """Leave the key to others."""
         ...
 
@@ -48,21 +48,22 @@ class MachineKeyLock:
         folder = folder or (_SHARED_MEMORY if _SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir()))
         # A digest under a name of ours, so that it is not the one that a list of leaked keys would have.
         digest = hashlib.sha256(b"stocktrack finnhub " + key.get_secret_value().encode()).hexdigest()
-        self._path = folder / f"stocktrack-finnhub-{digest[:32]}.lock"
+        self.path = folder / f"stocktrack-finnhub-{digest[:32]}.lock"
         self._handle: int | None = None
         self._is_impossible = False
 
-    def take(self) -> None:
+    async def take(self) -> None:
         """Have the key from now on; `SourceUnusable` names the process that has it."""
         if self._handle is not None or self._is_impossible:
             return
         try:
-            handle = _opened(self._path)
+            handle = _opened(self.path)
         except OSError as error:
             self._give_up(error)
             return
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_gone = not os.fstat(handle).st_nlink
         except BlockingIOError:
             holder = _holder(handle)
             os.close(handle)
@@ -76,23 +77,27 @@ class MachineKeyLock:
             os.close(handle)
             self._give_up(error)
             return
+        if is_gone:  # its holder removed it between the opening and the lock
+            os.close(handle)
+            await self.take()
+            return
         self._handle = handle
         with contextlib.suppress(OSError):  # another user's file can be locked and not written to
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
 
-    def release(self) -> None:
-        """Leave the key to others. The file stays: were it removed, two could hold two files of one name."""
+    async def release(self) -> None:
+        """Leave the key to others, and no file behind."""
         if self._handle is not None:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._handle, 0)
+            with contextlib.suppress(OSError):  # another user's cannot be removed
+                self.path.unlink()
             os.close(self._handle)
             self._handle = None
 
     def _give_up(self, error: OSError) -> None:
         self._is_impossible = True
         log.warning(
-            "a second server with the same key of finnhub would not be noticed", folder=str(self._path.parent),
+            "a second server with the same key of finnhub would not be noticed", folder=str(self.path.parent),
             why=error.strerror,
         )  # fmt: skip
 

@@ -42,7 +42,7 @@ PLAN_SECONDS = 3600.0
 STATE_EVERY_SECONDS, STATE_PATIENCE_SECONDS = 60.0, 3.0
 # What this source asks by itself leaves so many requests of a minute to what is asked of it.
 OWN_ROOM = 50
-OWN_EVERY_SECONDS = 3.0
+OWN_EVERY_SECONDS, OWN_REFUSED_SECONDS = 3.0, 60.0
 _CLOSE_SECONDS = 0.5
 _FIRST_DIVIDENDS = "1970-01-01"
 
@@ -79,6 +79,8 @@ class FinnhubProvider(Source):
         self._days = Days(clock)
         self._state_again_at = float("-inf")
         self._abroad_again_at = float("-inf")
+        self._has_abroad = False
+        self._starting = asyncio.Lock()
         self._is_closed = False
 
     @property
@@ -94,7 +96,7 @@ class FinnhubProvider(Source):
 
     async def start(self) -> None:
         """Find the key and claim it; nothing is asked of Finnhub yet."""
-        self._client()
+        await self._client()
 
     async def close(self) -> None:
         """Break off what hangs, and leave the key to others."""
@@ -104,11 +106,11 @@ class FinnhubProvider(Source):
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await self._rest.close()
         if self._lock is not None:
-            self._lock.release()
+            await self._lock.release()
 
     async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         """The newest quote of each symbol, a few at a time; `ProviderError` where all failed, or one was a 429."""
-        rest = self._client()
+        rest = await self._client()
         asked = tuple(dict.fromkeys(symbols))
         answers = _Answers()
         state = asyncio.create_task(self._ask_state(rest, asked, errand))
@@ -127,7 +129,7 @@ class FinnhubProvider(Source):
 
     async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
         """Trades of what is wanted, on the figures of the day, until cancelled or broken."""
-        rest = self._client()
+        rest = await self._client()
         self._stream = protocol = FinnhubStream(self._ws_url, self._key, self._days, self._clock)
         tasks = (
             asyncio.create_task(run_stream(protocol, wanted, sink, clock=self._clock), name="finnhub stream"),
@@ -173,17 +175,18 @@ class FinnhubProvider(Source):
         """At most `limit` symbols that match, the best first."""
         return read_matches(await self._ask("/search", "The search", q=query), limit)
 
-    def _client(self) -> FinnhubRest:
+    async def _client(self) -> FinnhubRest:
         """The client for the key; `SourceUnusable` where there is no key, or another server has it."""
-        if self._is_closed:
-            raise ProviderError(Reason.PROVIDER_ERROR, "finnhub is not running.")
-        if self._rest is None:
-            key = find_key(self._given_key, self._key_file)
-            lock = self._lock_of(key)
-            lock.take()
-            self._lock, self._key = lock, key
-            self._rest = self._new_client(key)
-        return self._rest
+        async with self._starting:
+            if self._is_closed:
+                raise ProviderError(Reason.PROVIDER_ERROR, "finnhub is not running.")
+            if self._rest is None:
+                key = find_key(self._given_key, self._key_file)
+                lock = self._lock_of(key)
+                await lock.take()
+                self._lock, self._key = lock, key
+                self._rest = self._new_client(key)
+            return self._rest
 
     def _new_client(self, key: SecretStr) -> FinnhubRest:
         try:
@@ -195,7 +198,7 @@ class FinnhubProvider(Source):
 
     async def _ask(self, path: str, what: str, **params: str) -> Any:
         try:
-            return await self._client().get(path, **params)
+            return await (await self._client()).get(path, **params)
         except CommandError as error:
             raise CommandError(error.reason, f"{what} is not on this Finnhub plan.") from None
 
@@ -215,9 +218,9 @@ class FinnhubProvider(Source):
             except ProviderError as error:
                 answers.failed[symbol] = error
                 if error.reason is Reason.PROVIDER_BLOCKED:
-                    answers.end = error
+                    answers.end_by(error)
             except StockTrackError as error:  # the key is refused
-                answers.end = error
+                answers.end_by(error)
 
     async def _ask_quote(self, rest: FinnhubRest, answers: "_Answers", symbol: str) -> None:
         payload = await rest.get("/quote", symbol=at_finnhub(symbol))
@@ -226,10 +229,11 @@ class FinnhubProvider(Source):
             answers.unknown.add(symbol)
         else:
             answers.quotes[symbol] = quote
+            self._has_abroad |= is_abroad(symbol)
 
     def _not_on_plan(self, symbol: str) -> CommandError:
         why = ""
-        if is_abroad(symbol):
+        if is_abroad(symbol) and not self._has_abroad:
             self._abroad_again_at = self._clock.monotonic() + PLAN_SECONDS
             why = ": the free one has no exchanges outside the US"
         return CommandError(Reason.NOT_OFFERED, f"{symbol} is not on this Finnhub plan{why}.")
@@ -266,8 +270,11 @@ class FinnhubProvider(Source):
             if symbol is not None and rest.asked_lately() < OWN_ROOM:
                 answers = _Answers()
                 await self._ask_quotes(rest, answers, (symbol,))
-                if (quote := answers.quotes.get(symbol)) is not None:
+                if (quote := answers.quotes.get(symbol)) is not None and symbol in wanted():
                     sink.publish([self._days.renew(quote)])
+                if answers.end is not None:
+                    # What is wrong is seen, and told, when the market asks; this is no time for questions of our own.
+                    await self._clock.sleep(OWN_REFUSED_SECONDS)
             await self._clock.sleep(OWN_EVERY_SECONDS)
 
     def _today(self) -> date:
@@ -284,6 +291,10 @@ class _Answers:
         self.put_off: dict[str, StockTrackError] = {}
         self.not_offered: dict[str, StockTrackError] = {}
         self.end: StockTrackError | None = None  # why it is of no use to ask for more
+
+    def end_by(self, error: StockTrackError) -> None:
+        """Note that it is of no use to ask for more; of several reasons the first one counts."""
+        self.end = self.end or error
 
     def complete(self, asked: Sequence[str], seconds: float, renew: Callable[[Quote], Quote]) -> QuoteAnswer:
         """The answer for every one of `asked`; raises what ended it, or where everything failed."""
