@@ -67,9 +67,10 @@ HOUSE = (
         "storage.migrations.versions",
         "0001_first 0002_admins_and_tokens 0003_longer_symbols 0004_tokens_and_ended_sessions",
     ),
-    row(4, Side.SERVER, "providers", "base streaming rss yahoo simulated instruments registry"),
+    row(4, Side.SERVER, "providers", "base streaming rss yahoo finnhub simulated instruments registry"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
+    row(4, Side.SERVER, "providers.finnhub", "symbols keys key_lock answers rest day stream provider"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
     row(
         5,
