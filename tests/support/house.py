@@ -75,7 +75,8 @@ HOUSE = (
         5,
         Side.SERVER,
         "market",
-        "events board demand refusals bills batching ceiling upstream routes answer_cache questions outage feed",
+        "events plausibility board demand refusals bills batching ceiling upstream routes answer_cache questions "
+        "outage feed",
     ),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(
