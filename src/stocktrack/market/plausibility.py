@@ -115,11 +115,9 @@ class Gate:
     def _tell(self, key: str, event: str, quote: Quote, **details: object) -> None:
         """Log it, once an hour for each `key`, and `MAX_TOLD` lines an hour at most."""
         now = self._clock.monotonic()
-        if self._told.get(key, now) > now:
-            return
-        if len(self._told) >= MAX_TOLD:
-            self._told = {each: until for each, until in self._told.items() if until > now}
-        if len(self._told) < MAX_TOLD:
+        while self._told and self._told[oldest := next(iter(self._told))] <= now:
+            del self._told[oldest]
+        if key not in self._told and len(self._told) < MAX_TOLD:
             self._told[key] = now + TELL_AGAIN_SECONDS
             log.warning(event, symbol=quote.symbol, provider=quote.provider, **details)
 

@@ -295,7 +295,11 @@ def _rows(value: Any) -> Sequence[Mapping[str, Any]]:
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
-    return next((row[name] for name in names if row.get(name) is not None), None)
+    for name in names:
+        value = row.get(name)
+        if value is not None:
+            return value
+    return None
 
 
 def _number(value: Any) -> float | None:

@@ -71,7 +71,6 @@ class OpenAlgoProvider(Source):
         self._given_key, self._key_file = api_key, api_key_file
         self._timeout_seconds = timeout_seconds
         self._clock = clock
-        self._key: SecretStr | None = None
         self._rest: OpenAlgoRest | None = None
         self._open_stream: OpenAlgoStream | None = None
         self._has_multiquotes = True
@@ -122,7 +121,6 @@ class OpenAlgoProvider(Source):
 
     async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
         """Prices as they come, over one connection."""
-        self._asker()
         stream = OpenAlgoStream(self._stream_url, self._find_key(), self._clock, self._known.get)
         self._open_stream = stream
         try:
