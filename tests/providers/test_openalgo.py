@@ -24,7 +24,8 @@ from provider_contract import (
     assert_valid,
 )
 from stocktrack.clock import ManualClock, RealClock
-from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
+from stocktrack.config import Settings, load_settings
+from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.providers.base import Errand, QuoteAnswer
 from stocktrack.providers.openalgo import provider as provider_module
 from stocktrack.providers.openalgo.addresses import rest_address, stream_address
@@ -32,6 +33,7 @@ from stocktrack.providers.openalgo.answers import read_quotes, read_row, read_ti
 from stocktrack.providers.openalgo.provider import OpenAlgoProvider
 from stocktrack.providers.openalgo.stream import PLACES, OpenAlgoStream
 from stocktrack.providers.openalgo.symbols import EXCHANGES, Listing, listing_of
+from stocktrack.providers.registry import build_providers
 from stocktrack.quotes import Quote
 
 RELIANCE, TCS, NIFTY, CALL, OIL = (
@@ -832,3 +834,75 @@ async def test_a_wrong_key_is_refused_by_rest_too_and_stands_nowhere(make: Make)
 )
 def test_one_address_says_where_both_are(url: str, stream: str, rest: str) -> None:
     assert (stream_address(url), rest_address(url)) == (stream, rest)
+
+
+# --- the settings ---
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    for variable in ("STOCKTRACK_OPENALGO_API_KEY", "OPENALGO_API_KEY", "STOCKTRACK_OPENALGO_URL"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def loaded(env: str = "", toml: str = "", **variables: str) -> Settings:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        (tmp_path / ".env").write_text(env)
+        (tmp_path / "config.toml").write_text(toml)
+        return load_settings(env_file=tmp_path / ".env", user_file=tmp_path / "config.toml").settings
+
+    return loaded
+
+
+def key_in(settings: Settings) -> str | None:
+    return None if settings.openalgo_api_key is None else settings.openalgo_api_key.get_secret_value()
+
+
+def test_a_key_that_users_of_openalgo_have_is_taken(load: Callable[..., Settings]) -> None:
+    assert key_in(load(env="OPENALGO_API_KEY='abc'\nAPI_KEY=another\n")) == "abc"
+    assert key_in(load(env="OPENALGO_API_KEY='abc'\n", STOCKTRACK_OPENALGO_API_KEY="ours")) == "ours"
+
+
+def test_a_file_that_is_named_for_the_key_wins_over_keys_in_files(load: Callable[..., Settings]) -> None:
+    named = 'openalgo_api_key_file = "/run/secrets/openalgo"\nopenalgo_api_key = "abc"\n'
+
+    assert key_in(load(env="STOCKTRACK_OPENALGO_API_KEY=abc", toml=named)) is None
+    assert key_in(load(toml=named, OPENALGO_API_KEY="ours")) == "ours"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("127.0.0.1:8765", "ftp://host", "ws://", "ws://host:99999", "ws://host:0", "ws://[::1"),
+        *("ws://u:p4ssw0rd@host", "ws://host?apikey=p4ssw0rd"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_by_name(load: Callable[..., Settings], url: str) -> None:
+    with pytest.raises(ConfigError, match="openalgo_url") as caught:
+        load(STOCKTRACK_OPENALGO_URL=url)
+
+    assert "p4ssw0rd" not in str(caught.value)
+
+
+async def test_the_settings_make_the_source(load: Callable[..., Settings], stub: OpenAlgoStub) -> None:
+    toml = (
+        f'providers = ["openalgo", "yahoo"]\nopenalgo_url = "{stub.stream.url}"\nopenalgo_rest_url = "{stub.rest_url}/"'
+    )
+    source, _ = build_providers(load(toml=toml, OPENALGO_API_KEY=KEY), RealClock())
+    assert isinstance(source, OpenAlgoProvider)
+    try:
+        await source.start()
+        assert (await source.quotes([RELIANCE])).quotes[RELIANCE].price == 1187.75
+    finally:
+        await source.close()
+
+
+def test_invented_prices_do_not_stand_beside_it(load: Callable[..., Settings]) -> None:
+    with pytest.raises(ConfigError, match="openalgo"):
+        build_providers(load(toml='providers = ["openalgo", "simulated"]'), RealClock())
+
+
+def test_the_settings_show_no_key(load: Callable[..., Settings]) -> None:
+    settings = load(OPENALGO_API_KEY=KEY)
+
+    assert KEY not in f"{settings!r}{settings.model_dump(mode='json')}"
