@@ -226,6 +226,13 @@ class CompanyInfo(Value):
         default=None, description="the whole currency: GBP where the price is in GBp"
     )
     summary: str | None = None
+    # Of an instrument of a segment, and of a contract.
+    segment: str | None = Field(default=None, description="its code, such as NSE or NFO")
+    expiry: date | None = None
+    strike: FiniteFloat | None = None
+    type: str | None = Field(default=None, description="such as EQ, FUT, CE, PE, IDX")
+    lot: int | None = Field(default=None, description="how many pieces are traded at least")
+    tick: FiniteFloat | None = Field(default=None, description="the least step between two of its prices")
 
 
 class Dividend(Value):
@@ -245,3 +252,8 @@ class Match(Value):
     symbol: Symbol
     name: str | None = None
     exchange: str | None = None
+    segment: str | None = Field(default=None, description="its code, such as NSE or NFO")
+    expiry: date | None = None
+    strike: FiniteFloat | None = None
+    type: str | None = Field(default=None, description="such as EQ, FUT, CE, PE, IDX")
+    lot: int | None = Field(default=None, description="how many pieces are traded at least")

@@ -16,6 +16,7 @@ from stocktrack.terminal.text import (
     age_text,
     change_text,
     company_fields,
+    contract_cells,
     iso_time,
     percent_text,
     price_text,
@@ -71,8 +72,15 @@ def _renderable(reply: Shown, width: int, now_ms: int) -> RenderableType:
             table.add_column("Symbol", no_wrap=True)
             table.add_column("Name", no_wrap=True, overflow="ellipsis")
             table.add_column("Exchange", no_wrap=True, overflow="ellipsis")
+            are_any = any(match.expiry is not None for match in reply.matches)
+            if are_any:
+                table.add_column("Type", no_wrap=True)
+                table.add_column("Expiry", no_wrap=True)
+                table.add_column("Strike", no_wrap=True, justify="right")
             for match in reply.matches:
-                table.add_row(Text(safe_symbol(match.symbol), "bold"), safe(match.name, 200), safe(match.exchange, 40))
+                contract = contract_cells(match, grouped=True) if are_any else ()
+                symbol = Text(safe_symbol(match.symbol), "bold")
+                table.add_row(symbol, safe(match.name, 200), safe(match.exchange, 40), *contract)
             return table
         case _:
             assert_never(reply)
