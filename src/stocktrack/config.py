@@ -167,7 +167,7 @@ class Settings(BaseModel):
     providers: Annotated[Names, Flag("--provider")] = Field(
         default=("yahoo", "rss"), min_length=1, description="market sources; the first that offers a thing serves it"
     )
-    symbols_file: Annotated[Path | None, Reload.AT_ONCE] = Field(
+    symbols_file: Annotated[Path | None, BeforeValidator(_switched_off), Reload.AT_ONCE] = Field(
         default=None, description="CSV of symbols and what each is, or Kite's instruments file; may be gzip"
     )
     data_dir: Annotated[Path, BeforeValidator(as_folder)] = Field(
