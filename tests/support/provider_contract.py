@@ -35,6 +35,7 @@ from stocktrack.providers.base import (
     QuoteSource,
     SearchSource,
     StreamSource,
+    SymbolNewsSource,
     capabilities_of,
 )
 from stocktrack.quotes import Quote, Value, change_since, clean_link, clean_text, normalise_symbol
@@ -222,6 +223,25 @@ class NewsContract:
         assert len(set(headlines)) == len(headlines)
 
 
+class SymbolNewsContract:
+    """What holds for a `SymbolNewsSource`."""
+
+    capability: ClassVar = Capability.SYMBOL_NEWS
+
+    async def test_headlines_of_a_symbol_are_valid_newest_first_and_come_once(self, subject: Subject) -> None:
+        headlines = await _in_time(_source(subject, SymbolNewsSource).symbol_news(subject.known[0]))
+
+        assert headlines
+        for headline in headlines:
+            assert_valid(headline)
+        times = [headline.published for headline in headlines if headline.published is not None]
+        assert times == sorted(times, reverse=True)
+        assert len(set(headlines)) == len(headlines)
+
+    async def test_a_symbol_without_news_has_an_empty_list(self, subject: Subject) -> None:
+        assert list(await _in_time(_source(subject, SymbolNewsSource).symbol_news(subject.unknown))) == []
+
+
 class CompanyContract:
     """What holds for a `CompanySource`."""
 
@@ -407,6 +427,8 @@ def _calls(subject: Subject) -> dict[Capability, Callable[[], Awaitable[object]]
         calls[Capability.QUOTES] = partial(provider.quotes, subject.known)
     if isinstance(provider, NewsSource):
         calls[Capability.NEWS] = provider.news
+    if isinstance(provider, SymbolNewsSource):
+        calls[Capability.SYMBOL_NEWS] = partial(provider.symbol_news, subject.known[0])
     if isinstance(provider, CompanySource):
         calls[Capability.COMPANY] = partial(provider.company, subject.known[0])
     if isinstance(provider, DividendSource):
