@@ -188,6 +188,8 @@ class InteractiveClient:
                 await self._show("DIVIDENDS", symbol=symbol, limit=count_of(count.strip()))
             case "search":
                 await self._show("SEARCH", query=await argument(arguments, "Part of a name: "))
+            case "sources":
+                await self._show("SOURCES")
             case "back":
                 self._dialogue.show_menu()
             case "help":

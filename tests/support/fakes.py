@@ -662,6 +662,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "NEWS": {},
     "INFO": {"symbol": "AAPL"},
     "DIVIDENDS": {"symbol": "AAPL"},
+    "SOURCES": {},
     "SEARCH": {"query": "apple"},
     "PING": {},
     "LOGOUT": {},

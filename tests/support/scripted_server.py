@@ -39,6 +39,12 @@ from stocktrack.messages import (
     Search,
     SearchReply,
     ServerMessage,
+    SourceBudget,
+    SourceInfo,
+    Sources,
+    SourcesReply,
+    SourceState,
+    SourceStream,
     Subscribe,
     SubscribeReply,
     Unsubscribe,
@@ -49,6 +55,27 @@ from stocktrack.wire.lines import decode_line, encode_line, failure
 
 NOW_MS = 1_712_331_900_000
 STOCKS = {"AAPL": ("Apple Inc.", 189.45), "MSFT": ("Microsoft Corporation", 425.52), "TSLA": ("Tesla, Inc.", 171.05)}
+SOURCES = (
+    SourceInfo(
+        provider="finnhub",
+        capabilities=("quotes", "stream"),
+        state=SourceState.OK,
+        last_success_at=NOW_MS - 3_000,
+        budget=SourceBudget(used=12, limit=60, seconds=60),
+        stream=SourceStream(is_up=True, symbols=48, places=50),
+        leads=48,
+    ),
+    SourceInfo(
+        provider="yahoo",
+        capabilities=("quotes",),
+        state=SourceState.BLOCKED,
+        retry_at=NOW_MS + 28_000,
+        reason=Reason.PROVIDER_BLOCKED,
+        message="yahoo refuses requests (429).",
+        stream=SourceStream(is_up=False, symbols=0),
+        leads=1_200,
+    ),
+)
 
 CommandT = TypeVar("CommandT", bound=Command)
 
@@ -301,6 +328,8 @@ def _answer(command: Command, pushed: dict[str, None]) -> Reply:
                 if command.query.lower() in name.lower()
             ]
             return SearchReply(id=command.id, matches=tuple(found[: command.limit]))
+        case Sources():
+            return SourcesReply(id=command.id, sources=SOURCES)
         case Ping():
             return PingReply(id=command.id, timestamp=NOW_MS)
         case Logout():
