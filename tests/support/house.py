@@ -70,6 +70,7 @@ HOUSE = (
     row(4, Side.SERVER, "providers", "base rss yahoo simulated instruments registry"),
     row(4, Side.SERVER, "providers.rss", "fetch parse text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers session provider"),
+    row(5, Side.SERVER, "testing", "subject contracts failures"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
     row(
         5,
