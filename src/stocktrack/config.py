@@ -167,6 +167,9 @@ class Settings(BaseModel):
     providers: Annotated[Names, Flag("--provider")] = Field(
         default=("yahoo", "rss"), min_length=1, description="market sources; the first that offers a thing serves it"
     )
+    sources: Mapping[str, Mapping[str, Any]] = Field(
+        default={}, repr=False, description="settings of sources that others wrote, under the name of each"
+    )
     data_dir: Annotated[Path, BeforeValidator(as_folder)] = Field(
         default_factory=default_data_folder,
         description="folder of the database, the caches and the prompt's history; made with mode 0700",
@@ -303,6 +306,9 @@ def settings_marked(mark: type[Mark]) -> dict[str, Mark]:
     }
 
 
+# Settings whose values may be secrets: an error says what would be right, and not what it was.
+_UNTOLD = {"sources": "each source has a table of its own, such as sources.acme.api_key"}
+
 RELOADABLE = frozenset(settings_marked(Reload))
 
 
@@ -333,18 +339,42 @@ def load_settings(
     origins = dict.fromkeys(merged, "flag")
     unknown: set[str] = set()
     for source in setting_sources(env_file=env_file, config_file=config_file, user_file=user_file):
-        for name, value in source.values.items():
+        for name, value in _unfolded(source.values).items():
             if name not in Settings.model_fields:
                 if source.is_ours:
                     raise ConfigError(f"{source.origin}: there is no setting {name!r}.{_suggestion(name)}")
                 unknown.add(f"{ENV_PREFIX}{name}".upper())
             elif name not in merged:
                 merged[name], origins[name] = value, source.origin
+            elif isinstance(value, Mapping):
+                merged[name] = _beneath(merged[name], value)
     try:
         settings = Settings(**merged)
     except ValidationError as error:
         raise ConfigError(_complaint(error, origins)) from None
     return LoadedSettings(settings, origins, _warnings(unknown))
+
+
+def _unfolded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"sources": {"acme": {"key": "k"}}}` of `{"sources__acme__key": "k"}`, as variables write what is in a table."""
+    unfolded: dict[str, Any] = {}
+    for name, value in values.items():
+        first, *path = name.split("__")
+        if not (path and all(path) and first in Settings.model_fields):
+            unfolded[name] = _beneath(unfolded[name], value) if name in unfolded else value
+            continue
+        for part in reversed(path):
+            value = {part: value}  # noqa: PLW2901 - it grows from the inside
+        unfolded[first] = _beneath(unfolded.get(first, {}), value)
+    return unfolded
+
+
+def _beneath(stronger: Any, weaker: Any) -> Any:
+    """Both tables in one; where both say something, the stronger one counts."""
+    if not (isinstance(stronger, Mapping) and isinstance(weaker, Mapping)):
+        return stronger
+    both = {name: _beneath(stronger[name], weaker[name]) for name in stronger.keys() & weaker.keys()}
+    return {**weaker, **stronger, **both}
 
 
 def _suggestion(name: str) -> str:
@@ -368,5 +398,8 @@ def _complaint(error: ValidationError, origins: Mapping[str, str]) -> str:
     name = str(complaint["loc"][0])
     if complaint["type"] == "extra_forbidden":
         return f"There is no setting {name!r}.{_suggestion(name)}"
+    if name in _UNTOLD:
+        where = ".".join(map(str, complaint["loc"]))
+        return f"{where} (from {origins.get(name, 'the default')}): {_UNTOLD[name]}."
     why = complaint["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"{name} = {complaint['input']!r} (from {origins.get(name, 'the default')}): {why}."

@@ -67,7 +67,7 @@ HOUSE = (
         "storage.migrations.versions",
         "0001_first 0002_admins_and_tokens 0003_longer_symbols 0004_tokens_and_ended_sessions",
     ),
-    row(4, Side.SERVER, "providers", "base rss yahoo simulated instruments registry"),
+    row(4, Side.SERVER, "providers", "base rss yahoo simulated instruments installed registry"),
     row(4, Side.SERVER, "providers.rss", "fetch parse text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers session provider"),
     row(5, Side.SERVER, "testing", "subject contracts failures"),
