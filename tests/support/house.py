@@ -76,7 +76,8 @@ HOUSE = (
         5,
         Side.SERVER,
         "market",
-        "events board demand refusals bills batching ceiling upstream routes answer_cache questions outage feed",
+        "events board demand refusals bills batching ceiling upstream leads routes answer_cache questions "
+        "outage merging polls streams feed",
     ),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(
