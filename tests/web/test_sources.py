@@ -138,12 +138,13 @@ async def test_sources_are_told_in_the_order_of_the_setting_with_what_they_have(
     async with live_server(tmp_path, first, second, clock=clock, web=True) as server:
         ann = await server.log_in()
         reply = await ann.ask({"type": "SOURCES", "id": 7})
-        second.script = "fail"
-        await ann.ask({"type": "NEWS"})
+        first.script = "fail"
+        await ann.ask({"type": "GET", "symbol": "AAPL"})
         after = await ann.ask({"type": "SOURCES"})
 
     assert (reply["type"], reply["id"], reply["code"]) == ("SOURCES", 7, 200)
     assert [source["provider"] for source in reply["sources"]] == ["first", "second"]
     assert reply["sources"][0]["capabilities"] == ["quotes", "stream"]
     assert reply["sources"][1]["capabilities"] == ["company", "dividends", "news", "quotes", "search"]
-    assert states(after["sources"])["second"] == "failing"
+    assert states(reply["sources"]) == {"first": "unused", "second": "unused"}
+    assert states(after["sources"]) == {"first": "failing", "second": "ok"}

@@ -8,14 +8,14 @@ from http import HTTPStatus
 from stocktrack.doors.turns import TURNS_AT_ONCE, turns
 from stocktrack.errors import StockTrackError
 from stocktrack.market.feed import Feed
-from stocktrack.market.upstream import Upstream
 from stocktrack.messages import SourceInfo, SourceState
-from stocktrack.providers.base import Capability, QuoteSource, StreamSource
+from stocktrack.providers.base import Capability
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.web.asgi import Receive, Scope, Send, respond
 from stocktrack.web.metrics import Metrics
 
 STORAGE_SECONDS = 2.0
+_PRICES = frozenset({Capability.QUOTES, Capability.STREAM})
 PATHS = ("/healthz", "/readyz", "/metrics")
 
 
@@ -65,28 +65,19 @@ class Health:
         except StockTrackError as error:
             self._sessions.trail.failed(error)
             reasons.append(error.message)
-        routes = self._feed.routes
-        of_prices = [
-            (upstream, source)
-            for upstream, source in zip(routes.upstreams, routes.sources(), strict=True)
-            if isinstance(upstream.provider, QuoteSource | StreamSource)
-        ]
-        if of_prices and all(_is_down(upstream, source) for upstream, source in of_prices):
-            names = ", ".join(upstream.name for upstream, _ in of_prices)
+        of_prices = [source for source in self._feed.routes.sources() if _PRICES & set(source.capabilities)]
+        if of_prices and not any(map(_gives_prices, of_prices)):
+            names = ", ".join(source.provider for source in of_prices)
             reasons.append(f"No source of quotes answers ({names}); prices stay as they were, marked stale.")
         failing = (*self._feed.supervisor.failing, *self._sessions.supervisor.failing)
         reasons += [f"The task {task!r} failed and is started again; the server's log says why." for task in failing]
         return reasons
 
 
-def _is_down(upstream: Upstream, source: SourceInfo) -> bool:
-    """Whether no prices come from a source of prices: neither by its stream nor in answers to what it is asked."""
-    if source.stream is not None and source.stream.is_up:
-        return False
-    if source.state in {SourceState.NOT_OFFERED, SourceState.WAITING} or upstream.is_blocked:
-        return True
-    by = Capability.QUOTES if isinstance(upstream.provider, QuoteSource) else Capability.STREAM
-    return by in upstream.failing
+def _gives_prices(source: SourceInfo) -> bool:
+    """Whether prices come from a source, as far as is known: by its stream, or in answers to what it is asked."""
+    is_streaming = source.stream is not None and source.stream.is_up
+    return is_streaming or source.state in {SourceState.OK, SourceState.UNUSED}
 
 
 def _told(source: SourceInfo) -> dict[str, object]:
