@@ -91,6 +91,33 @@ async def test_the_example_serves_prices_in_a_real_server(tmp_path: Path, site: 
     assert [(each["provider"], each["capabilities"], each["state"]) for each in told] == [("acme", ["quotes"], "ok")]
 
 
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("", "acme has no key: set sources.acme.api_key."),
+        ("SeCrEt-wrong", "acme refuses its key: correct sources.acme.api_key."),
+    ],
+    ids=["none", "wrong"],
+)
+async def test_a_key_that_will_not_do_is_told_to_whoever_asks_and_the_server_goes_on(
+    tmp_path: Path, site: Path, vendor: FeedServer, key: str, says: str
+) -> None:
+    settings = {**variables(site, vendor), "STOCKTRACK_SOURCES__ACME__API_KEY": key}
+    await run_stocktrack(tmp_path, "users", "add", "ann", "--password-stdin", stdin=PASSWORD.encode(), **settings)
+    async with server_process(tmp_path, **settings) as server:
+        ann = await server.log_in()
+        reply = await ann.ask({"type": "GET", "symbols": ["AAPL"]})
+        [source] = (await ann.ask({"type": "SOURCES"}))["sources"]
+        pong = await ann.ask({"type": "PING"})
+        await ann.close()
+
+    assert (reply["code"], reply["reason"]) == (404, "not_offered")
+    assert says in reply["message"]
+    assert (source["state"], source["message"]) == ("not_offered", says)
+    assert pong["code"] == 200
+    assert len(vendor.requests) == (1 if key else 0)
+
+
 async def test_the_check_of_the_settings_knows_the_example(tmp_path: Path, site: Path, vendor: FeedServer) -> None:
     settings = variables(site, vendor)
     checked = await run_stocktrack(tmp_path, "config", "check", **settings)

@@ -151,6 +151,12 @@ BEGIN = "providers = 'acme': the package acme-quotes 1.2 offers this source, and
         ("def Acme(s, c): pass", "its NoneType is no source: it lacks name, is_free, budget, serves, start, close."),
         (f"{ACME}    budget = None", "its budget is None, and has to be a Budget."),
         (f"{ACME}    serves = 'AAPL'", "its serves is 'AAPL', and has to be a method."),
+        (f"{ACME}    def serves(self, s): return {{}}[s]", "its serves('AAPL') failed: KeyError: 'AAPL'."),
+        (
+            f"{ACME}    async def serves(self, s): return True",
+            "its serves is a coroutine, and has to be a plain method",
+        ),
+        (f"{ACME}    def serves(self, s): pass", "its serves('AAPL') is None, and has to be True or False."),
         (f"{ACME}    name = 'other'", "it calls itself 'other': its `name` has to be that of its entry point."),
         (f"{ACME}    name = None", "its name is None, and has to be a text."),
         (

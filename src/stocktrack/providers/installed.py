@@ -3,6 +3,7 @@
 `docs/providers.md` says how one is written. Its package is imported only where the setting `providers` names it.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -87,6 +88,19 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text.removesuffix('.')}." if text else f"{type(error).__name__}."
 
 
+def _check_rule(made: Any) -> None:
+    """`_UnfitError` where its rule for symbols fails or is none: the market asks it for each symbol of each command."""
+    try:
+        says = made.serves("AAPL")
+    except Exception as error:
+        raise _UnfitError(f"its serves('AAPL') failed: {_told(error)}") from error
+    if inspect.iscoroutine(says):
+        says.close()
+        raise _UnfitError("its serves is a coroutine, and has to be a plain method: it is asked without waiting.")
+    if not isinstance(says, bool):
+        raise _UnfitError(f"its serves('AAPL') is {says!r}, and has to be True or False.")
+
+
 def _check(made: object, name: str) -> None:
     """`_UnfitError` where what was made is no source of this name."""
     if missing := [member for member in _MEMBERS if not hasattr(made, member)]:
@@ -97,6 +111,7 @@ def _check(made: object, name: str) -> None:
             raise _UnfitError(f"its {member} is {value!r}, and has to be {what}.")
     if (called := getattr(made, "name", None)) != name:
         raise _UnfitError(f"it calls itself {called!r}: its `name` has to be that of its entry point.")
+    _check_rule(made)
     offered = []
     for capability, members in CAPABILITIES.items():
         has = [member for member in members if hasattr(made, member)]
