@@ -190,6 +190,8 @@ class InteractiveClient:
             case "search":
                 text, segment = split_segment(arguments)
                 await self._show("SEARCH", query=await argument(text, "Part of a name: "), segment=segment)
+            case "sources":
+                await self._show("SOURCES")
             case "back":
                 self._dialogue.show_menu()
             case "help":

@@ -240,6 +240,12 @@ class Search(Command):
     limit: Limit = 10
 
 
+class Sources(Command):
+    """`{"type":"SOURCES","id":19}`."""
+
+    type: Literal["SOURCES"] = "SOURCES"
+
+
 class Ping(Command):
     """`{"type":"PING","id":10}`."""
 
@@ -579,6 +585,18 @@ class SearchReply(Reply):
     matches: tuple[Match, ...]
 
 
+# {"type":"SOURCES","id":19,"code":200,"status":"OK","sources":[{"provider":"finnhub","capabilities":["quotes",
+# "stream"],"state":"ok","last_success_at":1712331901204,"budget":{"used":12,"limit":60,"seconds":60},
+# "stream":{"is_up":true,"symbols":50,"places":50},"leads":50},{"provider":"yahoo","capabilities":["company",
+# "dividends","quotes","search"],"state":"blocked","last_success_at":1712331880000,"retry_at":1712331930000,
+# "reason":"provider_blocked","message":"yahoo refuses requests (429); it is asked again in 28 s.","leads":0}]}
+class SourcesReply(Reply):
+    """The sources of this server, in the order in which they are asked."""
+
+    type: Literal["SOURCES"] = "SOURCES"
+    sources: tuple[SourceInfo, ...]
+
+
 # {"type":"PING","id":10,"code":200,"status":"OK","timestamp":1712331900000}
 class PingReply(Reply):
     """The server's time, epoch milliseconds."""
@@ -805,6 +823,7 @@ COMMANDS: dict[str, CommandRow] = {
         CommandRow(Info, InfoReply, Who.USERS, Scope.READ),
         CommandRow(Dividends, DividendsReply, Who.USERS, Scope.READ),
         CommandRow(Search, SearchReply, Who.USERS, Scope.READ),
+        CommandRow(Sources, SourcesReply, Who.USERS, Scope.READ),
         CommandRow(Ping, PingReply, Who.ANYBODY, Scope.READ),
         CommandRow(Logout, LogoutReply, Who.ANYBODY, Scope.READ),
         CommandRow(Token, TokenReply, Who.USERS),

@@ -136,6 +136,7 @@ async def test_every_call_returns_the_model_of_its_reply() -> None:
             assert (await client.info("AAPL")).company.name == "Apple Inc."
             assert [paid.amount for paid in (await client.dividends("AAPL", limit=1)).dividends] == [0.24]
             assert [match.symbol for match in (await client.search("tesla")).matches] == ["TSLA"]
+            assert [source.provider for source in await client.sources()] == ["finnhub", "yahoo"]
             assert (await client.ping()).timestamp == NOW_MS
             assert (await client.subscribe("AAPL", interval=60)).symbols == ("AAPL",)
             assert list(client.subscribed) == ["AAPL"]

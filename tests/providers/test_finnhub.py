@@ -15,7 +15,16 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from finnhub_stub import FinnhubStub, article, profile, quote_row, trade
-from provider_contract import (
+from stocktrack.clock import ManualClock, RealClock, settle
+from stocktrack.config import Settings
+from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, SourceUnusable, StockTrackError
+from stocktrack.providers.base import Budget, Capability, Errand, capabilities_of
+from stocktrack.providers.finnhub.key_lock import MachineKeyLock
+from stocktrack.providers.finnhub.provider import PLAN_SECONDS, FinnhubProvider
+from stocktrack.providers.finnhub.rest import MAX_BODY_BYTES
+from stocktrack.providers.registry import build_providers
+from stocktrack.quotes import MarketState
+from stocktrack.testing import (
     Collected,
     CompanyContract,
     DividendContract,
@@ -29,15 +38,6 @@ from provider_contract import (
     Subject,
     SymbolNewsContract,
 )
-from stocktrack.clock import ManualClock, RealClock, settle
-from stocktrack.config import Settings
-from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, SourceUnusable, StockTrackError
-from stocktrack.providers.base import Budget, Capability, Errand, capabilities_of
-from stocktrack.providers.finnhub.key_lock import MachineKeyLock
-from stocktrack.providers.finnhub.provider import PLAN_SECONDS, FinnhubProvider
-from stocktrack.providers.finnhub.rest import MAX_BODY_BYTES
-from stocktrack.providers.registry import build_providers
-from stocktrack.quotes import MarketState
 
 KEY = "c0ffee0SeCrEt0c0ffee"
 HTML = b"<html><body>502 Bad Gateway</body></html>"

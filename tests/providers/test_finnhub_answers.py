@@ -9,7 +9,6 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from finnhub_stub import UNKNOWN_QUOTE, article, profile, quote_row, trade, trades
-from provider_contract import assert_valid
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
 from stocktrack.providers.finnhub.answers import (
@@ -24,6 +23,7 @@ from stocktrack.providers.finnhub.day import MAX_SYMBOLS, Days, Trade
 from stocktrack.providers.finnhub.stream import PLACES, FinnhubStream
 from stocktrack.providers.finnhub.symbols import at_finnhub, is_abroad, is_prefixed, is_us, ours
 from stocktrack.quotes import MarketState, Match, Quote
+from stocktrack.testing import assert_valid
 
 NOW_MS = 1_712_331_900_000  # Friday, 5 April 2024, 11:45 in New York
 HOUR_MS = 3_600_000

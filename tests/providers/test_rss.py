@@ -17,7 +17,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from feed_server import Answer, FeedServer, Request, hang, head, redirect, respond
-from provider_contract import HangingContract, NewsContract, OutageContract, ProviderContract, Subject, assert_valid
 from stocktrack import __version__
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ProviderError, Reason
@@ -26,6 +25,7 @@ from stocktrack.providers.rss.parse import FeedParser, ParsedEntry, ParsedFeed, 
 from stocktrack.providers.rss.provider import MAX_AHEAD_MS, RssProvider, newest_first, read_headlines
 from stocktrack.providers.rss.publishers import short_name
 from stocktrack.quotes import Headline, clean_link
+from stocktrack.testing import HangingContract, NewsContract, OutageContract, ProviderContract, Subject, assert_valid
 
 NOW_MS = 1_712_331_900_000  # Fri, 05 Apr 2024 15:45:00 GMT
 MINUTE_MS = 60_000

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provider_contract import (
+from stocktrack.clock import ManualClock
+from stocktrack.providers.simulated import INSTRUMENTS, SimulatedProvider
+from stocktrack.quotes import MarketState, Quote, clean_link, clean_text, normalise_symbol
+from stocktrack.testing import (
     Collected,
     CompanyContract,
     DividendContract,
@@ -21,9 +24,6 @@ from provider_contract import (
     StreamContract,
     Subject,
 )
-from stocktrack.clock import ManualClock
-from stocktrack.providers.simulated import INSTRUMENTS, SimulatedProvider
-from stocktrack.quotes import MarketState, Quote, clean_link, clean_text, normalise_symbol
 
 Make = Callable[..., SimulatedProvider]
 # The manual clock begins on 5 April 2024 at 15:45 UTC: the ninth hour from then is in the next day.

@@ -12,17 +12,6 @@ from typing import Any
 import pytest
 
 from live_server import until
-from provider_contract import (
-    CompanyContract,
-    DividendContract,
-    HangingContract,
-    HoursContract,
-    OutageContract,
-    ProviderContract,
-    QuoteContract,
-    SearchContract,
-    Subject,
-)
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason
 from stocktrack.providers.base import Errand, QuoteAnswer
@@ -44,6 +33,17 @@ from stocktrack.providers.yahoo.provider import (
 )
 from stocktrack.providers.yahoo.session import open_session
 from stocktrack.quotes import Dividend, MarketState, Match, Quote, TradingDay
+from stocktrack.testing import (
+    CompanyContract,
+    DividendContract,
+    HangingContract,
+    HoursContract,
+    OutageContract,
+    ProviderContract,
+    QuoteContract,
+    SearchContract,
+    Subject,
+)
 from yahoo_redirect import send_yahoo_to
 from yahoo_stub import YahooStub, chart, in_envelope, row, running_yahoo_stub
 

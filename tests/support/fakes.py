@@ -668,6 +668,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "NEWS": {},
     "INFO": {"symbol": "AAPL"},
     "DIVIDENDS": {"symbol": "AAPL"},
+    "SOURCES": {},
     "SEARCH": {"query": "apple"},
     "PING": {},
     "LOGOUT": {},

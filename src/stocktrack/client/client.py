@@ -41,6 +41,8 @@ from stocktrack.messages import (
     SearchReply,
     SessionInfo,
     SessionsReply,
+    SourceInfo,
+    SourcesReply,
     SubscribeReply,
     TokenInfo,
     TokenReply,
@@ -205,6 +207,10 @@ class StockTrackClient:
     async def search(self, query: str, limit: int = 10, *, segment: str | None = None) -> SearchReply:
         """Symbols that match `query`, of one segment where it is given, such as NSE or FO; none is a success."""
         return await self._call(SearchReply, "SEARCH", query=query, limit=limit, segment=segment)
+
+    async def sources(self) -> list[SourceInfo]:
+        """How the server's sources are, in the order in which it asks them."""
+        return [*(await self._call(SourcesReply, "SOURCES")).sources]
 
     async def ping(self) -> PingReply:
         """The server's time."""

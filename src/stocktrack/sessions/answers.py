@@ -41,6 +41,8 @@ from stocktrack.messages import (
     Search,
     SearchReply,
     SessionsReply,
+    Sources,
+    SourcesReply,
     Subscribe,
     SubscribeReply,
     Token,
@@ -374,6 +376,12 @@ async def search(session: Asker, command: Search) -> SearchReply:
         command.query, command.limit, session, segment=command.segment
     )
     return SearchReply(id=command.id, matches=tuple(matches))
+
+
+@answers(Sources)
+async def sources(session: Asker, command: Sources) -> SourcesReply:
+    """How each source is."""
+    return SourcesReply(id=command.id, sources=tuple(session.services.feed.routes.sources()))
 
 
 # --- for administrators -------------------------------------------------------------------------------------------

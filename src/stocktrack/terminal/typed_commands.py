@@ -31,6 +31,7 @@ WORDS: dict[str, Word] = {
         Word("info", "SYMBOL", "the company", takes_symbols=True),
         Word("dividends", "SYMBOL [COUNT]", "what it paid, newest first", takes_symbols=True),
         Word("search", "TEXT [--segment FO]", "symbols by name, of one segment where it is named"),
+        Word("sources", "", "how the market's sources are"),
         Word("back", "", "the menu"),
         Word("help", "", "this list"),
         Word("exit", "", "leave"),
