@@ -35,6 +35,7 @@ from stocktrack.providers.base import (
     QuoteSource,
     SearchSource,
     StreamSource,
+    SymbolNewsSource,
     capabilities_of,
 )
 from stocktrack.quotes import Quote, Value, change_since, clean_link, clean_text, normalise_symbol
@@ -220,6 +221,26 @@ class NewsContract:
 
         # One page may tell several stories: a headline is another one where anything of it differs.
         assert len(set(headlines)) == len(headlines)
+
+
+class SymbolNewsContract:
+    """What holds for a `SymbolNewsSource`."""
+
+    capability: ClassVar = Capability.SYMBOL_NEWS
+
+    async def test_headlines_of_a_symbol_are_valid_new_ones_first_and_without_doubles(self, subject: Subject) -> None:
+        headlines = await _in_time(_source(subject, SymbolNewsSource).symbol_news(subject.known[0]))
+
+        assert headlines
+        for headline in headlines:
+            assert_valid(headline)
+            assert headline.link is None or clean_link(headline.link) == headline.link
+        published = [headline.published for headline in headlines]
+        assert published == sorted(published, key=lambda each: (each is None, -(each or 0)))
+        assert len(set(headlines)) == len(headlines)
+
+    async def test_what_is_no_symbol_has_no_headlines(self, subject: Subject) -> None:
+        assert list(await _in_time(_source(subject, SymbolNewsSource).symbol_news(subject.unknown))) == []
 
 
 class CompanyContract:
@@ -413,6 +434,8 @@ def _calls(subject: Subject) -> dict[Capability, Callable[[], Awaitable[object]]
         calls[Capability.DIVIDENDS] = partial(provider.dividends, subject.known[0])
     if isinstance(provider, SearchSource):
         calls[Capability.SEARCH] = partial(provider.search, subject.query, 10)
+    if isinstance(provider, SymbolNewsSource):
+        calls[Capability.SYMBOL_NEWS] = partial(provider.symbol_news, subject.known[0])
     if isinstance(provider, HoursSource):
         calls[Capability.HOURS] = partial(provider.trading_day, subject.known[0])
     return calls
