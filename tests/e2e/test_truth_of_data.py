@@ -13,7 +13,7 @@ import cli_process
 from live_server import PASSWORD, LiveServer, live_server
 from recorded_yahoo import RecordedYahoo, recorded_yahoo
 from stocktrack.clock import RealClock
-from stocktrack.providers.rss.provider import RssProvider
+from stocktrack.providers.rss.provider import SymbolRssProvider
 from stocktrack.providers.yahoo.provider import YahooProvider
 from yahoo_redirect import send_yahoo_to
 from yahoo_stub import Fields, chart, in_envelope, row
@@ -104,7 +104,13 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         clock = RealClock()
         sources = (
             YahooProvider(timeout_seconds=20, cache_dir=tmp_path / "cache", clock=clock),
-            RssProvider(feeds=[f"{yahoo.url}/rss/wire.xml"], headlines_per_feed=50, timeout_seconds=20, clock=clock),
+            SymbolRssProvider(
+                feeds=[f"{yahoo.url}/rss/wire.xml"],
+                symbol_feed=f"{yahoo.url}/rss/{{symbol}}.xml",
+                headlines_per_feed=50,
+                timeout_seconds=20,
+                clock=clock,
+            ),
         )
         async with live_server(tmp_path / "data", *sources, web=True) as server:
             yield Scene(server, yahoo, tmp_path)
