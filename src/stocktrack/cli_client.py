@@ -29,6 +29,7 @@ from stocktrack.terminal.typed_commands import (
     split_interval,
     split_list,
     split_news,
+    split_segment,
     split_symbols,
 )
 
@@ -189,7 +190,8 @@ class InteractiveClient:
                 paying, _, wanted = (await argument(arguments, SYMBOL)).partition(" ")
                 await self._show("DIVIDENDS", symbol=paying, limit=count_of(wanted.strip()))
             case "search":
-                await self._show("SEARCH", query=await argument(arguments, "Part of a name: "))
+                text, segment = split_segment(arguments)
+                await self._show("SEARCH", query=await argument(text, "Part of a name: "), segment=segment)
             case "back":
                 self._dialogue.show_menu()
             case "help":

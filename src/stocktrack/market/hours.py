@@ -128,7 +128,7 @@ class Hours:
         before = self._known.pop(exchange, None)
         day, seconds = before.day if before is not None else None, FAILED_SECONDS
         with contextlib.suppress(StockTrackError):
-            day = await self._routes.first_answer(HoursSource, lambda source: source.trading_day(symbol), symbol=symbol)
+            day = await self._routes.first_answer_of(HoursSource, symbol, lambda source, name: source.trading_day(name))
             seconds = NO_HOURS_SECONDS if day is None else self._seconds_left(day)
         self._known[exchange] = _Known(day, self._clock.monotonic() + seconds)
         while len(self._known) > _MOST_EXCHANGES:

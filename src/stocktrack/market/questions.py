@@ -9,8 +9,10 @@ from stocktrack.market.answer_cache import AnswerCache
 from stocktrack.market.bills import Payer, charge
 from stocktrack.market.hours import Hours
 from stocktrack.market.routes import Routes
+from stocktrack.messages import MAX_LIST_LIMIT
 from stocktrack.providers.base import CompanySource, DividendSource, NewsSource, SearchSource, SymbolNewsSource
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
+from stocktrack.segments import CONTRACTS, SEGMENT_WORDS, Wanted, split_symbol
 
 # How long an answer is remembered.
 NEWS_SECONDS = 30.0
@@ -42,10 +44,11 @@ class Questions:
     ) -> None:
         self.hours = hours or Hours(routes, clock)
         self._routes = routes
+        self._instruments = routes.instruments
         self._clock = clock
         self._known = known
         self._news: AnswerCache[str, Sequence[Headline]] = AnswerCache(clock, seconds=NEWS_SECONDS)
-        self._symbol_news: AnswerCache[str, Sequence[Headline]] = AnswerCache(clock, seconds=SYMBOL_NEWS_SECONDS)
+        self._symbol_news: AnswerCache[str, Sequence[Headline] | None] = AnswerCache(clock, seconds=SYMBOL_NEWS_SECONDS)
         # Symbols that there are, and until when that is taken for granted.
         self._seen: dict[str, float] = {}
         self._companies: AnswerCache[str, CompanyInfo | None] = AnswerCache(clock, seconds=COMPANY_SECONDS)
@@ -71,15 +74,15 @@ class Questions:
 
     async def symbol_news(self, symbol: str, limit: int, payer: Payer | None = None) -> Sequence[Headline]:
         """The newest headlines of `symbol`; `CommandError` where there are none, or no such symbol."""
+        if (refusal := self._instruments.refusal(symbol)) is not None:
+            raise refusal
         # A source of headlines may take any text for a word to look for: whether there is such a symbol is for the
         # sources of quotes to say.
         if self._seen.get(symbol, 0.0) <= self._clock.monotonic() and await self._refuse_unknown(symbol, payer):
             self._note_seen(symbol)
         headlines = await self._symbol_news.get(
             symbol,
-            lambda: self._routes.first_answer(
-                SymbolNewsSource, lambda source: source.symbol_news(symbol), symbol=symbol
-            ),
+            lambda: self._routes.first_answer_of(SymbolNewsSource, symbol, _headlines_if_any),
             lambda: self._charge(SymbolNewsSource, payer),
         )
         if not headlines:
@@ -87,12 +90,21 @@ class Questions:
         return headlines[:limit]
 
     async def company(self, symbol: str, payer: Payer | None = None) -> CompanyInfo:
-        """The company behind `symbol`, with the hours of its market; `CommandError` where there is none."""
-        company = await self._companies.get(
-            symbol,
-            lambda: self._routes.first_answer(CompanySource, lambda source: source.company(symbol), symbol=symbol),
-            lambda: self._charge(CompanySource, payer),
-        )
+        """The company behind `symbol`, with what is known of the symbol here and the hours of its market.
+
+        `CommandError` where nothing is known of it anywhere.
+        """
+        told = None
+        try:
+            told = await self._companies.get(
+                symbol,
+                lambda: self._routes.first_answer_of(CompanySource, symbol, lambda source, name: source.company(name)),
+                lambda: self._charge(CompanySource, payer),
+            )
+        except StockTrackError:
+            if self._instruments.company(symbol, None) is None:
+                raise
+        company = self._instruments.company(symbol, told)
         if company is None:
             await self._refuse_unknown(symbol, payer)
             raise CommandError(Reason.NO_COMPANY_INFO, f"Nothing is known of a company behind {symbol}.")
@@ -100,9 +112,11 @@ class Questions:
 
     async def dividends(self, symbol: str, limit: int, payer: Payer | None = None) -> Sequence[Dividend]:
         """The newest dividends of `symbol`; `CommandError` where there are none."""
+        if (refusal := self._instruments.refusal(symbol)) is not None:
+            raise refusal
         dividends = await self._dividends.get(
             symbol,
-            lambda: self._routes.first_answer(DividendSource, lambda source: source.dividends(symbol), symbol=symbol),
+            lambda: self._routes.first_answer_of(DividendSource, symbol, lambda source, name: source.dividends(name)),
             lambda: self._charge(DividendSource, payer),
         )
         if not dividends:
@@ -111,13 +125,42 @@ class Questions:
             raise CommandError(Reason.NO_DIVIDENDS, f"{symbol} has paid no dividend that the source knows of.")
         return dividends[:limit]
 
-    async def search(self, query: str, limit: int, payer: Payer | None = None) -> Sequence[Match]:
-        """At most `limit` symbols that match `query`."""
-        return await self._searches.get(
-            (query, limit),
-            lambda: self._routes.first_answer(SearchSource, lambda source: source.search(query, limit)),
-            lambda: self._charge(SearchSource, payer),
-        )
+    async def search(
+        self, query: str, limit: int, payer: Payer | None = None, *, segment: str | None = None
+    ) -> Sequence[Match]:
+        """At most `limit` symbols that match `query`: those of the instrument file, then those of the sources.
+
+        With a word for a segment only those of it. A source is not asked for contracts, nor where the file has enough.
+        """
+        query, wanted = _meant(query, segment)
+        found = await self._instruments.search(query, limit, wanted)
+        if len(found) >= limit:
+            return found
+        if wanted is not None and wanted.segment in CONTRACTS:
+            if self._instruments.has_file:
+                return found
+            raise CommandError(
+                Reason.NOT_OFFERED,
+                f"Contracts of {wanted.segment} are found in an instrument file, and this server has none: its setting "
+                "symbols_file names one.",
+            )
+        # Most of what a source finds may be of other segments.
+        most = limit if wanted is None else MAX_LIST_LIMIT
+        try:
+            told = await self._searches.get(
+                (query, most),
+                lambda: self._routes.first_answer(SearchSource, lambda source: source.search(query, most)),
+                lambda: self._charge(SearchSource, payer),
+            )
+        except StockTrackError as error:
+            if found or (self._instruments.has_file and error.reason is Reason.NOT_OFFERED):
+                return found
+            raise
+        matches = {match.symbol: match for match in found}
+        for match in map(self._instruments.describe, told):
+            if wanted is None or match.segment == wanted.segment:
+                matches.setdefault(match.symbol, match)
+        return list(matches.values())[:limit]
 
     async def _with_hours(self, company: CompanyInfo) -> CompanyInfo:
         with contextlib.suppress(TimeoutError):
@@ -137,12 +180,32 @@ class Questions:
         Else whether they do have it: an outage leaves that open.
         """
         error = (await self._known([symbol], payer)).get(symbol)
-        if error is not None and error.reason in {Reason.UNKNOWN_SYMBOL, Reason.RATE_LIMITED}:
+        if error is None:
+            return True
+        # A contract that has expired, or that no source has, says so.
+        is_of_a_segment = split_symbol(symbol)[0] is not None
+        if error.reason in {Reason.UNKNOWN_SYMBOL, Reason.RATE_LIMITED} or (
+            is_of_a_segment and error.reason is Reason.NOT_OFFERED
+        ):
             raise error
-        return error is None
+        return False
 
     def _note_seen(self, symbol: str) -> None:
         self._seen.pop(symbol, None)
         self._seen[symbol] = self._clock.monotonic() + SEEN_SECONDS
         while len(self._seen) > _MOST_SEEN:
             del self._seen[next(iter(self._seen))]
+
+
+async def _headlines_if_any(source: SymbolNewsSource, symbol: str) -> Sequence[Headline] | None:
+    """The headlines of a source; None where it has none, so that the next one is asked."""
+    return await source.symbol_news(symbol) or None
+
+
+def _meant(query: str, segment: str | None) -> tuple[str, Wanted | None]:
+    """What is looked for, and in which segment: `NSE:INFY` names one too."""
+    wanted = SEGMENT_WORDS[segment] if segment is not None else None
+    prefix, name = split_symbol(query.upper())
+    if prefix is None or wanted not in {None, Wanted(prefix)}:
+        return query, wanted
+    return name.strip(), Wanted(prefix)
