@@ -148,6 +148,36 @@ def test_news_feeds_are_web_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_the_feed_of_a_symbol_is_an_address_that_says_where_the_symbol_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().settings.symbol_news_feed is None
+    for address in ("https://example.com/rss?s={symbol}", "http://127.0.0.1:8080/{symbol}/rss.xml?of={symbol}"):
+        monkeypatch.setenv("STOCKTRACK_SYMBOL_NEWS_FEED", address)
+        assert load_settings().settings.symbol_news_feed == address
+    monkeypatch.setenv("STOCKTRACK_SYMBOL_NEWS_FEED", "off")
+    assert load_settings().settings.symbol_news_feed is None
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("https://example.com/rss", "must say where the symbol goes"),
+        ("https://example.com/rss#{symbol}", "must say where the symbol goes"),
+        ("https://{symbol}.example.com/rss", "must say where the symbol goes"),
+        ("https://{symbol}@example.com/{symbol}", "must say where the symbol goes"),
+        ("https://example.com/{SYMBOL}", "must say where the symbol goes"),
+        ("ftp://example.com/{symbol}", "is not an http(s) address"),
+        ("{symbol}", "is not an http(s) address"),
+    ],
+)
+def test_another_address_of_a_symbols_feed_is_refused(monkeypatch: pytest.MonkeyPatch, address: str, why: str) -> None:
+    monkeypatch.setenv("STOCKTRACK_SYMBOL_NEWS_FEED", address)
+
+    told = complaint()
+
+    assert told.startswith(f"symbol_news_feed = {address!r} (from environment): ")
+    assert why in told
+
+
 # --- what is wrong is named --------------------------------------------------------------------------------------
 
 

@@ -41,6 +41,8 @@ DEFAULT_NEWS_FEEDS = (
     "https://feeds.content.dowjones.io/public/rss/RSSMarketsMain",
 )
 
+SYMBOL_PLACE = "{symbol}"  # where a symbol goes in an address of the settings
+
 
 def _split(value: Any) -> Any:
     if isinstance(value, str):
@@ -52,6 +54,15 @@ def _is_web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"{url!r} is not an http(s) address")
+    return url
+
+
+def _has_a_place_for_a_symbol(url: str) -> str:
+    parts = urlsplit(url)
+    if SYMBOL_PLACE in parts.netloc or SYMBOL_PLACE not in parts.path + parts.query:
+        raise ValueError(
+            f"{url!r} must say where the symbol goes, behind the host: https://example.com/rss?s={SYMBOL_PLACE}"
+        )
     return url
 
 
@@ -102,6 +113,12 @@ Addresses = Annotated[tuple[Annotated[str, AfterValidator(_is_web_address)], ...
 
 def _switched_off(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in {"", "off", "none"} else value
+
+
+AddressOfASymbol = Annotated[
+    Annotated[str, AfterValidator(_is_web_address), AfterValidator(_has_a_place_for_a_symbol)] | None,
+    BeforeValidator(_switched_off),
+]
 
 
 def _is_origin(origin: str) -> str:
@@ -237,6 +254,10 @@ class Settings(BaseModel):
     simulated_seed: int | None = Field(default=None, description="makes the simulated market repeat itself")
     news_feeds: Addresses = Field(
         default=DEFAULT_NEWS_FEEDS, description="addresses of the RSS or Atom feeds that NEWS merges"
+    )
+    symbol_news_feed: AddressOfASymbol = Field(
+        default=None,
+        description="address of a feed for each symbol, with {symbol} in it: for NEWS of a symbol, by the source rss",
     )
     max_headlines_per_feed: int = Field(
         default=50,

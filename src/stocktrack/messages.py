@@ -210,9 +210,10 @@ class MyStocks(Command):
 
 
 class News(Command):
-    """`{"type":"NEWS","id":6,"limit":10}`."""
+    """`{"type":"NEWS","id":6,"limit":10}`, or with a `symbol`: headlines of that one."""
 
     type: Literal["NEWS"] = "NEWS"
+    symbol: StrictSymbol | None = Field(default=None, description="headlines of it; left out: of the whole market")
     limit: Limit = 10
 
 
@@ -550,6 +551,7 @@ class NewsReply(Reply):
     """Headlines, newest first."""
 
     type: Literal["NEWS"] = "NEWS"
+    symbol: str | None = Field(default=None, description="the one that was asked for")
     articles: tuple[Headline, ...]
 
 

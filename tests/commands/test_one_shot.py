@@ -136,6 +136,7 @@ async def test_json_of_a_failure_is_the_failure_of_the_wire(tmp_path: Path) -> N
                 ],
             ],
         ),
+        (["news", "AAPL"], [["Stocks rise as yields ease", "The Wire", "", "https://www.example.com/1"]]),
         (["stocks"], [["TSLA", "171.05", "USD", "", "", "open", "2024-04-05T15:45:00Z", ""]]),
     ],
 )

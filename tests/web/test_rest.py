@@ -176,6 +176,7 @@ async def test_an_answer_is_the_reply_of_the_protocol(scene: Scene) -> None:
     for path, command in (
         ("/quotes?symbols=TSLA,AAPL,NOPE", {"type": "GET", "symbols": ["TSLA", "AAPL", "NOPE"]}),
         ("/news?limit=2", {"type": "NEWS", "limit": 2}),
+        ("/news?symbol=aapl&limit=2", {"type": "NEWS", "symbol": "AAPL", "limit": 2}),
         ("/company/AAPL", {"type": "INFO", "symbol": "AAPL"}),
         ("/search?query=app", {"type": "SEARCH", "query": "app"}),
         ("/search?query=app&segment=nse_eq", {"type": "SEARCH", "query": "app", "segment": "NSE_EQ"}),

@@ -192,9 +192,9 @@ class StockTrackClient:
         """The user's saved list `main`, or the one named, with its latest quotes; and the names of all lists."""
         return await self._call(MyStocksReply, "MY_STOCKS", list=list)
 
-    async def news(self, limit: int = 10) -> NewsReply:
-        """Headlines, newest first."""
-        return await self._call(NewsReply, "NEWS", limit=limit)
+    async def news(self, limit: int = 10, symbol: str | None = None) -> NewsReply:
+        """Headlines, newest first: of `symbol`, or of the whole market."""
+        return await self._call(NewsReply, "NEWS", symbol=symbol, limit=limit)
 
     async def info(self, symbol: str) -> InfoReply:
         """The company behind `symbol`."""

@@ -67,13 +67,16 @@ def stocks(
 
 
 def news(
+    symbol: Annotated[
+        str | None, typer.Argument(help="headlines of this one; left out: of the market", show_default=False)
+    ] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, max=100, help="how many headlines")] = 10,
     call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
-    """Print the latest headlines."""
-    _ask("NEWS", call, as_json=as_json, limit=limit)
+    """Print the latest headlines, of the market or of a symbol."""
+    _ask("NEWS", call, as_json=as_json, symbol=symbol, limit=limit)
 
 
 def info(

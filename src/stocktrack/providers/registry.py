@@ -1,6 +1,7 @@
 """Names to sources. A source's module, and the library under it, is imported only when it is asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from stocktrack.clock import Clock
 from stocktrack.config import Settings
@@ -31,14 +32,17 @@ def _yahoo(settings: Settings, clock: Clock) -> Provider:
 
 
 def _rss(settings: Settings, clock: Clock) -> Provider:
-    from stocktrack.providers.rss.provider import RssProvider
+    from stocktrack.providers.rss.provider import RssProvider, SymbolRssProvider
 
-    return RssProvider(
-        feeds=settings.news_feeds,
-        headlines_per_feed=settings.max_headlines_per_feed,
-        timeout_seconds=settings.provider_timeout_seconds,
-        clock=clock,
-    )
+    arguments: dict[str, Any] = {
+        "feeds": settings.news_feeds,
+        "headlines_per_feed": settings.max_headlines_per_feed,
+        "timeout_seconds": settings.provider_timeout_seconds,
+        "clock": clock,
+    }
+    if settings.symbol_news_feed is None:
+        return RssProvider(**arguments)
+    return SymbolRssProvider(symbol_feed=settings.symbol_news_feed, **arguments)
 
 
 def _finnhub(settings: Settings, clock: Clock) -> Provider:

@@ -188,9 +188,13 @@ async def quotes(symbols: Annotated[str, Query(description="AAPL,TSLA")], asking
 
 
 @router.get("/news", response_model=NewsReply)
-async def news(asking: Asking, limit: int | None = None) -> Any:
-    """The newest headlines."""
-    return _json(await asking.ask("NEWS", limit=limit))
+async def news(
+    asking: Asking,
+    symbol: Annotated[str | None, Query(description="headlines of this one; left out: of the market")] = None,
+    limit: int | None = None,
+) -> Any:
+    """The newest headlines, of the market or of one symbol."""
+    return _json(await asking.ask("NEWS", symbol=symbol, limit=limit))
 
 
 @router.get("/company/{symbol:path}", response_model=InfoReply)
