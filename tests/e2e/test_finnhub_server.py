@@ -66,10 +66,10 @@ async def test_prices_stream_with_a_plain_env_file_and_the_key_is_shown_nowhere(
         await server.logged("settings reloaded")
         running = await asyncio.to_thread(Path(f"/proc/{server.pid}/cmdline").read_bytes)
         assert KEY_BEGINS.encode() not in running
-        await client.close()
         await stub.drop()
         await server.logged("source went away")
         await stub.subscribed("AAPL")
+        await client.close()
     assert KEY_BEGINS not in server.text
 
 

@@ -614,21 +614,16 @@ async def test_a_cut_ends_the_stream_with_a_provider_error(stub: FinnhubStub, fi
     assert KEY not in said(caught.value)
 
 
-async def test_a_symbol_that_is_traded_without_figures_gets_them_by_one_request(
-    stub: FinnhubStub, build: Build
-) -> None:
+async def test_the_state_of_the_market_is_followed_while_only_the_stream_runs(stub: FinnhubStub, build: Build) -> None:
     clock = ManualClock()
     finnhub = build(clock=clock)
     sink = Collected()
     async with streaming(finnhub, ["AAPL"], sink):
-        await _moved(clock, stub, lambda: stub.connections and stub.connections[0].symbols)
-        await stub.trade(trade("AAPL", 200.0, 1_712_331_900_500))
-        await _moved(clock, stub, lambda: sink.quotes and sink.quotes[-1].previous_close)
-        assert clock.monotonic() >= 30, "the market had time to ask by itself"
-        before = len(stub.asked("quote"))
-        await clock.advance(120)
-        assert len(stub.asked("quote")) == before == 1
-    assert (sink.quotes[-1].price, sink.quotes[-1].change) == (200.0, 11.75)
+        await _moved(clock, stub, lambda: finnhub._days.state("AAPL") is MarketState.OPEN)
+        stub.market |= {"isOpen": False, "session": "post-market"}
+        await _moved(clock, stub, lambda: finnhub._days.state("AAPL") is MarketState.POST)
+    assert clock.monotonic() >= 60
+    assert [call.endpoint for call in stub.calls] == ["stock/market-status"] * 2
 
 
 async def _moved(clock: ManualClock, stub: FinnhubStub, condition: Callable[[], object]) -> None:

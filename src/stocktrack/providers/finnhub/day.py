@@ -17,8 +17,6 @@ from stocktrack.quotes import MarketState, Quote, change_since
 MAX_SYMBOLS = 1_000
 # The market's state is asked for every minute. What is older than this is no longer known.
 STATE_SECONDS = 200.0
-# Figures that lack for so long are worth a request of their own: until then the market mostly asks by itself.
-LACKING_SECONDS, ASKED_AGAIN_SECONDS = 30.0, 300.0
 _DAY_MS = 86_400_000
 # New York's trading, early and late hours included, is within one day at five hours from Greenwich, summer or winter.
 _NEW_YORK_MS = -5 * 3_600_000
@@ -41,8 +39,6 @@ class _Day:
     high: float = 0.0  # of the trades since the figures
     low: float = float("inf")
     newest_at: int = 0
-    lacking_since: float | None = None
-    asked_at: float = float("-inf")
 
 
 class Days:
@@ -66,7 +62,7 @@ class Days:
     def renew(self, figures: Quote) -> Quote:
         """The quote with new `figures` of REST: a trade that is newer than they are stays its price."""
         day = self._of(figures.symbol)
-        day.figures, day.high, day.low, day.lacking_since = figures, 0.0, float("inf"), None
+        day.figures, day.high, day.low = figures, 0.0, float("inf")
         return self._quote(figures.symbol, day) or figures
 
     def trade(self, symbol: str, trades: Iterable[Trade]) -> Quote | None:
@@ -87,21 +83,6 @@ class Days:
                 day.high, day.low = max(day.high, trade.price), min(day.low, trade.price)
         return self._quote(symbol, day) if is_new else None
 
-    def lacking(self, wanted: Iterable[str]) -> str | None:
-        """One of `wanted` whose trades have had no figures of their day for a while, and that was not asked for lately.
-
-        It counts as asked for from now on.
-        """
-        now = self._clock.monotonic()
-        for symbol in wanted:
-            day = self._days.get(symbol)
-            if day is None or day.lacking_since is None or now - day.lacking_since < LACKING_SECONDS:
-                continue
-            if now - day.asked_at >= ASKED_AGAIN_SECONDS:
-                day.asked_at = now
-                return symbol
-        return None
-
     def _of(self, symbol: str) -> _Day:
         day = self._days.pop(symbol, None) or _Day()
         if len(self._days) >= MAX_SYMBOLS:
@@ -114,7 +95,6 @@ class Days:
         state, now_ms = self.state(symbol), self._clock.now_ms()
         figures, trade = day.figures, day.trade
         if figures is None:
-            self._note_lack(day)
             return None if trade is None else _alone(symbol, trade, state, now_ms)
         quote = figures.model_copy(update={"market_state": state, "received_at": now_ms})
         if trade is not None and _is_newer(trade, figures):
@@ -132,11 +112,10 @@ class Days:
         if _day_of(symbol, figures.timestamp or figures.received_at) == traded_on:
             previous_close = figures.previous_close
             more: Mapping[str, Any] = {
-                "high": None if figures.high is None else max(figures.high, day.high),
-                "low": None if figures.low is None else min(figures.low, day.low),
+                "high": None if figures.high is None else max(figures.high, day.high, trade.price),
+                "low": None if figures.low is None else min(figures.low, day.low, trade.price),
             }
         else:
-            self._note_lack(day)
             # Asked on this day, REST still told the last price of another: that is the close before this one.
             is_close = _day_of(symbol, figures.received_at) == traded_on
             previous_close = figures.price if is_close else None
@@ -144,10 +123,6 @@ class Days:
         change, percent = (None, None) if previous_close is None else change_since(previous_close, trade.price)
         changes = {"price": trade.price, "timestamp": trade.at, "previous_close": previous_close, **more}
         return quote.model_copy(update={**changes, "change": change, "change_percent": percent})
-
-    def _note_lack(self, day: _Day) -> None:
-        if day.lacking_since is None:
-            day.lacking_since = self._clock.monotonic()
 
 
 def _alone(symbol: str, trade: Trade, state: MarketState, now_ms: int) -> Quote:
