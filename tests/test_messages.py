@@ -543,7 +543,10 @@ QUOTE = st.builds(
     price=NUMBER,
     **dict.fromkeys(("change", "change_percent", "previous_close", "open", "high", "low", "bid", "ask"), maybe(NUMBER)),
     **dict.fromkeys(("currency", "name", "exchange"), maybe(TEXT)),
-    **dict.fromkeys(("volume", "timestamp", "delay_seconds", "retry_at"), maybe(COUNT)),
+    **dict.fromkeys(("volume", "timestamp", "delay_seconds", "retry_at", "extended_time"), maybe(COUNT)),
+    **dict.fromkeys(("extended_price", "extended_change", "extended_change_percent"), maybe(NUMBER)),
+    **dict.fromkeys(("fifty_two_week_low", "fifty_two_week_high", "market_cap", "trailing_pe"), maybe(NUMBER)),
+    price_hint=maybe(st.integers(0, 10)),
     market_state=STATE,
     received_at=COUNT,
     provider=TEXT,
@@ -615,6 +618,33 @@ def test_a_server_message_survives_its_line(message: m.ServerMessage) -> None:
     assert decode_server_line(line) == message
 
 
+def not_told_of(quote: m.BoardQuote) -> set[str]:
+    """The fields of a PRICE that go without saying of `quote`, whatever it has in them."""
+    is_extended = quote.extended_price is not None and quote.market_state in {MarketState.PRE, MarketState.POST}
+    extended = {"extended_price", "extended_change", "extended_change_percent", "extended_time"}
+    return (set() if is_extended else extended) | ({"price_hint"} if quote.price_hint == 2 else set())
+
+
+@pytest.mark.parametrize("state", MarketState)
+def test_a_price_tells_the_one_outside_the_hours_while_it_moves(state: MarketState) -> None:
+    evening = {"extended_price": 270.75, "extended_change": 1.05, "extended_change_percent": 0.389, "extended_time": 9}
+    quote = m.BoardQuote(
+        symbol="ACME", price=269.7, market_state=state, received_at=1, provider="yahoo", seq=1, **evening
+    )
+
+    told = json.loads(encode_line(m.Price.of(quote)))
+
+    expected = evening if state in {"pre", "post"} else {}
+    assert {name: value for name, value in told.items() if name.startswith("extended")} == expected
+
+
+@pytest.mark.parametrize(("hint", "told"), [(None, None), (2, None), (0, 0), (4, 4)])
+def test_a_price_tells_its_decimals_where_they_are_not_two(hint: int | None, told: int | None) -> None:
+    quote = m.BoardQuote(symbol="ACME", price=1.5, received_at=1, provider="yahoo", seq=1, price_hint=hint)
+
+    assert json.loads(encode_line(m.Price.of(quote))).get("price_hint") == told
+
+
 @careful
 @given(QUOTE)
 def test_a_price_is_flat_and_tells_what_its_quote_tells(quote: m.BoardQuote) -> None:
@@ -624,6 +654,8 @@ def test_a_price_is_flat_and_tells_what_its_quote_tells(quote: m.BoardQuote) -> 
     assert re.sub(rb'"(\\.|[^"\\])*"', b"", line).count(b"}") == 1
     whole = json.loads(quote.model_dump_json(exclude_none=True))
     only_in_quotes = {"previous_close", "open", "high", "low", "name", "exchange", "delay_seconds", "retry_at"}
+    only_in_quotes |= {"fifty_two_week_low", "fifty_two_week_high", "market_cap", "market_cap_currency", "trailing_pe"}
+    only_in_quotes |= not_told_of(quote)
     assert {key: value for key, value in told.items() if key not in {"type", "code", "status"}} == {
         key: value for key, value in whole.items() if key not in only_in_quotes
     }
@@ -639,7 +671,8 @@ def test_what_is_made_of_a_valid_quote_without_validation_is_what_validation_mak
     assert held == m.BoardQuote.model_validate({**fields, "retry_at": retry_at, "seq": seq}, strict=True)
     assert list(held.__dict__) == list(m.BoardQuote.model_fields)
     price = m.Price.of(held)
-    told = {name: getattr(held, name) for name in m.Price.model_fields if name not in m.ServerMessage.model_fields}
+    left_out = m.ServerMessage.model_fields.keys() | not_told_of(held)
+    told = {name: getattr(held, name) for name in m.Price.model_fields if name not in left_out}
     validated = m.Price.model_validate(told, strict=True)
     assert price == validated
     assert encode_line(price) == encode_line(validated)

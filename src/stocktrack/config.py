@@ -55,6 +55,13 @@ def _is_web_address(url: str) -> str:
     return url
 
 
+def _is_websocket_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
+        raise ValueError(f"{url!r} is not a ws(s) address such as wss://streamer.example/")
+    return url
+
+
 def _is_plain_address(url: str, *schemes: str) -> str:
     """An address that may be shown: no key or password stands in it."""
     parts = urlsplit(url)
@@ -208,6 +215,12 @@ class Settings(BaseModel):
         default=5.0, description="time between two requests for the watched symbols; shorter provokes a 429"
     )
     provider_timeout_seconds: Seconds = Field(default=10.0, description="how long a source may take to answer")
+    yahoo_stream: bool = Field(
+        default=True, description="whether Yahoo's streamer sends its prices as they come; false only polls them"
+    )
+    yahoo_stream_url: Annotated[str, AfterValidator(_is_websocket_address)] | None = Field(
+        default=None, description="another address of Yahoo's streamer than the one that yfinance knows"
+    )
     simulated_interval_seconds: Seconds = Field(default=1.0, description="time between prices of the simulated market")
     simulated_seed: int | None = Field(default=None, description="makes the simulated market repeat itself")
     news_feeds: Addresses = Field(

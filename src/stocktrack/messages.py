@@ -44,6 +44,7 @@ MAX_INTERVAL_SECONDS = 3_600.0
 MAX_LIST_LIMIT = 100
 MAX_TOKEN_DAYS = 365
 MAX_TOKENS = 500  # of one user
+ASSUMED_PRICE_HINT = 2  # decimals of a symbol whose PRICE names none
 MAX_ID_CHARS = 128
 MAX_ID_NUMBER = 2**53 - 1  # what every JSON library keeps exactly
 
@@ -685,7 +686,11 @@ class AnnounceReply(Reply):
 # "change_percent":0.64,"volume":31250412,"bid":189.44,"ask":189.46,"market_state":"open","timestamp":1712331900000,
 # "received_at":1712331901204,"provider":"yahoo","stale":false,"seq":41}
 class Price(ServerMessage):
-    """A push of one symbol: flat, with what moves and what is needed to read it alone."""
+    """A push of one symbol: flat, with what moves and what is needed to read it alone.
+
+    The price before or after the regular hours comes along while the market is `pre` or `post`, and `price_hint` where
+    it is not two, which a client assumes.
+    """
 
     type: Literal["PRICE"] = "PRICE"
     code: Code = Code.CONTINUE
@@ -702,6 +707,11 @@ class Price(ServerMessage):
     timestamp: int | None = None
     received_at: int
     provider: str
+    extended_price: FiniteFloat | None = None
+    extended_change: FiniteFloat | None = Field(default=None, description="of extended_price, since price")
+    extended_change_percent: FiniteFloat | None = None
+    extended_time: int | None = None
+    price_hint: int | None = Field(default=None, description="decimals that its prices are shown with; left out: two")
     stale: bool
     stale_reason: Reason | None = None
     seq: int
@@ -710,14 +720,23 @@ class Price(ServerMessage):
     def of(cls, quote: BoardQuote) -> "Price":
         """The push that tells `quote`, which is valid already."""
         fields = quote.__dict__
-        return _A_PRICE.model_copy(update={name: fields[name] for name in _FROM_QUOTE})
+        told = {name: fields[name] for name in _FROM_QUOTE}
+        if fields["extended_price"] is not None and fields["market_state"] in _EXTENDED_HOURS:
+            told |= {name: fields[name] for name in _IN_EXTENDED_HOURS}
+        if (hint := fields["price_hint"]) is not None and hint != ASSUMED_PRICE_HINT:
+            told["price_hint"] = hint
+        return _A_PRICE.model_copy(update=told)
 
 
 _A_PRICE = Price(
     symbol="A", price=0.0, market_state=MarketState.UNKNOWN, received_at=0, provider="", stale=False, seq=0
 )
-# Every field of its own: one that no quote has is a KeyError at the first price.
-_FROM_QUOTE = tuple(name for name in Price.model_fields if name not in ServerMessage.model_fields)
+_EXTENDED_HOURS = (MarketState.PRE, MarketState.POST)
+_IN_EXTENDED_HOURS = ("extended_price", "extended_change", "extended_change_percent", "extended_time")
+# Every other field of its own: one that no quote has is a KeyError at the first price.
+_FROM_QUOTE = tuple(
+    name for name in Price.model_fields if name not in {*ServerMessage.model_fields, *_IN_EXTENDED_HOURS, "price_hint"}
+)
 
 
 # {"type":"HEARTBEAT","code":100,"status":"CONTINUE","timestamp":1712331930000}

@@ -226,6 +226,13 @@ class CompanyInfo(Value):
         default=None, description="the whole currency: GBP where the price is in GBp"
     )
     summary: str | None = None
+    fifty_two_week_low: FiniteFloat | None = Field(default=None, description="in currency")
+    fifty_two_week_high: FiniteFloat | None = Field(default=None, description="in currency")
+    trailing_pe: FiniteFloat | None = Field(default=None, description="price to the earnings of the last four quarters")
+    market_opens_at: int | None = Field(
+        default=None, description="when the regular hours of today, or of the next day, begin, epoch milliseconds"
+    )
+    market_closes_at: int | None = Field(default=None, description="when they end, epoch milliseconds")
 
 
 class Dividend(Value):

@@ -30,6 +30,10 @@ ROWS = (
     row("OIL=F", -37.63, quoteType="FUTURE", regularMarketPreviousClose=18.27),
     row("LATE", marketState="POSTPOST"),
     row("EARLY", marketState="PREPRE"),
+    row("EVENING", marketState="POST", priceHint=4, postMarketPrice=102.5, postMarketTime=AT + 600, preMarketPrice=98.0,
+        preMarketTime=AT - 9_000),
+    row("NIGHT", marketState="POSTPOST", postMarketPrice=102.5, postMarketTime=AT + 600),
+    row("MIDDAY", postMarketPrice=102.5, postMarketTime=AT - 60_000, preMarketPrice=98.0, preMarketTime=AT - 9_000),
     row("TIMELESS", regularMarketTime=None),
     row("HOLLOW", None),
     row("CHARTED", None),
@@ -155,6 +159,37 @@ async def test_the_nights_around_the_extended_hours_are_closed(scene: Scene) -> 
     quotes = await scene.quotes("LATE", "EARLY", "SOUND")
 
     assert [quote["market_state"] for quote in quotes.values()] == ["closed", "closed", "open"]
+
+
+async def test_a_price_after_hours_stands_beside_the_regular_one_and_is_pushed_while_it_moves(scene: Scene) -> None:
+    client = await scene.server.log_in()
+    told = {
+        "extended_price": 102.5,
+        "extended_change": 1.0,
+        "extended_change_percent": 0.985222,
+        "extended_time": (AT + 600) * 1000,
+    }
+
+    quotes = await scene.quotes("EVENING", "NIGHT", "MIDDAY")
+    await client.ask({"type": "SUBSCRIBE", "symbols": list(quotes), "interval": 0, "save": False})
+    pushed = {price["symbol"]: price for price in [await client.receive_until("PRICE") for _ in quotes]}
+
+    def extended(fields: Fields) -> Fields:
+        return {name: value for name, value in fields.items() if name.startswith("extended")}
+
+    assert {symbol: quote["price"] for symbol, quote in quotes.items()} == dict.fromkeys(quotes, 101.5)
+    assert {symbol: extended(quote) for symbol, quote in quotes.items()} == {
+        "EVENING": told,
+        "NIGHT": told,
+        "MIDDAY": {},
+    }
+    assert {symbol: extended(price) for symbol, price in pushed.items()} == {"EVENING": told, "NIGHT": {}, "MIDDAY": {}}
+    assert {symbol: price.get("price_hint") for symbol, price in pushed.items()} == {
+        "EVENING": 4,
+        "NIGHT": None,
+        "MIDDAY": None,
+    }
+    assert {symbol: quote["price_hint"] for symbol, quote in quotes.items()} == {"EVENING": 4, "NIGHT": 2, "MIDDAY": 2}
 
 
 async def test_a_row_without_a_price_is_looked_for_in_the_chart_and_then_unknown(scene: Scene) -> None:

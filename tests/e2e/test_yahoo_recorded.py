@@ -89,6 +89,28 @@ async def test_quotes_are_those_on_record(recorded: RecordedYahoo, yahoo: YahooP
         assert quote.change_percent == pytest.approx(quote.change / quote.previous_close * 100, rel=1e-4)
 
 
+async def test_the_price_after_hours_and_the_figures_of_the_year_are_those_on_record(
+    recorded: RecordedYahoo, yahoo: YahooProvider
+) -> None:
+    quotes = (await yahoo.quotes(["AAPL", "CRON", "BTC-USD", "OCDO.L"])).quotes
+
+    apple = quotes["AAPL"]
+    assert (apple.price, apple.extended_price, apple.extended_change) == (269.7, 270.75, 1.05)
+    assert apple.extended_change_percent == pytest.approx(0.3893, abs=1e-4)
+    assert apple.timestamp is not None
+    assert apple.extended_time == apple.timestamp + 14_395_000
+    for symbol, quote in quotes.items():
+        row = recorded.recorded("quote", symbol)["quoteResponse"]["result"][0]
+        assert (quote.fifty_two_week_low, quote.fifty_two_week_high) == (
+            row["fiftyTwoWeekLow"],
+            row["fiftyTwoWeekHigh"],
+        )
+        assert (quote.trailing_pe, quote.price_hint) == (row.get("trailingPE"), row["priceHint"])
+        assert quote.market_cap == row["marketCap"]
+    assert {quote.market_cap_currency for quote in quotes.values()} == {"USD", "GBP"}
+    assert [quote.extended_price for quote in quotes.values()][2:] == [None, None]
+
+
 async def test_an_index_without_a_day_range_leaves_it_out(yahoo: YahooProvider) -> None:
     quote = (await yahoo.quotes(["^VXAPL"])).quotes["^VXAPL"]
 
@@ -251,7 +273,25 @@ async def test_companies_are_those_on_record(recorded: RecordedYahoo, yahoo: Yah
         assert company.currency == modules["price"]["currency"]
         assert (company.sector, company.industry) == (profile.get("sector"), profile.get("industry"))
         assert (company.website, company.employees) == (profile.get("website"), profile.get("fullTimeEmployees"))
+        detail: dict[str, Any] = modules.get("summaryDetail") or {}
+        assert company.fifty_two_week_low == (detail["fiftyTwoWeekLow"] or None)
+        assert company.trailing_pe == detail.get("trailingPE")
     assert await yahoo.company(UNKNOWN) is None
+
+
+async def test_the_hours_of_a_market_are_those_on_record(recorded: RecordedYahoo, yahoo: YahooProvider) -> None:
+    for symbol, has_early_hours in (("AAPL", True), ("OCDO.L", True), ("ALL.AX", True), ("^SOX", True)):
+        periods = recorded.recorded("chart", symbol)["chart"]["result"][0]["meta"]["currentTradingPeriod"]
+
+        day = await yahoo.trading_day(symbol)
+
+        assert day is not None
+        assert day.closes_at - day.opens_at == (periods["regular"]["end"] - periods["regular"]["start"]) * 1000
+        assert (day.pre_starts_at is not None) is has_early_hours
+        assert (day.post_ends_at is None) is (periods["post"]["start"] == periods["post"]["end"])
+    assert await yahoo.trading_day("BTC-USD") is None
+    assert await yahoo.trading_day("GC=F") is None
+    assert await yahoo.trading_day(UNKNOWN) is None
 
 
 async def test_dividends_are_those_on_record(recorded: RecordedYahoo, yahoo: YahooProvider) -> None:

@@ -236,6 +236,7 @@ async def test_prices_are_as_precise_as_their_market(make: Make, clock: ManualCl
         walk = [batch[symbol].price for batch in batches]
         assert all(round(price, places) == price for price in walk), symbol
         assert any(round(price, places - 1) != price for price in walk), symbol
+        assert {batch[symbol].price_hint for batch in batches} == {places}
 
 
 async def test_a_quote_says_what_its_market_has_and_no_more(make: Make) -> None:

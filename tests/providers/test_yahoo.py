@@ -16,6 +16,7 @@ from provider_contract import (
     CompanyContract,
     DividendContract,
     HangingContract,
+    HoursContract,
     OutageContract,
     ProviderContract,
     QuoteContract,
@@ -32,6 +33,7 @@ from stocktrack.providers.yahoo.answers import (
     read_dividends,
     read_matches,
     read_quotes,
+    read_trading_day,
 )
 from stocktrack.providers.yahoo.provider import (
     CHARTS_A_CALL,
@@ -41,7 +43,7 @@ from stocktrack.providers.yahoo.provider import (
     YahooProvider,
 )
 from stocktrack.providers.yahoo.session import open_session
-from stocktrack.quotes import Dividend, MarketState, Match, Quote
+from stocktrack.quotes import Dividend, MarketState, Match, Quote, TradingDay
 from yahoo_redirect import send_yahoo_to
 from yahoo_stub import YahooStub, chart, in_envelope, row, running_yahoo_stub
 
@@ -82,6 +84,12 @@ def test_a_full_row_becomes_a_full_quote() -> None:
         received_at=NOW_MS,
         provider="yahoo",
         delay_seconds=0,
+        fifty_two_week_low=80.5,
+        fifty_two_week_high=120.25,
+        market_cap=9e9,
+        market_cap_currency="USD",
+        trailing_pe=25.375,
+        price_hint=2,
     )
 
 
@@ -225,6 +233,103 @@ def test_before_and_after_hours_the_price_stays_that_of_the_regular_market() -> 
     assert (quote.price, quote.timestamp, quote.market_state) == (101.5, 1_712_331_900_000, MarketState.POST)
 
 
+EARLY = {"preMarketPrice": 103.25, "preMarketTime": 1_712_339_000}
+LATE = {"postMarketPrice": 99.5, "postMarketTime": 1_712_335_000}
+
+
+def extended_of(state: str, **changes: Any) -> tuple[float | None, float | None, float | None, int | None]:
+    """What is told of the price outside the regular hours, three hours after the last regular trade."""
+    row_at_night = row("ACME", 101.5, marketState=state, **changes)
+    answer = read_quotes(in_envelope("quoteResponse", [row_at_night]), ("ACME",), NOW_MS + 3 * 3_600_000)
+    quote = answer.quotes["ACME"]
+    assert quote.price == 101.5
+    return quote.extended_price, quote.extended_change, quote.extended_change_percent, quote.extended_time
+
+
+@pytest.mark.parametrize("state", ["POST", "POSTPOST", "CLOSED", "PREPRE", "PRE", "HALTED"])
+def test_the_last_price_after_hours_stays_until_the_market_opens(state: str) -> None:
+    assert extended_of(state, **LATE) == (99.5, -2.0, -1.970443, 1_712_335_000_000)
+
+
+@pytest.mark.parametrize("state", ["PRE", "POST", "CLOSED", "HALTED"])
+def test_of_the_early_and_the_late_price_the_newer_one_counts(state: str) -> None:
+    morning = extended_of(state, **EARLY, **LATE)
+    evening = extended_of(state, **{**EARLY, "preMarketTime": 1_712_334_000}, **LATE)
+
+    assert morning == (103.25, 1.75, 1.724138, 1_712_339_000_000)
+    assert evening == (99.5, -2.0, -1.970443, 1_712_335_000_000)
+
+
+def test_in_an_open_market_there_is_no_price_outside_the_hours() -> None:
+    assert extended_of("REGULAR", **EARLY, **LATE) == (None,) * 4
+
+
+def test_what_is_older_than_the_regular_price_is_no_news_of_it() -> None:
+    this_morning = {**EARLY, "preMarketTime": 1_712_320_000}
+
+    assert extended_of("CLOSED", **this_morning) == (None,) * 4
+    assert extended_of("POST", **this_morning, **LATE)[0] == 99.5
+
+
+def test_of_a_price_outside_the_hours_without_a_time_the_state_says_whether_it_is_the_newer_one() -> None:
+    early, late = {"preMarketPrice": 103.25}, {"postMarketPrice": 99.5}
+
+    assert extended_of("PRE", **early, **LATE) == (103.25, 1.75, 1.724138, None)
+    assert extended_of("POST", **late, **EARLY) == (99.5, -2.0, -1.970443, None)
+    assert extended_of("CLOSED", **early) == (None,) * 4
+    assert extended_of("HALTED", **late) == (None,) * 4
+
+
+@pytest.mark.parametrize("time", [1_712_999_999, "1712335000", float("nan"), -5, 0, {}, True])
+def test_a_time_after_hours_that_cannot_be_is_left_out_and_the_price_is_not(time: Any) -> None:
+    assert extended_of("POST", postMarketPrice=99.5, postMarketTime=time) == (99.5, -2.0, -1.970443, None)
+
+
+@pytest.mark.parametrize("price", [float("nan"), float("inf"), -99.5, 0, "99.5", True, [], {"fmt": "99.50"}])
+def test_a_price_after_hours_that_is_none_is_left_out_alone(price: Any) -> None:
+    assert extended_of("POST", **{**LATE, "postMarketPrice": price}) == (None,) * 4
+
+
+def test_a_price_after_hours_loses_the_noise_too() -> None:
+    assert extended_of("POST", **{**LATE, "postMarketPrice": 99.55000305175781})[:2] == (99.55, -1.95)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("-inf"), -1, 0, "9000", True, [], {"fmt": "9B"}])
+def test_figures_of_the_year_that_cannot_be_are_left_out(wrong: Any) -> None:
+    figures = ("fiftyTwoWeekLow", "fiftyTwoWeekHigh", "marketCap", "trailingPE")
+    quote = quote_of(**dict.fromkeys(figures, wrong))
+
+    assert (quote.fifty_two_week_low, quote.fifty_two_week_high) == (None, None)
+    assert (quote.market_cap, quote.market_cap_currency, quote.trailing_pe) == (None, None, None)
+
+
+def test_a_year_whose_low_is_above_its_high_is_no_year() -> None:
+    upside_down = quote_of(fiftyTwoWeekLow=120.25, fiftyTwoWeekHigh=80.5)
+    half = quote_of(fiftyTwoWeekLow=None)
+
+    assert (upside_down.fifty_two_week_low, upside_down.fifty_two_week_high) == (None, None)
+    assert (half.fifty_two_week_low, half.fifty_two_week_high) == (None, 120.25)
+
+
+def test_oil_may_have_been_below_zero_within_the_year_and_a_share_may_not() -> None:
+    assert quote_of(quoteType="FUTURE", fiftyTwoWeekLow=-37.63).fifty_two_week_low == -37.63
+    assert quote_of(fiftyTwoWeekLow=-37.63).fifty_two_week_low is None
+
+
+def test_the_market_value_in_a_row_of_a_share_in_pence_is_in_pounds() -> None:
+    quote = quote_of(308.8, currency="GBp", marketCap=2_554_603_520)
+
+    assert (quote.market_cap, quote.market_cap_currency) == (2_554_603_520, "GBP")
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [(0, 0), (4, 4), (10, 10), (2.0, 2), (11, None), (-1, None), (2.5, None), ("2", None), (True, None), ([2], None)],
+)
+def test_decimals_are_a_small_whole_number_or_not_known(given: Any, hint: int | None) -> None:
+    assert quote_of(priceHint=given).price_hint == hint
+
+
 def test_a_delay_is_told_in_seconds() -> None:
     assert quote_of(exchangeDataDelayedBy=15).delay_seconds == 900
 
@@ -238,7 +343,8 @@ def test_names_are_cleaned_and_cut() -> None:
 
 
 def test_fields_of_a_wrong_kind_are_left_out() -> None:
-    wrong = {name: [1] for name in ("shortName", "longName", "currency", "exchange", "fullExchangeName", "bid", "ask")}
+    names = ("shortName", "longName", "currency", "exchange", "fullExchangeName", "bid", "ask", "priceHint")
+    wrong = {name: [1] for name in (*names, "marketCap", "fiftyTwoWeekLow", "fiftyTwoWeekHigh", "trailingPE")}
     others = {"regularMarketTime": "noon", "exchangeDataDelayedBy": "late", "regularMarketVolume": -5, "quoteType": {}}
 
     quote = quote_of(**wrong, **others)
@@ -285,6 +391,7 @@ def test_the_head_of_a_chart_is_a_quote_with_the_change_worked_out() -> None:
     assert quote is not None
     assert (quote.price, quote.previous_close, quote.change, quote.change_percent) == (98.5, 100.0, -1.5, -1.5)
     assert (quote.currency, quote.exchange, quote.market_state) == ("USD", "NasdaqGS", MarketState.OPEN)
+    assert (quote.fifty_two_week_low, quote.fifty_two_week_high, quote.price_hint) == (80.5, 120.25, 2)
 
 
 def test_the_previous_close_counts_before_that_of_the_chart() -> None:
@@ -364,6 +471,66 @@ def test_an_error_of_yahoo_is_told_in_its_words_made_safe() -> None:
         read_chart_quote(payload, "ACME", NOW_MS)
 
 
+# --- hours ---------------------------------------------------------------------------------------------------------
+
+PRE, OPENS, CLOSES, POST = 1_712_304_000, 1_712_323_800, 1_712_347_200, 1_712_361_600
+
+
+def day_of(**periods: Any) -> TradingDay | None:
+    told = {
+        "pre": {"start": PRE, "end": OPENS},
+        "regular": {"start": OPENS, "end": CLOSES},
+        "post": {"start": CLOSES, "end": POST},
+        **periods,
+    }
+    return read_trading_day(in_envelope("chart", [chart("ACME", currentTradingPeriod=told)]))
+
+
+def test_the_day_of_a_market_is_read_from_the_head_of_a_chart() -> None:
+    assert day_of() == TradingDay(
+        pre_starts_at=PRE * 1000, opens_at=OPENS * 1000, closes_at=CLOSES * 1000, post_ends_at=POST * 1000
+    )
+
+
+@pytest.mark.parametrize(
+    "none",
+    [
+        None,
+        [],
+        {},
+        {"start": OPENS, "end": OPENS},
+        {"start": "04:00", "end": float("nan")},
+        {"start": POST * 1000, "end": -PRE},
+        {"start": True, "end": {}},
+        {"start": PRE - 90_000, "end": POST + 90_000},
+    ],
+)
+def test_early_and_late_hours_that_are_none_are_left_out_and_without_regular_ones_there_is_no_day(none: Any) -> None:
+    assert day_of(pre=none, post=none) == TradingDay(opens_at=OPENS * 1000, closes_at=CLOSES * 1000)
+    assert day_of(regular=none) is None
+
+
+@pytest.mark.parametrize("periods", [None, [], "24/7", {}, {"regular": 5}])
+def test_a_chart_without_trading_hours_tells_no_day(periods: Any) -> None:
+    head = chart("ACME", currentTradingPeriod=periods)
+
+    assert read_trading_day(in_envelope("chart", [head])) is None
+
+
+def test_what_is_traded_day_and_night_has_no_hours() -> None:
+    midnight = 1_712_275_200
+    around_the_clock = {"regular": {"start": midnight, "end": midnight + 86_340}}
+
+    assert day_of(**around_the_clock, pre={"start": midnight, "end": midnight}) is None
+
+
+def test_an_unknown_symbol_has_no_day_and_a_garbled_chart_is_an_error() -> None:
+    assert read_trading_day(in_envelope("chart", None, NOT_FOUND)) is None
+    for payload in (None, {}, in_envelope("chart", []), in_envelope("chart", [{"meta": 5}])):
+        with pytest.raises(ProviderError):
+            read_trading_day(payload)
+
+
 # --- companies, dividends, matches ---------------------------------------------------------------------------------
 
 
@@ -381,11 +548,12 @@ def test_a_company_is_read_from_all_modules() -> None:
         "longBusinessSummary": "Acme makes\nanvils.",
     }
     price = {"longName": "Acme Corporation", "exchangeName": "NasdaqGS", "currency": "USD", "marketCap": {"raw": 9e9}}
+    detail = {"fiftyTwoWeekLow": {"raw": 80.5}, "fiftyTwoWeekHigh": 120.25, "trailingPE": {"raw": 25.375}}
 
-    company = read_company(summary(assetProfile=profile, price=price), "ACME")
+    company = read_company(summary(assetProfile=profile, price=price, summaryDetail=detail), "ACME")
 
     assert company is not None
-    assert company.model_dump() == {
+    assert company.model_dump(exclude_none=True) == {
         "symbol": "ACME",
         "name": "Acme Corporation",
         "sector": "Technology",
@@ -398,6 +566,9 @@ def test_a_company_is_read_from_all_modules() -> None:
         "market_cap": 9e9,
         "market_cap_currency": "USD",
         "summary": "Acme makes anvils.",
+        "fifty_two_week_low": 80.5,
+        "fifty_two_week_high": 120.25,
+        "trailing_pe": 25.375,
     }
 
 
@@ -1196,7 +1367,7 @@ async def test_threads_end_after_close(stub: YahooStub, tmp_path: Path) -> None:
 
 async def test_a_company_without_a_summary_is_told_by_its_row(stub: YahooStub, yahoo: YahooProvider) -> None:
     stub.rows["OIL.L"] = row("OIL.L", 2850.5, currency="GBp", marketCap=171_030_000_000)
-    stub.rows["^INDEX"] = row("^INDEX")
+    stub.rows["^INDEX"] = row("^INDEX", marketCap=None)
 
     company = await yahoo.company("OIL.L")
 
@@ -1208,6 +1379,9 @@ async def test_a_company_without_a_summary_is_told_by_its_row(stub: YahooStub, y
         "currency": "GBp",
         "market_cap": 171.03e9,
         "market_cap_currency": "GBP",
+        "fifty_two_week_low": 80.5,
+        "fifty_two_week_high": 120.25,
+        "trailing_pe": 25.375,
     }
     assert await yahoo.company("^INDEX") is None
 
@@ -1273,7 +1447,9 @@ def test_a_yfinance_that_has_changed_inside_is_told_at_start(tmp_path: Path, mon
 # --- the contract of all providers ---------------------------------------------------------------------------------
 
 
-class TestYahooKeepsTheContract(ProviderContract, QuoteContract, CompanyContract, DividendContract, SearchContract):
+class TestYahooKeepsTheContract(
+    ProviderContract, QuoteContract, CompanyContract, DividendContract, SearchContract, HoursContract
+):
     @pytest.fixture
     async def subject(self, stub: YahooStub, yahoo: YahooProvider) -> Subject:
         stub.know("ACME", "OTHER")

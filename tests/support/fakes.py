@@ -295,8 +295,9 @@ class ScriptedStream(ScriptedQuotes):
         return sorted(self._wanted())
 
     def deliver(self) -> None:
-        """Publish a new price of everything that is wanted."""
-        assert self._publish is not None
+        """Publish a new price of everything that is wanted; it is not open while nothing is."""
+        if self._publish is None:
+            return
         for symbol in self._wanted():
             self.prices[symbol] += 1
         self._publish([self.quote(symbol) for symbol in self._wanted()])

@@ -28,6 +28,7 @@ from stocktrack.providers.base import (
     Capability,
     CompanySource,
     DividendSource,
+    HoursSource,
     NewsSource,
     Provider,
     QuoteAnswer,
@@ -308,6 +309,24 @@ class SearchContract:
         assert await _in_time(_source(subject, SearchSource).search("zq no such name qz", 10)) == []
 
 
+class HoursContract:
+    """What holds for an `HoursSource`."""
+
+    capability: ClassVar = Capability.HOURS
+
+    async def test_a_trading_day_is_valid_and_its_parts_follow_each_other(self, subject: Subject) -> None:
+        day = await _in_time(_source(subject, HoursSource).trading_day(subject.known[0]))
+
+        assert day is not None
+        assert_valid(day)
+        moments = (day.pre_starts_at, day.opens_at, day.closes_at, day.post_ends_at)
+        told = [moment for moment in moments if moment is not None]
+        assert told == sorted(set(told))
+
+    async def test_an_unknown_symbol_has_no_trading_day(self, subject: Subject) -> None:
+        assert await _in_time(_source(subject, HoursSource).trading_day(subject.unknown)) is None
+
+
 class OutageContract:
     """What holds while every call to the source fails: an outage is no answer, least of all "unknown"."""
 
@@ -416,4 +435,6 @@ def _calls(subject: Subject) -> dict[Capability, Callable[[], Awaitable[object]]
         calls[Capability.DIVIDENDS] = partial(provider.dividends, subject.known[0])
     if isinstance(provider, SearchSource):
         calls[Capability.SEARCH] = partial(provider.search, subject.query, 10)
+    if isinstance(provider, HoursSource):
+        calls[Capability.HOURS] = partial(provider.trading_day, subject.known[0])
     return calls

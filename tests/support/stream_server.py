@@ -72,6 +72,11 @@ class VendorConnection:
         """Take no more bytes of the client."""
         self._socket.transport.pause_reading()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the client is still there."""
+        return not self._ended.is_set()
+
     async def ended(self) -> None:
         """Wait until the connection is over."""
         async with asyncio.timeout(PATIENCE_SECONDS):

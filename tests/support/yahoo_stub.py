@@ -45,6 +45,10 @@ def row(symbol: str, price: Any = 101.5, **changes: Any) -> Fields:
         "regularMarketVolume": 123_456,
         "bid": 101.25,
         "ask": 101.75,
+        "fiftyTwoWeekLow": 80.5,
+        "fiftyTwoWeekHigh": 120.25,
+        "marketCap": 9_000_000_000,
+        "trailingPE": 25.375,
         **changes,
     }
     return {name: value for name, value in fields.items() if value is not None}
@@ -65,6 +69,8 @@ def chart(symbol: str, price: Any = 101.5, dividends: Fields | None = None, **me
         "regularMarketDayLow": 99.5,
         "regularMarketVolume": 123_456,
         "chartPreviousClose": 100.0,
+        "fiftyTwoWeekLow": 80.5,
+        "fiftyTwoWeekHigh": 120.25,
         "priceHint": 2,
         "currentTradingPeriod": {
             "pre": {"start": 1_712_304_000, "end": 1_712_323_800},

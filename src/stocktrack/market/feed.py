@@ -34,7 +34,7 @@ from stocktrack.market.upstream import CeilingReached, Upstream
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.base import Errand, Provider, QuoteSource
 from stocktrack.providers.instruments import Instruments
-from stocktrack.quotes import MarketState, Quote
+from stocktrack.quotes import Quote
 from stocktrack.system.supervised import Supervisor
 
 UNKNOWN_SECONDS = 600.0  # how long a source's "no such symbol" is believed
@@ -42,8 +42,8 @@ NOT_OFFERED_SECONDS = 3_600.0  # how long its "not on your plan" is
 UNWATCHED_SECONDS = 600.0  # how long a quote that nobody watches is kept
 MAX_UNWATCHED = 5_000
 STALE_POLLS = 3
-# Where a source does not say whether a market is open, one whose last trade is older than this is taken for closed.
-QUIET_MS = 30 * 60_000
+# How often it is looked whether the hours of all exchanges are known whose symbols are streamed.
+HOURS_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,8 @@ class Feed:
         for asked in self._asked.values():
             self.supervisor.run(f"poll {asked.upstream.name}", partial(self._poll, asked))
         self.supervisor.run("feed tidying", self._tidy_board)
+        if self._streams:
+            self.supervisor.run("market hours", self._learn_hours)
         for (upstream, _), stream in zip(self.routes.streams(), self._streams, strict=True):
             self.supervisor.run(f"stream {upstream.name}", stream.run)
 
@@ -350,11 +352,7 @@ class Feed:
     def _is_resting(self, symbol: str) -> bool:
         """Whether the market of `symbol` is closed, as far as is known."""
         quote = self._board.quote(symbol)
-        if quote is None:
-            return False
-        if quote.market_state is MarketState.UNKNOWN:
-            return quote.timestamp is not None and self._clock.now_ms() - quote.timestamp > QUIET_MS
-        return quote.market_state is MarketState.CLOSED
+        return quote is not None and self.questions.hours.is_resting(quote, self._clock.now_ms())
 
     # --- the tasks -----------------------------------------------------------------------------------------------
 
@@ -408,6 +406,16 @@ class Feed:
         upstream.look_at_stream()
         for each in self._asked.values():
             each.outage.streamed(self._leads.of(each.upstream))
+
+    async def _learn_hours(self) -> None:
+        """Know when the markets are open of which a stream tells: silence means something then."""
+        while True:
+            await self._clock.sleep(HOURS_SECONDS)
+            streamed = [
+                self._board.quote(each) for up in self._leads.streaming() for each in self._leads.streamed_by(up)
+            ]
+            for quote in {quote.exchange or quote.symbol: quote for quote in streamed if quote is not None}.values():
+                await self.questions.hours.learn(quote)
 
     async def _tidy_board(self) -> None:
         """Mark what was not renewed for three polls, also while a call hangs; forget what nobody asks for."""

@@ -88,6 +88,10 @@ class Leads:
         part = self._parts.get(upstream)
         return [*part.streamed, *part.polled] if part is not None else []
 
+    def streaming(self) -> Sequence[Upstream]:
+        """The sources whose stream carries something."""
+        return [upstream for upstream, part in self._parts.items() if part.streamed]
+
     def streamed_by(self, upstream: Upstream) -> Mapping[str, None]:
         """What a source leads by its stream."""
         return self._parts[upstream].streamed

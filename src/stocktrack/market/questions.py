@@ -1,11 +1,13 @@
 """What is asked beside prices (news, companies, dividends, searches), from the sources or from a recent answer."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from stocktrack.clock import Clock
+from stocktrack.clock import Clock, within
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.market.answer_cache import AnswerCache
 from stocktrack.market.bills import Payer, charge
+from stocktrack.market.hours import Hours
 from stocktrack.market.routes import Routes
 from stocktrack.providers.base import CompanySource, DividendSource, NewsSource, SearchSource
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
@@ -15,6 +17,8 @@ NEWS_SECONDS = 30.0
 COMPANY_SECONDS = 3_600.0
 DIVIDENDS_SECONDS = 600.0
 SEARCH_SECONDS = 600.0
+# How long the answer on a company waits for the hours of its market; they come with the next one otherwise.
+HOURS_PATIENCE_SECONDS = 1.0
 
 
 class Questions:
@@ -22,6 +26,7 @@ class Questions:
 
     Every question raises `ProviderError` where the sources fail, and `CommandError` where none of them offers it, or
     where its `payer` would have to pay a request and cannot; without a payer it is the server's own question.
+    `hours` are those that others use as well.
     """
 
     def __init__(
@@ -30,8 +35,11 @@ class Questions:
         clock: Clock,
         *,
         known: Callable[[Sequence[str], Payer | None], Awaitable[Mapping[str, StockTrackError]]],
+        hours: Hours | None = None,
     ) -> None:
+        self.hours = hours or Hours(routes, clock)
         self._routes = routes
+        self._clock = clock
         self._known = known
         self._news: AnswerCache[str, Sequence[Headline]] = AnswerCache(clock, seconds=NEWS_SECONDS)
         self._companies: AnswerCache[str, CompanyInfo | None] = AnswerCache(clock, seconds=COMPANY_SECONDS)
@@ -42,6 +50,7 @@ class Questions:
         """Cancel what is in flight."""
         for cache in (self._news, self._companies, self._dividends, self._searches):
             await cache.close()
+        await self.hours.close()
 
     async def news(self, limit: int, payer: Payer | None = None) -> Sequence[Headline]:
         """The newest headlines; `CommandError` where there are none."""
@@ -55,22 +64,22 @@ class Questions:
         return headlines[:limit]
 
     async def company(self, symbol: str, payer: Payer | None = None) -> CompanyInfo:
-        """The company behind `symbol`; `CommandError` where there is none."""
+        """The company behind `symbol`, with the hours of its market; `CommandError` where there is none."""
         company = await self._companies.get(
             symbol,
-            lambda: self._routes.first_answer(CompanySource, lambda source: source.company(symbol)),
+            lambda: self._routes.first_answer_of(CompanySource, symbol, lambda source, name: source.company(name)),
             lambda: self._charge(CompanySource, payer),
         )
         if company is None:
             await self._refuse_unknown(symbol, payer)
             raise CommandError(Reason.NO_COMPANY_INFO, f"Nothing is known of a company behind {symbol}.")
-        return company
+        return await self._with_hours(company.model_copy(update={"symbol": symbol}))
 
     async def dividends(self, symbol: str, limit: int, payer: Payer | None = None) -> Sequence[Dividend]:
         """The newest dividends of `symbol`; `CommandError` where there are none."""
         dividends = await self._dividends.get(
             symbol,
-            lambda: self._routes.first_answer(DividendSource, lambda source: source.dividends(symbol)),
+            lambda: self._routes.first_answer_of(DividendSource, symbol, lambda source, name: source.dividends(name)),
             lambda: self._charge(DividendSource, payer),
         )
         if not dividends:
@@ -86,6 +95,14 @@ class Questions:
             lambda: self._routes.first_answer(SearchSource, lambda source: source.search(query, limit)),
             lambda: self._charge(SearchSource, payer),
         )
+
+    async def _with_hours(self, company: CompanyInfo) -> CompanyInfo:
+        with contextlib.suppress(TimeoutError):
+            await within(self._clock, HOURS_PATIENCE_SECONDS, self.hours.learn(company))
+        day = self.hours.day_of(company)
+        if day is None:
+            return company
+        return company.model_copy(update={"market_opens_at": day.opens_at, "market_closes_at": day.closes_at})
 
     def _charge(self, kind: type[object], payer: Payer | None) -> None:
         if self._routes.is_paid(kind):

@@ -17,11 +17,16 @@ def _simulated(settings: Settings, clock: Clock) -> Provider:
 
 
 def _yahoo(settings: Settings, clock: Clock) -> Provider:
+    timeout_seconds, cache_dir = settings.provider_timeout_seconds, settings.data_dir / "yfinance"
+    if settings.yahoo_stream:
+        from stocktrack.providers.yahoo.stream import StreamingYahooProvider
+
+        return StreamingYahooProvider(
+            timeout_seconds=timeout_seconds, cache_dir=cache_dir, clock=clock, stream_url=settings.yahoo_stream_url
+        )
     from stocktrack.providers.yahoo.provider import YahooProvider
 
-    return YahooProvider(
-        timeout_seconds=settings.provider_timeout_seconds, cache_dir=settings.data_dir / "yfinance", clock=clock
-    )
+    return YahooProvider(timeout_seconds=timeout_seconds, cache_dir=cache_dir, clock=clock)
 
 
 def _rss(settings: Settings, clock: Clock) -> Provider:

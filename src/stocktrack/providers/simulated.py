@@ -261,6 +261,7 @@ class _Walk:
             received_at=now_ms,
             provider=provider,
             delay_seconds=0,
+            price_hint=digits,
         )
 
 

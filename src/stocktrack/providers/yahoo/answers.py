@@ -10,6 +10,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from stocktrack.quotes import (
     MarketState,
     Match,
     Quote,
+    TradingDay,
     change_since,
     clean_link,
     clean_text,
@@ -35,8 +37,13 @@ QUOTE_FIELDS = (
     *("regularMarketPrice", "regularMarketTime", "regularMarketChange", "regularMarketChangePercent"),
     *("regularMarketPreviousClose", "regularMarketOpen", "regularMarketDayHigh", "regularMarketDayLow"),
     *("regularMarketVolume", "bid", "ask", "priceHint", "exchangeDataDelayedBy"),
+    *("preMarketPrice", "preMarketTime", "postMarketPrice", "postMarketTime"),
+    *("fiftyTwoWeekLow", "fiftyTwoWeekHigh", "marketCap", "trailingPE"),
 )
-COMPANY_FIELDS = ("symbol", "shortName", "longName", "currency", "exchange", "fullExchangeName", "marketCap")
+COMPANY_FIELDS = (
+    *("symbol", "quoteType", "shortName", "longName", "currency", "exchange", "fullExchangeName", "priceHint"),
+    *("marketCap", "fiftyTwoWeekLow", "fiftyTwoWeekHigh", "trailingPE"),
+)
 _MARKET_STATES = {
     "REGULAR": MarketState.OPEN,
     "PRE": MarketState.PRE,
@@ -50,6 +57,9 @@ _MARKET_STATES = {
 # below. A share's price of nothing is no price.
 _MAY_BE_NEGATIVE = frozenset({"FUTURE", "INDEX"})
 _COIN = "CRYPTOCURRENCY"
+_ALL_DAY_MS = 86_100_000  # five minutes less than a day
+# A time further ahead of our clock than clocks differ is no time.
+_MAX_AHEAD_MS = 300_000
 _MAX_EPOCH_SECONDS = 60_000_000_000  # the years 68 to 3871: well within what Python's dates can hold
 
 
@@ -128,6 +138,7 @@ def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
     website = profile.get("website")
     currency = _text(price.get("currency"), detail.get("currency"))
     market_cap = _positive(price.get("marketCap")) or _positive(detail.get("marketCap"))
+    low, high = _year_range(detail, str(price.get("quoteType") or kind.get("quoteType")))
     return CompanyInfo(
         symbol=symbol,
         name=_text(price.get("longName"), price.get("shortName"), kind.get("longName"), kind.get("shortName")),
@@ -142,6 +153,9 @@ def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
         # Yahoo multiplies the shares by the price in pounds, also where it gives the price in pence.
         market_cap_currency=major_currency(currency) if market_cap is not None else None,
         summary=_text(profile.get("longBusinessSummary"), profile.get("description"), max_chars=MAX_SUMMARY_CHARS),
+        fifty_two_week_low=low,
+        fifty_two_week_high=high,
+        trailing_pe=_positive(detail.get("trailingPE")),
     )
 
 
@@ -151,6 +165,7 @@ def read_company_row(payload: Any, symbol: str) -> CompanyInfo | None:
     currency, market_cap = _text(row.get("currency")), _positive(row.get("marketCap"))
     if market_cap is None:
         return None
+    low, high = _year_range(row, str(row.get("quoteType")))
     return CompanyInfo(
         symbol=symbol,
         name=_text(row.get("longName"), row.get("shortName")),
@@ -158,6 +173,33 @@ def read_company_row(payload: Any, symbol: str) -> CompanyInfo | None:
         currency=currency,
         market_cap=market_cap,
         market_cap_currency=major_currency(currency),
+        fifty_two_week_low=low,
+        fifty_two_week_high=high,
+        trailing_pe=_positive(row.get("trailingPE")),
+    )
+
+
+def read_trading_day(payload: Any) -> TradingDay | None:
+    """The hours of the market in the head of a chart; None where Yahoo has no such symbol, or tells no hours of it.
+
+    Of what is traded day and night, such as coins, currencies and futures, Yahoo says 00:00 to 23:59, weekends and
+    breaks or not: these are no hours. Early and late hours that are empty, or lie elsewhere, are left out.
+    """
+    chart = _only_result(payload, "chart")
+    if chart is None:
+        return None
+    meta = _section(chart, "meta")
+    opens_at, closes_at = _period(meta, "regular")
+    if opens_at is None or closes_at is None or not 0 < closes_at - opens_at < _ALL_DAY_MS:
+        return None
+    (pre_starts_at, _), (_, post_ends_at) = _period(meta, "pre"), _period(meta, "post")
+    is_early = pre_starts_at is not None and 0 < opens_at - pre_starts_at < _ALL_DAY_MS
+    is_late = post_ends_at is not None and 0 < post_ends_at - closes_at < _ALL_DAY_MS
+    return TradingDay(
+        pre_starts_at=pre_starts_at if is_early else None,
+        opens_at=opens_at,
+        closes_at=closes_at,
+        post_ends_at=post_ends_at if is_late else None,
     )
 
 
@@ -219,16 +261,8 @@ def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at:
 
     The price is the regular market's also before and after hours: change, day range and time belong to that one.
     """
-    kind = str(row.get("quoteType"))
-    hint = row.get("priceHint")
-    decimals = hint if isinstance(hint, int) and 0 <= hint <= 10 else 2
-
-    def money(field: str, *, may_be_zero: bool = False) -> float | None:
-        value = _number(row.get(field))
-        if value is None or (value < 0 and kind not in _MAY_BE_NEGATIVE) or (value == 0 and not may_be_zero):
-            return None
-        return _without_float32_noise(value, (decimals,))
-
+    kind, hint = str(row.get("quoteType")), _price_hint(row)
+    money = partial(_money, row, kind)
     price = money("regularMarketPrice", may_be_zero=kind in _MAY_BE_NEGATIVE)
     if price is None:
         return None
@@ -247,7 +281,11 @@ def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at:
         change, change_percent = given_change, _number(row.get("regularMarketChangePercent"))
     currency = _text(row.get("currency"))
     volume, delay_minutes = _number(row.get("regularMarketVolume")), _number(row.get("exchangeDataDelayedBy"))
-    seconds = _epoch_seconds(row.get("regularMarketTime"))
+    timestamp = _market_time(row.get("regularMarketTime"))
+    extended, extended_time = _extended(row, kind, state, timestamp, received_at)
+    extended_change, extended_change_percent = change_since(price, extended) if extended is not None else (None, None)
+    low, high = _year_range(row, kind)
+    market_cap = _positive(row.get("marketCap"))
     return Quote(
         symbol=symbol,
         price=price,
@@ -266,11 +304,74 @@ def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at:
         name=_text(row.get("shortName"), row.get("longName")),
         exchange=_text(row.get("fullExchangeName"), row.get("exchange")),
         market_state=state,
-        timestamp=seconds * 1000 if seconds is not None and seconds > 0 else None,
+        timestamp=timestamp,
         received_at=received_at,
         provider="yahoo",
         delay_seconds=int(delay_minutes * 60) if delay_minutes is not None and delay_minutes >= 0 else None,
+        extended_price=extended,
+        extended_change=extended_change,
+        extended_change_percent=extended_change_percent,
+        extended_time=extended_time,
+        fifty_two_week_low=low,
+        fifty_two_week_high=high,
+        market_cap=market_cap,
+        market_cap_currency=major_currency(currency) if market_cap is not None else None,
+        trailing_pe=_positive(row.get("trailingPE")),
+        price_hint=hint,
     )
+
+
+def _extended(
+    row: Mapping[str, Any], kind: str, state: MarketState, timestamp: int | None, received_at: int
+) -> tuple[float | None, int | None]:
+    """The last price outside the regular hours and its time: of the early and the late one that a row has, the newer.
+
+    In an open market there is none, and none is older than the regular price: what a row may still have is the
+    morning's. The night keeps the evening's, which is the last price there is. Of a price without a time the state
+    says whether it is the newer one.
+    """
+    if state is MarketState.OPEN:
+        return None, None
+    named = "pre" if state is MarketState.PRE else None if state is MarketState.UNKNOWN else "post"
+    found: list[tuple[float, float, int | None]] = []
+    for name in ("pre", "post"):
+        price, at = _money(row, kind, f"{name}MarketPrice"), _market_time(row.get(f"{name}MarketTime"))
+        if at is not None and at > received_at + _MAX_AHEAD_MS:
+            at = None
+        is_older = at is not None and timestamp is not None and at < timestamp
+        if price is not None and not is_older and (at is not None or name == named):
+            found.append((math.inf if at is None else at, price, at))
+    if not found:
+        return None, None
+    _, newest, its_time = max(found, key=lambda each: each[0])
+    return newest, its_time
+
+
+def _year_range(fields: Mapping[str, Any], kind: str) -> tuple[float | None, float | None]:
+    """The lowest and the highest price of a year; neither where the two contradict each other."""
+    low, high = _money(fields, kind, "fiftyTwoWeekLow"), _money(fields, kind, "fiftyTwoWeekHigh")
+    return (None, None) if low is not None and high is not None and low > high else (low, high)
+
+
+def _money(fields: Mapping[str, Any], kind: str, name: str, *, may_be_zero: bool = False) -> float | None:
+    """A price, without the noise of float32; zero and below only where what is priced may be there."""
+    value = _number(fields.get(name))
+    if value is None or (value < 0 and kind not in _MAY_BE_NEGATIVE) or (value == 0 and not may_be_zero):
+        return None
+    hint = _price_hint(fields)
+    return _without_float32_noise(value, (2 if hint is None else hint,))
+
+
+def _price_hint(fields: Mapping[str, Any]) -> int | None:
+    """With how many decimals Yahoo shows the prices."""
+    hint = _number(fields.get("priceHint"))
+    return int(hint) if hint is not None and hint.is_integer() and 0 <= hint <= 10 else None
+
+
+def _market_time(value: Any) -> int | None:
+    """A time of a price, in milliseconds: none was made before 1970."""
+    seconds = _epoch_seconds(value)
+    return seconds * 1000 if seconds is not None and seconds > 0 else None
 
 
 def _without_float32_noise(value: float, decimals: Sequence[int]) -> float:
@@ -296,19 +397,20 @@ def _state_by_hours(meta: Mapping[str, Any], now_ms: int) -> MarketState:
     """The state of the market by the trading hours in a chart's head, which has no state of its own."""
     if meta.get("instrumentType") == _COIN:
         return MarketState.OPEN  # the hours say 00:00 to 23:59
-    periods = meta.get("currentTradingPeriod")
-    if not isinstance(periods, dict):
-        return MarketState.UNKNOWN
     names = {"regular": MarketState.OPEN, "pre": MarketState.PRE, "post": MarketState.POST}
     for name, state in names.items():
-        period = periods.get(name)
-        start, end = (period.get("start"), period.get("end")) if isinstance(period, dict) else (None, None)
-        begins, ends = _epoch_seconds(start), _epoch_seconds(end)
+        begins, ends = _period(meta, name)
         if begins is None or ends is None:
             return MarketState.UNKNOWN
-        if begins * 1000 <= now_ms < ends * 1000:
+        if begins <= now_ms < ends:
             return state
     return MarketState.CLOSED
+
+
+def _period(meta: Mapping[str, Any], name: str) -> tuple[int | None, int | None]:
+    """When a part of the market's day begins and ends, by a chart's head."""
+    period = _module(_module(meta, "currentTradingPeriod"), name)
+    return _market_time(period.get("start")), _market_time(period.get("end"))
 
 
 def _zone(meta: Mapping[str, Any]) -> tzinfo:
