@@ -154,16 +154,16 @@ async def run_stream(
     clock: Clock | None = None,
     patience: Patience | None = None,
 ) -> NoReturn:
-    """One connection's life: open it once anything is wanted, follow `wanted()`, publish what comes, until it breaks.
+    """One connection's life: open it, follow `wanted()`, publish what comes, until it breaks.
 
+    It connects also while nothing is wanted: the market opens a stream when it has use for it, and lets one that broke
+    lead again, and so names what is wanted, only once it is up.
     `sink.opened()` is called once, when the first subscriptions are sent. `ProviderError` says how it broke, also where
     the vendor closed it in good order; `SourceUnusable` that the vendor refuses this server. Cancelled, it is closed
     within a second.
     """
     clock = clock or RealClock()
     patience = patience or Patience()
-    while not wanted():
-        await clock.sleep(LOOK_SECONDS)
     connection = await _opened(protocol, patience)
     stream = _Stream(connection, protocol, wanted, sink, clock=clock, patience=patience)
     try:
@@ -278,10 +278,11 @@ class _Stream:
             self._sink.opened()
             self._is_open.set()
             while True:
-                await self._clock.sleep(LOOK_SECONDS)
+                # At once: that it is open may be why it is given something to carry.
                 await self._meet_demand()
                 await self._repeat()
                 self._watch_silence()
+                await self._clock.sleep(LOOK_SECONDS)
 
     async def _until_ready(self) -> None:
         seconds = self._patience.ready_seconds
