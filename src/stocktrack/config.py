@@ -69,6 +69,8 @@ def _is_plain_address(url: str, *schemes: str) -> str:
         raise ValueError(f"must be an address that begins with {schemes[-1]}://")
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("must be an address without a key, a password or anything else after ? or #")
+    if parts.port == 0:  # one that is no port at all is an error of its own
+        raise ValueError("must be an address of a port from 1 to 65535")
     return url
 
 
@@ -78,6 +80,10 @@ def _is_rest_address(url: str) -> str:
 
 def _is_stream_address(url: str) -> str:
     return _is_plain_address(url, "ws", "wss")
+
+
+def _is_openalgo_address(url: str) -> str:
+    return _is_plain_address(url, "http", "https", "ws", "wss").rstrip("/")
 
 
 def _none_if_blank(value: Any) -> Any:
@@ -197,6 +203,9 @@ class Settings(BaseModel):
     providers: Annotated[Names, Flag("--provider")] = Field(
         default=("yahoo", "rss"), min_length=1, description="market sources; the first that offers a thing serves it"
     )
+    symbols_file: Annotated[Path | None, BeforeValidator(_switched_off), Reload.AT_ONCE] = Field(
+        default=None, description="CSV of symbols and what each is, or Kite's instruments file; may be gzip"
+    )
     data_dir: Annotated[Path, BeforeValidator(as_folder)] = Field(
         default_factory=default_data_folder,
         description="folder of the database, the caches and the prompt's history; made with mode 0700",
@@ -243,6 +252,20 @@ class Settings(BaseModel):
     )
     finnhub_ws_url: Annotated[str, AfterValidator(_is_stream_address)] = Field(
         default="wss://ws.finnhub.io", description="address of Finnhub's stream, or of what stands in for it"
+    )
+    openalgo_url: Annotated[str, AfterValidator(_is_openalgo_address)] = Field(
+        default="ws://127.0.0.1:8765",
+        description="address of OpenAlgo: its stream (ws) or its page (http); either will do",
+    )
+    openalgo_rest_url: Annotated[
+        Annotated[str, AfterValidator(_is_rest_address)] | None, BeforeValidator(_none_if_blank)
+    ] = Field(default=None, description="address of OpenAlgo's page; left out, it follows from openalgo_url")
+    openalgo_api_key: Annotated[SecretStr | None, BeforeValidator(_none_if_blank)] = Field(
+        default=None,
+        description="key of the source openalgo; OPENALGO_API_KEY is read, too, and no page or log shows it",
+    )
+    openalgo_api_key_file: Annotated[Path | None, BeforeValidator(_none_if_blank)] = Field(
+        default=None, description="file that holds nothing but the key of OpenAlgo, with mode 0600"
     )
     heartbeat_seconds: Seconds = Field(default=30.0, description="silence after which a session gets a HEARTBEAT")
     auth_timeout_seconds: Annotated[Seconds, Reload.AT_ONCE] = Field(
@@ -393,6 +416,7 @@ def load_settings(
         if source.plain_key and "finnhub_api_key" not in merged:
             plain_key = source.plain_key, source.origin
     _settle_finnhub_key(merged, origins, plain_key)
+    _prefer_key_files(merged, origins)
     try:
         settings = Settings(**merged)
     except ValidationError as error:
@@ -401,20 +425,18 @@ def load_settings(
 
 
 def _settle_finnhub_key(merged: dict[str, Any], origins: dict[str, str], plain_key: tuple[str, str] | None) -> None:
-    """Decide which key is Finnhub's.
-
-    A plain `API_KEY` is where the source is named: else it may be anybody's. The file of `finnhub_api_key_file` wins
-    over what stands in other files.
-    """
+    """Take a plain `API_KEY` as Finnhub's where the source is named: else it may be anybody's."""
     named = _split(merged.get("providers", ()))
     if plain_key is not None and isinstance(named, list | tuple) and "finnhub" in named:
         merged["finnhub_api_key"], origins["finnhub_api_key"] = plain_key
-    if _none_if_blank(merged.get("finnhub_api_key_file")) and origins.get("finnhub_api_key") not in {
-        "flag",
-        "environment",
-    }:
-        merged.pop("finnhub_api_key", None)
-        origins.pop("finnhub_api_key", None)
+
+
+def _prefer_key_files(merged: dict[str, Any], origins: dict[str, str]) -> None:
+    """Let the file that is named for a key win over a key that stands in other files."""
+    for name in _SECRETS:
+        if _none_if_blank(merged.get(f"{name}_file")) and origins.get(name) not in {"flag", "environment"}:
+            merged.pop(name, None)
+            origins.pop(name, None)
 
 
 def _suggestion(name: str) -> str:

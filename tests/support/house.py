@@ -49,7 +49,7 @@ def row(step: int, side: Side, folder: str, holds: str) -> Row:
 
 
 HOUSE = (
-    row(0, Side.SHARED, "", "__init__ errors scopes quotes clock"),
+    row(0, Side.SHARED, "", "__init__ errors scopes quotes segments clock"),
     row(
         1,
         Side.SHARED,
@@ -67,7 +67,14 @@ HOUSE = (
         "storage.migrations.versions",
         "0001_first 0002_admins_and_tokens 0003_longer_symbols 0004_tokens_and_ended_sessions",
     ),
-    row(4, Side.SERVER, "providers", "base streaming rss yahoo finnhub simulated instruments registry"),
+    row(
+        4,
+        Side.SERVER,
+        "providers",
+        "base symbol_names instrument_file instrument_search keys streaming rss yahoo openalgo finnhub simulated "
+        "instruments registry",
+    ),
+    row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
     row(4, Side.SERVER, "providers.finnhub", "symbols keys key_lock answers rest day stream provider"),
@@ -76,8 +83,8 @@ HOUSE = (
         5,
         Side.SERVER,
         "market",
-        "events board demand refusals bills batching ceiling upstream leads routes answer_cache hours questions "
-        "outage merging polls streams feed",
+        "events plausibility board demand refusals bills batching ceiling upstream leads routes answer_cache hours "
+        "questions outage merging polls streams feed",
     ),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(

@@ -9,8 +9,10 @@ from stocktrack.market.answer_cache import AnswerCache
 from stocktrack.market.bills import Payer, charge
 from stocktrack.market.hours import Hours
 from stocktrack.market.routes import Routes
+from stocktrack.messages import MAX_LIST_LIMIT
 from stocktrack.providers.base import CompanySource, DividendSource, NewsSource, SearchSource
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
+from stocktrack.segments import CONTRACTS, SEGMENT_WORDS, Wanted, split_symbol
 
 # How long an answer is remembered.
 NEWS_SECONDS = 30.0
@@ -39,6 +41,7 @@ class Questions:
     ) -> None:
         self.hours = hours or Hours(routes, clock)
         self._routes = routes
+        self._instruments = routes.instruments
         self._clock = clock
         self._known = known
         self._news: AnswerCache[str, Sequence[Headline]] = AnswerCache(clock, seconds=NEWS_SECONDS)
@@ -64,19 +67,30 @@ class Questions:
         return headlines[:limit]
 
     async def company(self, symbol: str, payer: Payer | None = None) -> CompanyInfo:
-        """The company behind `symbol`, with the hours of its market; `CommandError` where there is none."""
-        company = await self._companies.get(
-            symbol,
-            lambda: self._routes.first_answer_of(CompanySource, symbol, lambda source, name: source.company(name)),
-            lambda: self._charge(CompanySource, payer),
-        )
+        """The company behind `symbol`, with what is known of the symbol here and the hours of its market.
+
+        `CommandError` where nothing is known of it anywhere.
+        """
+        told = None
+        try:
+            told = await self._companies.get(
+                symbol,
+                lambda: self._routes.first_answer_of(CompanySource, symbol, lambda source, name: source.company(name)),
+                lambda: self._charge(CompanySource, payer),
+            )
+        except StockTrackError:
+            if self._instruments.company(symbol, None) is None:
+                raise
+        company = self._instruments.company(symbol, told)
         if company is None:
             await self._refuse_unknown(symbol, payer)
             raise CommandError(Reason.NO_COMPANY_INFO, f"Nothing is known of a company behind {symbol}.")
-        return await self._with_hours(company.model_copy(update={"symbol": symbol}))
+        return await self._with_hours(company)
 
     async def dividends(self, symbol: str, limit: int, payer: Payer | None = None) -> Sequence[Dividend]:
         """The newest dividends of `symbol`; `CommandError` where there are none."""
+        if (refusal := self._instruments.refusal(symbol)) is not None:
+            raise refusal
         dividends = await self._dividends.get(
             symbol,
             lambda: self._routes.first_answer_of(DividendSource, symbol, lambda source, name: source.dividends(name)),
@@ -88,13 +102,42 @@ class Questions:
             raise CommandError(Reason.NO_DIVIDENDS, f"{symbol} has paid no dividend that the source knows of.")
         return dividends[:limit]
 
-    async def search(self, query: str, limit: int, payer: Payer | None = None) -> Sequence[Match]:
-        """At most `limit` symbols that match `query`."""
-        return await self._searches.get(
-            (query, limit),
-            lambda: self._routes.first_answer(SearchSource, lambda source: source.search(query, limit)),
-            lambda: self._charge(SearchSource, payer),
-        )
+    async def search(
+        self, query: str, limit: int, payer: Payer | None = None, *, segment: str | None = None
+    ) -> Sequence[Match]:
+        """At most `limit` symbols that match `query`: those of the instrument file, then those of the sources.
+
+        With a word for a segment only those of it. A source is not asked for contracts, nor where the file has enough.
+        """
+        query, wanted = _meant(query, segment)
+        found = await self._instruments.search(query, limit, wanted)
+        if len(found) >= limit:
+            return found
+        if wanted is not None and wanted.segment in CONTRACTS:
+            if self._instruments.has_file:
+                return found
+            raise CommandError(
+                Reason.NOT_OFFERED,
+                f"Contracts of {wanted.segment} are found in an instrument file, and this server has none: its setting "
+                "symbols_file names one.",
+            )
+        # Most of what a source finds may be of other segments.
+        most = limit if wanted is None else MAX_LIST_LIMIT
+        try:
+            told = await self._searches.get(
+                (query, most),
+                lambda: self._routes.first_answer(SearchSource, lambda source: source.search(query, most)),
+                lambda: self._charge(SearchSource, payer),
+            )
+        except StockTrackError as error:
+            if found or (self._instruments.has_file and error.reason is Reason.NOT_OFFERED):
+                return found
+            raise
+        matches = {match.symbol: match for match in found}
+        for match in map(self._instruments.describe, told):
+            if wanted is None or match.segment == wanted.segment:
+                matches.setdefault(match.symbol, match)
+        return list(matches.values())[:limit]
 
     async def _with_hours(self, company: CompanyInfo) -> CompanyInfo:
         with contextlib.suppress(TimeoutError):
@@ -111,5 +154,20 @@ class Questions:
     async def _refuse_unknown(self, symbol: str, payer: Payer | None) -> None:
         """Raise `unknown_symbol` where the sources of quotes do not have `symbol`, or that nobody can look now."""
         error = (await self._known([symbol], payer)).get(symbol)
-        if error is not None and error.reason in {Reason.UNKNOWN_SYMBOL, Reason.RATE_LIMITED}:
+        if error is None:
+            return
+        # A contract that has expired, or that no source has, says so.
+        is_of_a_segment = split_symbol(symbol)[0] is not None
+        if error.reason in {Reason.UNKNOWN_SYMBOL, Reason.RATE_LIMITED} or (
+            is_of_a_segment and error.reason is Reason.NOT_OFFERED
+        ):
             raise error
+
+
+def _meant(query: str, segment: str | None) -> tuple[str, Wanted | None]:
+    """What is looked for, and in which segment: `NSE:INFY` names one too."""
+    wanted = SEGMENT_WORDS[segment] if segment is not None else None
+    prefix, name = split_symbol(query.upper())
+    if prefix is None or wanted not in {None, Wanted(prefix)}:
+        return query, wanted
+    return name.strip(), Wanted(prefix)

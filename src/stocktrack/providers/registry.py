@@ -53,13 +53,27 @@ def _finnhub(settings: Settings, clock: Clock) -> Provider:
     )
 
 
+def _openalgo(settings: Settings, clock: Clock) -> Provider:
+    from stocktrack.providers.openalgo.provider import OpenAlgoProvider
+
+    return OpenAlgoProvider(
+        url=settings.openalgo_url,
+        rest_url=settings.openalgo_rest_url,
+        api_key=settings.openalgo_api_key,
+        api_key_file=settings.openalgo_api_key_file,
+        timeout_seconds=settings.provider_timeout_seconds,
+        clock=clock,
+    )
+
+
 SOURCES: Mapping[str, Callable[[Settings, Clock], Provider]] = {
     "yahoo": _yahoo,
     "finnhub": _finnhub,
+    "openalgo": _openalgo,
     "rss": _rss,
     "simulated": _simulated,
 }
-_INVENTED, _REAL_PRICES = "simulated", frozenset({"yahoo", "finnhub"})
+_INVENTED, _REAL_PRICES = "simulated", frozenset({"yahoo", "finnhub", "openalgo"})
 
 
 def build_providers(settings: Settings, clock: Clock) -> tuple[Provider, ...]:

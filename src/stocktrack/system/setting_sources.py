@@ -16,7 +16,7 @@ from stocktrack.errors import ConfigError
 ENV_PREFIX = "STOCKTRACK_"
 ENV_FILE = Path(".env")
 # Variables that users of a source have already, since its own libraries read them; each stands for a setting of ours.
-_VARIABLES_OF_OTHERS = {"FINNHUB_API_KEY": "finnhub_api_key"}
+_VARIABLES_OF_OTHERS = {"FINNHUB_API_KEY": "finnhub_api_key", "OPENALGO_API_KEY": "openalgo_api_key"}
 # A name that says nothing of whose key it is. What it means is for `load_settings` to say, and only in `.env`.
 _PLAIN_KEY = "API_KEY"
 

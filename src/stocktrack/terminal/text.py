@@ -21,7 +21,7 @@ from stocktrack.messages import (
     Price,
     SearchReply,
 )
-from stocktrack.quotes import MAX_SYMBOL_LENGTH, CompanyInfo, clean_link, clean_text
+from stocktrack.quotes import MAX_SYMBOL_LENGTH, CompanyInfo, Match, clean_link, clean_text
 
 Shown = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply
 Quoted = BoardQuote | Price
@@ -205,10 +205,16 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
             return [(str(each.date), number(each.amount), safe(each.currency, 8)) for each in reply.dividends]
         case SearchReply():
             return [
-                (safe_symbol(each.symbol), safe(each.name, 200), safe(each.exchange, 100)) for each in reply.matches
+                (safe_symbol(each.symbol), safe(each.name, 200), safe(each.exchange, 100), *contract_cells(each))
+                for each in reply.matches
             ]
         case _:
             assert_never(reply)
+
+
+def contract_cells(of: Match | CompanyInfo, *, grouped: bool = False) -> tuple[str, str, str]:
+    """The type, the expiry and the strike of an instrument; what it does not have is empty."""
+    return safe(of.type, 16), str(of.expiry or ""), number(of.strike, grouped=grouped)
 
 
 def company_fields(company: CompanyInfo, *, grouped: bool = False) -> tuple[tuple[str, str, str], ...]:
@@ -218,6 +224,10 @@ def company_fields(company: CompanyInfo, *, grouped: bool = False) -> tuple[tupl
         ("name", safe(company.name, 200)),
         ("exchange", safe(company.exchange, 100)),
         ("currency", safe(company.currency, 8)),
+        ("segment", safe(company.segment, 16)),
+        *zip(("type", "expiry", "strike"), contract_cells(company, grouped=grouped), strict=True),
+        ("lot", "" if company.lot is None else str(company.lot)),
+        ("tick", number(company.tick)),
         ("sector", safe(company.sector, 100)),
         ("industry", safe(company.industry, 100)),
         ("country", safe(company.country, 100)),

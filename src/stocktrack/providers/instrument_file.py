@@ -1,0 +1,342 @@
+"""Reads an instrument file: a CSV of symbols with what each is, ours or as Kite serves it; gzip is taken too.
+
+Ours       symbol, and any of source, source_symbol, name, exchange, expiry, strike, type, lot, tick
+Kite's     instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,
+           instrument_type,segment,exchange (https://kite.trade/docs/connect/v3/market-quotes/#instruments)
+
+The header may have its columns in any order and others beside them; commas, semicolons or tabs stand between. A row
+that cannot be used is left out and counted, so that one bad line of a hundred thousand stops no server.
+"""
+
+import csv
+import gzip
+import io
+import math
+import re
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from operator import itemgetter
+from pathlib import Path
+from typing import ClassVar, Final, NamedTuple, TextIO, TypeVar
+
+from stocktrack.errors import ConfigError
+from stocktrack.providers.symbol_names import segment_of
+from stocktrack.quotes import clean_text, normalise_symbol, shown
+from stocktrack.segments import INDICES, OPTIONS, Segment, split_symbol
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+COLUMNS: Final = ("symbol", "source", "source_symbol", "name", "exchange", "expiry", "strike", "type", "lot", "tick")
+_KITE_NEEDS: Final = frozenset({"tradingsymbol", "exchange"})
+_DELIMITERS: Final = ",;\t"
+_GZIP_BEGINS: Final = b"\x1f\x8b"
+_TOLD: Final = 3  # how many of the rows that were left out are told with their lines
+_NAME_CHARS, _EXCHANGE_CHARS = 100, 40
+_SOURCE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_TYPE = re.compile(r"[A-Z][A-Z0-9_-]{0,15}")
+_INDEX = "IDX"
+# Kite writes the names of indices with spaces. These have one that the rules without a file know, too.
+_KITE_INDICES: Final[Mapping[tuple[str, str], str]] = {
+    ("NSE", "NIFTY 50"): "NIFTY",
+    ("NSE", "NIFTY BANK"): "BANKNIFTY",
+    ("NSE", "INDIA VIX"): "INDIAVIX",
+}
+_SEGMENTS: Final[Mapping[str, Segment]] = {segment.value: segment for segment in Segment}
+_INDEX_SEGMENTS: Final[Mapping[str, Segment]] = {segment.removesuffix("_INDEX"): segment for segment in INDICES}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What many instruments have in common; each of them points to one object."""
+
+    segment: Segment | None = None
+    exchange: str | None = None
+    expiry: date | None = None
+    type: str | None = None
+    lot: int | None = None
+    tick: float | None = None
+
+
+class Instrument(NamedTuple):
+    """What a file says of one symbol: a small tuple, since there are a hundred thousand of them."""
+
+    symbol: str
+    terms: Terms
+    name: str | None = None
+    strike: float | None = None
+    source: str | None = None
+    source_symbol: str | None = None
+
+    @property
+    def local_name(self) -> str:
+        """What it is called in its segment."""
+        return split_symbol(self.symbol)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentFile:
+    """The rows of a file by their symbols, how many were left out, and why the first ones were, with their lines."""
+
+    rows: Mapping[str, Instrument]
+    skipped: int = 0
+    first_skipped: tuple[str, ...] = ()
+
+
+def read_instruments(path: Path) -> InstrumentFile:
+    """What the file of the setting `symbols_file` says; `ConfigError` where it is no such file."""
+    named = f"symbols_file = {str(path)!r}"
+    try:
+        with _open(path) as text:
+            return _read(text, named)
+    except EOFError:
+        raise ConfigError(f"{named} ends in the middle of its gzip data. Fetch it again.") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise ConfigError(f"{named} is damaged gzip data ({error}). Fetch it again.") from None
+    except OSError as error:
+        raise ConfigError(f"{named} cannot be read: {error.strerror or error}.") from None
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[TextIO]:
+    """The text of the file; what is no UTF-8 in it becomes a sign that no symbol has."""
+    if path.exists() and not path.is_file():
+        raise OSError("it is no regular file")
+    with path.open("rb") as file:
+        is_gzip = file.peek(2)[:2] == _GZIP_BEGINS
+        # A file that a spreadsheet wrote begins with a mark of its own.
+        with io.TextIOWrapper(
+            gzip.open(file) if is_gzip else file,
+            encoding="utf-8-sig",
+            errors="replace",
+            newline="",
+        ) as text:
+            yield text
+
+
+def _read(text: TextIO, named: str) -> InstrumentFile:
+    begin = next(((number, line) for number, line in enumerate(text, 1) if line.strip()), None)
+    if begin is None:
+        raise ConfigError(f"{named} is empty. It takes a header with a column 'symbol', and a row for each symbol.")
+    number, header = begin
+    delimiter, columns = _header(header)
+    if "symbol" in columns:
+        return _Rows(text, number, delimiter, columns, _Ours()).read()
+    if columns.keys() >= _KITE_NEEDS:
+        return _Rows(text, number, delimiter, columns, _Kites()).read()
+    raise ConfigError(
+        f"{named}: line {number} is no header. It needs a column 'symbol', or 'tradingsymbol' and 'exchange' as in "
+        f"Kite's file; it has {', '.join(map(shown, list(columns)[:12]))}."
+    )
+
+
+def _header(line: str) -> tuple[str, dict[str, int]]:
+    """What stands between the columns, and the place of each; the first of two that have one name."""
+    found: dict[str, dict[str, int]] = {}
+    for delimiter in _DELIMITERS:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+        columns: dict[str, int] = {}
+        for place, cell in enumerate(cells):
+            columns.setdefault(cell.strip().lower() or f"#{place + 1}", place)
+        if "symbol" in columns or columns.keys() >= _KITE_NEEDS:
+            return delimiter, columns
+        found[delimiter] = columns
+    delimiter = max(_DELIMITERS, key=lambda each: len(found[each]))
+    return delimiter, found[delimiter]
+
+
+class _Once(dict[Key, Value]):
+    """What each key means, read once: the texts of a column repeat, and equal values are one object."""
+
+    def __init__(self, read: Callable[[Key], Value]) -> None:
+        self._read = read
+
+    def __missing__(self, key: Key) -> Value:
+        value = self[key] = self._read(key)
+        return value
+
+
+def _name(text: str) -> str | None:
+    return clean_text(text, _NAME_CHARS) or None
+
+
+def _day(text: str) -> date | None:
+    """A day as `2024-04-25`."""
+    try:
+        return date.fromisoformat(text.strip()) if text else None
+    except ValueError:
+        raise ValueError(f"expiry {shown(text)} is no day such as 2024-04-25") from None
+
+
+def _number(column: str, text: str) -> float | None:
+    """A number; None for none and for 0, which stands for it."""
+    try:
+        value = float(text or 0)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{column} {shown(text)} is no number")
+    return value or None
+
+
+def _pieces(text: str) -> int | None:
+    """A count of pieces; None for none and for 0."""
+    value = _number("lot", text) or 0.0
+    if value < 0 or value % 1:
+        raise ValueError(f"lot {shown(text)} is no count of pieces")
+    return int(value) or None
+
+
+def _kind(text: str) -> str | None:
+    """What kind of instrument it is, such as `FUT`."""
+    word = text.strip().upper()
+    if text and not _TYPE.fullmatch(word):
+        raise ValueError(f"type {shown(text)} is no word such as EQ, FUT, CE or PE")
+    return word or None
+
+
+class _Dialect(ABC):
+    """A kind of file: which columns are taken, and what they say."""
+
+    columns: ClassVar[tuple[str, ...]]
+
+    def __init__(self) -> None:
+        self.names = _Once(_name)
+        self.strikes = _Once(partial(_number, "strike"))
+
+    @abstractmethod
+    def instrument(self, cells: tuple[str, ...]) -> Instrument:
+        """What the cells of `columns` say; `ValueError` where that is no instrument."""
+
+
+class _Ours(_Dialect):
+    """Our own kind of file."""
+
+    columns = COLUMNS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._terms = _Once(self._read_terms)
+
+    def instrument(self, cells: tuple[str, ...]) -> Instrument:
+        """What the cells of `columns` say; `ValueError` where that is no instrument."""
+        symbol, source, source_symbol, name, exchange, expiry, strike, kind, lot, tick = map(str.strip, cells)
+        symbol = normalise_symbol(symbol)
+        source = source.lower()
+        if source and not _SOURCE.fullmatch(source):
+            raise ValueError(f"source {shown(source)} is no name of a source, such as yahoo")
+        if source_symbol and not source:
+            raise ValueError(f"it has the source_symbol {shown(source_symbol)} and no source")
+        return Instrument(
+            symbol,
+            self._terms[segment_of(symbol), exchange, expiry, kind, lot, tick],
+            self.names[name],
+            self.strikes[strike],
+            source or None,
+            normalise_symbol(source_symbol) if source_symbol else None,
+        )
+
+    def _read_terms(self, key: tuple[Segment | None, str, str, str, str, str]) -> Terms:
+        segment, exchange, expiry, kind, lot, tick = key
+        # Where the symbol does not say it, the exchange may be a segment.
+        segment = segment or split_symbol(f"{exchange.upper()}:X")[0]
+        shown_exchange = clean_text(exchange, _EXCHANGE_CHARS) or None
+        return Terms(segment, shown_exchange, _day(expiry), _kind(kind), _pieces(lot), _number("tick", tick))
+
+
+class _Kites(_Dialect):
+    """Kite's file."""
+
+    columns = (
+        *("tradingsymbol", "name", "strike"),
+        *("exchange", "segment", "expiry", "instrument_type", "lot_size", "tick_size"),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._terms = _Once(self._read_terms)
+
+    def instrument(self, cells: tuple[str, ...]) -> Instrument:
+        """What the cells of `columns` say; `ValueError` where that is no instrument."""
+        name_there, name, strike = cells[:3]
+        terms, prefix = self._terms[cells[3:]]
+        if terms.type == _INDEX:
+            name = name or name_there
+            name_there = _KITE_INDICES.get((cells[3], name_there), name_there)
+        if not name_there:
+            raise ValueError("it has no tradingsymbol")
+        written = prefix + name_there
+        symbol = normalise_symbol(written)
+        if symbol != written:
+            # In capitals it would be another name, which no broker knows.
+            raise ValueError(f"{shown(written)} has small letters, and symbols have none")
+        # What has no strike has a zero there.
+        return Instrument(symbol, terms, self.names[name], self.strikes[strike] if terms.type in OPTIONS else None)
+
+    def _read_terms(self, key: tuple[str, ...]) -> tuple[Terms, str]:
+        """What the cells behind the first three say, and what stands before the name in a symbol."""
+        exchange, part, expiry, kind, lot, tick = key
+        is_index = part == "INDICES"
+        segment = (_INDEX_SEGMENTS if is_index else _SEGMENTS).get(exchange)
+        if segment is None:
+            raise ValueError(f"exchange {shown(exchange)} is none that is known here")
+        if is_index:
+            kind, lot = _INDEX, ""
+        return (
+            Terms(segment, exchange, _day(expiry), _kind(kind), _pieces(lot), _number("tick", tick)),
+            f"{segment}:",
+        )
+
+
+class _Rows:
+    """The rows of `lines`, which are those below a header."""
+
+    def __init__(
+        self,
+        lines: Iterable[str],
+        header_line: int,
+        delimiter: str,
+        columns: Mapping[str, int],
+        dialect: _Dialect,
+    ) -> None:
+        self._header_line = header_line
+        self._reader = csv.reader(lines, delimiter=delimiter)
+        self._width = len(columns)
+        # What the header lacks is taken from one more, empty cell.
+        self._cells = itemgetter(*(columns.get(name, self._width) for name in dialect.columns))
+        self._instrument = dialect.instrument
+        self._rows: dict[str, Instrument] = {}
+
+    def read(self) -> InstrumentFile:
+        """All rows that can be used."""
+        skipped = 0
+        told: list[str] = []
+        while True:
+            first = self._reader.line_num + 1
+            try:
+                cells = next(self._reader, None)
+                if cells is None:
+                    return InstrumentFile(self._rows, skipped, tuple(told))
+                if cells:
+                    self._take(cells, self._reader.line_num - first)
+            except (ValueError, csv.Error) as error:
+                # A quote that is not closed takes lines after it with it.
+                skipped += self._reader.line_num + 1 - first
+                if len(told) < _TOLD:
+                    told.append(f"line {self._header_line + first}: {error}")
+
+    def _take(self, cells: list[str], more_lines: int) -> None:
+        if more_lines:
+            raise ValueError(f"a quote in it is not closed, and takes {more_lines} more of the lines after it")
+        if len(cells) > self._width and any(cell.strip() for cell in cells[self._width :]):
+            raise ValueError(f"it has {len(cells)} fields, and the header has {self._width}")
+        cells += [""] * (self._width + 1 - len(cells))
+        instrument = self._instrument(self._cells(cells))
+        if instrument.symbol in self._rows:
+            raise ValueError(f"{instrument.symbol} is there already")
+        self._rows[instrument.symbol] = instrument
