@@ -331,6 +331,16 @@ async def test_a_server_that_is_gone_is_a_provider_error_without_the_key(stub: F
     assert KEY not in said(caught.value)
 
 
+async def test_a_stand_in_on_this_machine_is_reached_past_the_proxy_of_the_environment(
+    stub: FinnhubStub, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert set((await build().quotes(["AAPL"])).quotes) == {"AAPL"}
+
+
 async def test_never_more_requests_in_a_minute_than_finnhub_allows(stub: FinnhubStub, build: Build) -> None:
     clock = FrozenClock()
     finnhub = build(clock=clock)
