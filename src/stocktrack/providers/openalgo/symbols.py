@@ -27,6 +27,11 @@ class Listing:
         return f"{self.exchange}:{self.name}"
 
     @property
+    def market(self) -> str:
+        """The exchange whose hours are those of its prices."""
+        return self.exchange.removesuffix("_INDEX")
+
+    @property
     def decimals(self) -> int:
         """How many its prices are quoted with."""
         return 4 if self.exchange in _FOUR_DECIMALS else 2
