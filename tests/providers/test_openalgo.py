@@ -35,6 +35,7 @@ from stocktrack.providers.openalgo.addresses import rest_address, stream_address
 from stocktrack.providers.openalgo.answers import (
     Heard,
     Refused,
+    read_matches,
     read_quotes,
     read_row,
     read_tick,
@@ -43,16 +44,17 @@ from stocktrack.providers.openalgo.answers import (
 )
 from stocktrack.providers.openalgo.provider import OpenAlgoProvider
 from stocktrack.providers.openalgo.stream import PLACES, OpenAlgoStream
-from stocktrack.providers.openalgo.symbols import EXCHANGES, Listing, listing_of
+from stocktrack.providers.openalgo.symbols import Listing, listing_of
 from stocktrack.providers.registry import build_providers
-from stocktrack.quotes import MarketState, Quote, TradingDay
+from stocktrack.quotes import MarketState, Match, Quote, TradingDay
+from stocktrack.segments import Segment
 
 RELIANCE, TCS, NIFTY, CALL, OIL = (
     "NSE:RELIANCE", "NSE:TCS", "NSE_INDEX:NIFTY", "NFO:NIFTY28MAR2420800CE", "MCX:CRUDEOIL20APR20FUT",
 )  # fmt: skip
 KNOWN = (RELIANCE, TCS, NIFTY, CALL, "BSE:RELIANCE", "CDS:USDINR26APR24FUT", "NSE:M&M", "NSE:BAJAJ-AUTO", OIL)
 NOW_MS = 1_712_331_900_000  # 5 April 2024, 21:15 in India
-LISTING = Listing("NSE", "RELIANCE")
+LISTING = Listing(Segment.NSE, "RELIANCE")
 Make = Callable[..., OpenAlgoProvider]
 
 
@@ -151,7 +153,7 @@ def heard(symbol: str = RELIANCE, received_at: int = NOW_MS) -> Heard:
 # --- which symbols ---
 
 
-@pytest.mark.parametrize("exchange", [*sorted(EXCHANGES), "NSE_EQ", "BSE_EQ"])
+@pytest.mark.parametrize("exchange", [*Segment, "NSE_EQ", "BSE_EQ"])
 def test_it_serves_what_is_written_with_an_exchange_of_india(make: Make, exchange: str) -> None:
     assert make().serves(f"{exchange}:SYMBOL")
 
@@ -404,6 +406,47 @@ def test_oil_may_cost_less_than_nothing_and_an_index_at_zero_is_not_known_yet() 
     assert (quote.price, quote.low, quote.change) == (-2884.0, -2900.0, -4084.0)
     assert read_row(row(0.0), heard(OIL)) is None
     assert read_row(row(0.0), heard(NIFTY)) is None
+
+
+# --- search ---
+
+
+def found(symbol: str, **fields: Any) -> dict[str, Any]:
+    """A row of a search's answer."""
+    exchange, _, name = symbol.partition(":")
+    return {"exchange": exchange, "symbol": name, "brsymbol": "x", "token": "NSE_FO|71399", "tick_size": 5, **fields}
+
+
+def test_what_is_found_says_what_it_is() -> None:
+    option = {"expiry": "28-MAR-24", "strike": 20_800, "instrumenttype": "OPTIDX", "lotsize": 65, "name": "NIFTY"}
+    share = {"expiry": "", "strike": -0.01, "instrumenttype": "EQ", "lotsize": 1, "name": "RELIANCE INDUSTRIES"}
+    rows = [
+        found(CALL, **option),
+        found(OIL, expiry="2020-04-20", strike=None, lotsize="100"),
+        found(RELIANCE, **share),
+        found(NIFTY, expiry=None, instrumenttype="AMXIDX", lotsize=0),
+        found(RELIANCE, **share),
+        found("CRYPTO:BTCUSDT", name="Bitcoin"),
+        found("NFO:NIFTY28MAR24", expiry="soon"),
+    ]
+
+    assert read_matches({"status": "success", "data": rows}, 10) == [
+        Match(
+            symbol=CALL, name="NIFTY", exchange="NFO", segment="NFO", expiry=date(2024, 3, 28), strike=20_800.0,
+            type="CE", lot=65,
+        ),
+        Match(symbol=OIL, exchange="MCX", segment="MCX", expiry=date(2020, 4, 20), type="FUT", lot=100),
+        Match(symbol=RELIANCE, name="RELIANCE INDUSTRIES", exchange="NSE", segment="NSE", type="EQ", lot=1),
+        Match(symbol=NIFTY, exchange="NSE_INDEX", segment="NSE_INDEX", type="IDX"),
+        Match(symbol="NFO:NIFTY28MAR24", exchange="NFO", segment="NFO"),
+    ]  # fmt: skip
+
+
+async def test_a_search_that_fails_says_why(provider: OpenAlgoProvider, stub: OpenAlgoStub) -> None:
+    stub.fail("search", 400, b'{"status":"error","message":{"query":["Missing data for required field."]}}')
+
+    with pytest.raises(ProviderError, match="Missing data"):
+        await provider.search("x", 5)
 
 
 # --- the stream's messages ---

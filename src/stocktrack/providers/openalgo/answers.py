@@ -5,6 +5,7 @@ its pages and its program name things differently, and times come in seconds, mi
 known is a zero there. It says "Symbol … not found" of a symbol that it does not have; nothing else counts as that.
 """
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +15,9 @@ from typing import Any, Final
 
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
 from stocktrack.providers.keys import KeyOf
-from stocktrack.providers.openalgo.symbols import EXCHANGES, Listing, listing_named
+from stocktrack.providers.openalgo.symbols import Listing, listing_named
 from stocktrack.quotes import MarketState, Match, Quote, TradingDay, change_since, clean_text, may_be_negative
+from stocktrack.segments import CONTRACTS, FUTURE, INDICES, OPTIONS
 
 MAX_NAME_CHARS = 60
 MAX_TEXT_CHARS = 160
@@ -164,10 +166,43 @@ def read_matches(payload: Any, limit: int) -> list[Match] | Refused:
     matches: dict[str, Match] = {}
     for row in _rows(found):
         listing = _listing(row)
-        if listing is not None:
-            name = _text(row.get("name"))
-            matches.setdefault(listing.symbol, Match(symbol=listing.symbol, name=name, exchange=listing.exchange))
-    return list(matches.values())[:limit]
+        if listing is not None and listing.symbol not in matches:
+            matches[listing.symbol] = _match(row, listing)
+            if len(matches) == limit:
+                break
+    return list(matches.values())
+
+
+def _match(row: Mapping[str, Any], listing: Listing) -> Match:
+    kind, strike, lot = _kind(listing), _number(row.get("strike")), _number(row.get("lotsize"))
+    return Match(
+        symbol=listing.symbol,
+        name=_text(row.get("name")),
+        exchange=listing.exchange,
+        segment=listing.exchange,
+        expiry=_expiry(row.get("expiry")) if listing.exchange in CONTRACTS else None,
+        # Of what is no option some brokers tell a strike below zero.
+        strike=strike if kind in OPTIONS and strike is not None and strike > 0 else None,
+        type=kind,
+        lot=int(lot) if lot is not None and lot >= 1 else None,
+    )
+
+
+def _kind(listing: Listing) -> str | None:
+    """What it is, by its ending: the brokers have words of their own for it, such as OPTIDX and AMXIDX."""
+    if listing.exchange in INDICES:
+        return "IDX"
+    if listing.exchange not in CONTRACTS:
+        return "EQ"
+    return next((kind for kind in (FUTURE, *OPTIONS) if listing.name.endswith(kind)), None)
+
+
+def _expiry(value: Any) -> date | None:
+    """The date in a text such as 25-AUG-26."""
+    for written in ("%d-%b-%y", "%d-%b-%Y", "%d%b%y", "%Y-%m-%d") if isinstance(value, str) else ():
+        with contextlib.suppress(ValueError):
+            return datetime.strptime(value.strip(), written).date()  # noqa: DTZ007 - a date has no zone
+    return None
 
 
 def complaint_of(message: Mapping[str, Any]) -> str:
@@ -222,7 +257,7 @@ def read_timings(payload: Any, day: date) -> Mapping[str, TradingDay]:
             _number(row.get("start_time")),
             _number(row.get("end_time")),
         )
-        if not isinstance(exchange, str) or exchange not in EXCHANGES or opens_at is None or closes_at is None:
+        if not isinstance(exchange, str) or opens_at is None or closes_at is None:
             continue
         if not midnight_ms + _DAY_BEGINS_MS <= opens_at < closes_at <= midnight_ms + _DAY_MS:
             raise ProviderError(Reason.PROVIDER_ERROR, "OpenAlgo's timings are of another time zone than India's.")
