@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from certificates import trusting, write_certificate
-from provider_contract import Collected
 from stocktrack.clock import Clock, ManualClock, settle
 from stocktrack.errors import ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.providers import streaming
@@ -33,6 +32,7 @@ from stocktrack.providers.streaming import (
     run_stream,
 )
 from stocktrack.quotes import Quote
+from stocktrack.testing import Collected
 from stream_server import PATIENCE_SECONDS, StreamServer, VendorConnection, raw_server, running, stream_server
 
 KEY = "k3y-that-must-not-be-told"

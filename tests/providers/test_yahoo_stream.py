@@ -10,7 +10,16 @@ import structlog
 import yfinance.live
 import yfinance.pricing_pb2
 
-from provider_contract import (
+from stocktrack.clock import Clock, ManualClock, RealClock, settle
+from stocktrack.config import Settings
+from stocktrack.errors import ProviderError, Reason
+from stocktrack.providers.base import Capability, capabilities_of
+from stocktrack.providers.registry import build_providers
+from stocktrack.providers.streaming import LOOK_SECONDS, MAX_BAD_FRAMES
+from stocktrack.providers.yahoo.stream import MAX_KNOWN, REPEAT_SECONDS, KnownQuotes, StreamingYahooProvider
+from stocktrack.providers.yahoo.ticks import Tick
+from stocktrack.quotes import MarketState, Quote
+from stocktrack.testing import (
     Collected,
     CompanyContract,
     DividendContract,
@@ -21,15 +30,6 @@ from provider_contract import (
     StreamContract,
     Subject,
 )
-from stocktrack.clock import Clock, ManualClock, RealClock, settle
-from stocktrack.config import Settings
-from stocktrack.errors import ProviderError, Reason
-from stocktrack.providers.base import Capability, capabilities_of
-from stocktrack.providers.registry import build_providers
-from stocktrack.providers.streaming import LOOK_SECONDS, MAX_BAD_FRAMES
-from stocktrack.providers.yahoo.stream import MAX_KNOWN, REPEAT_SECONDS, KnownQuotes, StreamingYahooProvider
-from stocktrack.providers.yahoo.ticks import Tick
-from stocktrack.quotes import MarketState, Quote
 from stream_server import PATIENCE_SECONDS
 from yahoo_redirect import send_yahoo_to
 from yahoo_streamer import HEARTBEAT, NOW_MS, POST, PRE, YahooStreamer, tick, yahoo_streamer
@@ -351,8 +351,8 @@ class TestYahooWithItsStreamKeepsTheContract(
     StreamContract,
     CompanyContract,
     DividendContract,
-    HoursContract,
     SearchContract,
+    HoursContract,
 ):
     @pytest.fixture
     async def subject(

@@ -156,6 +156,8 @@ async def run_stream(
 ) -> NoReturn:
     """One connection's life: open it, follow `wanted()`, publish what comes, until it breaks.
 
+    It connects also while nothing is wanted: the market opens a stream when it has use for it, and lets one that broke
+    lead again, and so names what is wanted, only once it is up.
     `sink.opened()` is called once, when the first subscriptions are sent. `ProviderError` says how it broke, also where
     the vendor closed it in good order; `SourceUnusable` that the vendor refuses this server. Cancelled, it is closed
     within a second.

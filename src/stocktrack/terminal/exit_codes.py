@@ -68,7 +68,9 @@ def sentence_of(error: ClientError) -> str:
 
 
 def missing_sentence(missing: Missing) -> str:
-    """`NOPE: unknown symbol.`, with the time of the next try where the server told it."""
+    """`NOPE: unknown symbol.`, or the server's own sentence; with the time of the next try where it told that."""
+    if missing.message is not None:
+        return clean_text(missing.message, 400)
     sentence = f"{clean_text(missing.symbol, 40)}: {missing.reason.replace('_', ' ')}."
     if missing.retry_after_ms is None:
         return sentence
