@@ -29,11 +29,12 @@ from stocktrack.testing import (
     SearchContract,
     StreamContract,
     Subject,
+    SymbolNewsContract,
 )
 from stream_server import PATIENCE_SECONDS
 from yahoo_redirect import send_yahoo_to
 from yahoo_streamer import HEARTBEAT, NOW_MS, POST, PRE, YahooStreamer, tick, yahoo_streamer
-from yahoo_stub import YahooStub, chart, row, running_yahoo_stub
+from yahoo_stub import YahooStub, article, chart, row, running_yahoo_stub
 
 Stream = Callable[..., asyncio.Task[None]]
 
@@ -353,6 +354,7 @@ class TestYahooWithItsStreamKeepsTheContract(
     DividendContract,
     SearchContract,
     HoursContract,
+    SymbolNewsContract,
 ):
     @pytest.fixture
     async def subject(
@@ -361,6 +363,7 @@ class TestYahooWithItsStreamKeepsTheContract(
         stub.charts["ACME"] = chart("ACME", dividends={"1707489000": {"amount": 0.24, "date": 1_707_489_000}})
         stub.summaries["ACME"] = {"price": {"longName": "Acme Corporation"}}
         stub.matches["acme"] = [{"symbol": "ACME", "longname": "Acme"}, {"symbol": "ACME.DE", "longname": "Acme"}]
+        stub.news["ACME"] = [article("Acme down"), article("Acme up", "2024-04-05T15:41:00Z")]
         await yahoo.quotes(["ACME", "OTHER"])
 
         async def next_prices() -> None:
