@@ -45,6 +45,13 @@ async def test_commands_from_a_pipe_run_one_after_the_other_until_its_end(tmp_pa
     assert (done.code, done.err) == (0, "stocktrack: Welcome ann!\n")
 
 
+async def test_a_search_may_name_a_segment(tmp_path: Path) -> None:
+    async with ScriptedServer(market) as server:
+        done = await run("client", home=tmp_path, port=server.port, stdin=b"search tesla --segment fo\n")
+
+    assert done.rows == [["NFO:TSLA24APR200CE", "", "", "CE", "2024-04-25", "200"]]
+
+
 async def test_the_client_says_goodbye_at_the_end(tmp_path: Path) -> None:
     async with ScriptedServer(market) as server:
         await run("client", home=tmp_path, port=server.port, stdin=b"exit\nget AAPL\n")
@@ -58,6 +65,8 @@ async def test_the_client_says_goodbye_at_the_end(tmp_path: Path) -> None:
         ("get NOPE", 3, "No source knows NOPE."),
         ("get AAPL NOPE", 3, "NOPE: unknown symbol."),
         ("search nothing", 3, "Nothing was found."),
+        ("search tesla --segment nasdaq", 2, "must be one of NSE, BSE, NFO"),
+        ("search --segment", 2, "`--segment` needs a word"),
         ("get A$B", 2, "is not a symbol"),
         ("get", 2, "Nothing was given"),
         ("buy AAPL", 2, "There is no command 'buy'"),

@@ -16,6 +16,7 @@ from stocktrack.config import Settings
 from stocktrack.errors import Code, Reason
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match
 from stocktrack.scopes import Scope
+from stocktrack.segments import SEGMENT_WORDS
 from stocktrack.wire.lines import BadLine, decode_line, decode_server_line, encode_line, parse_object
 from stocktrack.wire.schema import protocol_schema
 
@@ -161,6 +162,7 @@ def test_nothing_on_the_page_is_unknown_to_the_models() -> None:
     assert words - known == set()
     types = {*m.COMMAND_TYPES, "ERROR", "HELLO", "PRICE", "HEARTBEAT", "NOTICE"}
     other = {"JSON", "TCP", "UTF", "AAPL", "BRK", "GSPC", "EURUSD", "RELIANCE", "BINANCE", "BTCUSDT"}
+    other |= {*SEGMENT_WORDS, "FUT", "IDX"}
     capitals = set(re.findall(r"\b[A-Z][A-Z_]{2,}\b", PROSE))
     assert capitals - types - {code.status for code in Code} - other == set()
 

@@ -27,6 +27,7 @@ from stocktrack.errors import ConfigError, Reason, SessionEnd
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
 from stocktrack.providers.base import Provider
+from stocktrack.providers.instruments import Instruments
 from stocktrack.providers.registry import build_providers
 from stocktrack.server import TcpServer
 from stocktrack.sessions.contracts import SessionRules
@@ -85,6 +86,7 @@ class App:
             hasher=hasher,
         )
         self.board = Board()
+        self._instruments = Instruments(clock)
         self.feed = Feed(
             build_providers(settings, clock) if providers is None else providers,
             self.board,
@@ -92,6 +94,7 @@ class App:
             poll_interval_seconds=settings.poll_interval_seconds,
             timeout_seconds=settings.provider_timeout_seconds,
             requests_per_minute=settings.upstream_requests_per_minute,
+            instruments=self._instruments,
         )
         self.board.on_demand = self.feed.demand_changed
         self._trail = Trail(clock)
@@ -138,6 +141,7 @@ class App:
             await self._store.open()
             if self._running_servers is not None:
                 self._running_servers.register(self._store.label)
+            await self._instruments.load(self.settings.symbols_file)
             await self.feed.start()
             self.sessions.start()
             await self.server.start(self.settings.host, self.settings.port)
@@ -160,6 +164,7 @@ class App:
         await _within_a_step("sessions", self.sessions.close)
         self._trail.close()
         await _within_a_step("sources", self.feed.close)
+        await _within_a_step("symbols", self._instruments.close)
         await _within_a_step("accounts", self.accounts.close)
         await _within_a_step("database", self._store.close)
         if self._running_servers is not None:
@@ -189,6 +194,9 @@ class App:
         self.settings = old.model_copy(update=applied)
         self.sessions.change(_rules(self.settings, self._instance), limits)
         self.server.tls_handshake_timeout_seconds = self.settings.tls_handshake_timeout_seconds
+        if "symbols_file" in applied or self.settings.symbols_file is not None:
+            # A path that did not change may have a new file: the brokers make one every day.
+            self._instruments.reload(self.settings.symbols_file)
         if "log_level" in applied:
             set_log_level(self.settings.log_level)
         log.info(

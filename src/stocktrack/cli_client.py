@@ -28,6 +28,7 @@ from stocktrack.terminal.typed_commands import (
     parse,
     split_interval,
     split_list,
+    split_segment,
     split_symbols,
 )
 
@@ -187,7 +188,8 @@ class InteractiveClient:
                 symbol, _, count = (await argument(arguments, SYMBOL)).partition(" ")
                 await self._show("DIVIDENDS", symbol=symbol, limit=count_of(count.strip()))
             case "search":
-                await self._show("SEARCH", query=await argument(arguments, "Part of a name: "))
+                text, segment = split_segment(arguments)
+                await self._show("SEARCH", query=await argument(text, "Part of a name: "), segment=segment)
             case "back":
                 self._dialogue.show_menu()
             case "help":

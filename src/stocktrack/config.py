@@ -167,6 +167,9 @@ class Settings(BaseModel):
     providers: Annotated[Names, Flag("--provider")] = Field(
         default=("yahoo", "rss"), min_length=1, description="market sources; the first that offers a thing serves it"
     )
+    symbols_file: Annotated[Path | None, BeforeValidator(_switched_off), Reload.AT_ONCE] = Field(
+        default=None, description="CSV of symbols and what each is, or Kite's instruments file; may be gzip"
+    )
     data_dir: Annotated[Path, BeforeValidator(as_folder)] = Field(
         default_factory=default_data_folder,
         description="folder of the database, the caches and the prompt's history; made with mode 0700",

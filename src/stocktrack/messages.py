@@ -34,6 +34,7 @@ from stocktrack.quotes import (
     price_digits,
 )
 from stocktrack.scopes import Scope
+from stocktrack.segments import SEGMENT_WORDS, segment_word
 
 PROTOCOL_VERSION = 1
 MAIN_LIST = "main"
@@ -90,6 +91,13 @@ ListName = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterVal
 Flag = Annotated[bool, Strict()]
 Password = Annotated[str, Strict(), Field(min_length=1, max_length=1024)]
 TokenId = Annotated[str, Strict(), Field(min_length=1, max_length=16), AfterValidator(_is_visible)]
+# The schema cannot say that capitals do not matter, so it only says what the words are made of.
+SegmentWord = Annotated[
+    str,
+    Strict(),
+    AfterValidator(segment_word),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z_]{1,9}$", "examples": list(SEGMENT_WORDS)}),
+]
 SessionName = Annotated[str, Strict(), Field(min_length=1, max_length=32), AfterValidator(_is_visible)]
 
 
@@ -229,6 +237,7 @@ class Search(Command):
 
     type: Literal["SEARCH"] = "SEARCH"
     query: Annotated[str, Strict(), Field(min_length=1, max_length=100), AfterValidator(_is_visible)]
+    segment: SegmentWord | None = Field(default=None, description="only matches of it: a code, or C, FO, F, O")
     limit: Limit = 10
 
 

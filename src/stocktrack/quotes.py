@@ -263,6 +263,13 @@ class CompanyInfo(Value):
         default=None, description="when the regular hours of today, or of the next day, begin, epoch milliseconds"
     )
     market_closes_at: int | None = Field(default=None, description="when they end, epoch milliseconds")
+    # Of an instrument of a segment, and of a contract.
+    segment: str | None = Field(default=None, description="its code, such as NSE or NFO")
+    expiry: date | None = None
+    strike: FiniteFloat | None = None
+    type: str | None = Field(default=None, description="such as EQ, FUT, CE, PE, IDX")
+    lot: int | None = Field(default=None, description="how many pieces are traded at least")
+    tick: FiniteFloat | None = Field(default=None, description="the least step between two of its prices")
 
 
 class Dividend(Value):
@@ -282,3 +289,8 @@ class Match(Value):
     symbol: Symbol
     name: str | None = None
     exchange: str | None = None
+    segment: str | None = Field(default=None, description="its code, such as NSE or NFO")
+    expiry: date | None = None
+    strike: FiniteFloat | None = None
+    type: str | None = Field(default=None, description="such as EQ, FUT, CE, PE, IDX")
+    lot: int | None = Field(default=None, description="how many pieces are traded at least")

@@ -120,7 +120,8 @@ async def test_json_of_a_failure_is_the_failure_of_the_wire(tmp_path: Path) -> N
     [
         (["info", "AAPL"], [["symbol", "AAPL"], ["name", "Apple Inc."], ["sector", "Technology"]]),
         (["dividends", "AAPL", "--limit", "1"], [["2024-02-09", "0.24", "USD"]]),
-        (["search", "tesla"], [["TSLA", "Tesla, Inc.", ""]]),
+        (["search", "tesla"], [["TSLA", "Tesla, Inc.", "", "", "", ""]]),
+        (["search", "tesla", "--segment", "fo"], [["NFO:TSLA24APR200CE", "", "", "CE", "2024-04-25", "200"]]),
         (["news"], [["Stocks rise as yields ease", "The Wire", "", "https://www.example.com/1"]]),
         (["stocks"], [["TSLA", "171.05", "USD", "", "", "open", "2024-04-05T15:45:00Z", ""]]),
     ],

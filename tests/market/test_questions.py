@@ -1,14 +1,18 @@
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
+from pathlib import Path
 
 import pytest
 
-from fakes import House, ScriptedProvider, a_house
-from stocktrack.errors import CommandError, Reason
+from fakes import NOW_MS, House, MakeProviders, ScriptedProvider, ScriptedQuotes, a_house
+from stocktrack.clock import ManualClock
+from stocktrack.errors import CommandError, ProviderError, Reason
 from stocktrack.market.questions import NEWS_SECONDS
 from stocktrack.providers.base import Capability
-from stocktrack.quotes import Dividend
+from stocktrack.providers.instruments import Instruments
+from stocktrack.quotes import CompanyInfo, Dividend, Match
 
 
 @pytest.fixture
@@ -65,6 +69,124 @@ async def test_dividends_are_cut_to_the_limit_and_none_at_all_is_a_404(
         with pytest.raises(Exception, match=symbol) as caught:
             await house.feed.questions.dividends(symbol, 5)
         assert getattr(caught.value, "reason", None) is reason
+
+
+RELIANCE = "NSE:RELIANCE,,,Reliance Industries,NSE,,,EQ,1,0.05\n"
+FUTURE = "NFO:RELIANCE24APRFUT,,,RELIANCE,NFO,2024-04-25,,FUT,250,0.05\n"
+EXPIRED = "NFO:RELIANCE24MARFUT,,,RELIANCE,NFO,2024-03-28,,FUT,250,0.05\n"
+
+
+@asynccontextmanager
+async def a_house_with(path: Path | None, make: MakeProviders | None = None) -> AsyncIterator[House]:
+    """A house at the fifth of April 2024 with an instrument file."""
+    instruments = Instruments(ManualClock(NOW_MS))
+    await instruments.load(path)
+    async with a_house(
+        make or (lambda clock: (ScriptedProvider(clock, name="yahoo"),)), instruments=instruments
+    ) as built:
+        yield built
+    await instruments.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "symbols.csv"
+    header = "symbol,source,source_symbol,name,exchange,expiry,strike,type,lot,tick\n"
+    path.write_text(f"{header}{RELIANCE}{EXPIRED}{FUTURE}GOLD,yahoo,GC=F,Gold\n")
+    return path
+
+
+def yahoo_of(house: House) -> ScriptedProvider:
+    assert isinstance(house.provider, ScriptedProvider)
+    return house.provider
+
+
+async def test_a_search_finds_what_the_file_has_and_then_what_the_source_has(path: Path) -> None:
+    async with a_house_with(path) as house:
+        yahoo_of(house).matches = [Match(symbol=symbol, name="Reliance") for symbol in ("RELIANCE.NS", "RELI", "GOLD")]
+        found = await house.feed.questions.search("reliance", 10)
+        assert [(match.symbol, match.segment) for match in found] == [
+            *(("NSE:RELIANCE", "NSE"), ("NFO:RELIANCE24APRFUT", "NFO"), ("NFO:RELIANCE24MARFUT", "NFO")),
+            *(("RELIANCE.NS", "NSE"), ("RELI", None), ("GOLD", None)),
+        ]
+        assert found[1].expiry == date(2024, 4, 25)
+        assert await house.feed.questions.search("reliance", 4) == found[:4]
+
+
+async def test_a_source_is_not_asked_where_the_file_has_enough(path: Path) -> None:
+    async with a_house_with(path) as house:
+        assert len(await house.feed.questions.search("reliance", 3)) == 3
+        assert yahoo_of(house).requests.total() == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "segment", "symbols"),
+    [
+        ("reliance", "FO", ["NFO:RELIANCE24APRFUT", "NFO:RELIANCE24MARFUT"]),
+        ("NFO:reliance", None, ["NFO:RELIANCE24APRFUT", "NFO:RELIANCE24MARFUT"]),
+        ("reliance", "C", ["NSE:RELIANCE", "RELIANCE.NS"]),
+        ("NSE_EQ:RELIANCE", "NSE", ["NSE:RELIANCE", "RELIANCE.NS"]),
+        ("reliance", "BSE", ["RELIANCE.BO"]),
+        ("reliance", "O", []),
+        ("reliance", "MCX", []),
+        ("NFO:RELIANCE", "MCX", []),
+    ],
+)
+async def test_a_search_in_a_segment_finds_nothing_else(
+    path: Path, query: str, segment: str | None, symbols: list[str]
+) -> None:
+    async with a_house_with(path) as house:
+        yahoo_of(house).matches = [
+            Match(symbol=symbol, name="Reliance") for symbol in ("RELIANCE.BO", "RELI", "RELIANCE.NS")
+        ]
+        found = await house.feed.questions.search(query, 10, segment=segment)
+        assert [match.symbol for match in found] == symbols
+
+
+async def test_without_a_file_a_search_for_contracts_says_what_is_missing() -> None:
+    async with a_house_with(None) as house:
+        yahoo_of(house).matches = [Match(symbol="RELIANCE.NS", name="Reliance")]
+        with pytest.raises(CommandError, match="this server has none: its setting symbols_file names one") as caught:
+            await house.feed.questions.search("reliance", 10, segment="F")
+        assert caught.value.reason is Reason.NOT_OFFERED
+        found = await house.feed.questions.search("reliance", 10, segment="NSE_EQ")
+        assert [match.symbol for match in found] == ["RELIANCE.NS"]
+
+
+async def test_what_the_file_knows_is_told_while_the_source_fails_and_where_there_is_none(path: Path) -> None:
+    async with a_house_with(path) as house:
+        yahoo_of(house).script = "fail"
+        assert len(await house.feed.questions.search("reliance", 10)) == 3
+        assert (await house.feed.questions.company("NSE:RELIANCE")).name == "Reliance Industries"
+        with pytest.raises(ProviderError):
+            await house.feed.questions.search("apple", 10)
+        with pytest.raises(ProviderError):
+            await house.feed.questions.company("AAPL")
+    async with a_house_with(path, lambda clock: (ScriptedQuotes(clock, name="yahoo"),)) as house:
+        assert len(await house.feed.questions.search("reliance", 10)) == 3
+        assert await house.feed.questions.search("apple", 10) == []
+        assert (await house.feed.questions.company("NFO:RELIANCE24APRFUT")).lot == 250
+
+
+async def test_a_source_is_asked_for_what_it_calls_the_symbol(path: Path) -> None:
+    async with a_house_with(path) as house:
+        yahoo = yahoo_of(house)
+        yahoo.companies = {
+            symbol: CompanyInfo(symbol=symbol, sector="Energy") for symbol in ("RELIANCE.NS", "INFY.BO", "GC=F")
+        }
+        yahoo.paid = {"RELIANCE.NS": [Dividend(date=date(2024, 3, 1), amount=9.0)]}
+        for symbol, name in (("NSE_EQ:RELIANCE", "Reliance Industries"), ("BSE:INFY", None), ("GOLD", "Gold")):
+            company = await house.feed.questions.company(symbol)
+            assert (company.symbol, company.sector, company.name) == (symbol, "Energy", name)
+        assert (await house.feed.questions.dividends("NSE:RELIANCE", 5))[0].amount == 9.0
+
+
+async def test_what_has_expired_still_has_its_facts_and_says_that_it_has_where_money_is_asked_for(path: Path) -> None:
+    async with a_house_with(path) as house:
+        assert (await house.feed.questions.company("NFO:RELIANCE24MARFUT")).expiry == date(2024, 3, 28)
+        with pytest.raises(CommandError, match=r"NFO:RELIANCE24MARFUT expired on 2024-03-28\.") as caught:
+            await house.feed.questions.dividends("NFO:RELIANCE24MARFUT", 5)
+        assert caught.value.reason is Reason.NOT_OFFERED
 
 
 async def test_a_search_without_matches_is_an_empty_list(house: House) -> None:

@@ -67,6 +67,7 @@ def test_a_wrong_value_is_a_sentence_that_names_the_setting_the_value_and_its_or
         ("STOCKTRACK_PROVIDERS", "bloomberg", "'bloomberg'"),
         ("STOCKTRACK_PROVIDERS", "yahoo,simulated", "invented prices"),
         ("STOCKTRACK_DATABASE_URL", "SeCrEt", "database_url"),
+        ("STOCKTRACK_SYMBOLS_FILE", "none.csv", "symbols_file = 'none.csv' cannot be read: No such file or directory."),
         ("STOCKTRACK_DATABASE_URL", "mysql://ann:SeCrEt@db.example/x", "'mysql'"),
     ],
 )

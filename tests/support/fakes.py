@@ -32,6 +32,7 @@ from stocktrack.providers.base import (
     StreamSink,
     Wanted,
 )
+from stocktrack.providers.instruments import Instruments
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match, Quote
 from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import SessionRules
@@ -598,6 +599,7 @@ async def a_house(
     rules: SessionRules = RULES,
     limits: SessionLimits = LIMITS,
     requests_per_minute: int | None = None,
+    instruments: Instruments | None = None,
 ) -> AsyncIterator[House]:
     """A started house; `events` has what the feed told the sessions. The first provider must be one of quotes."""
     clock, board, accounts = ManualClock(NOW_MS), Board(), MemoryAccounts()
@@ -611,6 +613,7 @@ async def a_house(
         timeout_seconds=TIMEOUT_SECONDS,
         requests_per_minute=requests_per_minute,
         rng=SteadyRandom(),
+        instruments=instruments,
     )
     board.on_demand = feed.demand_changed
     sessions = Sessions(rules, limits, authenticator=accounts, lists=accounts, feed=feed, board=board, clock=clock)

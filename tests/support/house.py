@@ -49,7 +49,7 @@ def row(step: int, side: Side, folder: str, holds: str) -> Row:
 
 
 HOUSE = (
-    row(0, Side.SHARED, "", "__init__ errors scopes quotes clock"),
+    row(0, Side.SHARED, "", "__init__ errors scopes quotes segments clock"),
     row(
         1,
         Side.SHARED,
@@ -67,7 +67,12 @@ HOUSE = (
         "storage.migrations.versions",
         "0001_first 0002_admins_and_tokens 0003_longer_symbols 0004_tokens_and_ended_sessions",
     ),
-    row(4, Side.SERVER, "providers", "base rss yahoo simulated instruments registry"),
+    row(
+        4,
+        Side.SERVER,
+        "providers",
+        "base symbol_names instrument_file instrument_search instruments rss yahoo simulated registry",
+    ),
     row(4, Side.SERVER, "providers.rss", "fetch parse text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers session provider"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),

@@ -294,13 +294,16 @@ def _answer(command: Command, pushed: dict[str, None]) -> Reply:
             )
             dividends = paid[: command.limit]
             return DividendsReply(id=command.id, symbol=command.symbol, currency="USD", dividends=dividends)
-        case Search():
+        case Search(segment=None):
             found = [
                 Match(symbol=symbol, name=name)
                 for symbol, (name, _) in STOCKS.items()
                 if command.query.lower() in name.lower()
             ]
             return SearchReply(id=command.id, matches=tuple(found[: command.limit]))
+        case Search():
+            option = Match(symbol="NFO:TSLA24APR200CE", segment="NFO", type="CE", expiry=date(2024, 4, 25), strike=200)
+            return SearchReply(id=command.id, matches=(option,))
         case Ping():
             return PingReply(id=command.id, timestamp=NOW_MS)
         case Logout():

@@ -9,6 +9,7 @@ from stocktrack.terminal.typed_commands import (
     parse,
     split_interval,
     split_list,
+    split_segment,
     split_symbols,
 )
 
@@ -90,6 +91,25 @@ def test_a_count_is_a_whole_number_or_nothing() -> None:
 )
 def test_the_list_is_named_anywhere_on_the_line(arguments: str, rest: str, name: str | None) -> None:
     assert split_list(arguments) == (rest, name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rest", "word"),
+    [
+        ("RELIANCE", "RELIANCE", None),
+        ("RELIANCE --segment FO", "RELIANCE", "FO"),
+        ("--segment=bse_eq state  bank", "state bank", "bse_eq"),
+        ("state --segment C bank", "state bank", "C"),
+    ],
+)
+def test_the_segment_is_named_anywhere_on_the_line(arguments: str, rest: str, word: str | None) -> None:
+    assert split_segment(arguments) == (rest, word)
+
+
+@pytest.mark.parametrize("arguments", ["--segment", "RELIANCE --segment", "--segment="])
+def test_a_segment_without_a_word_is_told_how_it_is_named(arguments: str) -> None:
+    with pytest.raises(UsageError, match="`--segment` needs a word"):
+        split_segment(arguments)
 
 
 @pytest.mark.parametrize("arguments", ["--list", "AAPL --list", "--list="])

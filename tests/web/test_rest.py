@@ -178,6 +178,7 @@ async def test_an_answer_is_the_reply_of_the_protocol(scene: Scene) -> None:
         ("/news?limit=2", {"type": "NEWS", "limit": 2}),
         ("/company/AAPL", {"type": "INFO", "symbol": "AAPL"}),
         ("/search?query=app", {"type": "SEARCH", "query": "app"}),
+        ("/search?query=app&segment=nse_eq", {"type": "SEARCH", "query": "app", "segment": "NSE_EQ"}),
         ("/stocks", {"type": "MY_STOCKS"}),
     ):
         answer = await scene.ask("GET", path)

@@ -202,9 +202,9 @@ class StockTrackClient:
         """The dividends of `symbol`, newest first."""
         return await self._call(DividendsReply, "DIVIDENDS", symbol=symbol, limit=limit)
 
-    async def search(self, query: str, limit: int = 10) -> SearchReply:
-        """Symbols that match `query`; none is a success."""
-        return await self._call(SearchReply, "SEARCH", query=query, limit=limit)
+    async def search(self, query: str, limit: int = 10, *, segment: str | None = None) -> SearchReply:
+        """Symbols that match `query`, of one segment where it is given, such as NSE or FO; none is a success."""
+        return await self._call(SearchReply, "SEARCH", query=query, limit=limit, segment=segment)
 
     async def ping(self) -> PingReply:
         """The server's time."""

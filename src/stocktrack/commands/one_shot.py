@@ -100,12 +100,15 @@ def dividends(
 def search(
     text: Annotated[list[str], typer.Argument(metavar="TEXT", help="part of a symbol or of a name")],
     *,
+    segment: Annotated[
+        str | None, typer.Option(metavar="WORD", help="only of this one, such as NSE, FO or MCX", show_default=False)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="how many matches")] = 10,
     call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
     """Find symbols by name."""
-    _ask("SEARCH", call, as_json=as_json, query=" ".join(text).strip(), limit=limit)
+    _ask("SEARCH", call, as_json=as_json, query=" ".join(text).strip(), segment=segment, limit=limit)
 
 
 def watch(

@@ -31,6 +31,7 @@ from stocktrack.market.routes import Routes
 from stocktrack.market.upstream import CeilingReached, Upstream
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.base import Errand, Provider, QuoteAnswer, StreamSource
+from stocktrack.providers.instruments import Instruments
 from stocktrack.quotes import Quote
 from stocktrack.system.supervised import Supervisor
 
@@ -65,12 +66,13 @@ class Feed:
         timeout_seconds: float,
         requests_per_minute: int | None = None,
         rng: random.Random | None = None,
+        instruments: Instruments | None = None,
     ) -> None:
         self.on_event: Callable[[FeedEvent], None] = lambda _: None
         self.routes = Routes(
             providers, clock, timeout_seconds=timeout_seconds, requests_per_minute=requests_per_minute, rng=rng
         )
-        self.questions = Questions(self.routes, clock, known=self.known)
+        self.questions = Questions(self.routes, clock, known=self.known, instruments=instruments)
         self._board = board
         self._clock = clock
         self._poll_interval_seconds = poll_interval_seconds

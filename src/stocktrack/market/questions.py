@@ -7,8 +7,11 @@ from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.market.answer_cache import AnswerCache
 from stocktrack.market.bills import Payer, charge
 from stocktrack.market.routes import Routes
+from stocktrack.messages import MAX_LIST_LIMIT
 from stocktrack.providers.base import CompanySource, DividendSource, NewsSource, SearchSource
+from stocktrack.providers.instruments import Instruments
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
+from stocktrack.segments import CONTRACTS, SEGMENT_WORDS, Wanted, split_symbol
 
 # How long an answer is remembered.
 NEWS_SECONDS = 30.0
@@ -30,8 +33,10 @@ class Questions:
         clock: Clock,
         *,
         known: Callable[[Sequence[str], Payer | None], Awaitable[Mapping[str, StockTrackError]]],
+        instruments: Instruments | None = None,
     ) -> None:
         self._routes = routes
+        self._instruments = instruments or Instruments(clock)
         self._known = known
         self._news: AnswerCache[str, Sequence[Headline]] = AnswerCache(clock, seconds=NEWS_SECONDS)
         self._companies: AnswerCache[str, CompanyInfo | None] = AnswerCache(clock, seconds=COMPANY_SECONDS)
@@ -56,11 +61,22 @@ class Questions:
 
     async def company(self, symbol: str, payer: Payer | None = None) -> CompanyInfo:
         """The company behind `symbol`; `CommandError` where there is none."""
-        company = await self._companies.get(
-            symbol,
-            lambda: self._routes.first_answer(CompanySource, lambda source: source.company(symbol)),
-            lambda: self._charge(CompanySource, payer),
-        )
+
+        async def ask(source: CompanySource) -> CompanyInfo | None:
+            called = self._called(symbol, source)
+            return None if called is None else await source.company(called)
+
+        company = None
+        try:
+            company = await self._companies.get(
+                symbol,
+                lambda: self._routes.first_answer(CompanySource, ask),
+                lambda: self._charge(CompanySource, payer),
+            )
+        except StockTrackError:
+            if self._instruments.company(symbol, None) is None:
+                raise
+        company = self._instruments.company(symbol, company)
         if company is None:
             await self._refuse_unknown(symbol, payer)
             raise CommandError(Reason.NO_COMPANY_INFO, f"Nothing is known of a company behind {symbol}.")
@@ -68,9 +84,16 @@ class Questions:
 
     async def dividends(self, symbol: str, limit: int, payer: Payer | None = None) -> Sequence[Dividend]:
         """The newest dividends of `symbol`; `CommandError` where there are none."""
+
+        async def ask(source: DividendSource) -> Sequence[Dividend] | None:
+            called = self._called(symbol, source)
+            return None if called is None else await source.dividends(called)
+
+        if (refusal := self._instruments.refusal(symbol)) is not None:
+            raise refusal
         dividends = await self._dividends.get(
             symbol,
-            lambda: self._routes.first_answer(DividendSource, lambda source: source.dividends(symbol)),
+            lambda: self._routes.first_answer(DividendSource, ask),
             lambda: self._charge(DividendSource, payer),
         )
         if not dividends:
@@ -79,13 +102,46 @@ class Questions:
             raise CommandError(Reason.NO_DIVIDENDS, f"{symbol} has paid no dividend that the source knows of.")
         return dividends[:limit]
 
-    async def search(self, query: str, limit: int, payer: Payer | None = None) -> Sequence[Match]:
-        """At most `limit` symbols that match `query`."""
-        return await self._searches.get(
-            (query, limit),
-            lambda: self._routes.first_answer(SearchSource, lambda source: source.search(query, limit)),
-            lambda: self._charge(SearchSource, payer),
-        )
+    async def search(
+        self, query: str, limit: int, payer: Payer | None = None, *, segment: str | None = None
+    ) -> Sequence[Match]:
+        """At most `limit` symbols that match `query`: those of the instrument file, then those of the sources.
+
+        With a word for a segment only those of it. A source is not asked for contracts, nor where the file has enough.
+        """
+        query, wanted = _meant(query, segment)
+        found = await self._instruments.search(query, limit, wanted)
+        if len(found) >= limit:
+            return found
+        if wanted is not None and wanted.segment in CONTRACTS:
+            if self._instruments.has_file:
+                return found
+            raise CommandError(
+                Reason.NOT_OFFERED,
+                f"Contracts of {wanted.segment} are found in an instrument file, and this server has none: its setting "
+                "symbols_file names one.",
+            )
+        # Most of what a source finds may be of other segments.
+        most = limit if wanted is None else MAX_LIST_LIMIT
+        try:
+            told = await self._searches.get(
+                (query, most),
+                lambda: self._routes.first_answer(SearchSource, lambda source: source.search(query, most)),
+                lambda: self._charge(SearchSource, payer),
+            )
+        except StockTrackError as error:
+            if found or (self._instruments.has_file and error.reason is Reason.NOT_OFFERED):
+                return found
+            raise
+        matches = {match.symbol: match for match in found}
+        for match in map(self._instruments.describe, told):
+            if wanted is None or match.segment == wanted.segment:
+                matches.setdefault(match.symbol, match)
+        return list(matches.values())[:limit]
+
+    def _called(self, symbol: str, source: object) -> str | None:
+        """What `source` calls `symbol`; None where it is not to be asked for it."""
+        return self._instruments.symbol_at(str(getattr(source, "name", "")), symbol)
 
     def _charge(self, kind: type[object], payer: Payer | None) -> None:
         if self._routes.is_paid(kind):
@@ -94,5 +150,20 @@ class Questions:
     async def _refuse_unknown(self, symbol: str, payer: Payer | None) -> None:
         """Raise `unknown_symbol` where the sources of quotes do not have `symbol`, or that nobody can look now."""
         error = (await self._known([symbol], payer)).get(symbol)
-        if error is not None and error.reason in {Reason.UNKNOWN_SYMBOL, Reason.RATE_LIMITED}:
+        if error is None:
+            return
+        # A contract that has expired, or that no source has, says so.
+        is_of_a_segment = split_symbol(symbol)[0] is not None
+        if error.reason in {Reason.UNKNOWN_SYMBOL, Reason.RATE_LIMITED} or (
+            is_of_a_segment and error.reason is Reason.NOT_OFFERED
+        ):
             raise error
+
+
+def _meant(query: str, segment: str | None) -> tuple[str, Wanted | None]:
+    """What is looked for, and in which segment: `NSE:INFY` names one too."""
+    wanted = SEGMENT_WORDS[segment] if segment is not None else None
+    prefix, name = split_symbol(query.upper())
+    if prefix is None or wanted not in {None, Wanted(prefix)}:
+        return query, wanted
+    return name.strip(), Wanted(prefix)

@@ -43,11 +43,14 @@ def check(config: ConfigFile = None) -> None:
     from stocktrack.clock import RealClock
     from stocktrack.config import load_settings
     from stocktrack.doors.tls import server_context
+    from stocktrack.providers.instrument_file import read_instruments
     from stocktrack.providers.registry import build_providers
     from stocktrack.storage.store import Store
 
     loaded = load_settings(config_file=config)
     build_providers(loaded.settings, RealClock())
+    if loaded.settings.symbols_file is not None:
+        read_instruments(loaded.settings.symbols_file)
     Store(loaded.settings.database)
     server_context(loaded.settings.tls_cert, loaded.settings.tls_key)
     for warning in loaded.warnings:

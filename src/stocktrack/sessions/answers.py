@@ -370,7 +370,9 @@ async def dividends(session: Asker, command: Dividends) -> DividendsReply:
 @answers(Search)
 async def search(session: Asker, command: Search) -> SearchReply:
     """Symbols by name."""
-    matches = await session.services.feed.questions.search(command.query, command.limit, session)
+    matches = await session.services.feed.questions.search(
+        command.query, command.limit, session, segment=command.segment
+    )
     return SearchReply(id=command.id, matches=tuple(matches))
 
 

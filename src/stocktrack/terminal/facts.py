@@ -15,7 +15,7 @@ def company_facts(company: CompanyInfo, now_ms: int) -> Facts:
     either = high if low is None else low
     digits = 0 if either is None else price_digits(either, None, (high,))
     facts = (
-        *((label, text) for label, text, _ in company_names(company)),
+        *((label, text) for label, text, _ in company_names(company, grouped=True)),
         ("employees", "" if company.employees is None else f"{company.employees:,}"),
         ("market cap", _money(company.market_cap, company.market_cap_currency)),
         ("trailing P/E", "" if company.trailing_pe is None else fixed(company.trailing_pe, 2)),

@@ -21,7 +21,7 @@ from stocktrack.messages import (
     SearchReply,
     shown_digits,
 )
-from stocktrack.quotes import Headline
+from stocktrack.quotes import Headline, Match
 from stocktrack.terminal.facts import Facts, company_facts, quote_facts
 from stocktrack.terminal.text import (
     Extended,
@@ -29,6 +29,7 @@ from stocktrack.terminal.text import (
     age_text,
     amount_text,
     change_text,
+    contract_cells,
     extended_of,
     iso_time,
     percent_text,
@@ -87,13 +88,7 @@ def _renderable(reply: Shown, width: int, now_ms: int) -> RenderableType:
                 table.add_row(str(each.date), amount_text(each.amount), safe(each.currency, 8))
             return table
         case SearchReply():
-            table = _table(width)
-            table.add_column("Symbol", no_wrap=True)
-            table.add_column("Name", no_wrap=True, overflow="ellipsis")
-            table.add_column("Exchange", no_wrap=True, overflow="ellipsis")
-            for match in reply.matches:
-                table.add_row(Text(safe_symbol(match.symbol), "bold"), safe(match.name, 200), safe(match.exchange, 40))
-            return table
+            return _matches(reply.matches, width)
         case _:
             assert_never(reply)
 
@@ -194,6 +189,27 @@ def _quote_columns(quotes: tuple[BoardQuote, ...], now_ms: int) -> list[_Column]
             gives_way=3,
         ),
     ]
+
+
+def _matches(matches: tuple[Match, ...], width: int) -> Table:
+    """Symbol and name always; what a contract is where there are any, and the exchange where there is room for it."""
+    are_contracts = any(match.expiry is not None for match in matches)
+    has_room = width >= _WIDE or not are_contracts
+    table = _table(width)
+    # A symbol is never cut: one that ends in dots can't be asked for.
+    table.add_column("Symbol", no_wrap=True, min_width=max(len(safe_symbol(match.symbol)) for match in matches))
+    table.add_column("Name", no_wrap=True, overflow="ellipsis")
+    if has_room:
+        table.add_column("Exchange", no_wrap=True, overflow="ellipsis")
+    if are_contracts:
+        table.add_column("Type", no_wrap=True)
+        table.add_column("Expiry", no_wrap=True)
+        table.add_column("Strike", no_wrap=True, justify="right")
+    for match in matches:
+        exchange = (safe(match.exchange, 40),) if has_room else ()
+        contract = contract_cells(match, grouped=True) if are_contracts else ()
+        table.add_row(Text(safe_symbol(match.symbol), "bold"), safe(match.name, 200), *exchange, *contract)
+    return table
 
 
 def _article(index: int, article: Headline, now_ms: int) -> Group:

@@ -23,7 +23,7 @@ from stocktrack.messages import (
     SearchReply,
     shown_digits,
 )
-from stocktrack.quotes import MAX_SYMBOL_LENGTH, CompanyInfo, MarketState, clean_link, clean_text
+from stocktrack.quotes import MAX_SYMBOL_LENGTH, CompanyInfo, MarketState, Match, clean_link, clean_text
 
 Shown = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply
 Quoted = BoardQuote | Price
@@ -256,7 +256,8 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
             return [(str(each.date), number(each.amount), safe(each.currency, 8)) for each in reply.dividends]
         case SearchReply():
             return [
-                (safe_symbol(each.symbol), safe(each.name, 200), safe(each.exchange, 100)) for each in reply.matches
+                (safe_symbol(each.symbol), safe(each.name, 200), safe(each.exchange, 100), *contract_cells(each))
+                for each in reply.matches
             ]
         case _:
             assert_never(reply)
@@ -279,13 +280,25 @@ def company_fields(company: CompanyInfo) -> tuple[tuple[str, str, str], ...]:
     )
 
 
-def company_names(company: CompanyInfo) -> tuple[tuple[str, str, str], ...]:
-    """What a company is called and where it belongs, in the order of `company_fields`."""
+def contract_cells(of: Match | CompanyInfo, *, grouped: bool = False) -> tuple[str, str, str]:
+    """The type, the expiry and the strike of an instrument; what it does not have is empty."""
+    return safe(of.type, 16), str(of.expiry or ""), number(of.strike, grouped=grouped)
+
+
+def company_names(company: CompanyInfo, *, grouped: bool = False) -> tuple[tuple[str, str, str], ...]:
+    """What a company or a contract is called, what it is and where it belongs, in the order of `company_fields`."""
+    type_, expiry, strike = contract_cells(company, grouped=grouped)
     return (
         ("symbol", safe_symbol(company.symbol), ""),
         ("name", safe(company.name, 200), ""),
         ("exchange", safe(company.exchange, 100), ""),
         ("currency", safe(company.currency, 8), ""),
+        ("segment", safe(company.segment, 16), ""),
+        ("type", type_, ""),
+        ("expiry", expiry, ""),
+        ("strike", strike, ""),
+        ("lot", "" if company.lot is None else str(company.lot), ""),
+        ("tick", number(company.tick), ""),
         ("sector", safe(company.sector, 100), ""),
         ("industry", safe(company.industry, 100), ""),
         ("country", safe(company.country, 100), ""),

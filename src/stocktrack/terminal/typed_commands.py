@@ -30,7 +30,7 @@ WORDS: dict[str, Word] = {
         Word("news", "[COUNT]", "headlines, newest first"),
         Word("info", "SYMBOL", "the company", takes_symbols=True),
         Word("dividends", "SYMBOL [COUNT]", "what it paid, newest first", takes_symbols=True),
-        Word("search", "TEXT", "symbols by name"),
+        Word("search", "TEXT [--segment FO]", "symbols by name, of one segment where it is named"),
         Word("back", "", "the menu"),
         Word("help", "", "this list"),
         Word("exit", "", "leave"),
@@ -58,6 +58,7 @@ _SAME = {
 
 
 _LIST = re.compile(r"""(?:^|(?<=\s))--list(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))""")
+_SEGMENT = re.compile(r"(?:^|(?<=\s))--segment(?:=|\s+)(\S+)")
 
 
 class UsageError(Exception):
@@ -110,6 +111,17 @@ def split_list(arguments: str) -> tuple[str, str | None]:
         return arguments, None
     name = next(group for group in found.groups() if group is not None)
     return f"{arguments[: found.start()]} {arguments[found.end() :]}".strip(), name
+
+
+def split_segment(arguments: str) -> tuple[str, str | None]:
+    """What else was typed, and the segment in `RELIANCE --segment FO`."""
+    found = _SEGMENT.search(arguments)
+    if found is None:
+        if re.search(r"(^|\s)--segment\b", arguments):
+            raise UsageError("`--segment` needs a word, as in `search RELIANCE --segment FO`.")
+        return arguments, None
+    rest = " ".join(f"{arguments[: found.start()]} {arguments[found.end() :]}".split())
+    return rest, found[1]
 
 
 def seconds_of(text: str) -> float:

@@ -205,9 +205,9 @@ async def dividends(symbol: str, asking: Asking, limit: int | None = None) -> An
 
 
 @router.get("/search", response_model=SearchReply)
-async def search(query: str, asking: Asking, limit: int | None = None) -> Any:
-    """Symbols that match a text."""
-    return _json(await asking.ask("SEARCH", query=query, limit=limit))
+async def search(query: str, asking: Asking, limit: int | None = None, segment: str | None = None) -> Any:
+    """Symbols that match a text, of one segment where it is given, such as NSE or FO."""
+    return _json(await asking.ask("SEARCH", query=query, limit=limit, segment=segment))
 
 
 @router.get("/stocks", response_model=MyStocksReply)

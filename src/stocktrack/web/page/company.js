@@ -19,6 +19,7 @@ export function companyFacts(company, details = {}) {
     { label: "Expiry", text: dayOf(company.expiry) },
     { label: "Strike", text: company.strike?.toLocaleString() },
     { label: "Lot", text: company.lot?.toLocaleString() },
+    { label: "Tick", text: company.tick?.toLocaleString(undefined, { maximumFractionDigits: 10 }) },
     { label: "Sector", text: company.sector },
     { label: "Industry", text: company.industry },
     { label: "Country", text: company.country },

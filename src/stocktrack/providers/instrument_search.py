@@ -1,0 +1,132 @@
+"""Finds instruments by what is typed: first what is called so, then what begins so, then what holds all the words.
+
+The instruments lie on shelves, one for the shares, the futures and the options of each segment, in the order in which
+they are found: what does not expire first, then the nearest expiry. A shelf is one run of bytes with a line for each,
+so that looking through a hundred thousand of them is looking for bytes, and ends where enough is found.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
+from itertools import islice
+from operator import attrgetter
+
+from stocktrack.providers.instrument_file import Instrument
+from stocktrack.segments import FUTURE, OPTIONS, Only, Segment, Wanted
+
+_NEVER = date.min  # sorts before every expiry
+_MOST_WORDS = 8
+
+
+class InstrumentSearch:
+    """A search over `instruments`, which do not change."""
+
+    def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
+        shelves: dict[tuple[Segment | None, Only | None], list[Instrument]] = {}
+        for each in instruments:
+            shelves.setdefault((each.segment, _part(each)), []).append(each)
+        self._shelves = {key: _Shelf(found) for key, found in shelves.items()}
+
+    def segments(self) -> frozenset[Segment | None]:
+        """The segments that any of the instruments is in."""
+        return frozenset(segment for segment, _ in self._shelves)
+
+    def find(self, query: str, limit: int, today: date, wanted: Wanted | None = None) -> Sequence[Instrument]:
+        """At most `limit` instruments that match `query`, the best first; of the `wanted` segment where one is."""
+        shelves = [
+            shelf
+            for (segment, part), shelf in self._shelves.items()
+            if wanted is None or (segment is wanted.segment and wanted.only in {None, part})
+        ]
+        words = query.upper().encode(errors="replace").split()[:_MOST_WORDS]
+        if not words:
+            return []
+
+        def nearest(each: Instrument) -> tuple[bool, date, bool, float, str]:
+            expiry = each.expiry or _NEVER
+            return (_NEVER < expiry < today, expiry, each.type in OPTIONS, each.strike or 0.0, each.symbol)
+
+        found: dict[str, Instrument] = {}
+        for matches in _GRADES:
+            grade = [each for shelf in shelves for each in islice(matches(shelf, words, today), limit)]
+            for each in sorted(grade, key=nearest):
+                found.setdefault(each.symbol, each)
+            if len(found) >= limit:
+                break
+        return list(found.values())[:limit]
+
+
+def _part(instrument: Instrument) -> Only | None:
+    if instrument.type in OPTIONS:
+        return Only.OPTIONS
+    return Only.FUTURES if instrument.type == FUTURE else None
+
+
+class _Shelf:
+    """Instruments of one kind: line `n` of the text is the instrument `n`, as `symbol<tab>name` in capitals."""
+
+    def __init__(self, instruments: list[Instrument]) -> None:
+        for key in (attrgetter("symbol"), lambda each: each.strike or 0.0, lambda each: each.expiry or _NEVER):
+            instruments.sort(key=key)
+        self._instruments = tuple(instruments)
+        text, starts = bytearray(), array("I")
+        for each in self._instruments:
+            starts.append(len(text))
+            text += f"\n{each.local_name}\t{(each.name or '').upper()}".encode()
+        starts.append(len(text))
+        self._text = bytes(text) + b"\n"
+        self._starts = starts  # of the line's end before each line, and of the last one
+
+    def called(self, words: Sequence[bytes], today: date) -> Iterator[Instrument]:
+        """What has the words as its symbol."""
+        return self._with(b"\n%b\t" % b" ".join(words), today)
+
+    def named(self, words: Sequence[bytes], today: date) -> Iterator[Instrument]:
+        """What has the words as its name: of a contract it is what it is a contract on."""
+        return self._with(b"\t%b\n" % b" ".join(words), today)
+
+    def beginning(self, words: Sequence[bytes], today: date) -> Iterator[Instrument]:
+        """What has a symbol that begins with the words."""
+        return self._with(b"\n%b" % b" ".join(words), today)
+
+    def holding(self, words: Sequence[bytes], today: date) -> Iterator[Instrument]:
+        """What holds each of the words: at the beginning of one of the name's, or anywhere in the symbol."""
+        rarest = min(words, key=self._text.count)
+        needles = [(b"\t" + word, b" " + word, word) for word in words]
+        for line in self._lines(rarest, today):
+            text = self._text[self._starts[line] + 1 : self._starts[line + 1]]
+            end = text.find(b"\t")
+            if all(
+                text.find(begins, end) >= 0 or text.find(follows, end) >= 0 or text.find(word, 0, end) >= 0
+                for begins, follows, word in needles
+            ):
+                yield self._instruments[line]
+
+    def _with(self, needle: bytes, today: date) -> Iterator[Instrument]:
+        return (self._instruments[line] for line in self._lines(needle, today))
+
+    def _lines(self, needle: bytes, today: date) -> Iterator[int]:
+        """The lines that hold `needle`: those of what does not expire, then by expiry, at last what has expired."""
+        count = len(self._instruments)
+        begin = bisect_right(self._instruments, _NEVER, key=_expiry)
+        living = bisect_left(self._instruments, today, begin, key=_expiry)
+        for first, last in ((0, begin), (living, count), (begin, living)):
+            end = self._starts[last] + 1
+            at = self._text.find(needle, self._starts[first], end)
+            while at >= 0:
+                line = bisect_right(self._starts, at) - 1
+                yield line
+                at = self._text.find(needle, self._starts[line + 1], end)
+
+
+def _expiry(instrument: Instrument) -> date:
+    return instrument.expiry or _NEVER
+
+
+_GRADES: tuple[Callable[[_Shelf, Sequence[bytes], date], Iterator[Instrument]], ...] = (
+    _Shelf.called,
+    _Shelf.named,
+    _Shelf.beginning,
+    _Shelf.holding,
+)

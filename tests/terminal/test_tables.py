@@ -1,0 +1,48 @@
+from datetime import date
+
+from stocktrack.messages import InfoReply, SearchReply
+from stocktrack.quotes import CompanyInfo, Match
+from stocktrack.terminal.tables import draw
+from stocktrack.terminal.text import Shown
+
+SHARE = Match(symbol="NSE:RELIANCE", name="Reliance Industries", exchange="NSE", segment="NSE", type="EQ", lot=1)
+OPTION = Match(
+    symbol="NFO:NIFTY24APR18000CE",
+    name="NIFTY",
+    exchange="NFO",
+    segment="NFO",
+    expiry=date(2024, 4, 25),
+    strike=18000.0,
+    type="CE",
+    lot=50,
+)
+
+
+def lines(reply: Shown, width: int = 100) -> list[list[str]]:
+    return [line.split() for line in draw(reply, width=width, colour=False, now_ms=0).splitlines()]
+
+
+def test_matches_show_expiry_and_strike_where_any_of_them_has_one() -> None:
+    assert lines(SearchReply(matches=(SHARE,))) == [
+        ["Symbol", "Name", "Exchange"],
+        ["NSE:RELIANCE", "Reliance", "Industries", "NSE"],
+    ]
+    assert lines(SearchReply(matches=(SHARE, OPTION))) == [
+        ["Symbol", "Name", "Exchange", "Type", "Expiry", "Strike"],
+        ["NSE:RELIANCE", "Reliance", "Industries", "NSE", "EQ"],
+        ["NFO:NIFTY24APR18000CE", "NIFTY", "NFO", "CE", "2024-04-25", "18,000"],
+    ]
+
+
+def test_matches_keep_their_symbols_whole_on_a_narrow_terminal() -> None:
+    assert "NFO:NIFTY24APR18000CE" in draw(SearchReply(matches=(OPTION,)), width=60, colour=False, now_ms=0)
+
+
+def test_a_contract_shows_what_it_is() -> None:
+    company = CompanyInfo(
+        symbol="NFO:X", segment="NFO", expiry=date(2024, 4, 25), strike=0.5, type="PE", lot=50, tick=0.05
+    )
+    assert lines(InfoReply(company=company)) == [
+        *(["Symbol", "NFO:X"], ["Segment", "NFO"], ["Type", "PE"], ["Expiry", "2024-04-25"], ["Strike", "0.5"]),
+        *(["Lot", "50"], ["Tick", "0.05"]),
+    ]
