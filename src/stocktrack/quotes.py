@@ -45,6 +45,7 @@ MINOR_UNITS: Final[Mapping[str, str]] = {
 # The decimals of a symbol whose PRICE names none, and the fewest where its source names none.
 ASSUMED_PRICE_HINT = 2
 MAX_PRICE_DIGITS = 20  # what every browser can write
+_SHORT = 11  # ten digits and their point
 # How many digits of a price are shown at least, and at most where no hint says how many decimals.
 _LEAST_DIGITS, _LEAST_DIGITS_BELOW_ONE, _MOST_DIGITS_UNHINTED = 3, 4, 6
 _MINOR_BY_ITS_LOOK = re.compile(r"[A-Z]{2}[a-z]")
@@ -117,7 +118,10 @@ def price_digits(price: float, hint: int | None, others: Iterable[float | None] 
     """
     has, first = _decimals(price)
     if hint is None:
-        most = max((has, *(_decimals(other)[0] for other in others if other is not None)))
+        most = has
+        for other in others:
+            if other is not None:
+                most = max(most, _decimals(other)[0])
         hint = max(ASSUMED_PRICE_HINT, min(most, first + _MOST_DIGITS_UNHINTED - 1))
     least = first + (_LEAST_DIGITS_BELOW_ONE if first > 0 else _LEAST_DIGITS) - 1
     return min(max(hint, min(has, least)), MAX_PRICE_DIGITS)
@@ -128,6 +132,11 @@ def _decimals(value: float) -> tuple[int, int]:
 
     The error at the end of a sum of doubles is no decimal: ten digits are looked at.
     """
+    text = repr(value)
+    if len(text) <= _SHORT and abs(value) >= 1 and "e" not in text:
+        # The everyday price, in a third of the time.
+        whole, _, part = text.lstrip("-").partition(".")
+        return len(part) if part != "0" else 0, 1 - len(whole)
     digits, _, exponent = f"{value:.9e}".partition("e")
     first = -int(exponent)
     return max(0, len(digits.rstrip("0").partition(".")[2]) + first), first
