@@ -116,6 +116,8 @@ def price_digits(price: float, hint: int | None, others: Iterable[float | None] 
     below one. Without a hint they are as many as the price and `others`, which stand beside it, were given with: at
     least two, and no more than make six digits of the price. The page does the same in `digits.js`.
     """
+    if hint is not None and hint >= _LEAST_DIGITS - 1 and abs(price) >= 1:
+        return min(hint, MAX_PRICE_DIGITS)  # most prices: two decimals tell whatever is above one
     has, first = _decimals(price)
     if hint is None:
         most = has

@@ -20,6 +20,8 @@ export function shownDigits(quote) {
  * `others` beside it were given with, at least two, and no more than make six digits of the price.
  */
 export function priceDigits(price, hint, others = []) {
+  // Most prices, and two thousand of them may come in a second: two decimals tell whatever is above one.
+  if (hint >= LEAST_DIGITS - 1 && Math.abs(price) >= 1) return Math.min(hint, MOST_DECIMALS);
   const { has, first } = looked(price);
   let digits = hint;
   if (digits === undefined) {

@@ -16,6 +16,7 @@ export class RowView {
   #context;
   #changes;
   #drawn = -1;
+  #hasExtended = false;
 
   constructor(stock, row) {
     this.#stock = stock;
@@ -61,7 +62,7 @@ export class RowView {
     setClass(this.#row, "stale", quote.stale);
     if (this.#row.dataset.market !== quote.market_state) this.#row.dataset.market = quote.market_state;
     this.#write("why", quote.stale ? format.staleReason(quote.stale_reason) : "");
-    this.#cells.why.title = "";
+    if (this.#cells.why.title) this.#cells.why.title = "";
     this.#writeExtended(digits);
     if (this.#stock.changes !== this.#changes) {
       this.#changes = this.#stock.changes;
@@ -88,6 +89,8 @@ export class RowView {
 
   #writeExtended(digits) {
     const { extended } = this.#stock;
+    if (extended === undefined && !this.#hasExtended) return;
+    this.#hasExtended = extended !== undefined;
     setClass(this.#row, "has-extended", extended !== undefined);
     setClass(this.#row, "extended-up", extendedSign(extended) > 0);
     setClass(this.#row, "extended-down", extendedSign(extended) < 0);
