@@ -279,6 +279,21 @@ async def test_companies_are_those_on_record(recorded: RecordedYahoo, yahoo: Yah
     assert await yahoo.company(UNKNOWN) is None
 
 
+async def test_the_hours_of_a_market_are_those_on_record(recorded: RecordedYahoo, yahoo: YahooProvider) -> None:
+    for symbol, has_early_hours in (("AAPL", True), ("OCDO.L", True), ("ALL.AX", True), ("^SOX", True)):
+        periods = recorded.recorded("chart", symbol)["chart"]["result"][0]["meta"]["currentTradingPeriod"]
+
+        day = await yahoo.trading_day(symbol)
+
+        assert day is not None
+        assert day.closes_at - day.opens_at == (periods["regular"]["end"] - periods["regular"]["start"]) * 1000
+        assert (day.pre_starts_at is not None) is has_early_hours
+        assert (day.post_ends_at is None) is (periods["post"]["start"] == periods["post"]["end"])
+    assert await yahoo.trading_day("BTC-USD") is None
+    assert await yahoo.trading_day("GC=F") is None
+    assert await yahoo.trading_day(UNKNOWN) is None
+
+
 async def test_dividends_are_those_on_record(recorded: RecordedYahoo, yahoo: YahooProvider) -> None:
     dividends = await yahoo.dividends("AAPL")
 

@@ -96,6 +96,8 @@ async def test_companies_and_dividends_are_told_and_their_absence_says_why(house
     client = await house.server.log_in()
     company = (await client.ask({"type": "INFO", "symbol": "AAPL"}))["company"]
     assert (company["name"], company["sector"]) == ("Apple Inc.", "Technology")
+    assert company["market_closes_at"] - company["market_opens_at"] == 6.5 * 3_600_000
+    assert (company["fifty_two_week_low"], company["trailing_pe"]) == (164.08, 38.91442)
     dividends = await client.ask({"type": "DIVIDENDS", "symbol": "AAPL"})
     assert [dividend["amount"] for dividend in dividends["dividends"]] == [0.26, 0.26]
     answers = {

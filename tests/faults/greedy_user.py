@@ -138,6 +138,7 @@ async def a_server(home: Path, yahoo: YahooStub) -> AsyncIterator[ServerProcess]
         program=(sys.executable, __file__),
         PYTHONPATH=os.pathsep.join(filter(None, sys.path)),
         STOCKTRACK_PROVIDERS="yahoo",
+        STOCKTRACK_YAHOO_STREAM="false",
         STOCKTRACK_ALLOWLIST=",".join(names),
         STOCKTRACK_POLL_INTERVAL_SECONDS=str(POLL_SECONDS),
         **{YAHOO_VARIABLE: yahoo.url},

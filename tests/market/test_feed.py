@@ -1,16 +1,19 @@
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from fakes import POLL_SECONDS, House, ScriptedStream, a_house, a_watcher, soon
+from fakes import NOW_MS, POLL_SECONDS, House, ScriptedStream, a_house, a_watcher, soon
 from market_house import on_board, quote, told, watch
 from stocktrack.clock import settle
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.market import feed
 from stocktrack.market.demand import GRACE_SECONDS
 from stocktrack.market.events import Event, FeedEvent
+from stocktrack.market.leads import FILL_SECONDS
+from stocktrack.quotes import MarketState
 
 
 @pytest.fixture
@@ -97,20 +100,48 @@ def stream(live: House) -> ScriptedStream:
 async def test_nothing_is_polled_while_the_stream_delivers(live: House, stream: ScriptedStream) -> None:
     await watch(live, "AAPL", "MSFT")
     before = stream.quote_requests
-    for _ in range(60):
+    for _ in range(59):
         await live.clock.advance(1)
         stream.deliver()
     assert stream.quote_requests == before
-    assert (on_board(live).price, on_board(live).seq) == (160.0, 61)
+    assert (on_board(live).price, on_board(live).seq) == (159.0, 60)
 
 
-async def test_a_mute_stream_is_filled_in_for_by_the_poll(live: House, stream: ScriptedStream) -> None:
+async def test_the_figures_of_the_day_are_asked_for_once_a_minute_also_while_the_stream_delivers(
+    live: House, stream: ScriptedStream
+) -> None:
+    await watch(live, "AAPL", "MSFT")
+    before = stream.quote_requests
+    for _ in range(190):
+        await live.clock.advance(1)
+        stream.deliver()
+    assert stream.quote_requests == before + 3
+
+
+async def test_a_mute_stream_is_filled_in_for_within_half_a_minute(live: House, stream: ScriptedStream) -> None:
     await watch(live, "AAPL")
     before = stream.quote_requests
-    stream.prices["AAPL"] = 111.0
-    await live.clock.advance(POLL_SECONDS * 4)
-    assert stream.quote_requests == before + 4
-    assert (on_board(live).price, on_board(live).stale) == (111.0, False)
+    for price in (111.0, 112.0, 113.0):
+        stream.prices["AAPL"] = price
+        await live.clock.advance(30)
+        assert (on_board(live).price, on_board(live).stale) == (price, False)
+    assert stream.quote_requests - before <= 4
+
+
+@pytest.mark.parametrize(
+    "quiet",
+    [{"market_state": MarketState.CLOSED}, {"market_state": MarketState.UNKNOWN, "timestamp": NOW_MS - 3_600_000}],
+)
+async def test_in_a_closed_market_a_mute_stream_is_no_reason_to_ask_or_to_call_a_price_old(
+    live: House, stream: ScriptedStream, quiet: dict[str, Any]
+) -> None:
+    stream.quoted = quiet
+    await watch(live, "AAPL")
+    before = stream.quote_requests
+    for _ in range(29):
+        await live.clock.advance(60)
+        assert not on_board(live).stale
+    assert stream.quote_requests - before == 2
 
 
 async def test_a_stream_that_breaks_is_opened_again_with_back_off(live: House, stream: ScriptedStream) -> None:
@@ -121,7 +152,15 @@ async def test_a_stream_that_breaks_is_opened_again_with_back_off(live: House, s
         await live.clock.advance(wait - 0.1)
         assert not stream.is_streaming()
         await live.clock.advance(0.1)
+    # One that was up for a moment only goes on where it was.
     stream.deliver()
+    stream.break_off()
+    await live.clock.advance(15.9)
+    assert not stream.is_streaming()
+    await live.clock.advance(0.1)
+    assert stream.is_streaming()
+    # And one that was up for a minute is well again.
+    await live.clock.advance(60)
     stream.break_off()
     await live.clock.advance(2)
     assert stream.is_streaming()
@@ -130,12 +169,14 @@ async def test_a_stream_that_breaks_is_opened_again_with_back_off(live: House, s
 
 
 async def test_the_stream_is_told_what_is_wanted_now(live: House, stream: ScriptedStream) -> None:
-    assert stream.wanted() == []
+    assert not stream.is_streaming()
     goes = a_watcher(live.board, "AAPL", "MSFT")
     a_watcher(live.board, "AAPL")
+    await settle()
     assert stream.wanted() == ["AAPL", "MSFT"]
     goes()
     goes_again = a_watcher(live.board, "MSFT")
+    await settle()
     assert stream.wanted() == ["AAPL", "MSFT"]
     goes_again()
     await live.clock.advance(GRACE_SECONDS)
@@ -145,7 +186,7 @@ async def test_the_stream_is_told_what_is_wanted_now(live: House, stream: Script
 async def test_a_stream_that_delivers_again_ends_the_outage(live: House, stream: ScriptedStream) -> None:
     await watch(live, "AAPL")
     stream.script = "fail"
-    await live.clock.advance(POLL_SECONDS)
+    await live.clock.advance(FILL_SECONDS)
     assert told(live) == [(Event.OUTAGE, {"AAPL"})]
     stream.deliver()
     assert told(live)[1:] == [(Event.RESTORED, {"AAPL"})]
@@ -155,7 +196,7 @@ async def test_a_stream_that_delivers_again_ends_the_outage(live: House, stream:
 async def test_a_stream_of_some_symbols_does_not_end_the_outage_of_others(live: House, stream: ScriptedStream) -> None:
     await watch(live, "AAPL", "MSFT")
     stream.script = "fail"
-    await live.clock.advance(POLL_SECONDS)
+    await live.clock.advance(FILL_SECONDS)
     publish = stream._publish
     assert publish is not None
     for _ in range(20):
@@ -205,7 +246,7 @@ async def test_a_mistake_of_ours_in_telling_the_sessions_is_logged(house: House)
     with capture_logs() as logs:
         await house.clock.advance(POLL_SECONDS)
     assert "a task of the feed failed unexpectedly" in [entry["event"] for entry in logs]
-    assert (house.feed.supervisor.failing, house.feed.supervisor.failures["feed poll"]) == (("feed poll",), 1)
+    assert (house.feed.supervisor.failing, house.feed.supervisor.failures["poll scripted"]) == (("poll scripted",), 1)
     house.provider.script = "good"
     await house.clock.advance(60)
     assert house.provider.batches[-1] == ("AAPL",)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from fakes import NOW_MS, House, MakeProviders, ScriptedProvider, ScriptedQuotes, a_house
-from stocktrack.clock import ManualClock
+from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason
-from stocktrack.market.questions import NEWS_SECONDS
+from stocktrack.market.questions import HOURS_PATIENCE_SECONDS, NEWS_SECONDS
 from stocktrack.providers.base import Capability
 from stocktrack.providers.instruments import Instruments
-from stocktrack.quotes import CompanyInfo, Dividend, Match
+from stocktrack.quotes import CompanyInfo, Dividend, Match, TradingDay
 
 
 @pytest.fixture
@@ -192,3 +192,68 @@ async def test_what_has_expired_still_has_its_facts_and_says_that_it_has_where_m
 async def test_a_search_without_matches_is_an_empty_list(house: House) -> None:
     assert [match.symbol for match in await house.feed.questions.search("apple", 10)] == ["AAPL"]
     assert await house.feed.questions.search("zebra", 10) == []
+
+
+DAY = TradingDay(opens_at=1_712_323_800_000, closes_at=1_712_347_200_000)
+
+
+class WithHours(ScriptedProvider):
+    """A source that tells the hours of every market, unless it hangs or fails at that alone."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.may_tell = asyncio.Event()
+        self.may_tell.set()
+        self.hours_fail = False
+
+    async def trading_day(self, symbol: str) -> TradingDay | None:
+        assert symbol == "AAPL"
+        self.requests[Capability.HOURS] += 1
+        await self.may_tell.wait()
+        if self.hours_fail:
+            raise ProviderError(Reason.PROVIDER_ERROR, "out of order")
+        return DAY
+
+
+async def test_a_company_comes_with_the_hours_of_its_market() -> None:
+    async with a_house(lambda clock: (WithHours(clock),)) as house:
+        source = house.provider
+        assert isinstance(source, WithHours)
+        companies = [await house.feed.questions.company("AAPL") for _ in range(3)]
+
+    assert {(each.name, each.market_opens_at, each.market_closes_at) for each in companies} == {
+        ("Apple Inc.", DAY.opens_at, DAY.closes_at)
+    }
+    assert (source.requests[Capability.COMPANY], source.requests[Capability.HOURS]) == (1, 1)
+
+
+async def test_a_company_is_told_without_hours_where_there_are_none(house: House) -> None:
+    company = await house.feed.questions.company("AAPL")
+
+    assert (company.name, company.market_opens_at, company.market_closes_at) == ("Apple Inc.", None, None)
+
+
+async def test_hours_that_fail_fail_no_company() -> None:
+    async with a_house(lambda clock: (WithHours(clock),)) as house:
+        source = house.provider
+        assert isinstance(source, WithHours)
+        source.hours_fail = True
+        company = await house.feed.questions.company("AAPL")
+
+    assert (company.name, company.market_opens_at) == ("Apple Inc.", None)
+
+
+async def test_hours_that_hang_keep_a_company_waiting_for_a_moment_and_are_there_the_next_time() -> None:
+    async with a_house(lambda clock: (WithHours(clock),)) as house:
+        source = house.provider
+        assert isinstance(source, WithHours)
+        source.may_tell.clear()
+        asking = asyncio.ensure_future(house.feed.questions.company("AAPL"))
+        await house.clock.advance(HOURS_PATIENCE_SECONDS)
+        assert (await asking).market_opens_at is None
+
+        source.may_tell.set()
+        await settle()
+
+        assert (await house.feed.questions.company("AAPL")).market_opens_at == DAY.opens_at
+        assert source.requests[Capability.HOURS] == 1

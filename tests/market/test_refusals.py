@@ -174,6 +174,6 @@ async def test_only_so_many_refusals_are_remembered(house: House, monkeypatch: p
     monkeypatch.setattr(refusals, "MAX_REFUSED", 5)
     for number in range(20):
         assert await why_missing(house, f"NOPE{number}") is Reason.UNKNOWN_SYMBOL
-    assert len(house.feed._refusals) == 5
+    assert len(house.feed.routes.upstreams[0].refusals) == 5
     assert await why_missing(house, "NOPE19") is Reason.UNKNOWN_SYMBOL
     assert house.provider.quote_requests == 20

@@ -2,12 +2,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from fakes import POLL_SECONDS, ScriptedNews, ScriptedProvider, ScriptedQuotes, ScriptedStream, a_house
+from fakes import POLL_SECONDS, ScriptedNews, ScriptedProvider, ScriptedQuotes, a_house
 from market_house import on_board, quote, told, watch, why_missing
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, Reason
 from stocktrack.market.events import Event
-from stocktrack.market.routes import Routes
 from stocktrack.providers.base import Provider
 
 
@@ -80,26 +79,9 @@ async def test_what_no_source_offers_says_so_and_names_the_sources() -> None:
 
 async def test_quotes_that_no_source_offers_are_missing_and_not_pending() -> None:
     async with a_house(lambda clock: (ScriptedQuotes(clock), ScriptedNews(clock))) as house:
-        house.feed.routes.upstreams = house.feed.routes.upstreams[1:]
+        house.provider.serves = lambda symbol: not symbol  # type: ignore[method-assign] # as a source of other symbols
         assert await why_missing(house, "AAPL") is Reason.NOT_OFFERED
         user = await house.user()
         reply = await user.command("SUBSCRIBE", symbols=["AAPL"])
         assert (reply["code"], reply["reason"], user.pushed()) == (404, "not_offered", set())
         assert (await house.feed.questions.news(10))[0].title == "Only news"
-
-
-@pytest.mark.parametrize("first_streams", [True, False])
-async def test_only_the_first_source_of_prices_may_stream(first_streams: bool) -> None:
-    clock = ManualClock()
-    streaming, polled, news = ScriptedStream(clock), ScriptedQuotes(clock), ScriptedNews(clock)
-    order = (news, streaming, polled) if first_streams else (news, polled, streaming)
-
-    streams = Routes(order, clock, timeout_seconds=10.0).stream()
-
-    assert (streams[1] if streams else None) is (streaming if first_streams else None)
-
-
-async def test_without_any_source_of_prices_nothing_streams() -> None:
-    clock = ManualClock()
-
-    assert Routes((ScriptedNews(clock),), clock, timeout_seconds=10.0).stream() is None

@@ -3,12 +3,13 @@
 import gzip
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kite_instruments import HEADER, write_instruments
+from kite_instruments import HEADER, an_instrument, write_instruments
 from stocktrack.errors import ConfigError
-from stocktrack.providers.instrument_file import Instrument, InstrumentFile, read_instruments
+from stocktrack.providers.instrument_file import InstrumentFile, read_instruments
 from stocktrack.segments import Segment
 
 KITES = f"""{HEADER}
@@ -22,6 +23,7 @@ KITES = f"""{HEADER}
 412675,1612,USDINR24APR83.25PE,"USDINR",0,2024-04-26,83.25,0.0025,1,PE,CDS-OPT,CDS
 111,222,GOLD24JUNFUT,"GOLD",0,2024-06-05,0,1,1,FUT,MCX-FUT,MCX
 """
+OPTION: dict[str, Any] = {"expiry": date(2024, 4, 25), "type": "CE", "lot": 50, "tick": 0.05}
 
 
 @pytest.fixture
@@ -41,14 +43,12 @@ def test_kites_file_is_taken_as_it_comes(path: Path) -> None:
         *("NSE:RELIANCE", "NSE:M&M", "BSE:RELIANCE", "NSE_INDEX:NIFTY", "BSE_INDEX:SENSEX", "NFO:RELIANCE24APRFUT"),
         *("NFO:NIFTY24APR18000CE", "CDS:USDINR24APR83.25PE", "MCX:GOLD24JUNFUT"),
     ]
-    assert file.rows["NSE:RELIANCE"] == Instrument(
-        "NSE:RELIANCE", Segment.NSE, "RELIANCE INDUSTRIES", "NSE", type="EQ", lot=1, tick=0.05
-    )
-    assert file.rows["NSE_INDEX:NIFTY"] == Instrument(
-        "NSE_INDEX:NIFTY", Segment.NSE_INDEX, "NIFTY 50", "NSE", type="IDX"
-    )
-    assert file.rows["NFO:NIFTY24APR18000CE"] == Instrument(
-        *("NFO:NIFTY24APR18000CE", Segment.NFO, "NIFTY", "NFO", date(2024, 4, 25), 18000.0, "CE", 50, 0.05)
+    share: dict[str, Any] = {"exchange": "NSE", "type": "EQ", "lot": 1, "tick": 0.05}
+    assert file.rows["NSE:RELIANCE"] == an_instrument("NSE:RELIANCE", Segment.NSE, "RELIANCE INDUSTRIES", **share)
+    index: dict[str, Any] = {"exchange": "NSE", "type": "IDX"}
+    assert file.rows["NSE_INDEX:NIFTY"] == an_instrument("NSE_INDEX:NIFTY", Segment.NSE_INDEX, "NIFTY 50", **index)
+    assert file.rows["NFO:NIFTY24APR18000CE"] == an_instrument(
+        "NFO:NIFTY24APR18000CE", Segment.NFO, "NIFTY", exchange="NFO", strike=18000.0, **OPTION
     )
     assert file.rows["NFO:RELIANCE24APRFUT"].strike is None
     assert file.rows["CDS:USDINR24APR83.25PE"].strike == 83.25
@@ -106,7 +106,7 @@ def test_a_quote_that_is_not_closed_costs_the_lines_it_takes_and_no_others(path:
     rows = "1,1,LAST,,0,,0,0.05,1,EQ,NSE,NSE\n" * 3
     file = read(path, f'{head}7,7,BAD,"NOT CLOSED,0,,0,0.05,1,EQ,NSE,NSE\n519937{tail}{rows}')
     assert "NSE:LAST" in file.rows
-    assert file.first_skipped[0] == "line 3: it goes on to line 4: a quote is not closed"
+    assert file.first_skipped[0] == "line 3: a quote in it is not closed, and takes 1 more of the lines after it"
     # Its own and the one that closes it; and the last row is there three times.
     assert file.skipped == 2 + 2
 
@@ -131,15 +131,18 @@ AAPL
 
 def test_our_own_file_has_the_columns_it_has_in_any_order(path: Path) -> None:
     rows = read(path, OURS).rows
-    assert rows["NSE:RELIANCE"] == Instrument(
-        *("NSE:RELIANCE", Segment.NSE, "Reliance Industries", "NSE", None, None, "EQ", 1, 0.05, "yahoo", "RELIANCE.NS")
+    at_yahoo: dict[str, Any] = {"source": "yahoo", "source_symbol": "RELIANCE.NS"}
+    share: dict[str, Any] = {"exchange": "NSE", "type": "EQ", "lot": 1, "tick": 0.05}
+    assert rows["NSE:RELIANCE"] == an_instrument(
+        "NSE:RELIANCE", Segment.NSE, "Reliance Industries", **at_yahoo, **share
     )
-    assert rows["GOLD"] == Instrument("GOLD", name="Gold", source="finnhub", source_symbol="OANDA:XAU_USD")
+    assert rows["GOLD"] == an_instrument("GOLD", name="Gold", source="finnhub", source_symbol="OANDA:XAU_USD")
     # The segment is the exchange's where the symbol does not say it.
-    assert rows["NIFTY24APR18000CE"] == Instrument(
-        *("NIFTY24APR18000CE", Segment.NFO, "NIFTY", "NFO", date(2024, 4, 25), 18000.0, "CE", 50, 0.05)
+    assert rows["NIFTY24APR18000CE"] == an_instrument(
+        "NIFTY24APR18000CE", Segment.NFO, "NIFTY", exchange="NFO", strike=18000.0, **OPTION
     )
-    assert (rows["RELIANCE.NS"].segment, rows["AAPL"]) == (Segment.NSE, Instrument("AAPL"))
+    assert rows["RELIANCE.NS"].terms.segment is Segment.NSE
+    assert rows["AAPL"] == an_instrument("AAPL")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -206,4 +209,4 @@ def test_a_header_alone_is_a_file_without_symbols(path: Path) -> None:
 def test_a_hundred_thousand_rows_are_read(tmp_path: Path) -> None:
     file = read_instruments(write_instruments(tmp_path / "instruments.csv.gz", 100_000, date(2024, 4, 25)))
     assert (len(file.rows), file.skipped) == (99_999, 1)
-    assert file.rows["NFO:NIFTY24APR10050CE"].expiry == date(2024, 4, 25)
+    assert file.rows["NFO:NIFTY24APR10050CE"].terms.expiry == date(2024, 4, 25)

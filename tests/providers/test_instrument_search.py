@@ -3,6 +3,7 @@ from datetime import date
 
 import pytest
 
+from kite_instruments import an_instrument
 from stocktrack.providers.instrument_file import Instrument
 from stocktrack.providers.instrument_search import InstrumentSearch
 from stocktrack.segments import SEGMENT_WORDS, Segment
@@ -12,7 +13,8 @@ APRIL, MAY, MARCH = date(2024, 4, 25), date(2024, 5, 30), date(2024, 3, 28)
 
 
 def contract(symbol: str, root: str, expiry: date, kind: str, strike: float | None = None) -> Instrument:
-    return Instrument(symbol, Segment(symbol.partition(":")[0]), root, None, expiry, strike, kind)
+    segment = Segment(symbol.partition(":")[0])
+    return an_instrument(symbol, segment, root, strike=strike, expiry=expiry, type=kind)
 
 
 INSTRUMENTS = (
@@ -24,14 +26,14 @@ INSTRUMENTS = (
     contract("NFO:RELIANCE24APRFUT", "RELIANCE", APRIL, "FUT"),
     contract("BFO:RELIANCE24APRFUT", "RELIANCE", APRIL, "FUT"),
     contract("MCX:GOLD24JUNFUT", "GOLD", date(2024, 6, 5), "FUT"),
-    Instrument("NSE:RELIANCE", Segment.NSE, "Reliance Industries", "NSE", type="EQ"),
-    Instrument("BSE:RELIANCE", Segment.BSE, "Reliance Industries Ltd.", "BSE", type="EQ"),
-    Instrument("NSE:RELINFRA", Segment.NSE, "Reliance Infrastructure", "NSE", type="EQ"),
-    Instrument("NSE:SBIN", Segment.NSE, "State Bank of India", "NSE", type="EQ"),
-    Instrument("NSE:SBICARD", Segment.NSE, "SBI Cards", "NSE", type="EQ"),
-    Instrument("NSE:BANKINDIA", Segment.NSE, "Bank of India", "NSE", type="EQ"),
-    Instrument("NSE:NAM", Segment.NSE, "Nippon “Life” Ströme", "NSE", type="EQ"),
-    Instrument("GOLD", None, "Spot gold", source="finnhub"),
+    an_instrument("NSE:RELIANCE", Segment.NSE, "Reliance Industries", type="EQ"),
+    an_instrument("BSE:RELIANCE", Segment.BSE, "Reliance Industries Ltd.", type="EQ"),
+    an_instrument("NSE:RELINFRA", Segment.NSE, "Reliance Infrastructure", type="EQ"),
+    an_instrument("NSE:SBIN", Segment.NSE, "State Bank of India", type="EQ"),
+    an_instrument("NSE:SBICARD", Segment.NSE, "SBI Cards", type="EQ"),
+    an_instrument("NSE:BANKINDIA", Segment.NSE, "Bank of India", type="EQ"),
+    an_instrument("NSE:NAM", Segment.NSE, "Nippon “Life” Ströme", type="EQ"),
+    an_instrument("GOLD", None, "Spot gold", source="finnhub"),
 )
 
 

@@ -24,6 +24,7 @@ from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.rss.fetch import MAX_BODY_BYTES, Fetcher, IPAddress, is_private, resolve_host
 from stocktrack.providers.rss.parse import FeedParser, ParsedEntry, ParsedFeed, UnreadableFeed, read_feed
 from stocktrack.providers.rss.provider import MAX_AHEAD_MS, RssProvider, newest_first, read_headlines
+from stocktrack.providers.rss.publishers import short_name
 from stocktrack.quotes import Headline, clean_link
 
 NOW_MS = 1_712_331_900_000  # Fri, 05 Apr 2024 15:45:00 GMT
@@ -306,10 +307,14 @@ async def test_what_is_malformed_is_read_as_far_as_it_goes(server: FeedServer, n
     assert "Stocks rise" in titles(await news(server.on("/", respond(unclosed))))
 
 
-async def test_a_feed_without_a_title_is_named_by_its_host(server: FeedServer, news: News) -> None:
-    (headline,) = await news(server.on("/", respond(rss(item("Alone"), title=""))))
+async def test_a_feed_without_a_title_is_named_by_its_site_or_else_by_its_host(server: FeedServer, news: News) -> None:
+    untitled = rss(item("Alone"), title="")
+    without_a_site = untitled.replace(b"<link>http://wire.example/</link>", b"")
 
-    assert headline.source == "127.0.0.1"
+    (headline,) = await news(server.on("/", respond(untitled)))
+    (homeless,) = await news(server.on("/homeless", respond(without_a_site)))
+
+    assert (headline.source, homeless.source) == ("wire.example", "127.0.0.1")
 
 
 async def test_requests_say_who_asks(server: FeedServer, news: News) -> None:
@@ -356,7 +361,8 @@ def parsed(*entries: tuple[str, ...], title: str = "Wire") -> ParsedFeed:
 def test_a_title_is_plain_clean_text(raw: str, shown: str) -> None:
     (headline,) = read_headlines(parsed((raw, ""), title=raw), "host.example")
 
-    assert headline.title == headline.source == shown
+    assert headline.title == shown
+    assert headline.source == short_name(shown, "host.example")
     assert_valid(headline)
 
 
@@ -369,7 +375,7 @@ def test_a_headline_of_ten_thousand_characters_is_cut() -> None:
     (headline,) = read_headlines(parsed(("x" * 10_000, ""), title="y" * 10_000), "h")
 
     assert headline.title == "x" * 299 + "…"
-    assert headline.source == "y" * 79 + "…"
+    assert headline.source == "y" * 23 + "…"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from provider_contract import (
     CompanyContract,
     DividendContract,
     HangingContract,
+    HoursContract,
     OutageContract,
     ProviderContract,
     QuoteContract,
@@ -32,6 +33,7 @@ from stocktrack.providers.yahoo.answers import (
     read_dividends,
     read_matches,
     read_quotes,
+    read_trading_day,
 )
 from stocktrack.providers.yahoo.provider import (
     CHARTS_A_CALL,
@@ -41,7 +43,7 @@ from stocktrack.providers.yahoo.provider import (
     YahooProvider,
 )
 from stocktrack.providers.yahoo.session import open_session
-from stocktrack.quotes import Dividend, MarketState, Match, Quote
+from stocktrack.quotes import Dividend, MarketState, Match, Quote, TradingDay
 from yahoo_redirect import send_yahoo_to
 from yahoo_stub import YahooStub, chart, in_envelope, row, running_yahoo_stub
 
@@ -467,6 +469,66 @@ def test_an_error_of_yahoo_is_told_in_its_words_made_safe() -> None:
 
     with pytest.raises(ProviderError, match="short and stout"):
         read_chart_quote(payload, "ACME", NOW_MS)
+
+
+# --- hours ---------------------------------------------------------------------------------------------------------
+
+PRE, OPENS, CLOSES, POST = 1_712_304_000, 1_712_323_800, 1_712_347_200, 1_712_361_600
+
+
+def day_of(**periods: Any) -> TradingDay | None:
+    told = {
+        "pre": {"start": PRE, "end": OPENS},
+        "regular": {"start": OPENS, "end": CLOSES},
+        "post": {"start": CLOSES, "end": POST},
+        **periods,
+    }
+    return read_trading_day(in_envelope("chart", [chart("ACME", currentTradingPeriod=told)]))
+
+
+def test_the_day_of_a_market_is_read_from_the_head_of_a_chart() -> None:
+    assert day_of() == TradingDay(
+        pre_starts_at=PRE * 1000, opens_at=OPENS * 1000, closes_at=CLOSES * 1000, post_ends_at=POST * 1000
+    )
+
+
+@pytest.mark.parametrize(
+    "none",
+    [
+        None,
+        [],
+        {},
+        {"start": OPENS, "end": OPENS},
+        {"start": "04:00", "end": float("nan")},
+        {"start": POST * 1000, "end": -PRE},
+        {"start": True, "end": {}},
+        {"start": PRE - 90_000, "end": POST + 90_000},
+    ],
+)
+def test_early_and_late_hours_that_are_none_are_left_out_and_without_regular_ones_there_is_no_day(none: Any) -> None:
+    assert day_of(pre=none, post=none) == TradingDay(opens_at=OPENS * 1000, closes_at=CLOSES * 1000)
+    assert day_of(regular=none) is None
+
+
+@pytest.mark.parametrize("periods", [None, [], "24/7", {}, {"regular": 5}])
+def test_a_chart_without_trading_hours_tells_no_day(periods: Any) -> None:
+    head = chart("ACME", currentTradingPeriod=periods)
+
+    assert read_trading_day(in_envelope("chart", [head])) is None
+
+
+def test_what_is_traded_day_and_night_has_no_hours() -> None:
+    midnight = 1_712_275_200
+    around_the_clock = {"regular": {"start": midnight, "end": midnight + 86_340}}
+
+    assert day_of(**around_the_clock, pre={"start": midnight, "end": midnight}) is None
+
+
+def test_an_unknown_symbol_has_no_day_and_a_garbled_chart_is_an_error() -> None:
+    assert read_trading_day(in_envelope("chart", None, NOT_FOUND)) is None
+    for payload in (None, {}, in_envelope("chart", []), in_envelope("chart", [{"meta": 5}])):
+        with pytest.raises(ProviderError):
+            read_trading_day(payload)
 
 
 # --- companies, dividends, matches ---------------------------------------------------------------------------------
@@ -1385,7 +1447,9 @@ def test_a_yfinance_that_has_changed_inside_is_told_at_start(tmp_path: Path, mon
 # --- the contract of all providers ---------------------------------------------------------------------------------
 
 
-class TestYahooKeepsTheContract(ProviderContract, QuoteContract, CompanyContract, DividendContract, SearchContract):
+class TestYahooKeepsTheContract(
+    ProviderContract, QuoteContract, CompanyContract, DividendContract, SearchContract, HoursContract
+):
     @pytest.fixture
     async def subject(self, stub: YahooStub, yahoo: YahooProvider) -> Subject:
         stub.know("ACME", "OTHER")

@@ -2,6 +2,7 @@
 
 from fakes import ScriptedStream
 from live_server import LiveServer, RawClient
+from stocktrack.clock import settle
 
 
 class Bystander:
@@ -23,6 +24,8 @@ class Bystander:
         assert reply["code"] == 200, reply
         first = await client.receive()
         assert first["type"] == "PRICE", first
+        while not market.is_streaming():  # it is opened now that somebody watches
+            await settle()
         return cls(client, market, symbol, first["seq"])
 
     async def sees_the_next_price(self) -> None:

@@ -199,6 +199,7 @@ class ScriptedQuotes(_Scripted):
         self.prices = {"AAPL": 100.0, "MSFT": 200.0, "TSLA": 300.0, **{f"S{number}": 10.0 for number in range(20)}}
         self.odd: set[str] = set()
         self.market_time: int | None = None  # what its quotes say of when they were made
+        self.quoted: dict[str, Any] = {}  # what else they say
         self.batches: list[tuple[str, ...]] = []
         self.polls: list[tuple[str, ...]] = []
         self.look_ups: list[str] = []
@@ -234,7 +235,8 @@ class ScriptedQuotes(_Scripted):
 
     def quote(self, symbol: str) -> Quote:
         now = self._clock.now_ms()
-        return a_quote(symbol, self.prices[symbol], received_at=now, provider=self.name, timestamp=self.market_time)
+        told = {"timestamp": self.market_time, **self.quoted}
+        return a_quote(symbol, self.prices[symbol], received_at=now, provider=self.name, **told)
 
     def _oddness(self, symbol: str) -> ProviderError:
         return ProviderError(Reason.PROVIDER_ERROR, f"{self.name} gave no usable price for {symbol}.")
@@ -281,7 +283,7 @@ class ScriptedStream(ScriptedQuotes):
         return self._publish is not None
 
     async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
-        self.requests[Capability.STREAM] += 1
+        await self._play(Capability.STREAM)
         self._wanted, self._publish = wanted, sink.publish
         sink.opened()
         self._broken = asyncio.get_running_loop().create_future()
@@ -294,8 +296,9 @@ class ScriptedStream(ScriptedQuotes):
         return sorted(self._wanted())
 
     def deliver(self) -> None:
-        """Publish a new price of everything that is wanted."""
-        assert self._publish is not None
+        """Publish a new price of everything that is wanted; it is not open while nothing is."""
+        if self._publish is None:
+            return
         for symbol in self._wanted():
             self.prices[symbol] += 1
         self._publish([self.quote(symbol) for symbol in self._wanted()])

@@ -71,16 +71,20 @@ HOUSE = (
         4,
         Side.SERVER,
         "providers",
-        "base symbol_names instrument_file instrument_search instruments rss yahoo simulated registry",
+        "base symbol_names instrument_file instrument_search keys streaming rss yahoo openalgo finnhub simulated "
+        "instruments registry",
     ),
-    row(4, Side.SERVER, "providers.rss", "fetch parse text times provider"),
-    row(4, Side.SERVER, "providers.yahoo", "answers session provider"),
+    row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers rest stream provider"),
+    row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
+    row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
+    row(4, Side.SERVER, "providers.finnhub", "symbols keys key_lock answers rest day stream provider"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
     row(
         5,
         Side.SERVER,
         "market",
-        "events board demand refusals bills batching ceiling upstream routes answer_cache questions outage feed",
+        "events plausibility board demand refusals bills batching ceiling upstream leads routes answer_cache hours "
+        "questions outage merging polls streams feed",
     ),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(
@@ -100,12 +104,7 @@ HOUSE = (
     ),
     row(9, Side.SERVER, "web.dialects", "live_price socketio"),
     row(10, Side.SERVER, "", "app"),
-    row(
-        4,
-        Side.CLIENT,
-        "client",
-        "errors state wire prices server_connection reconnecting tls client tokens settings",
-    ),
+    row(4, Side.CLIENT, "client", "errors state wire prices server_connection reconnecting tls client tokens settings"),
     row(
         5,
         Side.CLIENT,

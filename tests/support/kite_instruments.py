@@ -1,4 +1,4 @@
-"""An instruments file as Kite serves it: shares of two exchanges, indices, and contracts on shares, currencies, metals.
+"""Instruments, and a file of them as Kite serves it: shares, indices, contracts on shares, currencies and metals.
 
 The columns, their order, the quotes round names and the zeros for what is not known are those of
 https://kite.trade/docs/connect/v3/market-quotes/#instruments. The names are made up, but for a few that tests look for.
@@ -10,11 +10,31 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import Any
+
+from stocktrack.providers.instrument_file import Instrument, Terms
+from stocktrack.segments import Segment
 
 HEADER = (
     "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,"
     "segment,exchange"
 )
+
+
+def an_instrument(
+    symbol: str,
+    segment: Segment | None = None,
+    name: str | None = None,
+    *,
+    strike: float | None = None,
+    source: str | None = None,
+    source_symbol: str | None = None,
+    **terms: Any,
+) -> Instrument:
+    """What a file says of one symbol; `terms` are the other fields of `Terms`."""
+    return Instrument(symbol, Terms(segment, **terms), name, strike, source, source_symbol)
+
+
 _WORDS = ("BHARAT", "STEEL", "POWER", "FINANCE", "TEXTILES", "CHEMICALS", "MOTORS", "PHARMA", "SUGAR", "INFRA", "BANK")
 _SHARES = {
     "RELIANCE": "RELIANCE INDUSTRIES",

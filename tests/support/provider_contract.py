@@ -28,12 +28,14 @@ from stocktrack.providers.base import (
     Capability,
     CompanySource,
     DividendSource,
+    HoursSource,
     NewsSource,
     Provider,
     QuoteAnswer,
     QuoteSource,
     SearchSource,
     StreamSource,
+    SymbolNewsSource,
     capabilities_of,
 )
 from stocktrack.quotes import Quote, Value, change_since, clean_link, clean_text, normalise_symbol
@@ -221,6 +223,25 @@ class NewsContract:
         assert len(set(headlines)) == len(headlines)
 
 
+class SymbolNewsContract:
+    """What holds for a `SymbolNewsSource`."""
+
+    capability: ClassVar = Capability.SYMBOL_NEWS
+
+    async def test_headlines_of_a_symbol_are_valid_newest_first_and_come_once(self, subject: Subject) -> None:
+        headlines = await _in_time(_source(subject, SymbolNewsSource).symbol_news(subject.known[0]))
+
+        assert headlines
+        for headline in headlines:
+            assert_valid(headline)
+        times = [headline.published for headline in headlines if headline.published is not None]
+        assert times == sorted(times, reverse=True)
+        assert len(set(headlines)) == len(headlines)
+
+    async def test_a_symbol_without_news_has_an_empty_list(self, subject: Subject) -> None:
+        assert list(await _in_time(_source(subject, SymbolNewsSource).symbol_news(subject.unknown))) == []
+
+
 class CompanyContract:
     """What holds for a `CompanySource`."""
 
@@ -286,6 +307,24 @@ class SearchContract:
 
     async def test_a_search_that_finds_nothing_is_an_empty_list(self, subject: Subject) -> None:
         assert await _in_time(_source(subject, SearchSource).search("zq no such name qz", 10)) == []
+
+
+class HoursContract:
+    """What holds for an `HoursSource`."""
+
+    capability: ClassVar = Capability.HOURS
+
+    async def test_a_trading_day_is_valid_and_its_parts_follow_each_other(self, subject: Subject) -> None:
+        day = await _in_time(_source(subject, HoursSource).trading_day(subject.known[0]))
+
+        assert day is not None
+        assert_valid(day)
+        moments = (day.pre_starts_at, day.opens_at, day.closes_at, day.post_ends_at)
+        told = [moment for moment in moments if moment is not None]
+        assert told == sorted(set(told))
+
+    async def test_an_unknown_symbol_has_no_trading_day(self, subject: Subject) -> None:
+        assert await _in_time(_source(subject, HoursSource).trading_day(subject.unknown)) is None
 
 
 class OutageContract:
@@ -388,10 +427,14 @@ def _calls(subject: Subject) -> dict[Capability, Callable[[], Awaitable[object]]
         calls[Capability.QUOTES] = partial(provider.quotes, subject.known)
     if isinstance(provider, NewsSource):
         calls[Capability.NEWS] = provider.news
+    if isinstance(provider, SymbolNewsSource):
+        calls[Capability.SYMBOL_NEWS] = partial(provider.symbol_news, subject.known[0])
     if isinstance(provider, CompanySource):
         calls[Capability.COMPANY] = partial(provider.company, subject.known[0])
     if isinstance(provider, DividendSource):
         calls[Capability.DIVIDENDS] = partial(provider.dividends, subject.known[0])
     if isinstance(provider, SearchSource):
         calls[Capability.SEARCH] = partial(provider.search, subject.query, 10)
+    if isinstance(provider, HoursSource):
+        calls[Capability.HOURS] = partial(provider.trading_day, subject.known[0])
     return calls

@@ -55,6 +55,8 @@ class RecordedYahoo:
             "STOCKTRACK_TEST_YAHOO_URL": self.url,
             "STOCKTRACK_TEST_RSS_URL": self.url,
             "STOCKTRACK_TEST_BLOCK_NET": "1",
+            # Its streamer is another program, `yahoo_ws_stub.py`; a test that does not run it wants none.
+            "STOCKTRACK_YAHOO_STREAM": "false",
             "PYTHONPATH": os.pathsep.join([str(self._folder), *([path] if path else [])]),
         }
 

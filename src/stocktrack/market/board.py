@@ -32,7 +32,7 @@ class Watcher(Protocol):
 class Entry:
     """What the board knows of one symbol; `quote` is None until a source has given one."""
 
-    __slots__ = ("_line", "baskets", "quote", "refreshed_at", "revision", "seq", "symbol")
+    __slots__ = ("_line", "baskets", "is_streamed", "quote", "refreshed_at", "revision", "seq", "symbol")
 
     def __init__(self, symbol: str, seq: int) -> None:
         self.symbol = symbol
@@ -40,6 +40,7 @@ class Entry:
         self.seq = seq
         self.revision = 0
         self.refreshed_at = -math.inf  # monotonic seconds; the last time a source confirmed the quote
+        self.is_streamed = False  # whether the quote came by a stream
         self.baskets: set[Basket] = set()
         self._line: bytes | None = b""
 
@@ -143,11 +144,21 @@ class Board:
         entries = ((symbol, self._entries.get(symbol)) for symbol in symbols)
         return [symbol for symbol, entry in entries if entry is None or entry.refreshed_at <= since]
 
-    def put(self, quotes: Iterable[Quote], at: float) -> None:
-        """Take a batch of quotes that a source gave at monotonic time `at`; they are stale no longer."""
-        updates = []
+    def put(self, quotes: Iterable[Quote], at: float, *, is_stream: bool = False) -> None:
+        """Take a batch of quotes that a source gave at monotonic time `at`; they are stale no longer.
+
+        An older market time never takes the place of a newer one that came from another source, or by a stream.
+        """
+        updates: list[tuple[Entry, Quote, Reason | None, int | None]] = []
         for quote in quotes:
             entry = self._entry(quote.symbol)
+            held = entry.quote
+            if held is None or not _is_older(quote, held):
+                entry.is_streamed = is_stream
+            elif held.provider != quote.provider:
+                continue  # it says nothing of whether the newer one still holds
+            elif entry.is_streamed:
+                quote = held  # noqa: PLW2901 - the source is there, and has told something newer by its stream
             entry.refreshed_at = at
             updates.append((entry, quote, None, None))
         self._update(updates)
@@ -229,6 +240,13 @@ class Board:
             basket.updates += 1
         for basket in touched:
             basket.wake()
+
+
+def _is_older(quote: Quote, held: Quote) -> bool:
+    """Whether the market's time of a quote is before that of the one held, in whole seconds: some tell no more."""
+    if quote.timestamp is None or held.timestamp is None:
+        return False
+    return quote.timestamp // 1000 < held.timestamp // 1000
 
 
 def _is_same(held: BoardQuote | None, quote: Quote, reason: Reason | None, retry_at_ms: int | None) -> bool:

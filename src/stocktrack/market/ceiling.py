@@ -9,50 +9,85 @@ WINDOW_SECONDS = 10.0
 POLLS_SHARE = 0.8  # the most that polls may take; what is left is for questions, however much is watched
 
 
-class Ceiling:
-    """At most `per_minute` requests in any minute, with room kept for the polls: nobody's questions hold those up."""
+# A source that counts for itself sees requests at other moments than this server does: so much longer is a window where
+# a source has a budget of its own.
+MARGIN_SECONDS = 0.5
+_MINUTE = 60
 
-    def __init__(self, clock: Clock, per_minute: int) -> None:
+
+class Ceiling:
+    """At most `per_minute` requests in any minute, with room kept for the polls: nobody's questions hold those up.
+
+    `is_theirs` where the number is the source's own, which counts them too.
+    """
+
+    def __init__(self, clock: Clock, per_minute: int, *, is_theirs: bool = False) -> None:
         self.per_minute = per_minute
         self._clock = clock
+        self._window_seconds = WINDOW_SECONDS + (MARGIN_SECONDS if is_theirs else 0.0)
         self._limit = max(1, int(per_minute * WINDOW_SECONDS / 60))
         self._kept_for_polls = 0.0
         self._polled = 0
         self._asked = 0
         # What was taken within the last window: when (monotonic), how many requests, and whether for a poll.
         self._taken: deque[tuple[float, int, bool]] = deque()
+        self._last_minute: deque[tuple[float, int]] = deque()
 
     def pace(self, requests: int, seconds: float) -> float:
         """How far apart polls of so many requests each have to be, at least `seconds`; keeps room for them."""
-        seconds = max(seconds, requests * WINDOW_SECONDS / (POLLS_SHARE * self._limit))
+        seconds = max(seconds, requests * self._window_seconds / self._most_polls)
         # A poll is made of whole requests and can fall into a window twice.
-        self._kept_for_polls = min(POLLS_SHARE * self._limit, requests * (WINDOW_SECONDS / seconds + 1))
+        self._kept_for_polls = min(self._most_polls, requests * (self._window_seconds / seconds + 1))
         return seconds
+
+    def polls_in(self, seconds: float) -> float:
+        """How many requests polls may make in so many seconds, over a long time."""
+        return self._most_polls * seconds / self._window_seconds
+
+    def room(self, *, is_poll: bool) -> int:
+        """How many requests may be made now."""
+        self._forget_old()
+        return max(0, int(self._room(is_poll=is_poll)))
+
+    def used(self) -> int:
+        """How many requests were made within the last minute."""
+        self._forget_old()
+        return sum(requests for _, requests in self._last_minute)
 
     def wait_seconds(self, requests: int, *, is_poll: bool) -> float:
         """0 where so many requests may be made now, else when to look again."""
         self._forget_old()
         # What is more than there is ever sure to be room for has its turn with that, and is counted as what it is: a
         # poll of one large batch must not wait for a window in which nobody asks anything.
-        if is_poll:
-            room, sure = float(self._limit - self._polled - self._asked), self._kept_for_polls
-        else:
-            room = self._limit - max(self._kept_for_polls, self._polled) - self._asked
-            sure = self._limit - self._kept_for_polls
-        if not self._taken or room >= min(requests, max(1.0, sure)):
+        sure = self._kept_for_polls if is_poll else self._limit - self._kept_for_polls
+        if not self._taken or self._room(is_poll=is_poll) >= min(requests, max(1.0, sure)):
             return 0.0
-        return max(self._taken[0][0] + WINDOW_SECONDS - self._clock.monotonic(), 0.001)
+        return max(self._taken[0][0] + self._window_seconds - self._clock.monotonic(), 0.001)
 
     def take(self, requests: int, *, is_poll: bool) -> None:
         """Count requests that are made now."""
-        self._taken.append((self._clock.monotonic(), requests, is_poll))
+        now = self._clock.monotonic()
+        self._taken.append((now, requests, is_poll))
+        self._last_minute.append((now, requests))
         self._count(requests, is_poll=is_poll)
 
+    @property
+    def _most_polls(self) -> float:
+        return POLLS_SHARE * self._limit
+
+    def _room(self, *, is_poll: bool) -> float:
+        if is_poll:
+            return self._limit - self._polled - self._asked
+        return self._limit - max(self._kept_for_polls, self._polled) - self._asked
+
     def _forget_old(self) -> None:
-        limit = self._clock.monotonic() - WINDOW_SECONDS
+        limit = self._clock.monotonic() - self._window_seconds
         while self._taken and self._taken[0][0] <= limit:
             _, requests, is_poll = self._taken.popleft()
             self._count(-requests, is_poll=is_poll)
+        minute = self._clock.monotonic() - _MINUTE
+        while self._last_minute and self._last_minute[0][0] <= minute:
+            self._last_minute.popleft()
 
     def _count(self, requests: int, *, is_poll: bool) -> None:
         if is_poll:

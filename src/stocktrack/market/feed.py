@@ -1,16 +1,16 @@
 """Keeps the quotes on the board fresh, once for everybody who wants them, or says that they are stale.
 
-poll      what is wanted (`demand.py`) and was not renewed otherwise is asked for every poll interval
-stream    a source that sends prices by itself leads; the poll fills in for what its stream leaves out
-calls     all symbols due go into one call, and one in flight is shared (`batching.py`); `routes.py` says which
-source is asked, `upstream.py` how often; the poll has calls of its own, which wait for nobody's questions
+leads     which source leads which symbol (`leads.py`), and whom it is asked of beside (`routes.py`)
+poll      what a source leads and nothing else renewed is asked for again and again (`polls.py`), a task a source
+stream    a source that sends prices by itself (`streams.py`); the poll fills in for what its stream leaves mute
+calls     all symbols due go into one call of a source, and one in flight is shared (`batching.py`); `upstream.py` says
+how often it may be asked; the poll has calls of its own, which wait for nobody's questions
 bills     what users ask for beside the poll they pay for out of their budgets (`bills.py`)
 outage    the last quotes stay, marked stale, and those who watch are told (`outage.py`)
-refusals  a symbol that fails alone is marked and not asked for again for a moment (`refusals.py`); the others
-never notice
+refusals  what a source does not give, or fails at alone, is not asked of it again for a while (`refusals.py`)
 """
 
-import math
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,27 +18,33 @@ from dataclasses import dataclass
 from functools import partial
 
 from stocktrack.clock import Clock
-from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
+from stocktrack.errors import Code, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.batching import Batches, answers
 from stocktrack.market.bills import Bills, Payer
 from stocktrack.market.board import Board
 from stocktrack.market.demand import Demand
 from stocktrack.market.events import Event, FeedEvent
+from stocktrack.market.merging import completed
 from stocktrack.market.outage import Outage
+from stocktrack.market.plausibility import Gate
+from stocktrack.market.polls import Poll
 from stocktrack.market.questions import Questions
-from stocktrack.market.refusals import Refusals
-from stocktrack.market.routes import Routes
+from stocktrack.market.routes import RoutedAnswer, Routes, together
+from stocktrack.market.streams import Stream
 from stocktrack.market.upstream import CeilingReached, Upstream
 from stocktrack.messages import BoardQuote
-from stocktrack.providers.base import Errand, Provider, QuoteAnswer, StreamSource
+from stocktrack.providers.base import Errand, Provider, QuoteSource
 from stocktrack.providers.instruments import Instruments
 from stocktrack.quotes import Quote
 from stocktrack.system.supervised import Supervisor
 
 UNKNOWN_SECONDS = 600.0  # how long a source's "no such symbol" is believed
+NOT_OFFERED_SECONDS = 3_600.0  # how long its "not on your plan" is
 UNWATCHED_SECONDS = 600.0  # how long a quote that nobody watches is kept
 MAX_UNWATCHED = 5_000
 STALE_POLLS = 3
+# How often it is looked whether the hours of all exchanges are known whose symbols are streamed.
+HOURS_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,17 @@ class FoundQuotes:
 
     quotes: Mapping[str, BoardQuote]
     missing: Mapping[str, StockTrackError]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the feed has for each source that it asks for quotes."""
+
+    upstream: Upstream
+    poll: Poll
+    outage: Outage
+    poll_calls: Batches
+    user_calls: Batches
 
 
 class Feed:
@@ -65,49 +82,101 @@ class Feed:
         poll_interval_seconds: float,
         timeout_seconds: float,
         requests_per_minute: int | None = None,
-        rng: random.Random | None = None,
         instruments: Instruments | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         self.on_event: Callable[[FeedEvent], None] = lambda _: None
         self.routes = Routes(
-            providers, clock, timeout_seconds=timeout_seconds, requests_per_minute=requests_per_minute, rng=rng
+            providers,
+            clock,
+            timeout_seconds=timeout_seconds,
+            poll_interval_seconds=poll_interval_seconds,
+            requests_per_minute=requests_per_minute,
+            instruments=instruments,
+            rng=rng,
         )
-        self.questions = Questions(self.routes, clock, known=self.known, instruments=instruments)
+        self.questions = Questions(self.routes, clock, known=self.known)
+        self._leads = self.routes.leads
         self._board = board
         self._clock = clock
         self._poll_interval_seconds = poll_interval_seconds
         # A symbol that fails alone is due at the next poll again, and what was renewed since half a poll ago is fresh.
         self._half_poll_seconds = poll_interval_seconds / 2
-        self._demand = Demand(board, clock)
-        # How far apart polls are now: with more symbols than the source has patience for they are further apart.
-        self._polls_apart_seconds = poll_interval_seconds
+        self._demand = Demand(clock)
+        self._is_arranging = False
         self.supervisor = Supervisor(clock, rng)
-        self._poll_calls = Batches(partial(self._fetch, is_poll=True), lambda: self.supervisor.note("feed poll"))
-        # What one user asks for is no reason to call the server unwell, whatever comes of it.
-        self._user_calls = Batches(partial(self._fetch, is_poll=False))
         self._bills = Bills()
-        self._refusals = Refusals(clock)
-        self._outage = Outage(board, clock, self._tell, fresh_seconds=self._half_poll_seconds)
+        self._gate = Gate(clock)
+        self._asked = {
+            upstream: self._build(upstream, upstream.provider)
+            for upstream in self.routes.upstreams
+            if isinstance(upstream.provider, QuoteSource)
+        }
+        self._streams = [
+            Stream(
+                upstream,
+                source,
+                self._leads,
+                clock,
+                put=self._put_streamed,
+                arrange=self._arrange,
+                may_trade=lambda symbol: not self._is_resting(symbol),
+            )
+            for upstream, source in self.routes.streams()
+        ]
+
+    def _build(self, upstream: Upstream, source: QuoteSource) -> _Asked:
+        poll = Poll(
+            upstream,
+            source,
+            self._leads,
+            self._board,
+            self._clock,
+            interval_seconds=self._poll_interval_seconds,
+            is_resting=self._is_resting,
+        )
+        return _Asked(
+            upstream,
+            poll,
+            Outage(upstream, self._board, self._clock, self._tell, fresh_seconds=self._half_poll_seconds),
+            Batches(
+                partial(self._fetch, upstream, is_poll=True), lambda: self.supervisor.note(f"poll {upstream.name}")
+            ),
+            # What one user asks for is no reason to call the server unwell, whatever comes of it.
+            Batches(partial(self._fetch, upstream, is_poll=False)),
+        )
 
     async def start(self) -> None:
         """Warm up the providers and begin to poll."""
         await self.routes.start()
-        self.supervisor.run("feed poll", self._poll)
+        for asked in self._asked.values():
+            self.supervisor.run(f"poll {asked.upstream.name}", partial(self._poll, asked))
         self.supervisor.run("feed tidying", self._tidy_board)
-        if (streaming := self.routes.stream()) is not None:
-            self.supervisor.run("feed stream", partial(self._stream, *streaming))
+        if self._streams:
+            self.supervisor.run("market hours", self._learn_hours)
+        for (upstream, _), stream in zip(self.routes.streams(), self._streams, strict=True):
+            self.supervisor.run(f"stream {upstream.name}", stream.run)
 
     async def close(self) -> None:
         """End all tasks, then the providers."""
         await self.supervisor.close()
-        await self._poll_calls.close()
-        await self._user_calls.close()
+        for asked in self._asked.values():
+            await asked.poll_calls.close()
+            await asked.user_calls.close()
         await self.questions.close()
         await self.routes.close()
 
     def demand_changed(self, symbol: str, is_wanted: bool) -> None:
         """Note that the first watcher of `symbol` came, or that its last one went."""
         self._demand.changed(symbol, is_wanted)
+        if not self._is_arranging:
+            # Once for all that changes in one turn of the loop.
+            self._is_arranging = True
+            asyncio.get_running_loop().call_soon(self._arrange)
+
+    def _arrange(self) -> None:
+        self._is_arranging = False
+        self._leads.arrange(self._demand.wanted, self._demand.version)
 
     def _tell(self, event: FeedEvent) -> None:
         self.on_event(event)
@@ -147,134 +216,184 @@ class Feed:
     async def _ask(self, symbols: Sequence[str], payer: Payer | None) -> Mapping[str, StockTrackError]:
         """Ask for what the board does not serve, for a user, and wait; the errors of those that failed."""
         errors, due = self._refused([symbol for symbol in symbols if not self._is_served_by_board(symbol)])
-        polled = self._poll_calls.under_way(due)
-        asked = [symbol for symbol in due if symbol not in polled]
-        shared = self._user_calls.under_way(asked)
+        polled = _under_way((asked.poll_calls for asked in self._asked.values()), due)
+        wanted = [symbol for symbol in due if symbol not in polled]
+        shared = _under_way((asked.user_calls for asked in self._asked.values()), wanted)
         if payer is not None:
-            self._bills.open(asked, payer)
-        errors |= await self._user_calls.ask(asked)
+            self._bills.open(wanted, payer)
+        errors |= await self._ask_for_user(wanted, shared)
         errors |= await answers(polled)
         # Whoever asked first may have had nothing left when it came to the symbol alone; that is not this one's bill.
         again = [symbol for symbol in shared if symbol in errors and errors[symbol].reason is Reason.RATE_LIMITED]
         if again and payer is not None:
             self._bills.open(again, payer)
             errors = {symbol: error for symbol, error in errors.items() if symbol not in again}
-            errors |= await self._user_calls.ask(again)
+            errors |= await self._ask_for_user(again, {})
         return errors
 
-    async def _renew(self, symbols: Sequence[str]) -> Mapping[str, StockTrackError]:
-        """Ask for what the poll finds to be due, and wait; the errors of those that failed."""
-        # What a user's call is about to bring is left to it, and not waited for: the poll waits for nobody.
-        errors, due = self._refused([symbol for symbol in symbols if not self._user_calls.is_in_flight(symbol)])
-        return {**errors, **await self._poll_calls.ask(due)}
+    async def _ask_for_user(
+        self, symbols: Sequence[str], shared: Mapping[str, asyncio.Future[StockTrackError | None]]
+    ) -> Mapping[str, StockTrackError]:
+        """Have `symbols` fetched in one call of each source, but for what is `shared` with others' calls."""
+        errors: dict[str, StockTrackError] = {}
+        plan = self.routes.plan(symbol for symbol in symbols if symbol not in shared)
+        calls = [self._asked[upstream].user_calls.ask(group) for upstream, group in plan.items()]
+        if shared:
+            calls.append(answers(dict(shared)))
+        for part in await together(calls):
+            errors |= part
+        return errors
 
     def _refused(self, symbols: Sequence[str]) -> tuple[dict[str, StockTrackError], list[str]]:
-        """The errors of those of `symbols` that are not asked for at this moment, and the others."""
-        errors = {symbol: error for symbol in symbols if (error := self._refusals.get(symbol)) is not None}
-        return errors, [symbol for symbol in symbols if symbol not in errors]
+        """The errors of those of `symbols` that are asked of nobody at this moment, and the others."""
+        errors: dict[str, StockTrackError] = {}
+        due = []
+        for symbol in symbols:
+            error = self.routes.instruments.refusal(symbol)
+            if error is None and not self.routes.may_ask_for(symbol):
+                error = self.routes.why_missing(symbol)
+            if error is None:
+                due.append(symbol)
+            else:
+                errors[symbol] = error
+        return errors, due
 
-    async def _fetch(self, symbols: Sequence[str], *, is_poll: bool) -> Mapping[str, StockTrackError]:
-        """Ask a source for a batch and put the answer on the board; the errors of what it did not give."""
+    async def _fetch(
+        self, upstream: Upstream, symbols: Sequence[str], *, is_poll: bool
+    ) -> Mapping[str, StockTrackError]:
+        """Ask a source for a batch, and the others for what it has not; the errors of what nobody gave."""
         try:
-            unpaid = {} if is_poll else self._unpaid(symbols)
-            paid = [symbol for symbol in symbols if symbol not in unpaid]
-            self._mark_old(unpaid)
-            return {**unpaid, **(await self._fetch_paid(paid, is_poll=is_poll) if paid else {})}
+            asked = self._asked[upstream]
+            if (waiting := asked.outage.answer(symbols)) is not None:
+                return dict.fromkeys(symbols, waiting)
+            began = self._clock.monotonic()
+            refused: Counter[Payer] = Counter()
+            errand = Errand(is_poll, lambda symbol: None if is_poll else self._bills.pay_look_up(symbol, refused))
+            answer = await self.routes.quotes(
+                upstream, symbols, errand, pay=self._bills.pay_batch, priced=self._priced()
+            )
+            return self._take(symbols, answer, began)
         finally:
             if not is_poll:
                 self._bills.close(symbols)
-
-    def _unpaid(self, symbols: Sequence[str]) -> Mapping[str, StockTrackError]:
-        """Have the requests for `symbols` paid for, where any are made; the errors of those that nobody pays for."""
-        symbols_a_request = self.routes.paid_symbols_a_request()
-        if symbols_a_request is None or self._outage.is_waiting:
-            return {}
-        return self._bills.pay_batch(symbols, symbols_a_request)
-
-    def _mark_old(self, symbols: Iterable[str]) -> None:
-        """Say of quotes that could not be renewed now, for want of requests, that they are old, where they are."""
-        limit = self._clock.monotonic() - STALE_POLLS * self._polls_apart_seconds
-        self._board.mark_stale(self._board.not_renewed(symbols, limit), Reason.PROVIDER_BLOCKED)
-
-    async def _fetch_paid(self, symbols: Sequence[str], *, is_poll: bool) -> Mapping[str, StockTrackError]:
-        began = self._clock.monotonic()
-        if (waiting := self._outage.answer(symbols)) is not None:
-            return dict.fromkeys(symbols, waiting)
-        refused: Counter[Payer] = Counter()
-        errand = Errand(is_poll, lambda symbol: None if is_poll else self._bills.pay_look_up(symbol, refused))
-        try:
-            answer = await self.routes.quotes(symbols, self._priced, errand)
-        except CeilingReached as error:
-            # No source has failed: this server asks as often as it may.
-            self._mark_old(symbols)
-            return dict.fromkeys(symbols, error)
-        except ProviderError as error:
-            priced = self._priced()
-            if error.reason is Reason.PROVIDER_BLOCKED or not priced or not priced.isdisjoint(symbols):
-                self._outage.began(error, self._board.not_renewed(symbols, began))
-                return dict.fromkeys(symbols, error)
-            # Perhaps the source only fails at what one client asked for, which may not stop the prices of all. If it
-            # is down, the next poll of what is watched finds out.
-            return {symbol: self._refuse(symbol, error, self._half_poll_seconds) for symbol in symbols}
-        except CommandError as error:
-            return dict.fromkeys(symbols, error)
-        self._outage.ended()
-        return self._take(symbols, answer)
 
     def _priced(self) -> frozenset[str]:
         """What is watched and had a price: a failure of these is the source's, of others perhaps the symbol's own."""
         return frozenset(symbol for symbol in self._board.watched() if self._board.quote(symbol) is not None)
 
-    def _take(self, symbols: Sequence[str], answer: QuoteAnswer) -> Mapping[str, StockTrackError]:
-        """Put an answer on the board; the errors of what it did not give."""
-        self._board.put(answer.quotes.values(), self._clock.monotonic())
-        errors: dict[str, StockTrackError] = {}
-        for symbol in symbols:
-            if symbol in answer.quotes:
-                self._refusals.discard(symbol)
-            elif symbol in answer.put_off:
-                errors[symbol] = answer.put_off[symbol]
-                self._mark_old([symbol])
-            elif symbol in answer.unknown and self._board.quote(symbol) is None:
-                errors[symbol] = self._refuse(symbol, _unknown_symbol(symbol), UNKNOWN_SECONDS)
-            else:
-                if symbol in answer.unknown:
-                    # It had a price here: it may be retired, or the source may be confused. The price stays, marked.
-                    what = f"The source has no price of {symbol} any more."
-                else:
-                    what = f"The source left {symbol} out of its answer."
-                error = answer.failed.get(symbol) or ProviderError(Reason.PROVIDER_ERROR, what)
-                errors[symbol] = self._refuse(symbol, error, self._half_poll_seconds)
+    def _take(self, symbols: Sequence[str], answer: RoutedAnswer, began: float) -> Mapping[str, StockTrackError]:
+        """Put an answer on the board and draw the consequences; the errors of what it did not give."""
+        self._board.put(self._gate.sift([*answer.quotes.values()], self._board.quote), self._clock.monotonic())
+        for upstream, given in answer.given.items():
+            self._asked[upstream].poll.gave(given)
+            self._asked[upstream].outage.ended()
+            for symbol in given:
+                upstream.refusals.discard(symbol)
+        for asked in self._asked.values():
+            asked.outage.renewed(answer.quotes)
+        down = {
+            upstream: error for upstream, (error, asked_for) in answer.fallen.items() if self._is_down(error, asked_for)
+        }
+        for upstream, said in _by_source(answer):
+            for symbol, error in said:
+                self._remember(upstream, symbol, error, is_down=upstream in down)
+        for upstream, error in down.items():
+            self._asked[upstream].outage.began(error)
+        self._arrange()
+        missing = [symbol for symbol in symbols if symbol not in answer.quotes]
+        errors = {symbol: self.routes.why_missing(symbol, answer.errors.get(symbol, ())) for symbol in missing}
+        fallen = {symbol for upstream in down for symbol in answer.fallen[upstream][1] if symbol in errors}
+        self._mark_missing({symbol: error for symbol, error in errors.items() if symbol not in fallen})
+        for upstream in down:
+            failed = [symbol for symbol in answer.fallen[upstream][1] if symbol in errors]
+            self._asked[upstream].outage.show(self._board.not_renewed(failed, began), self._leads.of(upstream))
         return errors
 
-    def _refuse(self, symbol: str, error: StockTrackError, seconds: float) -> StockTrackError:
-        """Mark `symbol` as stale and answer it with `error` for a while, however often clients ask for it."""
-        refusal = self._refusals.add(symbol, error, seconds)
-        self._board.mark_stale([symbol], error.reason)
-        return refusal
+    def _is_down(self, error: ProviderError, asked_for: Sequence[str]) -> bool:
+        """Whether a call that failed says that its source is down.
+
+        Perhaps it only fails at what one client asked for, which may not stop the prices of all. If it is down, the
+        next poll of what is watched finds out.
+        """
+        priced = self._priced()
+        return error.reason is Reason.PROVIDER_BLOCKED or not priced or not priced.isdisjoint(asked_for)
+
+    def _remember(self, upstream: Upstream, symbol: str, error: StockTrackError, *, is_down: bool) -> None:
+        """Have a source not asked again for a while for what it did not give."""
+        held = self._board.quote(symbol)
+        if is_down or isinstance(error, CeilingReached | SourceUnusable) or error.code is Code.TOO_MANY_REQUESTS:
+            return  # this says nothing of the symbol
+        if error.reason is Reason.UNKNOWN_SYMBOL and (held is None or held.provider != upstream.name):
+            seconds = UNKNOWN_SECONDS
+        elif error.reason is Reason.NOT_OFFERED:
+            seconds = NOT_OFFERED_SECONDS
+        else:
+            if error.reason is Reason.UNKNOWN_SYMBOL:
+                # It had a price here: it may be retired, or the source may be confused. The price stays, marked.
+                error = ProviderError(Reason.PROVIDER_ERROR, f"{upstream.name} has no price of {symbol} any more.")
+            seconds = self._half_poll_seconds
+        upstream.refusals.add(symbol, error, seconds)
+
+    def _mark_missing(self, errors: Mapping[str, StockTrackError]) -> None:
+        """Say of quotes that could not be renewed that they are stale; for want of requests only where they are old."""
+        now = self._clock.monotonic()
+        for symbol, error in errors.items():
+            if isinstance(error, CeilingReached) or error.code is Code.TOO_MANY_REQUESTS:
+                limit = now - STALE_POLLS * self._interval(symbol)
+                self._board.mark_stale(self._board.not_renewed([symbol], limit), Reason.PROVIDER_BLOCKED)
+            else:
+                reason = error.reason if error.code is Code.SERVER_ERROR else Reason.PROVIDER_ERROR
+                self._board.mark_stale([symbol], reason)
+
+    def _interval(self, symbol: str) -> float:
+        """How often `symbol` is asked for now, in seconds."""
+        lead = self._leads.lead(symbol)
+        asked = self._asked.get(lead) if lead is not None else None
+        return asked.poll.interval(symbol) if asked is not None else self._poll_interval_seconds
+
+    def _is_resting(self, symbol: str) -> bool:
+        """Whether the market of `symbol` is closed, as far as is known."""
+        quote = self._board.quote(symbol)
+        return quote is not None and self.questions.hours.is_resting(quote, self._clock.now_ms())
 
     # --- the tasks -----------------------------------------------------------------------------------------------
 
-    async def _poll(self) -> None:
-        """Ask for everything wanted that nothing else has renewed, every poll interval."""
-        polled = -math.inf
+    async def _poll(self, asked: _Asked) -> None:
+        """Ask a source for what it leads and nothing else has renewed, again and again."""
+        poll = asked.poll
         while True:
-            wanted = self._demand.wanted()
-            self._polls_apart_seconds = apart = self.routes.pace(len(wanted), self._poll_interval_seconds)
-            if not wanted:
-                await self._demand.rises()
+            self._arrange()
+            poll.pace()
+            if not self._leads.of(asked.upstream):
+                await self._leads.change()
                 continue
             started = self._clock.monotonic()
-            # What was renewed after the last poll was renewed by a stream or a GET. The answer to the poll itself is no
-            # reason to leave the next one out, however late it came.
-            limit = max(polled, started - self._half_poll_seconds)
-            errors = await self._renew(self._board.not_renewed(wanted, limit))
-            polled = self._clock.monotonic()
+            due = poll.due()
+            errors = await self._renew(asked, due)
             self._tell_unknown(symbol for symbol, error in errors.items() if error.reason is Reason.UNKNOWN_SYMBOL)
-            await self._clock.sleep(started + apart - self._clock.monotonic())
+            await self._clock.sleep(started + poll.tick_seconds() - self._clock.monotonic())
             # In an outage the next try is later; in short naps, since a GET may find the source back before it.
-            while (left := self._outage.wait_seconds) > 0:
+            while (left := asked.outage.wait_seconds) > 0:
                 await self._clock.sleep(min(left, self._poll_interval_seconds))
+
+    async def _renew(self, asked: _Asked, symbols: Sequence[str]) -> Mapping[str, StockTrackError]:
+        """Ask for what is due, and wait; the errors of those that failed."""
+        overdue = asked.poll.waiting(symbols)
+        # What a user's call is about to bring is left to it, and not waited for: the poll waits for nobody.
+        in_flight = [each.user_calls for each in self._asked.values()]
+        errors, due = self._refused(
+            [symbol for symbol in symbols if not any(calls.is_in_flight(symbol) for calls in in_flight)]
+        )
+        asked.poll.began(due)
+        calls = [asked.poll_calls.ask(due)]
+        # What there is no request left for others may have.
+        for upstream, group in self.routes.followers(asked.upstream, overdue).items():
+            asked.poll.began(group)
+            calls.append(self._asked[upstream].poll_calls.ask(group))
+        for part in await together(calls):
+            errors |= part
+        asked.poll.ended(due)
+        return errors
 
     def _tell_unknown(self, symbols: Iterable[str]) -> None:
         """Tell those who watch a symbol that could not be checked when they began, and does not exist."""
@@ -282,52 +401,53 @@ class Feed:
         if unknown := frozenset(gone):
             self._tell(FeedEvent(Event.UNKNOWN, unknown))
 
-    async def _stream(self, upstream: Upstream, source: StreamSource) -> None:
-        """Run the provider's stream, again and again; the poll fills in for it while it is down."""
+    def _put_streamed(self, upstream: Upstream, quotes: Sequence[Quote]) -> None:
+        """Put what a stream brings on the board."""
+        believed = self._gate.sift(quotes, self._board.quote)
+        full = [completed(quote, self._board.quote(quote.symbol)) for quote in believed]
+        self._board.put(full, self._clock.monotonic(), is_stream=True)
+        upstream.look_at_stream()
+        for each in self._asked.values():
+            each.outage.streamed(self._leads.of(each.upstream))
 
-        async def run() -> None:
-            await source.stream(self._demand.wanted, _Sink(publish))
-            raise ProviderError(Reason.PROVIDER_ERROR, f"The stream of {upstream.name} ended.")
-
-        def publish(quotes: Sequence[Quote]) -> None:
-            upstream.streamed()
-            self._board.put(quotes, self._clock.monotonic())
-            self._outage.streamed()
-
+    async def _learn_hours(self) -> None:
+        """Know when the markets are open of which a stream tells: silence means something then."""
         while True:
-            try:
-                await upstream.stream(run)
-            except ProviderError as error:
-                await self._clock.sleep((error.retry_after_ms or 0) / 1000)
+            await self._clock.sleep(HOURS_SECONDS)
+            streamed = [
+                self._board.quote(each) for up in self._leads.streaming() for each in self._leads.streamed_by(up)
+            ]
+            for quote in {quote.exchange or quote.symbol: quote for quote in streamed if quote is not None}.values():
+                await self.questions.hours.learn(quote)
 
     async def _tidy_board(self) -> None:
         """Mark what was not renewed for three polls, also while a call hangs; forget what nobody asks for."""
         while True:
             await self._clock.sleep(self._poll_interval_seconds)
             now = self._clock.monotonic()
-            limit = now - STALE_POLLS * self._polls_apart_seconds
-            late = [symbol for symbol in self._board.watched() if self._is_late(symbol, limit)]
+            late = [symbol for symbol in self._board.watched() if self._is_late(symbol, now)]
             self._board.mark_stale(late, Reason.PROVIDER_TIMEOUT)
             self._board.forget(now - UNWATCHED_SECONDS, MAX_UNWATCHED)
 
-    def _is_late(self, symbol: str, limit: float) -> bool:
+    def _is_late(self, symbol: str, now: float) -> bool:
         entry = self._board.entry(symbol)
-        return entry is not None and entry.quote is not None and not entry.quote.stale and entry.refreshed_at < limit
+        if entry is None or entry.quote is None or entry.quote.stale:
+            return False
+        return entry.refreshed_at < now - STALE_POLLS * self._interval(symbol)
 
 
-class _Sink:
-    """What a stream speaks to."""
-
-    def __init__(self, publish: Callable[[Sequence[Quote]], None]) -> None:
-        self.publish = publish
-
-    def opened(self) -> None:
-        """Nothing is done with it yet."""
-
-    def is_trading(self) -> bool:
-        """Any market may be open."""
-        return True
+def _under_way(calls: Iterable[Batches], symbols: Sequence[str]) -> dict[str, asyncio.Future[StockTrackError | None]]:
+    """What is to be waited for of `symbols` that were asked for already, by whatever calls."""
+    found: dict[str, asyncio.Future[StockTrackError | None]] = {}
+    for each in calls:
+        found |= each.under_way(symbols)
+    return found
 
 
-def _unknown_symbol(symbol: str) -> CommandError:
-    return CommandError(Reason.UNKNOWN_SYMBOL, f"No source knows the symbol {symbol}.")
+def _by_source(answer: RoutedAnswer) -> Iterable[tuple[Upstream, list[tuple[str, StockTrackError]]]]:
+    """What each source said of what it did not give."""
+    said: dict[Upstream, list[tuple[str, StockTrackError]]] = {}
+    for symbol, errors in answer.errors.items():
+        for upstream, error in errors:
+            said.setdefault(upstream, []).append((symbol, error))
+    return said.items()

@@ -1,4 +1,7 @@
-"""The outage of the sources of quotes: told once when it begins and once when it ends, with a time for the next try."""
+"""The outage of one source of quotes: told once when it begins and once when it ends, with a time for the next try.
+
+It is told to those who watch what nobody else serves meanwhile.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -6,45 +9,59 @@ from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError
 from stocktrack.market.board import Board
 from stocktrack.market.events import Event, FeedEvent
+from stocktrack.market.upstream import Upstream
 
 
 class Outage:
-    """Whether the sources of quotes are down. `tell` is given an event when that begins, and one when it is over.
+    """Whether a source of quotes is down. `tell` is given an event when that shows, and one when it is over.
 
     Prices stay on the board meanwhile, marked stale with the reason and the time of the next try. One that something
     renewed within the last `fresh_seconds` is not marked: a stream may go on while the poll fails.
     """
 
-    def __init__(self, board: Board, clock: Clock, tell: Callable[[FeedEvent], None], *, fresh_seconds: float) -> None:
+    def __init__(
+        self, upstream: Upstream, board: Board, clock: Clock, tell: Callable[[FeedEvent], None], *, fresh_seconds: float
+    ) -> None:
+        self._upstream = upstream
         self._board = board
         self._clock = clock
         self._tell = tell
         self._fresh_seconds = fresh_seconds
         self._error: ProviderError | None = None
-        self._retry_at = 0.0  # monotonic seconds
+        # Those whose watchers were told, as long as it is not over for them.
+        self._told: set[str] = set()
 
     @property
     def wait_seconds(self) -> float:
-        """How long the sources are not asked for quotes; zero or less where they may be."""
-        return self._retry_at - self._clock.monotonic()
+        """How long the source is not asked for quotes; zero or less where it may be."""
+        return self._upstream.rests_until - self._clock.monotonic()
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the sources of quotes are down and not asked at this moment."""
+        """Whether the source is down and not asked at this moment."""
         return self._error is not None and self.wait_seconds > 0
 
-    def began(self, error: ProviderError, failed: Iterable[str]) -> None:
-        """Note that all sources failed with `error`; `failed` was asked for, and nothing has renewed it meanwhile."""
-        self._retry_at = self._clock.monotonic() + (error.retry_after_ms or 0) / 1000
-        is_news = self._error is None
-        self._error = error
-        watched = self._board.watched()
-        self._board.mark_stale({*failed, *self._not_fresh(watched)}, error.reason, self._retry_at_ms())
-        if is_news:
-            self._tell(FeedEvent(Event.OUTAGE, frozenset(watched), error))
+    def began(self, error: ProviderError) -> None:
+        """Note that the source failed with `error`."""
+        self._upstream.rests_until = self._clock.monotonic() + (error.retry_after_ms or 0) / 1000
+        # A bare copy: the traceback of the one raised would keep everything alive that stood in its frames.
+        self._error = ProviderError(error.reason, error.message, retry_after_ms=error.retry_after_ms)
+
+    def show(self, failed: Iterable[str], led: Iterable[str]) -> None:
+        """Mark what it leaves old, and tell those who watch it.
+
+        `failed` was asked for and had from nobody; `led` is what the source leads all the same, for want of another.
+        """
+        if self._error is None:
+            return
+        watched = {symbol for symbol in led if self._board.is_watched(symbol)}
+        self._board.mark_stale({*failed, *self._not_fresh(watched)}, self._error.reason, self._retry_at_ms())
+        if news := frozenset(watched - self._told):
+            self._told |= news
+            self._tell(FeedEvent(Event.OUTAGE, news, self._error))
 
     def answer(self, symbols: Iterable[str]) -> ProviderError | None:
-        """What `symbols` are answered with, and marked stale for, without a call; None where the sources are asked."""
+        """What `symbols` are answered with, and marked stale for, without a call; None where the source is asked."""
         left = self.wait_seconds
         if self._error is None or left <= 0:
             return None
@@ -52,18 +69,25 @@ class Outage:
         return ProviderError(self._error.reason, self._error.message, retry_after_ms=round(left * 1000))
 
     def ended(self) -> None:
-        """Note that a source answers."""
+        """Note that the source answers."""
         if self._error is None:
             return
         self._error = None
-        self._retry_at = 0.0
-        self._tell(FeedEvent(Event.RESTORED, frozenset(self._board.watched())))
+        self._upstream.rests_until = 0.0
+        self.renewed(set(self._told))
 
-    def streamed(self) -> None:
-        """Note that a stream delivers: with all that is watched renewed by it, the outage is over."""
+    def renewed(self, symbols: Iterable[str]) -> None:
+        """Note that there are new prices of `symbols`, whoever gave them."""
+        if self._told and (back := self._told.intersection(symbols)):
+            self._told -= back
+            if watched := frozenset(symbol for symbol in back if self._board.is_watched(symbol)):
+                self._tell(FeedEvent(Event.RESTORED, watched))
+
+    def streamed(self, led: Iterable[str]) -> None:
+        """Note that the stream of the source delivers: with all that the source leads renewed by it, all is well."""
         # The poll, which found the outage, has nothing to ask for any more. While it has, it is the judge: a stream of
         # some symbols says nothing of the others.
-        if self._error is not None and not self._not_fresh(self._board.watched()):
+        if self._error is not None and not self._not_fresh(symbol for symbol in led if self._board.is_watched(symbol)):
             self.ended()
 
     def _not_fresh(self, symbols: Iterable[str]) -> list[str]:

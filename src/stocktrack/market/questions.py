@@ -1,15 +1,16 @@
 """What is asked beside prices (news, companies, dividends, searches), from the sources or from a recent answer."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from stocktrack.clock import Clock
+from stocktrack.clock import Clock, within
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.market.answer_cache import AnswerCache
 from stocktrack.market.bills import Payer, charge
+from stocktrack.market.hours import Hours
 from stocktrack.market.routes import Routes
 from stocktrack.messages import MAX_LIST_LIMIT
 from stocktrack.providers.base import CompanySource, DividendSource, NewsSource, SearchSource
-from stocktrack.providers.instruments import Instruments
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
 from stocktrack.segments import CONTRACTS, SEGMENT_WORDS, Wanted, split_symbol
 
@@ -18,6 +19,8 @@ NEWS_SECONDS = 30.0
 COMPANY_SECONDS = 3_600.0
 DIVIDENDS_SECONDS = 600.0
 SEARCH_SECONDS = 600.0
+# How long the answer on a company waits for the hours of its market; they come with the next one otherwise.
+HOURS_PATIENCE_SECONDS = 1.0
 
 
 class Questions:
@@ -25,6 +28,7 @@ class Questions:
 
     Every question raises `ProviderError` where the sources fail, and `CommandError` where none of them offers it, or
     where its `payer` would have to pay a request and cannot; without a payer it is the server's own question.
+    `hours` are those that others use as well.
     """
 
     def __init__(
@@ -33,10 +37,12 @@ class Questions:
         clock: Clock,
         *,
         known: Callable[[Sequence[str], Payer | None], Awaitable[Mapping[str, StockTrackError]]],
-        instruments: Instruments | None = None,
+        hours: Hours | None = None,
     ) -> None:
+        self.hours = hours or Hours(routes, clock)
         self._routes = routes
-        self._instruments = instruments or Instruments(clock)
+        self._instruments = routes.instruments
+        self._clock = clock
         self._known = known
         self._news: AnswerCache[str, Sequence[Headline]] = AnswerCache(clock, seconds=NEWS_SECONDS)
         self._companies: AnswerCache[str, CompanyInfo | None] = AnswerCache(clock, seconds=COMPANY_SECONDS)
@@ -47,6 +53,7 @@ class Questions:
         """Cancel what is in flight."""
         for cache in (self._news, self._companies, self._dividends, self._searches):
             await cache.close()
+        await self.hours.close()
 
     async def news(self, limit: int, payer: Payer | None = None) -> Sequence[Headline]:
         """The newest headlines; `CommandError` where there are none."""
@@ -60,40 +67,33 @@ class Questions:
         return headlines[:limit]
 
     async def company(self, symbol: str, payer: Payer | None = None) -> CompanyInfo:
-        """The company behind `symbol`; `CommandError` where there is none."""
+        """The company behind `symbol`, with what is known of the symbol here and the hours of its market.
 
-        async def ask(source: CompanySource) -> CompanyInfo | None:
-            called = self._called(symbol, source)
-            return None if called is None else await source.company(called)
-
-        company = None
+        `CommandError` where nothing is known of it anywhere.
+        """
+        told = None
         try:
-            company = await self._companies.get(
+            told = await self._companies.get(
                 symbol,
-                lambda: self._routes.first_answer(CompanySource, ask),
+                lambda: self._routes.first_answer_of(CompanySource, symbol, lambda source, name: source.company(name)),
                 lambda: self._charge(CompanySource, payer),
             )
         except StockTrackError:
             if self._instruments.company(symbol, None) is None:
                 raise
-        company = self._instruments.company(symbol, company)
+        company = self._instruments.company(symbol, told)
         if company is None:
             await self._refuse_unknown(symbol, payer)
             raise CommandError(Reason.NO_COMPANY_INFO, f"Nothing is known of a company behind {symbol}.")
-        return company
+        return await self._with_hours(company)
 
     async def dividends(self, symbol: str, limit: int, payer: Payer | None = None) -> Sequence[Dividend]:
         """The newest dividends of `symbol`; `CommandError` where there are none."""
-
-        async def ask(source: DividendSource) -> Sequence[Dividend] | None:
-            called = self._called(symbol, source)
-            return None if called is None else await source.dividends(called)
-
         if (refusal := self._instruments.refusal(symbol)) is not None:
             raise refusal
         dividends = await self._dividends.get(
             symbol,
-            lambda: self._routes.first_answer(DividendSource, ask),
+            lambda: self._routes.first_answer_of(DividendSource, symbol, lambda source, name: source.dividends(name)),
             lambda: self._charge(DividendSource, payer),
         )
         if not dividends:
@@ -139,9 +139,13 @@ class Questions:
                 matches.setdefault(match.symbol, match)
         return list(matches.values())[:limit]
 
-    def _called(self, symbol: str, source: object) -> str | None:
-        """What `source` calls `symbol`; None where it is not to be asked for it."""
-        return self._instruments.symbol_at(str(getattr(source, "name", "")), symbol)
+    async def _with_hours(self, company: CompanyInfo) -> CompanyInfo:
+        with contextlib.suppress(TimeoutError):
+            await within(self._clock, HOURS_PATIENCE_SECONDS, self.hours.learn(company))
+        day = self.hours.day_of(company)
+        if day is None:
+            return company
+        return company.model_copy(update={"market_opens_at": day.opens_at, "market_closes_at": day.closes_at})
 
     def _charge(self, kind: type[object], payer: Payer | None) -> None:
         if self._routes.is_paid(kind):

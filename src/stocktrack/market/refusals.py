@@ -12,6 +12,7 @@ class Refusals:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._refused: dict[str, tuple[float, StockTrackError]] = {}
+        self.version = 0  # counts the changes
 
     def __len__(self) -> int:
         return len(self._refused)
@@ -28,8 +29,10 @@ class Refusals:
         # A bare copy: the traceback of the one raised would keep everything alive that stood in its frames.
         refusal = StockTrackError(error.reason, error.message, retry_after_ms=error.retry_after_ms)
         self._refused[symbol] = (self._clock.monotonic() + seconds, refusal)
+        self.version += 1
         return refusal
 
     def discard(self, symbol: str) -> None:
         """Let `symbol` be asked for again."""
-        self._refused.pop(symbol, None)
+        if self._refused.pop(symbol, None) is not None:
+            self.version += 1

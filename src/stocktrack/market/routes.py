@@ -1,21 +1,23 @@
-"""Which source is asked for what: the first in the setting's order that offers it and has not just failed at it.
+"""Asks the sources: each question goes to the source that leads, and on to the next where that has no answer.
 
-Everybody asks here and nobody chooses a source by themselves, so whatever rule decides who leads a symbol and who fills
-in for it stands in `Routes.quotes` and `Routes.stream`.
+Everybody asks here and nobody chooses a source by themselves. Who leads a symbol, and who may be asked for it at all,
+says `leads.py`; what became of each source that was asked, whoever asks has to draw the consequences of.
 """
 
+import asyncio
+import math
 import random
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from stocktrack.clock import Clock
-from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
-from stocktrack.market.upstream import Upstream
-from stocktrack.messages import SourceInfo, SourceState
+from stocktrack.errors import Code, CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
+from stocktrack.market.leads import Leads
+from stocktrack.market.upstream import CeilingReached, Upstream
+from stocktrack.messages import SourceBudget, SourceInfo, SourceState, SourceStream
 from stocktrack.providers.base import (
-    QUESTION,
     Capability,
     Errand,
     Provider,
@@ -25,9 +27,44 @@ from stocktrack.providers.base import (
     capabilities_of,
     capability_of,
 )
+from stocktrack.providers.instruments import Instruments
+from stocktrack.quotes import Quote
 
 Result = TypeVar("Result")
 Source = TypeVar("Source")
+
+# What is told of a symbol that several sources were asked for, by what they said: a failure may be over soon, and a
+# symbol is unknown only where all of them say so.
+_TELLING = (Code.SERVER_ERROR, Code.TOO_MANY_REQUESTS)
+
+Outcome = Mapping[str, Quote | StockTrackError]
+# Has the requests for some symbols paid, so many symbols a request; the errors of those that nobody pays for.
+Pay = Callable[[Sequence[str], int], Mapping[str, StockTrackError]]
+
+
+@dataclass(slots=True)
+class RoutedAnswer:
+    """What the sources said of the symbols that were asked for: a quote, or all the errors on the way.
+
+    `given` has the sources that answered, each with the symbols that it had; `fallen` those of which a whole call
+    failed, each with what it was asked.
+    """
+
+    quotes: dict[str, Quote] = field(default_factory=dict)
+    given: dict[Upstream, list[str]] = field(default_factory=dict)
+    errors: dict[str, list[tuple[Upstream, StockTrackError]]] = field(default_factory=dict)
+    fallen: dict[Upstream, tuple[ProviderError, Sequence[str]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One way through the sources: on whose errand, who was tried for each symbol, and what came of it so far."""
+
+    errand: Errand
+    pay: Pay
+    priced: Collection[str]
+    tried: Mapping[str, set[Upstream]]
+    answer: RoutedAnswer
 
 
 class Routes:
@@ -39,7 +76,9 @@ class Routes:
         clock: Clock,
         *,
         timeout_seconds: float,
+        poll_interval_seconds: float = 5.0,
         requests_per_minute: int | None = None,
+        instruments: Instruments | None = None,
         rng: random.Random | None = None,
     ) -> None:
         rng = rng or random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
@@ -47,80 +86,203 @@ class Routes:
             Upstream(provider, clock, timeout_seconds=timeout_seconds, rng=rng, requests_per_minute=requests_per_minute)
             for provider in providers
         )
+        self.instruments = instruments or Instruments()
+        self.leads = Leads(self.upstreams, self.instruments, clock, poll_interval_seconds=poll_interval_seconds)
+        self._clock = clock
 
     async def start(self) -> None:
         """Warm up the providers."""
         for upstream in self.upstreams:
-            await upstream.provider.start()
+            await upstream.start()
 
     async def close(self) -> None:
         """End the providers."""
         for upstream in self.upstreams:
             await upstream.provider.close()
 
-    async def quotes(
-        self, symbols: Sequence[str], priced: Callable[[], Collection[str]], errand: Errand = QUESTION
-    ) -> QuoteAnswer:
-        """The quotes of `symbols`; `ProviderError` where every source failed.
+    # --- quotes --------------------------------------------------------------------------------------------------
 
-        A source that has no price any more for all that `priced()` names has failed too, whatever it calls it.
+    def plan(self, symbols: Iterable[str]) -> dict[Upstream, list[str]]:
+        """Whom to ask for which of `symbols` now, so that each source has one call; leaves out what nobody serves.
+
+        It is the first that has room for a question, and the lead where none has.
         """
+        rooms = {up: up.room_for_symbols(is_poll=False) for up in self.upstreams}
+        plan: dict[Upstream, list[str]] = {}
+        for symbol in symbols:
+            candidates = self.leads.candidates(symbol)
+            upstream = next((up for up in candidates if rooms[up] > 0), None)
+            if upstream is None:
+                upstream = next(iter(candidates or self._failing(symbol)), None)
+            if upstream is not None:
+                rooms[upstream] -= 1
+                plan.setdefault(upstream, []).append(symbol)
+        return plan
 
-        async def ask(upstream: Upstream, source: QuoteSource) -> QuoteAnswer:
-            def refusal(symbol: str) -> StockTrackError | None:
-                return upstream.look_up_refusal(lambda: errand.refusal(symbol))
+    def may_ask_for(self, symbol: str) -> bool:
+        """Whether any source that serves `symbol` may be asked for it, or will be once it is well."""
+        return bool(self._failing(symbol))
 
-            return await upstream.call(
-                Capability.QUOTES,
-                partial(_ask_quotes, symbols, priced, replace(errand, refusal=refusal), source),
-                requests=-(-len(symbols) // source.symbols_a_request),
-                is_poll=errand.is_poll,
-            )
+    def followers(self, lead: Upstream, symbols: Iterable[str]) -> dict[Upstream, list[str]]:
+        """Whom to ask for `symbols` beside their lead, as far as others have room."""
+        rooms = {up: up.room_for_symbols(is_poll=True) for up in self.upstreams}
+        followers: dict[Upstream, list[str]] = {}
+        for symbol in symbols:
+            candidates = (up for up in self.leads.candidates(symbol) if up is not lead and rooms[up] > 0)
+            if (upstream := next(candidates, None)) is not None:
+                rooms[upstream] -= 1
+                followers.setdefault(upstream, []).append(symbol)
+        return followers
 
-        return await self._first_of(QuoteSource, ask)
+    async def quotes(
+        self, first: Upstream, symbols: Sequence[str], errand: Errand, *, pay: Pay, priced: Collection[str]
+    ) -> RoutedAnswer:
+        """Ask `first` for `symbols`, and the others that serve them for what it has no quote of.
 
-    def paid_symbols_a_request(self) -> int | None:
-        """Of how many symbols a request for quotes brings the prices; None where none is made now, or it is free."""
-        for upstream, source in self._offering(QuoteSource)[:1]:
-            if _is_paid(upstream):
-                return source.symbols_a_request
-        return None
+        A source that has no price any more for all that it leads and that is `priced` has failed too, whatever it calls
+        it.
+        """
+        answer = RoutedAnswer()
+        walk = _Walk(errand, pay, priced, {symbol: {first} for symbol in symbols}, answer)
+        groups: dict[Upstream, list[str]] = {first: list(symbols)}
+        while groups:
+            outcomes = await together([self._ask(up, group, walk) for up, group in groups.items()])
+            following: dict[Upstream, list[str]] = {}
+            for (upstream, group), outcome in zip(groups.items(), outcomes, strict=True):
+                for symbol in group:
+                    result = outcome[symbol]
+                    if isinstance(result, Quote):
+                        answer.quotes[symbol] = result
+                        answer.given[upstream].append(symbol)
+                        continue
+                    answer.errors.setdefault(symbol, []).append((upstream, result))
+                    if (follower := self._follower(symbol, walk)) is not None:
+                        walk.tried[symbol].add(follower)
+                        following.setdefault(follower, []).append(symbol)
+            groups = following
+        return answer
+
+    def why_missing(self, symbol: str, errors: Iterable[tuple[Upstream, StockTrackError]] = ()) -> StockTrackError:
+        """What is told of a symbol that no source gave, after what those said that were asked."""
+        said = dict(errors)
+        serving = self.leads.serving(symbol)
+        for upstream in serving:
+            if upstream not in said and (error := self._why_not_asked(upstream, symbol)) is not None:
+                said[upstream] = error
+        # That a source cannot be used says nothing of the symbol.
+        said = {upstream: error for upstream, error in said.items() if not isinstance(error, SourceUnusable)}
+        for code in _TELLING:
+            for error in said.values():
+                if error.code is code:
+                    return error
+        not_offered = [error for error in said.values() if error.reason is Reason.NOT_OFFERED]
+        if not_offered:
+            return not_offered[0]
+        if said:
+            return CommandError(Reason.UNKNOWN_SYMBOL, f"No source knows the symbol {symbol}.")
+        if serving:
+            return ProviderError(Reason.PROVIDER_ERROR, f"No source has given {symbol} yet.")
+        return self._not_served(symbol)
+
+    def _follower(self, symbol: str, walk: _Walk) -> Upstream | None:
+        candidates = (up for up in self.leads.candidates(symbol) if up not in walk.tried[symbol])
+        return next(candidates, None)
+
+    def _failing(self, symbol: str) -> Sequence[Upstream]:
+        """Those that would be asked for `symbol` if they were well."""
+        serving = self.leads.serving(symbol)
+        return [up for up in serving if isinstance(up.provider, QuoteSource) and up.refusals.get(symbol) is None]
+
+    def _why_not_asked(self, upstream: Upstream, symbol: str) -> StockTrackError | None:
+        if (refusal := upstream.refusals.get(symbol)) is not None:
+            return refusal
+        if upstream.is_well:
+            return None
+        seconds = max(upstream.rests_until - self._clock.monotonic(), upstream.back_off_seconds(Capability.QUOTES))
+        why = upstream.status().error
+        why = why or ProviderError(Reason.PROVIDER_ERROR, f"{upstream.name} does not answer.")
+        return ProviderError(why.reason, why.message, retry_after_ms=math.ceil(seconds * 1000))
+
+    def _not_served(self, symbol: str) -> StockTrackError:
+        """Why nobody serves `symbol`, in words."""
+        quoting = [up for up in self.upstreams if isinstance(up.provider, QuoteSource | StreamSource)]
+        names = ", ".join(up.name for up in self.upstreams)
+        if not quoting:
+            return CommandError(Reason.NOT_OFFERED, f"None of this server's sources ({names}) offers quotes.")
+        for upstream in quoting:
+            why = upstream.unusable
+            if why is not None and self.leads.name_at(upstream, symbol) is not None:
+                if why.is_waiting:
+                    return ProviderError(Reason.PROVIDER_BLOCKED, why.message, retry_after_ms=why.retry_after_ms)
+                return CommandError(Reason.NOT_OFFERED, why.message)
+        return CommandError(Reason.NOT_OFFERED, self.instruments.not_offered(symbol, names))
+
+    async def _ask(self, upstream: Upstream, symbols: Sequence[str], walk: _Walk) -> Outcome:
+        """Ask one source for as much of `symbols` as it has room for; an error for each of the others."""
+        source, is_poll = cast("QuoteSource", upstream.provider), walk.errand.is_poll
+        outcome: dict[str, Quote | StockTrackError] = {}
+        try:
+            if upstream.room_for_symbols(is_poll=is_poll) < 1 and not all(
+                self._follower(each, walk) for each in symbols
+            ):
+                await upstream.turn(is_poll=is_poll)
+            room = upstream.room_for_symbols(is_poll=is_poll)
+            fitting = list(symbols) if room >= len(symbols) else list(symbols[: int(room)])
+            if len(fitting) < len(symbols):
+                outcome |= dict.fromkeys(symbols[len(fitting) :], upstream.ceiling_reached())
+            if fitting and not (is_poll or upstream.provider.is_free or upstream.is_blocked):
+                outcome |= walk.pay(fitting, source.symbols_a_request)
+            if asked := [symbol for symbol in fitting if symbol not in outcome]:
+                outcome |= await self._call(upstream, source, asked, walk)
+                walk.answer.given.setdefault(upstream, [])
+        except CeilingReached as error:
+            outcome |= {symbol: error for symbol in symbols if symbol not in outcome}
+        except ProviderError as error:
+            rest = [symbol for symbol in symbols if symbol not in outcome]
+            walk.answer.fallen[upstream] = (error, rest)
+            outcome |= dict.fromkeys(rest, error)
+        except (SourceUnusable, CommandError) as error:
+            outcome |= {symbol: error for symbol in symbols if symbol not in outcome}
+        return outcome
+
+    async def _call(self, upstream: Upstream, source: QuoteSource, symbols: Sequence[str], walk: _Walk) -> Outcome:
+        named: dict[str, list[str]] = {}  # our symbols by what the source calls them
+        for symbol in symbols:
+            named.setdefault(self.leads.name_at(upstream, symbol) or symbol, []).append(symbol)
+
+        def refusal(name: str) -> StockTrackError | None:
+            return upstream.look_up_refusal(lambda: walk.errand.refusal(named.get(name, [name])[0]))
+
+        led = [symbol for symbol in self.leads.of(upstream) if symbol in walk.priced]
+        answer = await upstream.call(
+            Capability.QUOTES,
+            partial(
+                _ask_quotes,
+                tuple(named),
+                {self.leads.name_at(upstream, symbol) for symbol in led},
+                replace(walk.errand, refusal=refusal),
+                source,
+            ),
+            requests=-(-len(named) // source.symbols_a_request),
+            is_poll=walk.errand.is_poll,
+        )
+        outcome: dict[str, Quote | StockTrackError] = {}
+        for name, ours in named.items():
+            for symbol in ours:
+                outcome[symbol] = _said_of(name, symbol, answer, upstream)
+        return outcome
+
+    # --- streams -------------------------------------------------------------------------------------------------
+
+    def streams(self) -> Sequence[tuple[Upstream, StreamSource]]:
+        """The sources that have a stream."""
+        return [(up, up.provider) for up in self.upstreams if isinstance(up.provider, StreamSource)]
+
+    # --- other questions -----------------------------------------------------------------------------------------
 
     def is_paid(self, kind: type[Source]) -> bool:
         """Whether an answer of the sources of this kind takes a request that somebody has to pay for."""
-        return any(_is_paid(upstream) for upstream, _ in self._offering(kind)[:1])
-
-    def pace(self, symbols: int, seconds: float) -> float:
-        """How far apart polls of so many symbols have to be, at least `seconds`; keeps room for them."""
-        for upstream, source in self._offering(QuoteSource)[:1]:
-            if upstream.ceiling is not None:
-                seconds = upstream.ceiling.pace(-(-symbols // source.symbols_a_request), seconds)
-        return seconds
-
-    def stream(self) -> tuple[Upstream, StreamSource] | None:
-        """The source whose stream is run: the first source of prices, where it has one."""
-        for upstream in self.upstreams:
-            provider = upstream.provider
-            if isinstance(provider, StreamSource):
-                return upstream, provider
-            if isinstance(provider, QuoteSource):
-                return None
-        return None
-
-    def sources(self) -> Sequence[SourceInfo]:
-        """How each source is, in the order of the setting."""
-        return [
-            SourceInfo(
-                provider=upstream.name,
-                capabilities=tuple(sorted(capabilities_of(upstream.provider))),
-                state=SourceState.BLOCKED
-                if upstream.is_blocked
-                else SourceState.FAILING
-                if upstream.failing
-                else SourceState.OK,
-            )
-            for upstream in self.upstreams
-        ]
+        return any(not (up.provider.is_free or up.is_blocked) for up, _ in self._offering(kind)[:1])
 
     async def first_answer(self, kind: type[Source], ask: Callable[[Source], Awaitable[Result]]) -> Result:
         """The answer of the first provider that is of this `kind` and does not fail.
@@ -130,35 +292,114 @@ class Routes:
         capability = capability_of(kind)
         return await self._first_of(kind, lambda upstream, source: upstream.call(capability, partial(ask, source)))
 
+    async def first_answer_of(
+        self, kind: type[Source], symbol: str, ask: Callable[[Source, str], Awaitable[Result | None]]
+    ) -> Result | None:
+        """The first answer that is something: ``ask(source, name)`` asks a source for what it calls `symbol`.
+
+        None where all that serve the symbol say that they have nothing; errors as in `first_answer`.
+        """
+        capability = capability_of(kind)
+        has_nothing = False
+
+        async def ask_one(upstream: Upstream, source: Source) -> Result | None:
+            nonlocal has_nothing
+            name = self.leads.name_at(upstream, symbol)
+            if name is None:
+                raise CommandError(Reason.NOT_OFFERED, self.instruments.not_offered(symbol, upstream.name))
+            result = await upstream.call(capability, lambda: ask(source, name))
+            if result is None:
+                has_nothing = True
+                raise CommandError(Reason.NOT_OFFERED, f"{upstream.name} has nothing on {symbol}.")
+            return result
+
+        try:
+            return await self._first_of(kind, ask_one)
+        except CommandError:
+            if has_nothing:
+                return None
+            raise
+
     async def _first_of(self, kind: type[Source], ask: Callable[[Upstream, Source], Awaitable[Result]]) -> Result:
         first_error: ProviderError | None = None
+        first_why_not: StockTrackError | None = None
         for upstream, source in self._offering(kind):
             try:
                 return await ask(upstream, source)
             except ProviderError as error:
                 first_error = first_error or error
+            except (SourceUnusable, CommandError) as error:
+                if error.reason is not Reason.NOT_OFFERED:
+                    raise
+                first_why_not = first_why_not or CommandError(error.reason, error.message)
         if first_error is not None:
             raise first_error
+        if first_why_not is not None:
+            raise first_why_not
         names = ", ".join(upstream.name for upstream in self.upstreams)
         raise CommandError(Reason.NOT_OFFERED, f"None of this server's sources ({names}) offers {capability_of(kind)}.")
 
     def _offering(self, kind: type[Source]) -> Sequence[tuple[Upstream, Source]]:
         """The sources of this kind in the order in which they are asked."""
         offering = [(upstream, upstream.provider) for upstream in self.upstreams if isinstance(upstream.provider, kind)]
+        offering = [each for each in offering if each[0].is_usable] or offering
         # One that failed is not asked before its back-off ends, where another can serve meanwhile.
         capability = capability_of(kind)
         return [each for each in offering if not each[0].is_backing_off(capability)] or offering
 
+    # --- for the operator ----------------------------------------------------------------------------------------
 
-def _is_paid(upstream: Upstream) -> bool:
-    return not (upstream.provider.is_free or upstream.is_blocked)
+    def sources(self) -> Sequence[SourceInfo]:
+        """How each source is, in the order of the setting."""
+        return [self._source(upstream) for upstream in self.upstreams]
+
+    def _source(self, upstream: Upstream) -> SourceInfo:
+        status = upstream.status()
+        ceiling, source = upstream.ceiling, upstream.provider
+        stream = None
+        if isinstance(source, StreamSource):
+            stream = SourceStream(
+                is_up=upstream.is_streaming,
+                symbols=len(self.leads.streamed_by(upstream)) if upstream.is_streaming else 0,
+                places=source.stream_places,
+            )
+        retry_at = self._clock.now_ms() + math.ceil(status.retry_seconds * 1000) if status.retry_seconds else None
+        return SourceInfo(
+            provider=upstream.name,
+            capabilities=tuple(sorted(capabilities_of(source))),
+            state=status.state,
+            last_success_at=upstream.last_success_at,
+            retry_at=retry_at if status.state not in {SourceState.OK, SourceState.UNUSED} else None,
+            reason=status.error.reason if status.error is not None else None,
+            message=status.error.message if status.error is not None else None,
+            budget=SourceBudget(used=ceiling.used(), limit=ceiling.per_minute, seconds=60) if ceiling else None,
+            stream=stream,
+            leads=len(self.leads.of(upstream)),
+        )
+
+
+async def together(calls: Sequence[Coroutine[Any, Any, Result]]) -> Sequence[Result]:
+    """What the calls return, made at once; one alone is simply waited for."""
+    return [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
+
+
+def _said_of(name: str, symbol: str, answer: QuoteAnswer, upstream: Upstream) -> Quote | StockTrackError:
+    """What a source said of one symbol."""
+    quote = answer.quotes.get(name)
+    if quote is not None:
+        return quote if name == symbol else quote.model_copy(update={"symbol": symbol})
+    if name in answer.unknown:
+        return CommandError(Reason.UNKNOWN_SYMBOL, f"No source knows the symbol {symbol}.")
+    for errors in (answer.put_off, answer.not_offered, answer.failed):
+        if (error := errors.get(name)) is not None:
+            return error
+    return ProviderError(Reason.PROVIDER_ERROR, f"{upstream.name} left {symbol} out of its answer.")
 
 
 async def _ask_quotes(
-    symbols: Sequence[str], priced: Callable[[], Collection[str]], errand: Errand, source: QuoteSource
+    names: Sequence[str], expected: Collection[str | None], errand: Errand, source: QuoteSource
 ) -> QuoteAnswer:
-    answer = await source.quotes(symbols, errand)
-    expected = set(priced())
-    if expected and answer.failed.keys() >= expected and not answer.quotes:
+    answer = await source.quotes(names, errand)
+    if expected and answer.failed.keys() >= set(expected) and not answer.quotes:
         raise next(iter(answer.failed.values()))
     return answer

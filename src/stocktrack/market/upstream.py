@@ -1,6 +1,6 @@
 """Being polite to one provider: a deadline, a ceiling, a back-off that stops all calls after a 429, few log lines.
 
-Everything that asks a source goes through `Upstream.call` or `Upstream.stream`.
+Everything that asks a source goes through `Upstream.call` or `Upstream.stream`, and how the source is stands here.
 """
 
 import asyncio
@@ -8,14 +8,17 @@ import math
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 
 from stocktrack.clock import Clock, backoff_seconds, within
-from stocktrack.errors import ProviderError, Reason, StockTrackError
+from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.ceiling import Ceiling
-from stocktrack.providers.base import Capability, Provider
+from stocktrack.market.refusals import Refusals
+from stocktrack.messages import SourceState
+from stocktrack.providers.base import Capability, Provider, QuoteSource
 
 log = structlog.get_logger()
 
@@ -24,6 +27,10 @@ Result = TypeVar("Result")
 # A source that fails: 2 s doubling to 60 s. One that says 429 is asked for nothing at all: 30 s doubling to 10 min.
 FAILURE_FIRST_SECONDS, FAILURE_LONGEST_SECONDS = 2.0, 60.0
 BLOCKED_FIRST_SECONDS, BLOCKED_LONGEST_SECONDS = 30.0, 600.0
+# A stream that was up for so long is well again: its next failure is a first one.
+STEADY_STREAM_SECONDS = 60.0
+# A source that cannot be used as it is set up is tried again after so long, where it does not say when.
+UNUSABLE_SECONDS = 600.0
 # How long a question waits for its turn where this server asks a source as often as it may; a poll waits for ever.
 CEILING_PATIENCE_SECONDS = 2.0
 
@@ -37,6 +44,15 @@ class CeilingReached(ProviderError):  # noqa: N818 - named as what happened
             f"This server asks {name} at most {per_minute} times a minute, and has done so.",
             retry_after_ms=math.ceil(max(1.0, seconds) * 1000),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a source is; where it is not well, why, and in how many seconds it is asked again."""
+
+    state: SourceState
+    error: StockTrackError | None = None
+    retry_seconds: float = 0.0
 
 
 class Upstream:
@@ -53,8 +69,9 @@ class Upstream:
     ) -> None:
         self.provider = provider
         # How often it may be asked; None for as often as anybody likes.
-        is_free = provider.is_free or requests_per_minute is None
-        self.ceiling = None if is_free else Ceiling(clock, requests_per_minute or 0)
+        self.ceiling = _ceiling(provider, clock, requests_per_minute)
+        # What it was asked for and does not give: unknown to it, not on its plan, or failing alone.
+        self.refusals = Refusals(clock)
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._rng = rng
@@ -64,7 +81,14 @@ class Upstream:
         self._backs_off_until: dict[Capability, float] = {}
         # How many failures were counted, ever: a call that was under way when one was belongs to that same failure.
         self._counted: Counter[Capability] = Counter()
-        self._is_streaming = False
+        self._has_streamed = False  # since it was opened last
+        self._stream_opened_at: float | None = None  # monotonic; None while it is not up
+        # Until when it is not asked for prices, since it failed at them; `outage.py` sets it.
+        self.rests_until = 0.0
+        self._last_error: ProviderError | None = None
+        self._unusable: SourceUnusable | None = None
+        self._unusable_until = 0.0
+        self.last_success_at: int | None = None  # epoch milliseconds
         # How the requests ended, by what was asked and "ok" or the reason of the failure.
         self.results: Counter[tuple[Capability, str]] = Counter()
 
@@ -90,13 +114,75 @@ class Upstream:
         return tuple(self._failing)
 
     @property
+    def is_streaming(self) -> bool:
+        """Whether its stream is up."""
+        return self._stream_opened_at is not None
+
+    @property
+    def has_failed_to_stream(self) -> bool:
+        """Whether its stream broke, and was not up for a minute since then."""
+        return Capability.STREAM in self._failing
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it may be asked for prices now: nothing is known that would keep it from answering."""
+        return self.is_usable and not self.is_blocked and self.rests_until <= self._clock.monotonic()
+
+    @property
+    def unusable(self) -> SourceUnusable | None:
+        """Why it cannot be used as it is set up; None where it can, as far as is known."""
+        return self._unusable
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may be asked: its settings do, or it is time to see whether they do by now."""
+        return self._unusable is None or self._unusable_until <= self._clock.monotonic()
+
+    @property
     def is_blocked(self) -> bool:
         """Whether the provider refuses requests (429)."""
         return self._blocked_until > self._clock.monotonic()
 
+    def status(self) -> "Status":
+        """How it is, and when it is asked again."""
+        if self._unusable is not None:
+            state = SourceState.WAITING if self._unusable.is_waiting else SourceState.NOT_OFFERED
+            return Status(state, self._unusable, self.unusable_seconds())
+        failing = self._failing_at()
+        if self.is_blocked:
+            return Status(SourceState.BLOCKED, self._last_error, self.back_off_seconds(Capability.QUOTES))
+        if failing is not None:
+            return Status(SourceState.FAILING, self._last_error, self.back_off_seconds(failing))
+        return Status(SourceState.OK if self.last_success_at is not None else SourceState.UNUSED)
+
+    def _failing_at(self) -> Capability | None:
+        """What it fails at, of what it is there for: quotes where it has them, and else anything it offers.
+
+        A stream that is down is no failure of a source that answers when it is asked.
+        """
+        if isinstance(self.provider, QuoteSource):
+            return Capability.QUOTES if Capability.QUOTES in self._failing else None
+        return next(iter(self._failing), None)
+
     def is_backing_off(self, capability: Capability) -> bool:
         """Whether the provider failed at this a moment ago, so that one that does not should be asked instead."""
-        return self._backs_off_until.get(capability, 0.0) > self._clock.monotonic()
+        return self.back_off_seconds(capability) > 0
+
+    def back_off_seconds(self, capability: Capability) -> float:
+        """How long it is not asked for this any more, after it failed at it or refused all requests; at least 0."""
+        until = max(self._backs_off_until.get(capability, 0.0), self._blocked_until)
+        return max(0.0, until - self._clock.monotonic())
+
+    def unusable_seconds(self) -> float:
+        """How long it is not tried whether it can be used by now; at least 0."""
+        return max(0.0, self._unusable_until - self._clock.monotonic()) if self._unusable is not None else 0.0
+
+    async def start(self) -> None:
+        """Warm the provider up; one that cannot be used as it is set up is noted and told to the log."""
+        try:
+            await self.provider.start()
+        except SourceUnusable as error:
+            self._cannot_be_used(error)
 
     async def call(
         self,
@@ -117,6 +203,30 @@ class Upstream:
         self.succeeded(capability)
         return result
 
+    def room_for_symbols(self, *, is_poll: bool) -> float:
+        """Of how many symbols the prices may be asked now, as far as the ceiling goes; 0 where it has no prices."""
+        source = self.provider
+        if not isinstance(source, QuoteSource):
+            return 0
+        if self.ceiling is None:
+            return math.inf
+        return self.ceiling.room(is_poll=is_poll) * source.symbols_a_request
+
+    async def turn(self, *, is_poll: bool) -> None:
+        """Wait for room for a request: a poll as long as that takes, anything else for a short moment.
+
+        `ProviderError` where it refuses all requests, `CeilingReached` where there is no room in time.
+        """
+        self.check_blocked()
+        if self.ceiling is not None:
+            await self._wait_for_room(1, is_poll=is_poll)
+
+    def ceiling_reached(self) -> "CeilingReached":
+        """The error for what there is no room for now."""
+        assert self.ceiling is not None  # noqa: S101 - without one there is always room
+        seconds = self.ceiling.wait_seconds(1, is_poll=False)
+        return CeilingReached(self.name, self.ceiling.per_minute, seconds)
+
     def look_up_refusal(self, unpaid: Callable[[], StockTrackError | None]) -> StockTrackError | None:
         """Count one more request of a call that is under way; or say why it may not be made, or is ``unpaid()``."""
         if self.provider.is_free:
@@ -132,18 +242,35 @@ class Upstream:
 
     async def stream(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run a stream until it breaks: a `ProviderError` that says when it is opened again."""
-        self._is_streaming = False
-        await self._translated(Capability.STREAM, run)
+        self._has_streamed = False
+        try:
+            await self._translated(Capability.STREAM, run)
+        finally:
+            self._stream_opened_at = None
+
+    def opened(self) -> None:
+        """Note that the stream is up."""
+        self._stream_opened_at = self._clock.monotonic()
+        self._now_usable()
 
     def streamed(self) -> None:
         """Note that the stream delivers: one request for a whole stream, whatever comes by it."""
-        if not self._is_streaming:
-            self._is_streaming = True
+        self.last_success_at = self._clock.now_ms()
+        if not self._has_streamed:
+            self._has_streamed = True
             self.results[Capability.STREAM, "ok"] += 1
-        self.succeeded(Capability.STREAM)
+
+    def look_at_stream(self) -> None:
+        """Take a stream that was up for a minute for well again."""
+        opened_at = self._stream_opened_at
+        if opened_at is not None and self._clock.monotonic() - opened_at >= STEADY_STREAM_SECONDS:
+            self.succeeded(Capability.STREAM)
 
     def succeeded(self, capability: Capability) -> None:
         """Note that the provider answered."""
+        if capability is not Capability.STREAM:
+            self.last_success_at = self._clock.now_ms()
+        self._now_usable()
         if self._blocked_until <= self._clock.monotonic():
             # The answer to a call that was under way when the 429 came says nothing of it.
             self._blocks = 0
@@ -155,13 +282,17 @@ class Upstream:
         self.check_blocked()
         if self.ceiling is None:
             return
+        await self._wait_for_room(requests, is_poll=is_poll)
+        self.ceiling.take(requests, is_poll=is_poll)
+
+    async def _wait_for_room(self, requests: int, *, is_poll: bool) -> None:
+        assert self.ceiling is not None  # noqa: S101 - who calls this has looked
         patience = math.inf if is_poll else CEILING_PATIENCE_SECONDS
         until = self._clock.monotonic() + patience
         while (seconds := self.ceiling.wait_seconds(requests, is_poll=is_poll)) > 0:
             if self._clock.monotonic() + seconds > until:
                 raise CeilingReached(self.name, self.ceiling.per_minute, seconds)
             await self._clock.sleep(seconds)
-        self.ceiling.take(requests, is_poll=is_poll)
 
     async def _translated(self, capability: Capability, make: Callable[[], Awaitable[Result]]) -> Result:
         self.check_blocked()
@@ -170,6 +301,13 @@ class Upstream:
             return await make()
         except ProviderError as error:
             raise self._failed(capability, error, counted) from error
+        except SourceUnusable as error:
+            self._cannot_be_used(error)
+            raise
+        except CommandError as error:
+            # It does not offer this one thing, which is no failure of it.
+            self.results[capability, error.reason] += 1
+            raise
         except Exception as error:
             # A provider translates its library's errors; one that comes through is our bug, and is shown as such.
             log.exception("a provider raised what it should have translated", provider=self.name, asked=capability)
@@ -195,7 +333,8 @@ class Upstream:
 
     def _failed(self, capability: Capability, error: ProviderError, counted: int) -> ProviderError:
         """Note a failure of a call that began when `counted` failures were; the error with the time of the next try."""
-        if capability is not Capability.STREAM or not self._is_streaming:
+        self.look_at_stream()
+        if capability is not Capability.STREAM or not self._has_streamed:
             self.results[capability, error.reason] += 1
         now = self._clock.monotonic()
         failures = self._failing.get(capability, 0)
@@ -224,4 +363,32 @@ class Upstream:
             log.warning(
                 "source went away", provider=self.name, asked=capability, reason=error.reason, why=error.message
             )
-        return ProviderError(error.reason, error.message, retry_after_ms=math.ceil(wait * 1000))
+        told = ProviderError(error.reason, error.message, retry_after_ms=math.ceil(wait * 1000))
+        if capability is not Capability.STREAM:
+            # A bare copy: the traceback of the one raised would keep everything alive that stood in its frames.
+            self._last_error = ProviderError(error.reason, error.message)
+        return told
+
+    def _cannot_be_used(self, error: SourceUnusable) -> None:
+        seconds = UNUSABLE_SECONDS if error.retry_after_ms is None else error.retry_after_ms / 1000
+        is_news = self._unusable is None or self._unusable.message != error.message
+        # A bare copy: the traceback of the one raised would keep everything alive that stood in its frames.
+        self._unusable = SourceUnusable(error.message, is_waiting=error.is_waiting, retry_after_ms=error.retry_after_ms)
+        self._unusable_until = self._clock.monotonic() + seconds
+        if is_news:
+            log.warning("source cannot be used", provider=self.name, why=error.message, is_waiting=error.is_waiting)
+
+    def _now_usable(self) -> None:
+        if self._unusable is not None:
+            self._unusable = None
+            log.info("source can be used now", provider=self.name)
+
+
+def _ceiling(provider: Provider, clock: Clock, requests_per_minute: int | None) -> Ceiling | None:
+    """How often a provider may be asked: as often as its own budget and the server's setting both allow."""
+    theirs = provider.budget.requests_per_minute
+    if provider.is_free or (theirs is None and requests_per_minute is None):
+        return None
+    if theirs is None or (requests_per_minute is not None and requests_per_minute < theirs):
+        return Ceiling(clock, requests_per_minute or 0)
+    return Ceiling(clock, theirs, is_theirs=True)

@@ -15,18 +15,22 @@ import math
 import re
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple, TextIO
+from typing import ClassVar, Final, NamedTuple, TextIO, TypeVar
 
 from stocktrack.errors import ConfigError
 from stocktrack.providers.symbol_names import segment_of
 from stocktrack.quotes import clean_text, normalise_symbol, shown
-from stocktrack.segments import CONTRACTS, INDICES, OPTIONS, Segment, split_symbol
+from stocktrack.segments import INDICES, OPTIONS, Segment, split_symbol
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 COLUMNS: Final = ("symbol", "source", "source_symbol", "name", "exchange", "expiry", "strike", "type", "lot", "tick")
 _KITE_NEEDS: Final = frozenset({"tradingsymbol", "exchange"})
@@ -47,18 +51,25 @@ _SEGMENTS: Final[Mapping[str, Segment]] = {segment.value: segment for segment in
 _INDEX_SEGMENTS: Final[Mapping[str, Segment]] = {segment.removesuffix("_INDEX"): segment for segment in INDICES}
 
 
-class Instrument(NamedTuple):
-    """What a file says of one symbol: a plain tuple, since there are a hundred thousand of them."""
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What many instruments have in common; each of them points to one object."""
 
-    symbol: str
     segment: Segment | None = None
-    name: str | None = None
     exchange: str | None = None
     expiry: date | None = None
-    strike: float | None = None
     type: str | None = None
     lot: int | None = None
     tick: float | None = None
+
+
+class Instrument(NamedTuple):
+    """What a file says of one symbol: a small tuple, since there are a hundred thousand of them."""
+
+    symbol: str
+    terms: Terms
+    name: str | None = None
+    strike: float | None = None
     source: str | None = None
     source_symbol: str | None = None
 
@@ -109,16 +120,15 @@ def _open(path: Path) -> Iterator[TextIO]:
 
 
 def _read(text: TextIO, named: str) -> InstrumentFile:
-    lines = enumerate(text, 1)
-    begin = next(((number, line) for number, line in lines if line.strip()), None)
+    begin = next(((number, line) for number, line in enumerate(text, 1) if line.strip()), None)
     if begin is None:
         raise ConfigError(f"{named} is empty. It takes a header with a column 'symbol', and a row for each symbol.")
     number, header = begin
     delimiter, columns = _header(header)
     if "symbol" in columns:
-        return _Rows(lines, number, delimiter, columns, _Ours()).read()
+        return _Rows(text, number, delimiter, columns, _Ours()).read()
     if columns.keys() >= _KITE_NEEDS:
-        return _Rows(lines, number, delimiter, columns, _Kites()).read()
+        return _Rows(text, number, delimiter, columns, _Kites()).read()
     raise ConfigError(
         f"{named}: line {number} is no header. It needs a column 'symbol', or 'tradingsymbol' and 'exchange' as in "
         f"Kite's file; it has {', '.join(map(shown, list(columns)[:12]))}."
@@ -140,73 +150,78 @@ def _header(line: str) -> tuple[str, dict[str, int]]:
     return delimiter, found[delimiter]
 
 
-class _Fields(ABC):
-    """Texts of the file as values; each text is read once, and equal values are one object."""
+class _Once(dict[Key, Value]):
+    """What each key means, read once: the texts of a column repeat, and equal values are one object."""
+
+    def __init__(self, read: Callable[[Key], Value]) -> None:
+        self._read = read
+
+    def __missing__(self, key: Key) -> Value:
+        value = self[key] = self._read(key)
+        return value
+
+
+def _name(text: str) -> str | None:
+    return clean_text(text, _NAME_CHARS) or None
+
+
+def _day(text: str) -> date | None:
+    """A day as `2024-04-25`."""
+    try:
+        return date.fromisoformat(text.strip()) if text else None
+    except ValueError:
+        raise ValueError(f"expiry {shown(text)} is no day such as 2024-04-25") from None
+
+
+def _number(column: str, text: str) -> float | None:
+    """A number; None for none and for 0, which stands for it."""
+    try:
+        value = float(text or 0)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{column} {shown(text)} is no number")
+    return value or None
+
+
+def _pieces(text: str) -> int | None:
+    """A count of pieces; None for none and for 0."""
+    value = _number("lot", text) or 0.0
+    if value < 0 or value % 1:
+        raise ValueError(f"lot {shown(text)} is no count of pieces")
+    return int(value) or None
+
+
+def _kind(text: str) -> str | None:
+    """What kind of instrument it is, such as `FUT`."""
+    word = text.strip().upper()
+    if text and not _TYPE.fullmatch(word):
+        raise ValueError(f"type {shown(text)} is no word such as EQ, FUT, CE or PE")
+    return word or None
+
+
+class _Dialect(ABC):
+    """A kind of file: which columns are taken, and what they say."""
 
     columns: ClassVar[tuple[str, ...]]
 
     def __init__(self) -> None:
-        self._names: dict[tuple[str, int], str | None] = {}
-        self._dates: dict[str, date | None] = {"": None}
-        self._numbers: dict[str, float | None] = {"": None}
-        self._lots: dict[str, int | None] = {"": None}
-        self._types: dict[str, str | None] = {"": None}
+        self.names = _Once(_name)
+        self.strikes = _Once(partial(_number, "strike"))
 
     @abstractmethod
     def instrument(self, cells: tuple[str, ...]) -> Instrument:
         """What the cells of `columns` say; `ValueError` where that is no instrument."""
 
-    def name(self, text: str, max_chars: int = _NAME_CHARS) -> str | None:
-        """A text for people, cleaned."""
-        key = (text, max_chars)
-        if key not in self._names:
-            self._names[key] = clean_text(text, max_chars) or None
-        return self._names[key]
 
-    def day(self, text: str) -> date | None:
-        """A day as `2024-04-25`."""
-        if text not in self._dates:
-            try:
-                self._dates[text] = date.fromisoformat(text.strip())
-            except ValueError:
-                raise ValueError(f"expiry {shown(text)} is no day such as 2024-04-25") from None
-        return self._dates[text]
-
-    def number(self, text: str, column: str) -> float | None:
-        """A number; None for none and for 0, which stands for it."""
-        if text not in self._numbers:
-            try:
-                value = float(text)
-            except ValueError:
-                value = math.nan
-            if not math.isfinite(value):
-                raise ValueError(f"{column} {shown(text)} is no number")
-            self._numbers[text] = value or None
-        return self._numbers[text]
-
-    def lot(self, text: str) -> int | None:
-        """A count of pieces; None for none and for 0."""
-        if text not in self._lots:
-            value = self.number(text, "lot") or 0.0
-            if value < 0 or value % 1:
-                raise ValueError(f"lot {shown(text)} is no count of pieces")
-            self._lots[text] = int(value) or None
-        return self._lots[text]
-
-    def kind(self, text: str) -> str | None:
-        """What kind of instrument it is, such as `FUT`."""
-        if text not in self._types:
-            word = text.strip().upper()
-            if not _TYPE.fullmatch(word):
-                raise ValueError(f"type {shown(text)} is no word such as EQ, FUT, CE or PE")
-            self._types[text] = word
-        return self._types[text]
-
-
-class _Ours(_Fields):
-    """Rows of our own kind of file."""
+class _Ours(_Dialect):
+    """Our own kind of file."""
 
     columns = COLUMNS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._terms = _Once(self._read_terms)
 
     def instrument(self, cells: tuple[str, ...]) -> Instrument:
         """What the cells of `columns` say; `ValueError` where that is no instrument."""
@@ -219,71 +234,78 @@ class _Ours(_Fields):
             raise ValueError(f"it has the source_symbol {shown(source_symbol)} and no source")
         return Instrument(
             symbol,
-            segment_of(symbol) or split_symbol(f"{exchange.upper()}:{symbol}")[0],
-            self.name(name),
-            self.name(exchange, _EXCHANGE_CHARS),
-            self.day(expiry),
-            self.number(strike, "strike"),
-            self.kind(kind),
-            self.lot(lot),
-            self.number(tick, "tick"),
+            self._terms[segment_of(symbol), exchange, expiry, kind, lot, tick],
+            self.names[name],
+            self.strikes[strike],
             source or None,
             normalise_symbol(source_symbol) if source_symbol else None,
         )
 
+    def _read_terms(self, key: tuple[Segment | None, str, str, str, str, str]) -> Terms:
+        segment, exchange, expiry, kind, lot, tick = key
+        # Where the symbol does not say it, the exchange may be a segment.
+        segment = segment or split_symbol(f"{exchange.upper()}:X")[0]
+        shown_exchange = clean_text(exchange, _EXCHANGE_CHARS) or None
+        return Terms(segment, shown_exchange, _day(expiry), _kind(kind), _pieces(lot), _number("tick", tick))
 
-class _Kites(_Fields):
-    """Rows of Kite's file."""
+
+class _Kites(_Dialect):
+    """Kite's file."""
 
     columns = (
-        *("tradingsymbol", "name", "expiry", "strike", "tick_size", "lot_size", "instrument_type", "segment"),
-        "exchange",
+        *("tradingsymbol", "name", "strike"),
+        *("exchange", "segment", "expiry", "instrument_type", "lot_size", "tick_size"),
     )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._terms = _Once(self._read_terms)
 
     def instrument(self, cells: tuple[str, ...]) -> Instrument:
         """What the cells of `columns` say; `ValueError` where that is no instrument."""
-        name_there, name, expiry, strike, tick, lot, kind, part, exchange = cells
+        name_there, name, strike = cells[:3]
+        terms, prefix = self._terms[cells[3:]]
+        if terms.type == _INDEX:
+            name = name or name_there
+            name_there = _KITE_INDICES.get((cells[3], name_there), name_there)
+        if not name_there:
+            raise ValueError("it has no tradingsymbol")
+        written = prefix + name_there
+        symbol = normalise_symbol(written)
+        if symbol != written:
+            # In capitals it would be another name, which no broker knows.
+            raise ValueError(f"{shown(written)} has small letters, and symbols have none")
+        # What has no strike has a zero there.
+        return Instrument(symbol, terms, self.names[name], self.strikes[strike] if terms.type in OPTIONS else None)
+
+    def _read_terms(self, key: tuple[str, ...]) -> tuple[Terms, str]:
+        """What the cells behind the first three say, and what stands before the name in a symbol."""
+        exchange, part, expiry, kind, lot, tick = key
         is_index = part == "INDICES"
         segment = (_INDEX_SEGMENTS if is_index else _SEGMENTS).get(exchange)
         if segment is None:
             raise ValueError(f"exchange {shown(exchange)} is none that is known here")
         if is_index:
-            name_there = _KITE_INDICES.get((exchange, name_there), name_there)
-        if not name_there:
-            raise ValueError("it has no tradingsymbol")
-        written = f"{segment}:{name_there}"
-        symbol = normalise_symbol(written)
-        if symbol != written:
-            # In capitals it would be another name, which no broker knows.
-            raise ValueError(f"{shown(written)} has small letters, and symbols have none")
-        kind = _INDEX if is_index else kind
-        return Instrument(
-            symbol,
-            segment,
-            self.name(name) or (self.name(cells[0]) if is_index else None),
-            self.name(exchange, _EXCHANGE_CHARS),
-            self.day(expiry) if segment in CONTRACTS else None,
-            self.number(strike, "strike") if kind in OPTIONS else None,
-            self.kind(kind),
-            self.lot(lot) if not is_index else None,
-            self.number(tick, "tick_size"),
+            kind, lot = _INDEX, ""
+        return (
+            Terms(segment, exchange, _day(expiry), _kind(kind), _pieces(lot), _number("tick", tick)),
+            f"{segment}:",
         )
 
 
 class _Rows:
-    """The rows of `lines`, each with its number, below a header."""
+    """The rows of `lines`, which are those below a header."""
 
     def __init__(
         self,
-        lines: Iterable[tuple[int, str]],
+        lines: Iterable[str],
         header_line: int,
         delimiter: str,
         columns: Mapping[str, int],
-        dialect: _Fields,
+        dialect: _Dialect,
     ) -> None:
-        self._lines = lines
-        self._line = header_line  # that was read last
-        self._reader = csv.reader(self._texts(), delimiter=delimiter)
+        self._header_line = header_line
+        self._reader = csv.reader(lines, delimiter=delimiter)
         self._width = len(columns)
         # What the header lacks is taken from one more, empty cell.
         self._cells = itemgetter(*(columns.get(name, self._width) for name in dialect.columns))
@@ -295,27 +317,22 @@ class _Rows:
         skipped = 0
         told: list[str] = []
         while True:
-            first = self._line + 1
+            first = self._reader.line_num + 1
             try:
                 cells = next(self._reader, None)
                 if cells is None:
                     return InstrumentFile(self._rows, skipped, tuple(told))
                 if cells:
-                    self._take(cells, first)
+                    self._take(cells, self._reader.line_num - first)
             except (ValueError, csv.Error) as error:
                 # A quote that is not closed takes lines after it with it.
-                skipped += self._line + 1 - first
+                skipped += self._reader.line_num + 1 - first
                 if len(told) < _TOLD:
-                    told.append(f"line {first}: {error}")
+                    told.append(f"line {self._header_line + first}: {error}")
 
-    def _texts(self) -> Iterator[str]:
-        for number, line in self._lines:
-            self._line = number
-            yield line
-
-    def _take(self, cells: list[str], first: int) -> None:
-        if self._line > first:
-            raise ValueError(f"it goes on to line {self._line}: a quote is not closed")
+    def _take(self, cells: list[str], more_lines: int) -> None:
+        if more_lines:
+            raise ValueError(f"a quote in it is not closed, and takes {more_lines} more of the lines after it")
         if len(cells) > self._width and any(cell.strip() for cell in cells[self._width :]):
             raise ValueError(f"it has {len(cells)} fields, and the header has {self._width}")
         cells += [""] * (self._width + 1 - len(cells))

@@ -5,28 +5,35 @@ they are found: what does not expire first, then the nearest expiry. A shelf is 
 so that looking through a hundred thousand of them is looking for bytes, and ends where enough is found.
 """
 
+import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import islice
-from operator import attrgetter
+from operator import itemgetter
 
-from stocktrack.providers.instrument_file import Instrument
+from stocktrack.providers.instrument_file import Instrument, Terms
 from stocktrack.segments import FUTURE, OPTIONS, Only, Segment, Wanted
 
 _NEVER = date.min  # sorts before every expiry
 _MOST_WORDS = 8
+_SYMBOL = itemgetter(0)
 
 
 class InstrumentSearch:
     """A search over `instruments`, which do not change."""
 
     def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
-        shelves: dict[tuple[Segment | None, Only | None], list[Instrument]] = {}
+        # Those that have their terms in common lie on one shelf, at one place.
+        groups: dict[int, list[Instrument]] = {}
         for each in instruments:
-            shelves.setdefault((each.segment, _part(each)), []).append(each)
-        self._shelves = {key: _Shelf(found) for key, found in shelves.items()}
+            groups.setdefault(id(each.terms), []).append(each)
+        shelves: dict[tuple[Segment | None, Only | None], dict[date, list[Instrument]]] = {}
+        for group in groups.values():
+            terms = group[0].terms
+            shelves.setdefault((terms.segment, _part(terms)), {}).setdefault(_expiry(group[0]), []).extend(group)
+        self._shelves = {key: _Shelf(by_expiry) for key, by_expiry in shelves.items()}
 
     def segments(self) -> frozenset[Segment | None]:
         """The segments that any of the instruments is in."""
@@ -44,8 +51,8 @@ class InstrumentSearch:
             return []
 
         def nearest(each: Instrument) -> tuple[bool, date, bool, float, str]:
-            expiry = each.expiry or _NEVER
-            return (_NEVER < expiry < today, expiry, each.type in OPTIONS, each.strike or 0.0, each.symbol)
+            expiry = _expiry(each)
+            return (_NEVER < expiry < today, expiry, each.terms.type in OPTIONS, _strike(each), each.symbol)
 
         found: dict[str, Instrument] = {}
         for matches in _GRADES:
@@ -57,26 +64,33 @@ class InstrumentSearch:
         return list(found.values())[:limit]
 
 
-def _part(instrument: Instrument) -> Only | None:
-    if instrument.type in OPTIONS:
+def _part(terms: Terms) -> Only | None:
+    if terms.type in OPTIONS:
         return Only.OPTIONS
-    return Only.FUTURES if instrument.type == FUTURE else None
+    return Only.FUTURES if terms.type == FUTURE else None
+
+
+def _expiry(instrument: Instrument) -> date:
+    return instrument.terms.expiry or _NEVER
+
+
+def _strike(instrument: Instrument) -> float:
+    return instrument.strike or 0.0
 
 
 class _Shelf:
     """Instruments of one kind: line `n` of the text is the instrument `n`, as `symbol<tab>name` in capitals."""
 
-    def __init__(self, instruments: list[Instrument]) -> None:
-        for key in (attrgetter("symbol"), lambda each: each.strike or 0.0, lambda each: each.expiry or _NEVER):
-            instruments.sort(key=key)
-        self._instruments = tuple(instruments)
-        text, starts = bytearray(), array("I")
-        for each in self._instruments:
-            starts.append(len(text))
-            text += f"\n{each.local_name}\t{(each.name or '').upper()}".encode()
-        starts.append(len(text))
-        self._text = bytes(text) + b"\n"
-        self._starts = starts  # of the line's end before each line, and of the last one
+    def __init__(self, by_expiry: Mapping[date, list[Instrument]]) -> None:
+        # Each expiry by itself: one sort of all of them would be one long turn of the interpreter.
+        for group in by_expiry.values():
+            group.sort(key=_SYMBOL)
+            group.sort(key=_strike)
+        self._instruments = tuple(each for expiry in sorted(by_expiry) for each in by_expiry[expiry])
+        lines = [f"{each.local_name}\t{each.name or ''}" for each in self._instruments]
+        self._text = "\n".join(["", *lines, ""]).upper().encode()
+        # The end of the line before each, and of the last one.
+        self._starts = array("I", (end.start() for end in re.finditer(rb"\n", self._text)))
 
     def called(self, words: Sequence[bytes], today: date) -> Iterator[Instrument]:
         """What has the words as its symbol."""
@@ -118,10 +132,6 @@ class _Shelf:
                 line = bisect_right(self._starts, at) - 1
                 yield line
                 at = self._text.find(needle, self._starts[line + 1], end)
-
-
-def _expiry(instrument: Instrument) -> date:
-    return instrument.expiry or _NEVER
 
 
 _GRADES: tuple[Callable[[_Shelf, Sequence[bytes], date], Iterator[Instrument]], ...] = (

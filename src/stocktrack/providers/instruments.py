@@ -50,6 +50,7 @@ class Instruments:
 
         A file that is as it was when it was read last is not read again.
         """
+        began = self._clock.monotonic()
         stamp = None if path is None else _stamp(path)
         if stamp is not None and stamp == self._loaded:
             return
@@ -61,16 +62,18 @@ class Instruments:
         self._rows, self._search = file.rows, search
         self._contract_segments = tuple(sorted(CONTRACTS & search.segments()))
         self._has_file = path is not None
+        if path is None:
+            return
+        facts = {"symbols": len(file.rows), "seconds": round(self._clock.monotonic() - began, 2), "file": str(path)}
         if file.skipped:
             log.warning(
                 "symbols loaded; rows that cannot be used were left out",
-                symbols=len(file.rows),
+                **facts,
                 left_out=file.skipped,
                 first=list(file.first_skipped),
-                file=str(path),
             )
-        elif path is not None:
-            log.info("symbols loaded", symbols=len(file.rows), file=str(path))
+        else:
+            log.info("symbols loaded", **facts)
 
     def reload(self, path: Path | None) -> asyncio.Task[None]:
         """Load in the background, in a running server; where that fails the log says why, and all stays."""
@@ -111,9 +114,9 @@ class Instruments:
     def refusal(self, symbol: str) -> StockTrackError | None:
         """Why no source is asked for `symbol`, as for a contract that has expired; None where they may be."""
         row = self._row(symbol)
-        if row is None or row.expiry is None or self._today(row.segment) <= row.expiry:
+        if row is None or row.terms.expiry is None or self._today(row.terms.segment) <= row.terms.expiry:
             return None
-        return CommandError(Reason.NOT_OFFERED, f"{symbol} expired on {row.expiry}.")
+        return CommandError(Reason.NOT_OFFERED, f"{symbol} expired on {row.terms.expiry}.")
 
     def not_offered(self, symbol: str, sources: str) -> str:
         """The sentence that says that none of `sources`, their names, serves `symbol`."""
@@ -124,7 +127,7 @@ class Instruments:
             if row.source in named:
                 return f"{only}{row.source} does not serve it as {self.symbol_at(row.source, symbol)}."
             return f"{only}its sources are {sources}: name {row.source} in providers, or another one in the file."
-        segment, name = split_symbol(symbol) if row is None else (row.segment, row.local_name)
+        segment, name = split_symbol(symbol) if row is None else (row.terms.segment, row.local_name)
         if segment is None:
             return f"None of this server's sources ({sources}) serves {symbol}."
         what, lack = _kind_of(segment)
@@ -162,7 +165,7 @@ class Instruments:
         if row is None:
             segment = segment_of(symbol)
             return company and company.model_copy(update={"symbol": symbol, "segment": company.segment or segment})
-        known = CompanyInfo(symbol=symbol, tick=row.tick, **_facts(row))
+        known = CompanyInfo(symbol=symbol, tick=row.terms.tick, **_facts(row))
         return known if company is None else _filled(company.model_copy(update={"symbol": symbol}), known)
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -201,9 +204,10 @@ def _read(path: Path) -> tuple[InstrumentFile, InstrumentSearch]:
 
 
 def _name_at(provider: str, row: Instrument) -> str | None:
-    if row.segment is None or (":" not in row.symbol and segment_of(row.symbol) is row.segment):
+    segment = row.terms.segment
+    if segment is None or (":" not in row.symbol and segment_of(row.symbol) is segment):
         return row.symbol  # which is written as a source writes it
-    return name_at(provider, row.segment, row.local_name)
+    return name_at(provider, segment, row.local_name)
 
 
 def _kind_of(segment: Segment) -> tuple[str, str]:
@@ -218,12 +222,12 @@ def _kind_of(segment: Segment) -> tuple[str, str]:
 def _facts(row: Instrument) -> dict[str, Any]:
     return {
         "name": row.name,
-        "exchange": row.exchange,
-        "segment": row.segment,
-        "expiry": row.expiry,
+        "exchange": row.terms.exchange,
+        "segment": row.terms.segment,
+        "expiry": row.terms.expiry,
         "strike": row.strike,
-        "type": row.type,
-        "lot": row.lot,
+        "type": row.terms.type,
+        "lot": row.terms.lot,
     }
 
 

@@ -17,11 +17,16 @@ def _simulated(settings: Settings, clock: Clock) -> Provider:
 
 
 def _yahoo(settings: Settings, clock: Clock) -> Provider:
+    timeout_seconds, cache_dir = settings.provider_timeout_seconds, settings.data_dir / "yfinance"
+    if settings.yahoo_stream:
+        from stocktrack.providers.yahoo.stream import StreamingYahooProvider
+
+        return StreamingYahooProvider(
+            timeout_seconds=timeout_seconds, cache_dir=cache_dir, clock=clock, stream_url=settings.yahoo_stream_url
+        )
     from stocktrack.providers.yahoo.provider import YahooProvider
 
-    return YahooProvider(
-        timeout_seconds=settings.provider_timeout_seconds, cache_dir=settings.data_dir / "yfinance", clock=clock
-    )
+    return YahooProvider(timeout_seconds=timeout_seconds, cache_dir=cache_dir, clock=clock)
 
 
 def _rss(settings: Settings, clock: Clock) -> Provider:
@@ -35,12 +40,40 @@ def _rss(settings: Settings, clock: Clock) -> Provider:
     )
 
 
+def _finnhub(settings: Settings, clock: Clock) -> Provider:
+    from stocktrack.providers.finnhub.provider import FinnhubProvider
+
+    return FinnhubProvider(
+        key=settings.finnhub_api_key,
+        key_file=settings.finnhub_api_key_file,
+        rest_url=settings.finnhub_rest_url,
+        ws_url=settings.finnhub_ws_url,
+        timeout_seconds=settings.provider_timeout_seconds,
+        clock=clock,
+    )
+
+
+def _openalgo(settings: Settings, clock: Clock) -> Provider:
+    from stocktrack.providers.openalgo.provider import OpenAlgoProvider
+
+    return OpenAlgoProvider(
+        url=settings.openalgo_url,
+        rest_url=settings.openalgo_rest_url,
+        api_key=settings.openalgo_api_key,
+        api_key_file=settings.openalgo_api_key_file,
+        timeout_seconds=settings.provider_timeout_seconds,
+        clock=clock,
+    )
+
+
 SOURCES: Mapping[str, Callable[[Settings, Clock], Provider]] = {
     "yahoo": _yahoo,
+    "finnhub": _finnhub,
+    "openalgo": _openalgo,
     "rss": _rss,
     "simulated": _simulated,
 }
-_INVENTED, _REAL_PRICES = "simulated", frozenset({"yahoo"})
+_INVENTED, _REAL_PRICES = "simulated", frozenset({"yahoo", "finnhub", "openalgo"})
 
 
 def build_providers(settings: Settings, clock: Clock) -> tuple[Provider, ...]:

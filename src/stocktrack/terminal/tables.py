@@ -197,7 +197,7 @@ def _matches(matches: tuple[Match, ...], width: int) -> Table:
     has_room = width >= _WIDE or not are_contracts
     table = _table(width)
     # A symbol is never cut: one that ends in dots can't be asked for.
-    table.add_column("Symbol", no_wrap=True, min_width=max(len(safe_symbol(match.symbol)) for match in matches))
+    table.add_column("Symbol", no_wrap=True, min_width=max((len(match.symbol) for match in matches), default=0))
     table.add_column("Name", no_wrap=True, overflow="ellipsis")
     if has_room:
         table.add_column("Exchange", no_wrap=True, overflow="ellipsis")

@@ -51,6 +51,9 @@ class ParsedEntry:
     """The time as the feed tells it."""
     guid: str = ""
     """What the feed calls the entry by, so that it is known again when it has changed."""
+    source: str = ""
+    """Where the feed has it from, as one that collects those of others says."""
+    source_link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class ParsedFeed:
 
     title: str
     entries: tuple[ParsedEntry, ...]
+    link: str = ""
+    """The site that it is the feed of."""
 
 
 class UnreadableFeed(Exception):  # noqa: N818 - what it says of the feed is the end of a sentence
@@ -91,8 +96,8 @@ class FeedParser:
         found = json.loads(answer)
         if found is None:
             raise UnreadableFeed("sent something that is neither RSS nor Atom")
-        title, entries = found
-        return ParsedFeed(title, tuple(ParsedEntry(*entry) for entry in entries))
+        title, entries, link = found
+        return ParsedFeed(title, tuple(ParsedEntry(*entry) for entry in entries), link)
 
     def close(self) -> None:
         """End what still runs; nothing is parsed any more."""
@@ -138,10 +143,17 @@ def read_feed(body: bytes, *, content_type: str, url: str) -> ParsedFeed | None:
     if not found.get("version") and not found.entries:
         return None
     entries = (
-        ParsedEntry(_text(entry, "title"), _text(entry, "link"), _published(entry), _text(entry, "id"))
+        ParsedEntry(
+            _text(entry, "title"),
+            _text(entry, "link"),
+            _published(entry),
+            _text(entry, "id"),
+            _text(entry.get("source") or {}, "title"),
+            _text(entry.get("source") or {}, "href"),
+        )
         for entry in found.entries[:_MAX_ENTRIES]
     )
-    return ParsedFeed(_text(found.feed, "title"), tuple(entries))
+    return ParsedFeed(_text(found.feed, "title"), tuple(entries), _text(found.feed, "link"))
 
 
 def _text(fields: Any, key: str) -> str:

@@ -17,6 +17,7 @@ from stocktrack.clock import Clock, backoff_seconds, within
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.base import Source
 from stocktrack.providers.rss.parse import FeedParser, ParsedFeed, UnreadableFeed
+from stocktrack.providers.rss.publishers import short_name
 from stocktrack.providers.rss.text import plain_link, plain_text
 from stocktrack.providers.rss.times import read_time
 from stocktrack.quotes import Headline
@@ -181,20 +182,20 @@ class RssProvider(Source):
 
 
 def read_headlines(parsed: ParsedFeed, host: str) -> tuple[Headline, ...]:
-    """The headlines of a feed, cleaned, in its order; those without a title are left out.
+    """The headlines of a feed at `host`, cleaned, in its order; those without a title are left out.
 
     Of entries that the feed calls the same the newest stays. Those that it calls nothing are the same only where
     nothing that is told of them differs.
     """
-    source = plain_text(parsed.title, _MAX_SOURCE_CHARS) or host
+    source = short_name(plain_text(parsed.title, _MAX_SOURCE_CHARS), host, parsed.link)
     told: dict[Hashable, Headline] = {}
     for entry in parsed.entries:
         if not (title := plain_text(entry.title, _MAX_TITLE_CHARS)):
             continue
-        seconds = read_time(entry.published)
+        seconds, told_source = read_time(entry.published), plain_text(entry.source, _MAX_SOURCE_CHARS)
         headline = Headline(
             title=title,
-            source=source,
+            source=short_name(told_source, entry.source_link) if told_source else source,
             link=plain_link(entry.link),
             published=seconds * 1000 if seconds is not None else None,
         )

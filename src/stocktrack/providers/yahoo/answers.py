@@ -21,6 +21,7 @@ from stocktrack.quotes import (
     MarketState,
     Match,
     Quote,
+    TradingDay,
     change_since,
     clean_link,
     clean_text,
@@ -56,6 +57,7 @@ _MARKET_STATES = {
 # below. A share's price of nothing is no price.
 _MAY_BE_NEGATIVE = frozenset({"FUTURE", "INDEX"})
 _COIN = "CRYPTOCURRENCY"
+_ALL_DAY_MS = 86_100_000  # five minutes less than a day
 # A time further ahead of our clock than clocks differ is no time.
 _MAX_AHEAD_MS = 300_000
 _MAX_EPOCH_SECONDS = 60_000_000_000  # the years 68 to 3871: well within what Python's dates can hold
@@ -174,6 +176,30 @@ def read_company_row(payload: Any, symbol: str) -> CompanyInfo | None:
         fifty_two_week_low=low,
         fifty_two_week_high=high,
         trailing_pe=_positive(row.get("trailingPE")),
+    )
+
+
+def read_trading_day(payload: Any) -> TradingDay | None:
+    """The hours of the market in the head of a chart; None where Yahoo has no such symbol, or tells no hours of it.
+
+    Of what is traded day and night, such as coins, currencies and futures, Yahoo says 00:00 to 23:59, weekends and
+    breaks or not: these are no hours. Early and late hours that are empty, or lie elsewhere, are left out.
+    """
+    chart = _only_result(payload, "chart")
+    if chart is None:
+        return None
+    meta = _section(chart, "meta")
+    opens_at, closes_at = _period(meta, "regular")
+    if opens_at is None or closes_at is None or not 0 < closes_at - opens_at < _ALL_DAY_MS:
+        return None
+    (pre_starts_at, _), (_, post_ends_at) = _period(meta, "pre"), _period(meta, "post")
+    is_early = pre_starts_at is not None and 0 < opens_at - pre_starts_at < _ALL_DAY_MS
+    is_late = post_ends_at is not None and 0 < post_ends_at - closes_at < _ALL_DAY_MS
+    return TradingDay(
+        pre_starts_at=pre_starts_at if is_early else None,
+        opens_at=opens_at,
+        closes_at=closes_at,
+        post_ends_at=post_ends_at if is_late else None,
     )
 
 
@@ -371,19 +397,20 @@ def _state_by_hours(meta: Mapping[str, Any], now_ms: int) -> MarketState:
     """The state of the market by the trading hours in a chart's head, which has no state of its own."""
     if meta.get("instrumentType") == _COIN:
         return MarketState.OPEN  # the hours say 00:00 to 23:59
-    periods = meta.get("currentTradingPeriod")
-    if not isinstance(periods, dict):
-        return MarketState.UNKNOWN
     names = {"regular": MarketState.OPEN, "pre": MarketState.PRE, "post": MarketState.POST}
     for name, state in names.items():
-        period = periods.get(name)
-        start, end = (period.get("start"), period.get("end")) if isinstance(period, dict) else (None, None)
-        begins, ends = _epoch_seconds(start), _epoch_seconds(end)
+        begins, ends = _period(meta, name)
         if begins is None or ends is None:
             return MarketState.UNKNOWN
-        if begins * 1000 <= now_ms < ends * 1000:
+        if begins <= now_ms < ends:
             return state
     return MarketState.CLOSED
+
+
+def _period(meta: Mapping[str, Any], name: str) -> tuple[int | None, int | None]:
+    """When a part of the market's day begins and ends, by a chart's head."""
+    period = _module(_module(meta, "currentTradingPeriod"), name)
+    return _market_time(period.get("start")), _market_time(period.get("end"))
 
 
 def _zone(meta: Mapping[str, Any]) -> tzinfo:

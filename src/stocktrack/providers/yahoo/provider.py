@@ -1,4 +1,4 @@
-"""Yahoo Finance as a source: quotes of many symbols in one request, companies, dividends and search, via yfinance.
+"""Yahoo Finance as a source: quotes of many symbols in a request, companies, dividends, hours and search, by yfinance.
 
 Prices come from the v7 quote endpoint, fifty symbols a request. A symbol that it leaves out, or has no price of, is
 asked of the chart endpoint, which alone decides that Yahoo does not have it; when Yahoo refuses the crumb that v7
@@ -35,6 +35,7 @@ from stocktrack.providers.yahoo.answers import (
     read_dividends,
     read_matches,
     read_quotes,
+    read_trading_day,
 )
 from stocktrack.providers.yahoo.session import (
     CrumbRefused,
@@ -43,7 +44,7 @@ from stocktrack.providers.yahoo.session import (
     YahooSession,
     open_session,
 )
-from stocktrack.quotes import CompanyInfo, Dividend, Match, Quote
+from stocktrack.quotes import CompanyInfo, Dividend, Match, Quote, TradingDay
 from stocktrack.system.blocking import BlockingPool
 
 log = structlog.get_logger()
@@ -65,6 +66,7 @@ _CURL_SHARE = 0.9  # curl gives up a little before asyncio does, so that what ca
 _QUOTE_URL = "https://query1.finance.yahoo.com/v7/finance/quote"
 _CHART_URL = "https://query2.finance.yahoo.com/v8/finance/chart/"
 _SUMMARY_URL = "https://query2.finance.yahoo.com/v10/finance/quoteSummary/"
+_CHART_OF_A_DAY = {"range": "1d", "interval": "1d"}
 _SEARCH_URL = "https://query2.finance.yahoo.com/v1/finance/search"
 
 
@@ -165,6 +167,10 @@ class YahooProvider(Source):
         params = {"range": "max", "interval": "1mo", "events": "div"}
         return read_dividends(await self._ask(_CHART_URL + _in_path(symbol), params))
 
+    async def trading_day(self, symbol: str) -> TradingDay | None:
+        """The hours of the market of `symbol`; None where Yahoo tells none, as of what is traded day and night."""
+        return read_trading_day(await self._ask(_CHART_URL + _in_path(symbol), _CHART_OF_A_DAY))
+
     async def search(self, query: str, limit: int) -> Sequence[Match]:
         """At most `limit` symbols that match, the best first."""
         params = {"q": query, "quotesCount": str(limit), "newsCount": "0", "listsCount": "0"}
@@ -264,9 +270,8 @@ class YahooProvider(Source):
                 asked += 1
                 self._charts_asked += 1
                 try:
-                    params = {"range": "1d", "interval": "1d"}
                     url = _CHART_URL + _in_path(symbol)
-                    payload = await pool.run(self._open.get_json, url, params, deadline)
+                    payload = await pool.run(self._open.get_json, url, _CHART_OF_A_DAY, deadline)
                     answers[symbol] = read_chart_quote(payload, symbol, self._clock.now_ms())
                 except ProviderError as error:
                     answers[symbol] = error

@@ -1,0 +1,151 @@
+"""What of the symbols that a source leads is due to be asked for: no I/O, for the task that polls the source.
+
+What its stream does not carry is due every poll interval, or less often where its budget does not allow that; the
+oldest first. What the stream carries is asked for when it was mute for a while, and now and then all the same, since
+a tick tells little of the day. In a market that is closed neither has to be often.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+from stocktrack.clock import Clock
+from stocktrack.market.board import Board
+from stocktrack.market.leads import FILL_SECONDS, Leads
+from stocktrack.market.upstream import Upstream
+from stocktrack.providers.base import QuoteSource
+
+# How often that is looked at: a symbol is filled in for within half a minute.
+TICK_SECONDS = 5.0
+# How often the figures of the day are asked for of a symbol that ticks: cheaply in batches, or else one by one.
+DAY_SECONDS, DAY_ALONE_SECONDS = 60.0, 300.0
+RESTING_SECONDS = 600.0
+_BATCH = 10  # from so many symbols a request on, asking is cheap
+
+
+class Poll:
+    """The polls of one source. `is_resting(symbol)` says whether the market of a symbol is closed."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        source: QuoteSource,
+        leads: Leads,
+        board: Board,
+        clock: Clock,
+        *,
+        interval_seconds: float,
+        is_resting: Callable[[str], bool],
+    ) -> None:
+        self._upstream = upstream
+        self._size = source.symbols_a_request
+        self._day_seconds = DAY_SECONDS if self._size >= _BATCH else DAY_ALONE_SECONDS
+        self._leads = leads
+        self._board = board
+        self._clock = clock
+        self._interval_seconds = interval_seconds
+        self._is_resting = is_resting
+        # When each was asked for last, and when that was answered, whatever came of it (monotonic).
+        self._asked: dict[str, float] = {}
+        self._answered: dict[str, float] = {}
+        # When the source gave the day's figures of each last, whoever had asked for them.
+        self._given: dict[str, float] = {}
+        # How far apart the polls of what is not streamed are now.
+        self.apart_seconds = interval_seconds
+
+    def pace(self) -> None:
+        """See how far apart polls have to be, and keep room for them."""
+        polled = self._leads.polled_by(self._upstream)
+        streamed = self._leads.streamed_by(self._upstream)
+        self._asked = _only(self._asked, polled, streamed)
+        self._answered = _only(self._answered, polled, streamed)
+        self._given = _only(self._given, polled, streamed)
+        if (ceiling := self._upstream.ceiling) is None:
+            return
+        requests = math.ceil(len(polled) / self._size)
+        # What may have to be filled in for, as if it were asked for at every poll.
+        requests += math.ceil(math.ceil(len(streamed) / self._size) * self._interval_seconds / FILL_SECONDS)
+        self.apart_seconds = ceiling.pace(requests, self._interval_seconds)
+
+    def due(self) -> list[str]:
+        """What is to be asked for now, the oldest first where there is not room for all."""
+        now = self._clock.monotonic()
+        streamed = [symbol for symbol in self._leads.streamed_by(self._upstream) if self._is_mute(symbol, now)]
+        polled = [symbol for symbol in self._leads.polled_by(self._upstream) if self._is_due(symbol, now)]
+        due = [*streamed, *polled]
+        room = self._upstream.room_for_symbols(is_poll=True)
+        if room >= len(due):
+            return due
+        due.sort(key=self._age_key)
+        return due[: int(room)]
+
+    def waiting(self, asked: Iterable[str]) -> list[str]:
+        """What is overdue and was not asked for, since the source's budget is used up."""
+        now = self._clock.monotonic()
+        asked = frozenset(asked)
+        overdue = [
+            symbol
+            for symbol in self._leads.of(self._upstream)
+            if symbol not in asked and now - self._renewed_at(symbol) > self.interval(symbol)
+        ]
+        return [symbol for symbol in overdue if self._is_mute(symbol, now) or self._is_due(symbol, now)]
+
+    def began(self, symbols: Iterable[str]) -> None:
+        """Note that `symbols` are being asked for."""
+        self._asked |= dict.fromkeys(symbols, self._clock.monotonic())
+
+    def ended(self, symbols: Iterable[str]) -> None:
+        """Note that this is over, however it went."""
+        self._answered |= dict.fromkeys(symbols, self._clock.monotonic())
+
+    def gave(self, symbols: Iterable[str]) -> None:
+        """Note that the source was asked for `symbols` and has answered."""
+        self._given |= dict.fromkeys(symbols, self._clock.monotonic())
+
+    def interval(self, symbol: str) -> float:
+        """How often `symbol` is asked for now, in seconds."""
+        if symbol in self._leads.streamed_by(self._upstream):
+            return RESTING_SECONDS if self._is_resting(symbol) else self._fill_seconds
+        return self.apart_seconds
+
+    @property
+    def _fill_seconds(self) -> float:
+        """How long a stream may be mute in an open market; longer where there are not requests enough for it."""
+        return max(FILL_SECONDS, self.apart_seconds) if self.apart_seconds > self._interval_seconds else FILL_SECONDS
+
+    def tick_seconds(self) -> float:
+        """When to look again at the latest, in seconds from now."""
+        return min(self._interval_seconds, TICK_SECONDS) if self._is_behind() else self._interval_seconds
+
+    def _is_behind(self) -> bool:
+        return bool(self._leads.streamed_by(self._upstream)) or self.apart_seconds > self._interval_seconds
+
+    def _is_due(self, symbol: str, now: float) -> bool:
+        """Whether something that is polled is due."""
+        if now - self._asked.get(symbol, -math.inf) < self.apart_seconds - 1e-6:
+            return False
+        # What was renewed after the last poll was renewed by a stream or a GET. The answer to the poll itself is no
+        # reason to leave the next one out, however late it came.
+        limit = max(self._answered.get(symbol, -math.inf), now - self._interval_seconds / 2)
+        return self._renewed_at(symbol) <= limit
+
+    def _is_mute(self, symbol: str, now: float) -> bool:
+        """Whether something that is streamed is due."""
+        asked, renewed = self._asked.get(symbol, -math.inf), self._renewed_at(symbol)
+        if self._is_resting(symbol):
+            return now - max(asked, renewed) >= RESTING_SECONDS
+        given = max(asked, self._given.get(symbol, -math.inf))
+        return now - max(asked, renewed) >= self._fill_seconds or now - given >= self._day_seconds
+
+    def _renewed_at(self, symbol: str) -> float:
+        entry = self._board.entry(symbol)
+        return entry.refreshed_at if entry is not None else -math.inf
+
+    def _age_key(self, symbol: str) -> float:
+        return max(self._asked.get(symbol, -math.inf), self._renewed_at(symbol))
+
+
+def _only(times: dict[str, float], *kept: Mapping[str, None]) -> dict[str, float]:
+    """`times` without what is led no longer, where that has become much."""
+    if len(times) <= 2 * sum(map(len, kept)) + 100:
+        return times
+    return {symbol: at for symbol, at in times.items() if any(symbol in each for each in kept)}
