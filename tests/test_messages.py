@@ -533,6 +533,7 @@ COMMANDS: SearchStrategy[m.Command] = st.one_of(
     st.builds(m.Dividends, id=ID, symbol=SYMBOL, limit=LIMIT),
     st.builds(m.Search, id=ID, query=VISIBLE, limit=LIMIT),
     st.builds(m.MyStocks, id=ID),
+    st.builds(m.Sources, id=ID),
     st.builds(m.Ping, id=ID),
     st.builds(m.Logout, id=ID),
 )
@@ -559,6 +560,18 @@ HEADLINE = st.builds(Headline, title=TEXT, source=TEXT, link=maybe(TEXT), publis
 COMPANY = st.builds(CompanyInfo, symbol=SYMBOL, name=maybe(TEXT), employees=maybe(COUNT), market_cap=maybe(NUMBER))
 DIVIDEND = st.builds(Dividend, date=st.dates(date(1900, 1, 1)), amount=NUMBER)
 MATCH = st.builds(Match, symbol=SYMBOL, name=maybe(TEXT), exchange=maybe(TEXT))
+SOURCE = st.builds(
+    m.SourceInfo,
+    provider=TEXT,
+    capabilities=some(TEXT),
+    state=st.sampled_from(m.SourceState),
+    **dict.fromkeys(("last_success_at", "retry_at"), maybe(COUNT)),
+    reason=maybe(REASON),
+    message=maybe(TEXT),
+    budget=maybe(st.builds(m.SourceBudget, used=COUNT, limit=COUNT, seconds=COUNT)),
+    stream=maybe(st.builds(m.SourceStream, is_up=st.booleans(), symbols=COUNT, places=maybe(COUNT))),
+    leads=COUNT,
+)
 LIMITS = st.builds(m.Limits, max_line_bytes=COUNT, max_reply_bytes=COUNT, max_symbols=COUNT, min_interval=NUMBER)
 
 SERVER_MESSAGES: SearchStrategy[m.ServerMessage] = st.one_of(
@@ -578,6 +591,7 @@ SERVER_MESSAGES: SearchStrategy[m.ServerMessage] = st.one_of(
     st.builds(m.InfoReply, id=ID, company=COMPANY),
     st.builds(m.DividendsReply, id=ID, symbol=SYMBOL, currency=maybe(TEXT), dividends=some(DIVIDEND)),
     st.builds(m.SearchReply, id=ID, matches=some(MATCH)),
+    st.builds(m.SourcesReply, id=ID, sources=some(SOURCE)),
     st.builds(m.PingReply, id=ID, timestamp=COUNT),
     st.builds(m.LogoutReply, id=ID, message=TEXT),
     st.builds(
@@ -645,6 +659,25 @@ def test_a_price_tells_its_decimals_where_they_are_not_two(hint: int | None, tol
     assert json.loads(encode_line(m.Price.of(quote))).get("price_hint") == told
 
 
+@pytest.mark.parametrize(
+    ("price", "bid", "told"), [(1.5, None, None), (1.08153, None, 5), (1.08, 1.0815, 4), (1e6, 1.5, None)]
+)
+def test_a_price_without_a_hint_of_its_source_tells_the_decimals_that_a_whole_quote_is_shown_with(
+    price: float, bid: float | None, told: int | None
+) -> None:
+    quote = m.BoardQuote(symbol="ACME", price=price, bid=bid, received_at=1, provider="finnhub", seq=1)
+    push = m.Price.of(quote)
+
+    assert push.price_hint == told
+    assert m.shown_digits(push) == m.shown_digits(quote)
+
+
+@careful
+@given(QUOTE)
+def test_a_push_is_shown_with_the_decimals_of_its_quote(quote: m.BoardQuote) -> None:
+    assert m.shown_digits(m.Price.of(quote)) == m.shown_digits(quote)
+
+
 @careful
 @given(QUOTE)
 def test_a_price_is_flat_and_tells_what_its_quote_tells(quote: m.BoardQuote) -> None:
@@ -656,6 +689,8 @@ def test_a_price_is_flat_and_tells_what_its_quote_tells(quote: m.BoardQuote) -> 
     only_in_quotes = {"previous_close", "open", "high", "low", "name", "exchange", "delay_seconds", "retry_at"}
     only_in_quotes |= {"fifty_two_week_low", "fifty_two_week_high", "market_cap", "market_cap_currency", "trailing_pe"}
     only_in_quotes |= not_told_of(quote)
+    if quote.price_hint is None and (digits := m.shown_digits(quote)) != 2:
+        whole["price_hint"] = digits
     assert {key: value for key, value in told.items() if key not in {"type", "code", "status"}} == {
         key: value for key, value in whole.items() if key not in only_in_quotes
     }
@@ -673,6 +708,8 @@ def test_what_is_made_of_a_valid_quote_without_validation_is_what_validation_mak
     price = m.Price.of(held)
     left_out = m.ServerMessage.model_fields.keys() | not_told_of(held)
     told = {name: getattr(held, name) for name in m.Price.model_fields if name not in left_out}
+    if held.price_hint is None:
+        told["price_hint"] = None if (digits := m.shown_digits(held)) == 2 else digits
     validated = m.Price.model_validate(told, strict=True)
     assert price == validated
     assert encode_line(price) == encode_line(validated)

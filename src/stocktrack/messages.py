@@ -21,6 +21,7 @@ from pydantic import (
 
 from stocktrack.errors import Code, Reason
 from stocktrack.quotes import (
+    ASSUMED_PRICE_HINT,
     MAX_SYMBOL_LENGTH,
     SYMBOL_CHARACTERS,
     CompanyInfo,
@@ -30,6 +31,7 @@ from stocktrack.quotes import (
     Match,
     Quote,
     Symbol,
+    price_digits,
 )
 from stocktrack.scopes import Scope
 from stocktrack.segments import SEGMENT_WORDS, segment_word
@@ -45,7 +47,6 @@ MAX_INTERVAL_SECONDS = 3_600.0
 MAX_LIST_LIMIT = 100
 MAX_TOKEN_DAYS = 365
 MAX_TOKENS = 500  # of one user
-ASSUMED_PRICE_HINT = 2  # decimals of a symbol whose PRICE names none
 MAX_ID_CHARS = 128
 MAX_ID_NUMBER = 2**53 - 1  # what every JSON library keeps exactly
 
@@ -210,9 +211,10 @@ class MyStocks(Command):
 
 
 class News(Command):
-    """`{"type":"NEWS","id":6,"limit":10}`."""
+    """`{"type":"NEWS","id":6,"limit":10}`, or with a `symbol`: headlines of that one."""
 
     type: Literal["NEWS"] = "NEWS"
+    symbol: StrictSymbol | None = Field(default=None, description="headlines of it; left out: of the whole market")
     limit: Limit = 10
 
 
@@ -238,6 +240,12 @@ class Search(Command):
     query: Annotated[str, Strict(), Field(min_length=1, max_length=100), AfterValidator(_is_visible)]
     segment: SegmentWord | None = Field(default=None, description="only matches of it: a code, or C, FO, F, O")
     limit: Limit = 10
+
+
+class Sources(Command):
+    """`{"type":"SOURCES","id":19}`."""
+
+    type: Literal["SOURCES"] = "SOURCES"
 
 
 class Ping(Command):
@@ -544,6 +552,7 @@ class NewsReply(Reply):
     """Headlines, newest first."""
 
     type: Literal["NEWS"] = "NEWS"
+    symbol: str | None = Field(default=None, description="the one that was asked for")
     articles: tuple[Headline, ...]
 
 
@@ -577,6 +586,18 @@ class SearchReply(Reply):
 
     type: Literal["SEARCH"] = "SEARCH"
     matches: tuple[Match, ...]
+
+
+# {"type":"SOURCES","id":19,"code":200,"status":"OK","sources":[{"provider":"finnhub","capabilities":["quotes",
+# "stream"],"state":"ok","last_success_at":1712331901204,"budget":{"used":12,"limit":60,"seconds":60},
+# "stream":{"is_up":true,"symbols":50,"places":50},"leads":50},{"provider":"yahoo","capabilities":["company",
+# "dividends","quotes","search"],"state":"blocked","last_success_at":1712331880000,"retry_at":1712331930000,
+# "reason":"provider_blocked","message":"yahoo refuses requests (429); it is asked again in 28 s.","leads":0}]}
+class SourcesReply(Reply):
+    """The sources of this server, in the order in which they are asked."""
+
+    type: Literal["SOURCES"] = "SOURCES"
+    sources: tuple[SourceInfo, ...]
 
 
 # {"type":"PING","id":10,"code":200,"status":"OK","timestamp":1712331900000}
@@ -698,7 +719,7 @@ class Price(ServerMessage):
     """A push of one symbol: flat, with what moves and what is needed to read it alone.
 
     The price before or after the regular hours comes along while the market is `pre` or `post`, and `price_hint` where
-    it is not two, which a client assumes.
+    it is not two, which a client assumes. Where the source has none, it is what `shown_digits` makes of the quote.
     """
 
     type: Literal["PRICE"] = "PRICE"
@@ -732,7 +753,8 @@ class Price(ServerMessage):
         told = {name: fields[name] for name in _FROM_QUOTE}
         if fields["extended_price"] is not None and fields["market_state"] in _EXTENDED_HOURS:
             told |= {name: fields[name] for name in _IN_EXTENDED_HOURS}
-        if (hint := fields["price_hint"]) is not None and hint != ASSUMED_PRICE_HINT:
+        hint = shown_digits(quote) if fields["price_hint"] is None else fields["price_hint"]
+        if hint != ASSUMED_PRICE_HINT:
             told["price_hint"] = hint
         return _A_PRICE.model_copy(update=told)
 
@@ -746,6 +768,14 @@ _IN_EXTENDED_HOURS = ("extended_price", "extended_change", "extended_change_perc
 _FROM_QUOTE = tuple(
     name for name in Price.model_fields if name not in {*ServerMessage.model_fields, *_IN_EXTENDED_HOURS, "price_hint"}
 )
+
+
+def shown_digits(quote: BoardQuote | Price) -> int:
+    """The decimals that every surface shows the prices of a symbol with, by `price_digits`."""
+    if isinstance(quote, Price):
+        hint = ASSUMED_PRICE_HINT if quote.price_hint is None else quote.price_hint
+        return price_digits(quote.price, hint)
+    return price_digits(quote.price, quote.price_hint, (quote.previous_close, quote.bid, quote.ask))
 
 
 # {"type":"HEARTBEAT","code":100,"status":"CONTINUE","timestamp":1712331930000}
@@ -805,6 +835,7 @@ COMMANDS: dict[str, CommandRow] = {
         CommandRow(Info, InfoReply, Who.USERS, Scope.READ),
         CommandRow(Dividends, DividendsReply, Who.USERS, Scope.READ),
         CommandRow(Search, SearchReply, Who.USERS, Scope.READ),
+        CommandRow(Sources, SourcesReply, Who.USERS, Scope.READ),
         CommandRow(Ping, PingReply, Who.ANYBODY, Scope.READ),
         CommandRow(Logout, LogoutReply, Who.ANYBODY, Scope.READ),
         CommandRow(Token, TokenReply, Who.USERS),

@@ -14,18 +14,6 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from openalgo_stub import KEY, Dialect, OpenAlgoStub, openalgo, row, told
-from provider_contract import (
-    Collected,
-    HangingContract,
-    HoursContract,
-    OutageContract,
-    ProviderContract,
-    QuoteContract,
-    SearchContract,
-    StreamContract,
-    Subject,
-    assert_valid,
-)
 from stocktrack.clock import ManualClock, RealClock
 from stocktrack.config import Settings, load_settings
 from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, SourceUnusable, StockTrackError
@@ -48,6 +36,18 @@ from stocktrack.providers.openalgo.symbols import Listing, listing_of
 from stocktrack.providers.registry import build_providers
 from stocktrack.quotes import MarketState, Match, Quote, TradingDay
 from stocktrack.segments import Segment
+from stocktrack.testing import (
+    Collected,
+    HangingContract,
+    HoursContract,
+    OutageContract,
+    ProviderContract,
+    QuoteContract,
+    SearchContract,
+    StreamContract,
+    Subject,
+    assert_valid,
+)
 
 RELIANCE, TCS, NIFTY, CALL, OIL = (
     "NSE:RELIANCE", "NSE:TCS", "NSE_INDEX:NIFTY", "NFO:NIFTY28MAR2420800CE", "MCX:CRUDEOIL20APR20FUT",

@@ -72,12 +72,13 @@ HOUSE = (
         Side.SERVER,
         "providers",
         "base symbol_names instrument_file instrument_search keys streaming rss yahoo openalgo finnhub simulated "
-        "instruments registry",
+        "instruments installed registry",
     ),
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
     row(4, Side.SERVER, "providers.finnhub", "symbols keys key_lock answers rest day stream provider"),
+    row(5, Side.SERVER, "testing", "subject contracts failures"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
     row(
         5,
@@ -109,7 +110,8 @@ HOUSE = (
         5,
         Side.CLIENT,
         "terminal",
-        "exit_codes connection_report run text tables typed_commands board_view board_screen fronts prompt dialogue",
+        "exit_codes connection_report run text facts tables typed_commands"
+        " board_view board_screen fronts prompt dialogue",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),
