@@ -41,6 +41,8 @@ DEFAULT_NEWS_FEEDS = (
     "https://feeds.content.dowjones.io/public/rss/RSSMarketsMain",
 )
 
+SYMBOL_PLACE = "{symbol}"  # where a symbol goes in an address of the settings
+
 
 def _split(value: Any) -> Any:
     if isinstance(value, str):
@@ -52,6 +54,15 @@ def _is_web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"{url!r} is not an http(s) address")
+    return url
+
+
+def _has_a_place_for_a_symbol(url: str) -> str:
+    parts = urlsplit(url)
+    if SYMBOL_PLACE in parts.netloc or SYMBOL_PLACE not in parts.path + parts.query:
+        raise ValueError(
+            f"{url!r} must say where the symbol goes, behind the host: https://example.com/rss?s={SYMBOL_PLACE}"
+        )
     return url
 
 
@@ -102,6 +113,12 @@ Addresses = Annotated[tuple[Annotated[str, AfterValidator(_is_web_address)], ...
 
 def _switched_off(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in {"", "off", "none"} else value
+
+
+AddressOfASymbol = Annotated[
+    Annotated[str, AfterValidator(_is_web_address), AfterValidator(_has_a_place_for_a_symbol)] | None,
+    BeforeValidator(_switched_off),
+]
 
 
 def _is_origin(origin: str) -> str:
@@ -206,6 +223,9 @@ class Settings(BaseModel):
     symbols_file: Annotated[Path | None, BeforeValidator(_switched_off), Reload.AT_ONCE] = Field(
         default=None, description="CSV of symbols and what each is, or Kite's instruments file; may be gzip"
     )
+    sources: Mapping[str, Mapping[str, Any]] = Field(
+        default={}, repr=False, description="settings of sources that others wrote, under the name of each"
+    )
     data_dir: Annotated[Path, BeforeValidator(as_folder)] = Field(
         default_factory=default_data_folder,
         description="folder of the database, the caches and the prompt's history; made with mode 0700",
@@ -234,6 +254,10 @@ class Settings(BaseModel):
     simulated_seed: int | None = Field(default=None, description="makes the simulated market repeat itself")
     news_feeds: Addresses = Field(
         default=DEFAULT_NEWS_FEEDS, description="addresses of the RSS or Atom feeds that NEWS merges"
+    )
+    symbol_news_feed: AddressOfASymbol = Field(
+        default=None,
+        description="address of a feed for each symbol, with {symbol} in it: for NEWS of a symbol, by the source rss",
     )
     max_headlines_per_feed: int = Field(
         default=50,
@@ -374,6 +398,9 @@ def settings_marked(mark: type[Mark]) -> dict[str, Mark]:
     }
 
 
+# Settings whose values may be secrets: an error says what would be right, and not what it was.
+_UNTOLD = {"sources": "each source has a table of its own, such as sources.acme.api_key"}
+
 RELOADABLE = frozenset(settings_marked(Reload))
 _SECRETS = frozenset(name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation))
 
@@ -406,13 +433,15 @@ def load_settings(
     unknown: set[str] = set()
     plain_key: tuple[str, str] | None = None
     for source in setting_sources(env_file=env_file, config_file=config_file, user_file=user_file):
-        for name, value in source.values.items():
+        for name, value in _unfolded(source.values).items():
             if name not in Settings.model_fields:
                 if source.is_ours:
                     raise ConfigError(f"{source.origin}: there is no setting {name!r}.{_suggestion(name)}")
                 unknown.add(f"{ENV_PREFIX}{name}".upper())
             elif name not in merged:
                 merged[name], origins[name] = value, source.origin
+            elif isinstance(value, Mapping):
+                merged[name] = _beneath(merged[name], value)
         if source.plain_key and "finnhub_api_key" not in merged:
             plain_key = source.plain_key, source.origin
     _settle_finnhub_key(merged, origins, plain_key)
@@ -439,6 +468,28 @@ def _prefer_key_files(merged: dict[str, Any], origins: dict[str, str]) -> None:
             origins.pop(name, None)
 
 
+def _unfolded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"sources": {"acme": {"key": "k"}}}` of `{"sources__acme__key": "k"}`, as variables write what is in a table."""
+    unfolded: dict[str, Any] = {}
+    for name, value in values.items():
+        first, *path = name.split("__")
+        if not (path and all(path) and first in Settings.model_fields):
+            unfolded[name] = _beneath(unfolded[name], value) if name in unfolded else value
+            continue
+        for part in reversed(path):
+            value = {part: value}  # noqa: PLW2901 - it grows from the inside
+        unfolded[first] = _beneath(unfolded.get(first, {}), value)
+    return unfolded
+
+
+def _beneath(stronger: Any, weaker: Any) -> Any:
+    """Both tables in one; where both say something, the stronger one counts."""
+    if not (isinstance(stronger, Mapping) and isinstance(weaker, Mapping)):
+        return stronger
+    both = {name: _beneath(stronger[name], weaker[name]) for name in stronger.keys() & weaker.keys()}
+    return {**weaker, **stronger, **both}
+
+
 def _suggestion(name: str) -> str:
     near = difflib.get_close_matches(name, Settings.model_fields, n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
@@ -460,6 +511,9 @@ def _complaint(error: ValidationError, origins: Mapping[str, str]) -> str:
     name = str(complaint["loc"][0])
     if complaint["type"] == "extra_forbidden":
         return f"There is no setting {name!r}.{_suggestion(name)}"
+    if name in _UNTOLD:
+        where = ".".join(map(str, complaint["loc"]))
+        return f"{where} (from {origins.get(name, 'the default')}): {_UNTOLD[name]}."
     why = complaint["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"{name} = {_shown(name, complaint['input'])} (from {origins.get(name, 'the default')}): {why}."
 

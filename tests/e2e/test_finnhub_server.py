@@ -66,10 +66,10 @@ async def test_prices_stream_with_a_plain_env_file_and_the_key_is_shown_nowhere(
         await server.logged("settings reloaded")
         running = await asyncio.to_thread(Path(f"/proc/{server.pid}/cmdline").read_bytes)
         assert KEY_BEGINS.encode() not in running
-        await client.close()
         await stub.drop()
         await server.logged("source went away")
         await stub.subscribed("AAPL")
+        await client.close()
     assert KEY_BEGINS not in server.text
 
 
@@ -82,3 +82,44 @@ async def test_a_new_key_needs_a_restart_and_is_not_written_at_a_reload(stub: Fi
         line = await server.logged("settings reloaded")
     assert line["restart_needed"] == ["finnhub_api_key"]
     assert KEY_BEGINS not in server.text
+
+
+@pytest.mark.parametrize(
+    ("key", "says"), [("", "STOCKTRACK_FINNHUB_API_KEY"), (f"{KEY_BEGINS}wrong", "finnhub_api_key")]
+)
+async def test_with_a_missing_or_a_wrong_key_the_server_starts_and_the_sentence_says_which_setting(
+    stub: FinnhubStub, tmp_path: Path, key: str, says: str
+) -> None:
+    async with finnhub_server(tmp_path, stub, FINNHUB_API_KEY=key) as server:
+        client = await server.log_in()
+        reply = await client.ask({"type": "GET", "symbols": ["AAPL"]})
+        assert (reply["code"], reply["missing"][0]["reason"]) == (404, "not_offered")
+        line = await server.logged("source cannot be used")
+        assert says in line["why"]
+        await client.close()
+    assert KEY_BEGINS not in server.text
+
+
+async def test_a_second_server_with_the_key_waits_until_the_first_is_killed(stub: FinnhubStub, tmp_path: Path) -> None:
+    homes = tmp_path / "first", tmp_path / "second"
+    for home in homes:
+        home.mkdir()
+    async with finnhub_server(homes[0], stub, FINNHUB_API_KEY=stub.key) as first:
+        client = await first.log_in()
+        await client.ask({"type": "SUBSCRIBE", "symbols": ["AAPL"], "interval": 0, "save": False})
+        await stub.subscribed("AAPL")
+        async with finnhub_server(homes[1], stub, FINNHUB_API_KEY=stub.key) as second:
+            line = await second.logged("source cannot be used")
+            assert f"process {first.pid} on this machine uses the same key" in line["why"]
+            waiting = await second.log_in()
+            reply = await waiting.ask({"type": "SUBSCRIBE", "symbols": ["AAPL"], "interval": 0, "save": False})
+            assert reply["code"] != 404, "a server that waits has not said that there is no such symbol"
+            assert stub.handshakes == 1
+
+            first.signal(signal.SIGKILL)
+            await second.logged("source can be used now", within=15)
+            await stub.subscribed("AAPL")
+            await stub.trade(trade("AAPL", 233.5))
+            await told(waiting, 233.5)
+            await waiting.close()
+        await client.close()

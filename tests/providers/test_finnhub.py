@@ -15,7 +15,16 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from finnhub_stub import FinnhubStub, article, profile, quote_row, trade
-from provider_contract import (
+from stocktrack.clock import ManualClock, RealClock, settle
+from stocktrack.config import Settings
+from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, SourceUnusable, StockTrackError
+from stocktrack.providers.base import Budget, Capability, Errand, capabilities_of
+from stocktrack.providers.finnhub.key_lock import MachineKeyLock
+from stocktrack.providers.finnhub.provider import PLAN_SECONDS, FinnhubProvider
+from stocktrack.providers.finnhub.rest import MAX_BODY_BYTES
+from stocktrack.providers.registry import build_providers
+from stocktrack.quotes import MarketState
+from stocktrack.testing import (
     Collected,
     CompanyContract,
     DividendContract,
@@ -29,15 +38,6 @@ from provider_contract import (
     Subject,
     SymbolNewsContract,
 )
-from stocktrack.clock import ManualClock, RealClock, settle
-from stocktrack.config import Settings
-from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, SourceUnusable, StockTrackError
-from stocktrack.providers.base import Budget, Capability, Errand, capabilities_of
-from stocktrack.providers.finnhub.key_lock import MachineKeyLock
-from stocktrack.providers.finnhub.provider import PLAN_SECONDS, FinnhubProvider
-from stocktrack.providers.finnhub.rest import MAX_BODY_BYTES
-from stocktrack.providers.registry import build_providers
-from stocktrack.quotes import MarketState
 
 KEY = "c0ffee0SeCrEt0c0ffee"
 HTML = b"<html><body>502 Bad Gateway</body></html>"
@@ -331,6 +331,16 @@ async def test_a_server_that_is_gone_is_a_provider_error_without_the_key(stub: F
     assert KEY not in said(caught.value)
 
 
+async def test_a_stand_in_on_this_machine_is_reached_past_the_proxy_of_the_environment(
+    stub: FinnhubStub, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert set((await build().quotes(["AAPL"])).quotes) == {"AAPL"}
+
+
 async def test_never_more_requests_in_a_minute_than_finnhub_allows(stub: FinnhubStub, build: Build) -> None:
     clock = FrozenClock()
     finnhub = build(clock=clock)
@@ -614,21 +624,16 @@ async def test_a_cut_ends_the_stream_with_a_provider_error(stub: FinnhubStub, fi
     assert KEY not in said(caught.value)
 
 
-async def test_a_symbol_that_is_traded_without_figures_gets_them_by_one_request(
-    stub: FinnhubStub, build: Build
-) -> None:
+async def test_the_state_of_the_market_is_followed_while_only_the_stream_runs(stub: FinnhubStub, build: Build) -> None:
     clock = ManualClock()
     finnhub = build(clock=clock)
     sink = Collected()
     async with streaming(finnhub, ["AAPL"], sink):
-        await _moved(clock, stub, lambda: stub.connections and stub.connections[0].symbols)
-        await stub.trade(trade("AAPL", 200.0, 1_712_331_900_500))
-        await _moved(clock, stub, lambda: sink.quotes and sink.quotes[-1].previous_close)
-        assert clock.monotonic() >= 30, "the market had time to ask by itself"
-        before = len(stub.asked("quote"))
-        await clock.advance(120)
-        assert len(stub.asked("quote")) == before == 1
-    assert (sink.quotes[-1].price, sink.quotes[-1].change) == (200.0, 11.75)
+        await _moved(clock, stub, lambda: finnhub._days.state("AAPL") is MarketState.OPEN)
+        stub.market |= {"isOpen": False, "session": "post-market"}
+        await _moved(clock, stub, lambda: finnhub._days.state("AAPL") is MarketState.POST)
+    assert clock.monotonic() >= 60
+    assert [call.endpoint for call in stub.calls] == ["stock/market-status"] * 2
 
 
 async def _moved(clock: ManualClock, stub: FinnhubStub, condition: Callable[[], object]) -> None:

@@ -9,7 +9,6 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from finnhub_stub import UNKNOWN_QUOTE, article, profile, quote_row, trade, trades
-from provider_contract import assert_valid
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
 from stocktrack.providers.finnhub.answers import (
@@ -24,6 +23,7 @@ from stocktrack.providers.finnhub.day import MAX_SYMBOLS, Days, Trade
 from stocktrack.providers.finnhub.stream import PLACES, FinnhubStream
 from stocktrack.providers.finnhub.symbols import at_finnhub, is_abroad, is_prefixed, is_us, ours
 from stocktrack.quotes import MarketState, Match, Quote
+from stocktrack.testing import assert_valid
 
 NOW_MS = 1_712_331_900_000  # Friday, 5 April 2024, 11:45 in New York
 HOUR_MS = 3_600_000
@@ -420,24 +420,16 @@ async def test_the_first_trade_of_a_day_is_no_change_since_the_day_before_yester
     [quote] = market.traded(trade("AAPL", 200.0, now_ms))
     assert (quote.price, quote.currency) == (200.0, "USD")
     assert (quote.previous_close, quote.change, quote.open, quote.high, quote.low) == (None,) * 5
-    assert market.days.lacking(["AAPL"]) is None
-    await market.clock.advance(31)
-    assert market.days.lacking(["AAPL"]) == "AAPL"
-    assert market.days.lacking(["AAPL"]) is None, "it was asked for just now"
     quote = market.renew(price=199.0, pc=189.45, o=195.0, t=now_ms // 1000 - 1)
     assert (quote.price, quote.change, quote.open) == (200.0, 10.55, 195.0)
-    await market.clock.advance(1000)
-    assert market.days.lacking(["AAPL"]) is None
 
 
-async def test_figures_asked_before_the_opening_tell_the_close_of_the_day_before() -> None:
+def test_figures_asked_before_the_opening_tell_the_close_of_the_day_before() -> None:
     market = Market(figures=False)
     yesterday = market.clock.now_ms() // 1000 - 20 * 3600
     market.renew(t=yesterday)
     [quote] = market.traded(trade("AAPL", 190.0, NOW_MS))
     assert (quote.price, quote.previous_close, quote.change, quote.open) == (190.0, 189.45, 0.55, None)
-    await market.clock.advance(31)
-    assert market.days.lacking(["AAPL"]) == "AAPL"
 
 
 def test_what_is_remembered_of_days_has_an_end() -> None:

@@ -12,17 +12,6 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from openalgo_stub import KEY, Dialect, OpenAlgoStub, openalgo, row, told
-from provider_contract import (
-    Collected,
-    HangingContract,
-    OutageContract,
-    ProviderContract,
-    QuoteContract,
-    SearchContract,
-    StreamContract,
-    Subject,
-    assert_valid,
-)
 from stocktrack.clock import ManualClock, RealClock
 from stocktrack.config import Settings, load_settings
 from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, SourceUnusable, StockTrackError
@@ -35,6 +24,17 @@ from stocktrack.providers.openalgo.stream import PLACES, OpenAlgoStream
 from stocktrack.providers.openalgo.symbols import EXCHANGES, Listing, listing_of
 from stocktrack.providers.registry import build_providers
 from stocktrack.quotes import Quote
+from stocktrack.testing import (
+    Collected,
+    HangingContract,
+    OutageContract,
+    ProviderContract,
+    QuoteContract,
+    SearchContract,
+    StreamContract,
+    Subject,
+    assert_valid,
+)
 
 RELIANCE, TCS, NIFTY, CALL, OIL = (
     "NSE:RELIANCE", "NSE:TCS", "NSE_INDEX:NIFTY", "NFO:NIFTY28MAR2420800CE", "MCX:CRUDEOIL20APR20FUT",
@@ -133,7 +133,7 @@ class TestOpenAlgoThatHangs(HangingContract):
 # --- which symbols ---
 
 
-@pytest.mark.parametrize("exchange", [*EXCHANGES, "NSE_EQ", "BSE_EQ"])
+@pytest.mark.parametrize("exchange", [*sorted(EXCHANGES), "NSE_EQ", "BSE_EQ"])
 def test_it_serves_what_is_written_with_an_exchange_of_india(make: Make, exchange: str) -> None:
     assert make().serves(f"{exchange}:SYMBOL")
 

@@ -424,6 +424,8 @@ class Feed:
         """Mark what was not renewed for three polls, also while a call hangs; forget what nobody asks for."""
         while True:
             await self._clock.sleep(self._poll_interval_seconds)
+            # Time alone may make a source one that can be tried again, and whoever leads nothing does not look at it.
+            self._arrange()
             now = self._clock.monotonic()
             late = [symbol for symbol in self._board.watched() if self._is_late(symbol, now)]
             self._board.mark_stale(late, Reason.PROVIDER_TIMEOUT)

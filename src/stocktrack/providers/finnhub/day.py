@@ -7,7 +7,7 @@ after its regular hours, a share's trades are prices of those hours, and the reg
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from stocktrack.clock import Clock
 from stocktrack.providers.finnhub.answers import currency_of, state_of
@@ -17,16 +17,13 @@ from stocktrack.quotes import MarketState, Quote, change_since
 MAX_SYMBOLS = 1_000
 # The market's state is asked for every minute. What is older than this is no longer known.
 STATE_SECONDS = 200.0
-# Figures that lack for so long are worth a request of their own: until then the market mostly asks by itself.
-LACKING_SECONDS, ASKED_AGAIN_SECONDS = 30.0, 300.0
 _DAY_MS = 86_400_000
 # New York's trading, early and late hours included, is within one day at five hours from Greenwich, summer or winter.
 _NEW_YORK_MS = -5 * 3_600_000
 _EXTENDED = frozenset({MarketState.PRE, MarketState.POST})
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(NamedTuple):
     """The price of a trade, and the market's time of it, or None where that makes no sense."""
 
     price: float
@@ -41,8 +38,6 @@ class _Day:
     high: float = 0.0  # of the trades since the figures
     low: float = float("inf")
     newest_at: int = 0
-    lacking_since: float | None = None
-    asked_at: float = float("-inf")
 
 
 class Days:
@@ -66,7 +61,7 @@ class Days:
     def renew(self, figures: Quote) -> Quote:
         """The quote with new `figures` of REST: a trade that is newer than they are stays its price."""
         day = self._of(figures.symbol)
-        day.figures, day.high, day.low, day.lacking_since = figures, 0.0, float("inf"), None
+        day.figures, day.high, day.low = figures, 0.0, float("inf")
         return self._quote(figures.symbol, day) or figures
 
     def trade(self, symbol: str, trades: Iterable[Trade]) -> Quote | None:
@@ -87,21 +82,6 @@ class Days:
                 day.high, day.low = max(day.high, trade.price), min(day.low, trade.price)
         return self._quote(symbol, day) if is_new else None
 
-    def lacking(self, wanted: Iterable[str]) -> str | None:
-        """One of `wanted` whose trades have had no figures of their day for a while, and that was not asked for lately.
-
-        It counts as asked for from now on.
-        """
-        now = self._clock.monotonic()
-        for symbol in wanted:
-            day = self._days.get(symbol)
-            if day is None or day.lacking_since is None or now - day.lacking_since < LACKING_SECONDS:
-                continue
-            if now - day.asked_at >= ASKED_AGAIN_SECONDS:
-                day.asked_at = now
-                return symbol
-        return None
-
     def _of(self, symbol: str) -> _Day:
         day = self._days.pop(symbol, None) or _Day()
         if len(self._days) >= MAX_SYMBOLS:
@@ -114,40 +94,34 @@ class Days:
         state, now_ms = self.state(symbol), self._clock.now_ms()
         figures, trade = day.figures, day.trade
         if figures is None:
-            self._note_lack(day)
             return None if trade is None else _alone(symbol, trade, state, now_ms)
-        quote = figures.model_copy(update={"market_state": state, "received_at": now_ms})
-        if trade is not None and _is_newer(trade, figures):
-            quote = self._with_trade(quote, figures, day, trade)
+        changes: dict[str, Any] = {"market_state": state, "received_at": now_ms}
+        price, told_at = figures.price, figures.timestamp
+        if trade is not None and _is_newer(trade, told_at):
+            changes |= _traded(symbol, figures, day, trade, now_ms)
+            price, told_at = trade
         late = day.late
-        if state is MarketState.OPEN or late is None or not _is_newer(late, quote):
-            return quote
-        if _day_of(symbol, late.at or now_ms) != _day_of(symbol, now_ms):
-            return quote
-        return quote.model_copy(update=_extended(quote.price, late))
+        is_of_today = late is not None and _day_of(symbol, late.at or now_ms) == _day_of(symbol, now_ms)
+        if late is not None and is_of_today and state is not MarketState.OPEN and _is_newer(late, told_at):
+            changes |= _extended(price, late)
+        return figures.model_copy(update=changes)
 
-    def _with_trade(self, quote: Quote, figures: Quote, day: _Day, trade: Trade) -> Quote:
-        symbol, now_ms = quote.symbol, quote.received_at
-        traded_on = _day_of(symbol, trade.at or now_ms)
-        if _day_of(symbol, figures.timestamp or figures.received_at) == traded_on:
-            previous_close = figures.previous_close
-            more: Mapping[str, Any] = {
-                "high": None if figures.high is None else max(figures.high, day.high),
-                "low": None if figures.low is None else min(figures.low, day.low),
-            }
-        else:
-            self._note_lack(day)
-            # Asked on this day, REST still told the last price of another: that is the close before this one.
-            is_close = _day_of(symbol, figures.received_at) == traded_on
-            previous_close = figures.price if is_close else None
-            more = {"open": None, "high": None, "low": None}
-        change, percent = (None, None) if previous_close is None else change_since(previous_close, trade.price)
-        changes = {"price": trade.price, "timestamp": trade.at, "previous_close": previous_close, **more}
-        return quote.model_copy(update={**changes, "change": change, "change_percent": percent})
 
-    def _note_lack(self, day: _Day) -> None:
-        if day.lacking_since is None:
-            day.lacking_since = self._clock.monotonic()
+def _traded(symbol: str, figures: Quote, day: _Day, trade: Trade, now_ms: int) -> Mapping[str, Any]:
+    """What a trade that is newer than the figures changes of them."""
+    traded_on = _day_of(symbol, trade.at or now_ms)
+    changes: dict[str, Any] = {"price": trade.price, "timestamp": trade.at}
+    if _day_of(symbol, figures.timestamp or figures.received_at) == traded_on:
+        previous_close = figures.previous_close
+        changes["high"] = None if figures.high is None else max(figures.high, day.high, trade.price)
+        changes["low"] = None if figures.low is None else min(figures.low, day.low, trade.price)
+    else:
+        # Asked on this day, REST still told the last price of another: that is the close before this one.
+        is_close = _day_of(symbol, figures.received_at) == traded_on
+        previous_close = figures.price if is_close else None
+        changes |= {"previous_close": previous_close, "open": None, "high": None, "low": None}
+    change, percent = (None, None) if previous_close is None else change_since(previous_close, trade.price)
+    return {**changes, "change": change, "change_percent": percent}
 
 
 def _alone(symbol: str, trade: Trade, state: MarketState, now_ms: int) -> Quote:
@@ -172,9 +146,9 @@ def _extended(regular: float, late: Trade) -> Mapping[str, Any]:
     }
 
 
-def _is_newer(trade: Trade, quote: Quote) -> bool:
-    """Whether the trade came after what the quote tells; one without a time is taken for what came last."""
-    return trade.at is None or quote.timestamp is None or trade.at >= quote.timestamp
+def _is_newer(trade: Trade, told_at: int | None) -> bool:
+    """Whether the trade is newer than what was told of that time; one without a time is taken for what came last."""
+    return trade.at is None or told_at is None or trade.at >= told_at
 
 
 def _day_of(symbol: str, milliseconds: int) -> int:

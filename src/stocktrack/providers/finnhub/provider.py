@@ -2,8 +2,8 @@
 
 REST tells the figures of the day, the stream the price, and `day.py` puts the two together. The key is read and claimed
 at the start, and again at each call as long as that has failed: a key that another server uses is taken over once that
-one has ended. Of itself this source asks for two things, both seldom and only where a minute's budget has room: where
-the US market is in its day, and the figures of a symbol that is traded without any.
+one has ended. Of itself this source asks for one thing, once a minute and only where the budget of the minute has room:
+where the US market is in its day.
 """
 
 import asyncio
@@ -39,10 +39,9 @@ REQUESTS_AT_ONCE = 4
 NEWS_DAYS = 7
 # One 403 for a share abroad, and the plan is taken for one of the US for so long; the same for the market's state.
 PLAN_SECONDS = 3600.0
-STATE_EVERY_SECONDS, STATE_PATIENCE_SECONDS = 60.0, 3.0
+STATE_EVERY_SECONDS, STATE_LOOK_SECONDS, STATE_PATIENCE_SECONDS = 60.0, 3.0, 3.0
 # What this source asks by itself leaves so many requests of a minute to what is asked of it.
 OWN_ROOM = 50
-OWN_EVERY_SECONDS, OWN_REFUSED_SECONDS = 3.0, 60.0
 _CLOSE_SECONDS = 0.5
 _FIRST_DIVIDENDS = "1970-01-01"
 
@@ -133,7 +132,7 @@ class FinnhubProvider(Source):
         self._stream = protocol = FinnhubStream(self._ws_url, self._key, self._days, self._clock)
         tasks = (
             asyncio.create_task(run_stream(protocol, wanted, sink, clock=self._clock), name="finnhub stream"),
-            asyncio.create_task(self._complete_what_streams(rest, wanted, sink), name="finnhub figures"),
+            asyncio.create_task(self._follow_state(rest, wanted), name="finnhub market state"),
         )
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -261,21 +260,11 @@ class FinnhubProvider(Source):
             if error.reason is Reason.NOT_OFFERED or isinstance(error, NoSuchPath):
                 self._state_again_at = now + PLAN_SECONDS
 
-    async def _complete_what_streams(self, rest: FinnhubRest, wanted: Wanted, sink: StreamSink) -> None:
-        """Keep what a trade does not tell, while the stream runs: the market's state, and figures that lack."""
+    async def _follow_state(self, rest: FinnhubRest, wanted: Wanted) -> None:
+        """Know where the US market is in its day while the stream runs: nothing may be asked for by polls meanwhile."""
         while True:
-            symbols = wanted()
-            await self._ask_state(rest, symbols, None)
-            symbol = self._days.lacking(symbols)
-            if symbol is not None and rest.asked_lately() < OWN_ROOM:
-                answers = _Answers()
-                await self._ask_quotes(rest, answers, (symbol,))
-                if (quote := answers.quotes.get(symbol)) is not None and symbol in wanted():
-                    sink.publish([self._days.renew(quote)])
-                if answers.end is not None:
-                    # What is wrong is seen, and told, when the market asks; this is no time for questions of our own.
-                    await self._clock.sleep(OWN_REFUSED_SECONDS)
-            await self._clock.sleep(OWN_EVERY_SECONDS)
+            await self._ask_state(rest, wanted(), None)
+            await self._clock.sleep(STATE_LOOK_SECONDS)
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).date()

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from pydantic import SecretStr
@@ -30,6 +31,7 @@ _WINDOW_SECONDS = 61.0
 # Less than the most that a second allows: what leaves evenly may arrive in a heap.
 _APART_SECONDS = 1 / (REQUESTS_PER_SECOND - 5)
 _LONGEST_RETRY_MS = 3_600_000
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class NoSuchPath(ProviderError):  # noqa: N818 - named as what happened
@@ -53,6 +55,8 @@ class FinnhubRest:
                 "Accept-Encoding": "gzip, deflate",
             },
             follow_redirects=False,
+            # What stands in on this machine is not meant for the proxy that the environment names.
+            trust_env=urlsplit(base_url).hostname not in _THIS_MACHINE,
             timeout=None,  # one limit covers the whole of a request, drips included
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
