@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stocktrack.config import Flag, Reload, Settings, settings_marked
+from stocktrack.providers.instrument_file import COLUMNS, read_instruments
 from stocktrack.system.setting_sources import ClientVariable
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -46,3 +47,13 @@ def test_the_page_of_operations_lists_what_a_reload_changes(when: Reload) -> Non
     [listed] = re.findall(rf"^- {RELOADED[when]}: (.*?)(?=^- |\Z)", OPERATIONS, re.MULTILINE | re.DOTALL)
     settings = {name for name, mark in settings_marked(Reload).items() if mark is when}
     assert set(re.findall(r"`(\w+)`", listed)) == settings
+
+
+def test_the_instrument_file_of_the_page_is_one_and_every_column_is_named(tmp_path: Path) -> None:
+    part = PAGE.partition("## The instrument file")[2].partition("\n## ")[0]
+    [example] = re.findall(r"^```csv\n(.*?)^```$", part, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "symbols.csv"
+    path.write_text(example, encoding="utf-8")
+    file = read_instruments(path)
+    assert (list(file.rows), file.skipped) == (["NFO:NIFTY24APR18000CE", "GOLD"], 0)
+    assert [column for column in COLUMNS if f"`{column}`" not in part] == []

@@ -72,6 +72,64 @@ async def test_contracts_are_found_and_told_by_every_way_in(server: LiveServer) 
             await client.search("reliance", segment="NASDAQ")
 
 
+async def test_a_symbol_of_a_segment_is_asked_of_the_source_by_its_name_there_and_answered_by_its_own(
+    server: LiveServer,
+) -> None:
+    market_of(server).prices |= {"RELIANCE.NS": 2920.0, "^NSEI": 22_500.0, "INFY.BO": 1478.0}
+    tcp = await server.log_in()
+    symbols = ["NSE:RELIANCE", "nse_eq:reliance", "RELIANCE.NS", "NSE_INDEX:NIFTY", "BSE_EQ:INFY", "NSE:NOPE"]
+    reply = await tcp.ask({"type": "GET", "symbols": symbols})
+    assert [(quote["symbol"], quote["price"]) for quote in reply["quotes"]] == [
+        *(("NSE:RELIANCE", 2920.0), ("NSE_EQ:RELIANCE", 2920.0), ("RELIANCE.NS", 2920.0)),
+        *(("NSE_INDEX:NIFTY", 22_500.0), ("BSE_EQ:INFY", 1478.0)),
+    ]
+    assert [(each["symbol"], each["reason"]) for each in reply["missing"]] == [("NSE:NOPE", "unknown_symbol")]
+    reply = await tcp.ask({"type": "SUBSCRIBE", "symbols": ["NSE:RELIANCE", "AAPL"], "interval": 0})
+    assert reply["subscribed"] == ["NSE:RELIANCE", "AAPL"]
+    assert (await tcp.receive_until("PRICE"))["symbol"] == "NSE:RELIANCE"
+
+
+async def test_a_contract_that_no_source_has_and_one_that_has_expired_say_so(server: LiveServer, path: Path) -> None:
+    write(path, "symbol,expiry,type\nNFO:NIFTY24MARFUT,2024-03-28,FUT\nNFO:NIFTY24APRFUT,2024-04-25,FUT\n")
+    await server.app._instruments.load(path)
+    tcp = await server.log_in()
+    symbols = ["AAPL", "NFO:NIFTY24APRFUT", "NFO:NIFTY24MARFUT", "NIFTY24MARFUT"]
+    reply = await tcp.ask({"type": "GET", "symbols": symbols})
+    assert [quote["symbol"] for quote in reply["quotes"]] == ["AAPL"]
+    assert {each["symbol"]: (each["code"], each["reason"], each["message"]) for each in reply["missing"]} == {
+        "NFO:NIFTY24APRFUT": (404, "not_offered", server.app._instruments.not_offered("NFO:NIFTY24APRFUT", "yahoo")),
+        "NFO:NIFTY24MARFUT": (404, "not_offered", "NFO:NIFTY24MARFUT expired on 2024-03-28."),
+        "NIFTY24MARFUT": (404, "not_offered", "NIFTY24MARFUT expired on 2024-03-28."),
+    }
+    reply = await tcp.ask({"type": "SUBSCRIBE", "symbols": ["NFO:NIFTY24MARFUT"]})
+    assert (reply["code"], reply["reason"], reply["message"]) == (
+        *(404, "not_offered"),
+        "NFO:NIFTY24MARFUT expired on 2024-03-28.",
+    )
+    assert (await tcp.ask({"type": "INFO", "symbol": "NFO:OTHER24APRFUT"}))["reason"] == "not_offered"
+    assert all("NFO" not in "".join(batch) for batch in market_of(server).batches)
+
+
+async def test_a_row_with_a_source_is_asked_of_that_one_as_it_says(tmp_path: Path) -> None:
+    clock = ManualClock(NOW_MS)
+    first, second = ScriptedProvider(clock, name="yahoo"), ScriptedProvider(clock, name="somebody")
+    first.prices |= {"GOLD": 1.0, "GC=F": 2.0}
+    second.prices |= {"XAU": 2300.0, "GOLD": 3.0}
+    path = tmp_path / "symbols.csv"
+    write(path, "symbol;source;source_symbol;name\nGOLD;somebody;xau;Spot gold\nLEAD;nobody;PB;Lead\n")
+    async with live_server(tmp_path, first, second, clock=clock, symbols_file=path) as server:
+        tcp = await server.log_in()
+        reply = await tcp.ask({"type": "GET", "symbols": ["GOLD", "LEAD"]})
+        [quote] = reply["quotes"]
+        assert (quote["symbol"], quote["price"], quote["provider"]) == ("GOLD", 2300.0, "somebody")
+        [missing] = reply["missing"]
+        assert missing["reason"] == "not_offered"
+        assert "LEAD comes from nobody alone" in missing["message"]
+        company = (await tcp.ask({"type": "INFO", "symbol": "GOLD"}))["company"]
+        assert company == {"symbol": "GOLD", "name": "Spot gold"}
+    assert first.batches == []
+
+
 async def test_a_wrong_word_for_a_segment_is_a_400_that_lists_the_right_ones(server: LiveServer) -> None:
     tcp = await server.log_in()
     for word in ("NASDAQ", "", "N F O", 7):
@@ -107,6 +165,12 @@ def write(path: Path, content: str) -> None:
     path.write_text(content)
 
 
+def market_of(server: LiveServer) -> ScriptedProvider:
+    market = server.app.feed.routes.upstreams[0].provider
+    assert isinstance(market, ScriptedProvider)
+    return market
+
+
 async def reloads(server: LiveServer) -> None:
     await asyncio.gather(*server.app._instruments._reloads)
 
@@ -122,9 +186,7 @@ async def test_a_server_does_not_start_with_a_file_that_is_none(tmp_path: Path) 
 
 async def test_a_symbol_of_48_characters_goes_everywhere(server: LiveServer) -> None:
     assert len(LONGEST) == 48
-    market = server.app.feed.routes.upstreams[0].provider
-    assert isinstance(market, ScriptedProvider)
-    market.prices[LONGEST] = 1.0
+    market_of(server).prices[LONGEST] = 1.0
     tcp = await server.log_in()
     assert (await tcp.ask({"type": "SUBSCRIBE", "symbols": [LONGEST.lower()]}))["subscribed"] == [LONGEST]
     assert (await tcp.ask({"type": "MY_STOCKS"}))["symbols"] == [LONGEST]

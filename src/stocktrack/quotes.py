@@ -52,8 +52,8 @@ _MINOR_BY_ITS_LOOK = re.compile(r"[A-Z]{2}[a-z]")
 
 # Oil was sold at -37.63 on 20 April 2020, in India at -2,884, and the yield of the thirteen-week bill, an index, stood
 # below zero in March of that year. By their writing: indices and futures of Yahoo, whose contracts of one month end in
-# their exchange (`CLZ26.NYM`), futures of India's two commodity exchanges, and India's indices.
-_MAY_BE_NEGATIVE = re.compile(r"\^.+|.+=F|.+\.(?:CBT|CME|CMX|NYB|NYM)|(?:MCX|NCDEX):.+FUT|(?:NSE|BSE|MCX)_INDEX:.+")
+# their exchange (`CLZ26.NYM`), futures of India's commodity exchanges, and India's indices.
+_MAY_BE_NEGATIVE = re.compile(r"\^.+|.+=F|.+\.(?:CBT|CME|CMX|NYB|NYM)|(?:MCX|NCDEX|NCO):.+FUT|(?:NSE|BSE|MCX)_INDEX:.+")
 
 
 def normalise_symbol(text: str) -> str:

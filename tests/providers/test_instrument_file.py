@@ -145,6 +145,13 @@ def test_our_own_file_has_the_columns_it_has_in_any_order(path: Path) -> None:
     assert rows["AAPL"] == an_instrument("AAPL")
 
 
+def test_of_two_columns_with_one_name_the_first_counts_and_one_without_a_name_counts_for_nothing(path: Path) -> None:
+    file = read(path, "symbol,name,name,,lot,\nAAPL,Apple,Apfel,x,5,\nMSFT,Microsoft,,,,\n")
+    assert file == InstrumentFile(
+        {"AAPL": an_instrument("AAPL", name="Apple", lot=5), "MSFT": an_instrument("MSFT", name="Microsoft")}
+    )
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_commas_semicolons_and_tabs_are_taken(path: Path, delimiter: str) -> None:
     file = read(path, OURS.replace(",", delimiter))

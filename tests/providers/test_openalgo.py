@@ -2,6 +2,8 @@ import asyncio
 import json
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from datetime import date, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,29 @@ from openalgo_stub import KEY, Dialect, OpenAlgoStub, openalgo, row, told
 from stocktrack.clock import ManualClock, RealClock
 from stocktrack.config import Settings, load_settings
 from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, SourceUnusable, StockTrackError
-from stocktrack.providers.base import Errand, QuoteAnswer
+from stocktrack.providers.base import Errand
 from stocktrack.providers.openalgo import provider as provider_module
 from stocktrack.providers.openalgo.addresses import rest_address, stream_address
-from stocktrack.providers.openalgo.answers import read_quotes, read_row, read_tick, ticks_in
+from stocktrack.providers.openalgo.answers import (
+    Heard,
+    Refused,
+    read_matches,
+    read_quotes,
+    read_row,
+    read_tick,
+    read_timings,
+    ticks_in,
+)
 from stocktrack.providers.openalgo.provider import OpenAlgoProvider
 from stocktrack.providers.openalgo.stream import PLACES, OpenAlgoStream
-from stocktrack.providers.openalgo.symbols import EXCHANGES, Listing, listing_of
+from stocktrack.providers.openalgo.symbols import Listing, listing_of
 from stocktrack.providers.registry import build_providers
-from stocktrack.quotes import Quote
+from stocktrack.quotes import MarketState, Match, Quote, TradingDay
+from stocktrack.segments import Segment
 from stocktrack.testing import (
     Collected,
     HangingContract,
+    HoursContract,
     OutageContract,
     ProviderContract,
     QuoteContract,
@@ -39,9 +52,9 @@ from stocktrack.testing import (
 RELIANCE, TCS, NIFTY, CALL, OIL = (
     "NSE:RELIANCE", "NSE:TCS", "NSE_INDEX:NIFTY", "NFO:NIFTY28MAR2420800CE", "MCX:CRUDEOIL20APR20FUT",
 )  # fmt: skip
-KNOWN = (RELIANCE, TCS, NIFTY, CALL, "BSE:RELIANCE", "CDS:USDINR26APR24FUT", "NSE:M&M", "NSE:BAJAJ-AUTO")
+KNOWN = (RELIANCE, TCS, NIFTY, CALL, "BSE:RELIANCE", "CDS:USDINR26APR24FUT", "NSE:M&M", "NSE:BAJAJ-AUTO", OIL)
 NOW_MS = 1_712_331_900_000  # 5 April 2024, 21:15 in India
-LISTING = Listing("NSE", "RELIANCE")
+LISTING = Listing(Segment.NSE, "RELIANCE")
 Make = Callable[..., OpenAlgoProvider]
 
 
@@ -94,7 +107,7 @@ def a_subject(provider: OpenAlgoProvider, stub: OpenAlgoStub, **tick: Any) -> Su
 # --- the contract ---
 
 
-class TestOpenAlgoKeepsTheContract(ProviderContract, QuoteContract, StreamContract, SearchContract):
+class TestOpenAlgoKeepsTheContract(ProviderContract, QuoteContract, StreamContract, SearchContract, HoursContract):
     @pytest.fixture
     async def subject(self, provider: OpenAlgoProvider, stub: OpenAlgoStub) -> Subject:
         return a_subject(provider, stub, ltp=1190.0, close=1165.7, ltt=NOW_MS)
@@ -107,7 +120,7 @@ class TestAStreamInOtherWordsKeepsTheContract(StreamContract):
         return a_subject(provider, stub, ltp=1190.0, change=24.3, change_percent=2.08, timestamp="2024-04-05T15:45:00Z")
 
 
-class TestAnOldOpenAlgoKeepsTheContract(ProviderContract, QuoteContract, StreamContract, SearchContract):
+class TestAnOldOpenAlgoKeepsTheContract(ProviderContract, QuoteContract, StreamContract, SearchContract, HoursContract):
     @pytest.fixture
     async def subject(self, provider: OpenAlgoProvider, stub: OpenAlgoStub) -> Subject:
         stub.has_multiquotes = False
@@ -130,10 +143,17 @@ class TestOpenAlgoThatHangs(HangingContract):
         return Subject(provider, known=KNOWN, query="reliance")
 
 
+def heard(symbol: str = RELIANCE, received_at: int = NOW_MS) -> Heard:
+    """What a quote of `symbol` is made of beside its data."""
+    listing = listing_of(symbol)
+    assert listing is not None
+    return Heard(symbol, listing, received_at, MarketState.OPEN)
+
+
 # --- which symbols ---
 
 
-@pytest.mark.parametrize("exchange", [*sorted(EXCHANGES), "NSE_EQ", "BSE_EQ"])
+@pytest.mark.parametrize("exchange", [*Segment, "NSE_EQ", "BSE_EQ"])
 def test_it_serves_what_is_written_with_an_exchange_of_india(make: Make, exchange: str) -> None:
     assert make().serves(f"{exchange}:SYMBOL")
 
@@ -338,9 +358,9 @@ async def test_nobody_at_the_address_is_a_failure(make: Make) -> None:
 )
 def test_no_other_words_make_a_symbol_unknown(message: str) -> None:
     said = read_quotes({"results": [{"exchange": "NSE", "symbol": "RELIANCE", "error": message}]})
-    answer = provider_module._answer({RELIANCE: LISTING}, said, NOW_MS)  # type: ignore[arg-type]
 
-    assert set(answer.failed) == {RELIANCE}
+    assert said == {LISTING: Refused(message)}
+    assert not Refused(message).is_unknown
 
 
 @pytest.mark.parametrize(
@@ -354,52 +374,99 @@ def test_no_other_words_make_a_symbol_unknown(message: str) -> None:
 )
 def test_a_symbol_is_unknown_where_openalgo_says_so(message: str) -> None:
     said = read_quotes({"results": [{"exchange": "nse", "symbol": "reliance", "error": message}]})
-    answer = provider_module._answer({RELIANCE: LISTING}, said, NOW_MS)  # type: ignore[arg-type]
 
-    assert answer == QuoteAnswer(unknown=frozenset({RELIANCE}))
+    assert said == {LISTING: Refused(message)}
+    assert Refused(message).is_unknown
 
 
 @pytest.mark.parametrize(
     "changes", [{"ltp": 0}, {"ltp": None}, {"ltp": "n/a"}, {"ltp": -5.0}, {"ltp": True}, {"ltp": 1e40}]
 )
 def test_a_row_without_a_price_is_no_quote(changes: dict[str, Any]) -> None:
-    assert read_row(row(**changes), LISTING, RELIANCE, NOW_MS) is None
+    assert read_row(row(**changes), heard()) is None
 
 
 def test_zeros_are_what_is_not_known() -> None:
     zeros = dict.fromkeys(("open", "high", "low", "bid", "ask", "prev_close", "volume"), 0)
 
-    quote = read_row(row(**zeros), LISTING, RELIANCE, NOW_MS)
+    quote = read_row(row(**zeros), heard())
 
     assert quote is not None
     assert quote.model_dump(exclude_none=True).keys() == {
         *("symbol", "price", "currency", "exchange", "market_state", "received_at", "provider", "delay_seconds"),
         "price_hint",
     }
+    assert quote.market_state is MarketState.OPEN
 
 
 def test_oil_may_cost_less_than_nothing_and_an_index_at_zero_is_not_known_yet() -> None:
-    oil, nifty = listing_of(OIL), listing_of(NIFTY)
-    assert oil is not None
-    assert nifty is not None
-
-    quote = read_row(row(-2884.0, prev_close=1200.0, low=-2900.0), oil, OIL, NOW_MS)
+    quote = read_row(row(-2884.0, prev_close=1200.0, low=-2900.0), heard(OIL))
 
     assert quote is not None
     assert (quote.price, quote.low, quote.change) == (-2884.0, -2900.0, -4084.0)
-    assert read_row(row(0.0), oil, OIL, NOW_MS) is None
-    assert read_row(row(0.0), nifty, NIFTY, NOW_MS) is None
+    assert read_row(row(0.0), heard(OIL)) is None
+    assert read_row(row(0.0), heard(NIFTY)) is None
+
+
+# --- search ---
+
+
+def found(symbol: str, **fields: Any) -> dict[str, Any]:
+    """A row of a search's answer."""
+    exchange, _, name = symbol.partition(":")
+    return {"exchange": exchange, "symbol": name, "brsymbol": "x", "token": "NSE_FO|71399", "tick_size": 5, **fields}
+
+
+def test_what_is_found_says_what_it_is() -> None:
+    option = {"expiry": "28-MAR-24", "strike": 20_800, "instrumenttype": "OPTIDX", "lotsize": 65, "name": "NIFTY"}
+    share = {"expiry": "", "strike": -0.01, "instrumenttype": "EQ", "lotsize": 1, "name": "RELIANCE INDUSTRIES"}
+    rows = [
+        found(CALL, **option),
+        found(OIL, expiry="2020-04-20", strike=None, lotsize="100"),
+        found(RELIANCE, **share),
+        found(NIFTY, expiry=None, instrumenttype="AMXIDX", lotsize=0),
+        found(RELIANCE, **share),
+        found("CRYPTO:BTCUSDT", name="Bitcoin"),
+        found("NFO:NIFTY28MAR24", expiry="soon"),
+    ]
+
+    assert read_matches({"status": "success", "data": rows}, 10) == [
+        Match(
+            symbol=CALL, name="NIFTY", exchange="NFO", segment="NFO", expiry=date(2024, 3, 28), strike=20_800.0,
+            type="CE", lot=65,
+        ),
+        Match(symbol=OIL, exchange="MCX", segment="MCX", expiry=date(2020, 4, 20), type="FUT", lot=100),
+        Match(symbol=RELIANCE, name="RELIANCE INDUSTRIES", exchange="NSE", segment="NSE", type="EQ", lot=1),
+        Match(symbol=NIFTY, exchange="NSE_INDEX", segment="NSE_INDEX", type="IDX"),
+        Match(symbol="NFO:NIFTY28MAR24", exchange="NFO", segment="NFO"),
+    ]  # fmt: skip
+
+
+async def test_a_search_that_fails_says_why(provider: OpenAlgoProvider, stub: OpenAlgoStub) -> None:
+    stub.fail("search", 400, b'{"status":"error","message":{"query":["Missing data for required field."]}}')
+
+    with pytest.raises(ProviderError, match="Missing data"):
+        await provider.search("x", 5)
 
 
 # --- the stream's messages ---
 
 
-def streamed(
-    message: dict[str, Any], *symbols: str, known: Quote | None = None, now_ms: int = NOW_MS
-) -> Sequence[Quote]:
+def a_stream(known: Quote | None = None, *, is_ready: bool = True) -> OpenAlgoStream:
+    stream = OpenAlgoStream(
+        "ws://",
+        SecretStr(KEY),
+        ManualClock(NOW_MS),
+        known=lambda _: known,
+        state_of=lambda _: MarketState.OPEN,
+    )
+    stream.is_ready = is_ready
+    return stream
+
+
+def streamed(message: dict[str, Any], *symbols: str, known: Quote | None = None) -> Sequence[Quote]:
     """What a connection with these subscriptions reads in a message."""
-    stream = OpenAlgoStream("ws://", SecretStr(KEY), ManualClock(now_ms), lambda _: known)
-    stream.is_ready = True
+    stream = a_stream(known)
     stream.subscribe(symbols or (RELIANCE,))
     return stream.receive(json.dumps(message))
 
@@ -477,8 +544,8 @@ def test_the_time_is_that_of_the_market_or_left_out(data: dict[str, Any], timest
     assert one({"ltp": 10.5, **data}).timestamp == timestamp
 
 
-def known_quote(**changes: Any) -> Quote:
-    quote = read_row(row(), LISTING, RELIANCE, changes.pop("received_at", NOW_MS - 3_600_000))
+def known_quote(received_at: int = NOW_MS - 3_600_000) -> Quote:
+    quote = read_row(row(), heard(received_at=received_at))
     assert quote is not None
     return quote
 
@@ -543,7 +610,7 @@ def test_whatever_stands_in_a_message_only_valid_quotes_come_of_it(content: Any)
     message = {"type": "market_data", "exchange": "NSE", "symbol": "RELIANCE", "data": content}
 
     for tick in ticks_in(message):
-        quote = read_tick(tick, RELIANCE, NOW_MS, None)
+        quote = read_tick(tick.data, heard(), None)
         if quote is not None:
             assert_valid(quote)
 
@@ -563,8 +630,7 @@ def test_whatever_openalgo_answers_it_is_an_answer_or_a_failure(payload: Any) ->
 @given(JSON)
 def test_whatever_the_stream_says_it_is_read_or_refused(message: Any) -> None:
     for is_ready in (False, True):
-        stream = OpenAlgoStream("ws://", SecretStr(KEY), ManualClock(NOW_MS), lambda _: None)
-        stream.is_ready = is_ready
+        stream = a_stream(is_ready=is_ready)
         stream.subscribe([RELIANCE])
         try:
             quotes = stream.receive(json.dumps(message))
@@ -701,13 +767,12 @@ async def test_a_refused_key_is_a_sentence_that_names_its_setting(
 async def test_an_openalgo_without_a_broker_says_what_to_do(
     stub: OpenAlgoStub, stream: Callable[..., Streaming]
 ) -> None:
-    message = "No broker configuration found for user"
-    stub.login_answer = {"status": "error", "code": "BROKER_ERROR", "message": message}
+    stub.is_logged_in = False
 
     failure = await stream(RELIANCE).failure()
 
     assert isinstance(failure, SourceUnusable)
-    assert "log in to one there" in failure.message
+    assert "not logged in to its broker" in failure.message
 
 
 async def test_a_broker_that_cannot_be_reached_is_a_failure(
@@ -758,6 +823,98 @@ async def test_a_handshake_that_is_refused_names_the_key(stub: OpenAlgoStub, str
     stub.stream.answer(403)
 
     assert isinstance(await stream(RELIANCE).failure(), SourceUnusable)
+
+
+# --- the hours ---
+
+MINUTE_MS = 60_000
+MIDNIGHT_MS = 1_712_255_400_000  # Friday, 5 April 2024, in India
+DAY_MS = 86_400_000
+
+
+def day_from(midnight_ms: int, opens: int, closes: int) -> TradingDay:
+    """The day with these minutes after midnight."""
+    return TradingDay(opens_at=midnight_ms + opens * MINUTE_MS, closes_at=midnight_ms + closes * MINUTE_MS)
+
+
+@pytest.mark.parametrize(
+    ("minute", "symbol", "expected", "state"),
+    [
+        (500, RELIANCE, (0, 555, 930), "closed"),
+        (600, RELIANCE, (0, 555, 930), "open"),
+        (600, NIFTY, (0, 555, 930), "open"),
+        (935, CALL, (0, 555, 940), "open"),
+        (935, RELIANCE, (3, 555, 930), "closed"),  # Monday
+        (1400, OIL, (0, 540, 1435), "open"),
+    ],
+)
+async def test_the_hours_are_those_of_the_calendar(
+    make: Make, minute: int, symbol: str, expected: tuple[int, int, int], state: str
+) -> None:
+    days_ahead, opens, closes = expected
+    provider = make(clock=ManualClock(MIDNIGHT_MS + minute * MINUTE_MS))
+
+    day = await provider.trading_day(symbol)
+
+    assert day == day_from(MIDNIGHT_MS + days_ahead * DAY_MS, opens, closes)
+    assert (await provider.quotes([symbol])).quotes[symbol].market_state == state
+
+
+async def test_a_holiday_has_hours_for_those_that_trade(make: Make, stub: OpenAlgoStub) -> None:
+    stub.holidays = {"2024-04-05"}
+    provider = make(clock=ManualClock(MIDNIGHT_MS + 600 * MINUTE_MS))
+
+    assert await provider.trading_day(RELIANCE) == day_from(MIDNIGHT_MS + 3 * DAY_MS, 555, 930)
+    assert await provider.trading_day(OIL) == day_from(MIDNIGHT_MS, 1020, 1435)
+    assert (await provider.quotes([RELIANCE])).quotes[RELIANCE].market_state == "closed"
+
+
+async def test_the_night_after_a_day_is_closed_and_the_next_morning_is_not_known(make: Make) -> None:
+    clock = ManualClock(MIDNIGHT_MS + 600 * MINUTE_MS)
+    provider = make(clock=clock)
+    await provider.trading_day(RELIANCE)
+    states = []
+    for hours in (10, 10, 3):  # to 20:00, 06:00 and 09:00
+        clock.stand_still(hours * 3600)
+        states.append((await provider.quotes([RELIANCE])).quotes[RELIANCE].market_state)
+
+    assert states == ["closed", "closed", "unknown"]
+
+
+async def test_one_answer_has_the_hours_of_all_exchanges(provider: OpenAlgoProvider, stub: OpenAlgoStub) -> None:
+    await provider.quotes(KNOWN)
+    for symbol in KNOWN:
+        assert await provider.trading_day(symbol) is not None
+
+    assert stub.asked["market/timings"] <= 4  # over a weekend
+    assert stub.asked["multiquotes"] == 1
+
+
+async def test_an_openalgo_without_a_calendar_is_asked_for_it_once(
+    provider: OpenAlgoProvider, stub: OpenAlgoStub
+) -> None:
+    stub.has_calendar = False
+
+    assert await provider.trading_day(RELIANCE) is None
+    assert await provider.trading_day(CALL) is None
+
+    assert stub.asked["market/timings"] == 1
+    assert (await provider.quotes([RELIANCE])).quotes[RELIANCE].market_state == "unknown"
+
+
+@pytest.mark.parametrize("hours", [0, 8, -4])
+async def test_hours_of_another_zone_are_not_believed(make: Make, stub: OpenAlgoStub, hours: int) -> None:
+    stub.zone = timezone(timedelta(hours=hours))
+
+    with pytest.raises(ProviderError, match="another time zone"):
+        await make(clock=ManualClock(MIDNIGHT_MS)).trading_day(RELIANCE)
+
+
+@given(JSON)
+def test_whatever_stands_in_the_calendar_only_valid_days_come_of_it(content: Any) -> None:
+    with suppress(ProviderError):
+        for day in read_timings({"status": "success", "data": content}, date(2024, 4, 5)).values():
+            assert_valid(day)
 
 
 # --- the key and the addresses ---
@@ -813,6 +970,25 @@ async def test_a_wrong_key_is_refused_by_rest_too_and_stands_nowhere(make: Make)
             shown += traceback.format_exception(caught.value)
 
     assert wrong not in "".join(shown) + str(logs) + repr(provider)
+
+
+async def test_a_broker_that_nobody_is_logged_in_to_is_told_from_a_wrong_key(
+    provider: OpenAlgoProvider, stub: OpenAlgoStub
+) -> None:
+    stub.is_logged_in = False
+
+    with pytest.raises(SourceUnusable, match="not logged in to its broker") as caught:
+        await provider.quotes([RELIANCE])
+
+    assert caught.value.retry_after_ms == 60_000
+
+
+async def test_a_wrong_key_is_not_tried_so_often_that_openalgo_shuts_us_out(make: Make) -> None:
+    with pytest.raises(SourceUnusable) as caught:
+        await make(api_key=SecretStr("wrong")).quotes([RELIANCE])
+
+    assert caught.value.retry_after_ms is not None
+    assert 86_400_000 / caught.value.retry_after_ms < 100
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from stocktrack.messages import (
     next_page_after,
 )
 from stocktrack.quotes import MAX_SYMBOL_LENGTH
-from stocktrack.sessions.pages import behind, first_page
+from stocktrack.sessions.pages import as_missing, behind, first_page
 from stocktrack.wire.lines import encode_line
 
 UNKNOWN = CommandError(Reason.UNKNOWN_SYMBOL, "Nobody knows it.")
@@ -101,6 +101,34 @@ def test_joined_pages_are_one_reply_and_another_reply_stays_what_it_is() -> None
     other = UnsubscribeReply(removed=(), missing=(), symbols=())
     assert join_pages(first, other) is other
     assert next_page_after(other) is None
+
+
+def not_offered(symbols: Sequence[str], sentence: str) -> dict[str, StockTrackError]:
+    return {symbol: CommandError(Reason.NOT_OFFERED, sentence) for symbol in symbols}
+
+
+def test_what_is_missing_has_a_sentence_where_its_reason_does_not_say_why() -> None:
+    told = as_missing({"A": UNKNOWN, **not_offered(["B"], "B expired on 2024-04-25.")})
+    assert [each.message for each in told] == [None, "B expired on 2024-04-25."]
+
+
+@pytest.mark.parametrize("max_symbols", [500, 1_024, 10_000])
+def test_sentences_of_very_many_are_left_out_so_that_the_line_can_hold_the_rest(max_symbols: int) -> None:
+    symbols = long_symbols(max_symbols)
+    told = as_missing(not_offered(symbols, "é" * 100))
+    assert told[0].message is not None
+    assert [each.symbol for each in told] == list(symbols)
+    reply = MyStocksReply(id="\x1f" * 128, symbols=tuple(symbols), quotes=(), missing=told)
+    assert len(encode_line(reply)) <= dataclasses.replace(RULES, max_symbols=max_symbols).max_reply_bytes
+
+
+def test_sentences_are_counted_where_a_page_is_cut() -> None:
+    symbols = [f"S{number}" for number in range(60)]
+    quotes = found([symbol for symbol in symbols if int(symbol[1:]) % 2]).quotes
+    missing = not_offered([symbol for symbol in symbols if symbol not in quotes], "x" * 500)
+    page = first_page(symbols, FoundQuotes(quotes, missing), 20_000)
+    assert page.more is True
+    assert len(encode_line(GetReply(quotes=page.quotes, missing=page.missing, more=page.more))) <= 21_024
 
 
 # --- over a session ---

@@ -74,7 +74,7 @@ HOUSE = (
         "base symbol_names instrument_file instrument_search keys streaming rss yahoo openalgo finnhub simulated "
         "instruments installed registry",
     ),
-    row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers rest stream provider"),
+    row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
     row(4, Side.SERVER, "providers.finnhub", "symbols keys key_lock answers rest day stream provider"),

@@ -14,6 +14,7 @@ import contextlib
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, timezone
 from enum import Enum
 from typing import Any
 
@@ -24,6 +25,16 @@ from stream_server import Message, StreamServer, VendorConnection, running
 
 KEY = "0a1b2c3d4e5f" * 5 + "cafe"
 EXCHANGES = ("NSE", "NFO", "CDS", "BSE", "BFO", "BCD", "MCX", "NCDEX", "NSE_INDEX", "BSE_INDEX", "MCX_INDEX")
+INDIA = timezone(timedelta(hours=5, minutes=30))
+# Minutes after midnight.
+_SHARES, _CONTRACTS, _CURRENCIES, _COMMODITIES = (555, 930), (555, 940), (540, 1020), (540, 1435)
+HOURS = {
+    **dict.fromkeys(("NSE", "BSE"), _SHARES),
+    **dict.fromkeys(("NFO", "BFO"), _CONTRACTS),
+    **dict.fromkeys(("CDS", "BCD"), _CURRENCIES),
+    **dict.fromkeys(("MCX", "NCO"), _COMMODITIES),
+}
+SPECIAL_HOURS = {"MCX": (1020, 1435)}
 REFUSED_KEY = {"status": "error", "message": "Invalid openalgo apikey"}
 
 
@@ -82,6 +93,8 @@ class _Stream(StreamServer):
     async def _log_in(self, connection: VendorConnection, message: Message) -> None:
         if message.get("api_key") != self._stub.key:
             await connection.send(_error("AUTHENTICATION_ERROR", "Invalid API key"))
+        elif not self._stub.is_logged_in:
+            await connection.send(_error("BROKER_ERROR", "No broker configuration found for user"))
         elif self._stub.login_answer is not None:
             await connection.send(self._stub.login_answer)
         else:
@@ -133,6 +146,13 @@ class OpenAlgoStub:
     dialect: Dialect = Dialect.PROGRAM
     exchanges: tuple[str, ...] = EXCHANGES
     has_multiquotes: bool = True
+    has_calendar: bool = True
+    is_logged_in: bool = True
+    """Whether somebody is logged in to the broker."""
+    holidays: set[str] = field(default_factory=set)
+    """Dates on which only MCX is open, in the evening."""
+    zone: timezone = INDIA
+    """The zone of its machine, whose midnight it takes for India's."""
     login_answer: Message | None = None
     """Answered to the right key instead of a welcome."""
     not_streamed: dict[str, str] = field(default_factory=dict)
@@ -209,7 +229,9 @@ class OpenAlgoStub:
                 self.hanging.set()
                 await self._closing.wait()
             return web.Response(status=fault.status or 500, body=fault.body, headers=fault.headers)
-        if body.get("apikey") != self.key:
+        if question == "market/timings" and self.has_calendar:
+            return web.json_response({"status": "success", "data": self._timings(date.fromisoformat(body["date"]))})
+        if body.get("apikey") != self.key or not (self.is_logged_in or question == "search"):
             return web.json_response(REFUSED_KEY, status=403)
         match question:
             case "quotes":
@@ -221,6 +243,18 @@ class OpenAlgoStub:
             case _:
                 answer = {"status": "error", "message": "Not found", "path": request.path}
                 return web.json_response(answer, status=404)
+
+    def _timings(self, day: date) -> list[dict[str, Any]]:
+        midnight_ms = int(datetime.combine(day, time(), self.zone).timestamp() * 1000)
+        hours = SPECIAL_HOURS if day.isoformat() in self.holidays else {} if day.weekday() > 4 else HOURS
+        return [
+            {
+                "exchange": exchange,
+                "start_time": midnight_ms + opens * 60_000,
+                "end_time": midnight_ms + closes * 60_000,
+            }
+            for exchange, (opens, closes) in hours.items()
+        ]
 
     def _quote(self, body: Message) -> web.Response:
         if body["exchange"] not in self.exchanges:
@@ -316,7 +350,7 @@ async def openalgo() -> AsyncIterator[OpenAlgoStub]:
     """An OpenAlgo on free ports of the loopback until the block ends."""
     stub = OpenAlgoStub()
     app = web.Application()
-    app.router.add_post("/api/v1/{question}", stub.answer)
+    app.router.add_post("/api/v1/{question:.+}", stub.answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -123,31 +123,42 @@ def _read(text: TextIO, named: str) -> InstrumentFile:
     begin = next(((number, line) for number, line in enumerate(text, 1) if line.strip()), None)
     if begin is None:
         raise ConfigError(f"{named} is empty. It takes a header with a column 'symbol', and a row for each symbol.")
-    number, header = begin
-    delimiter, columns = _header(header)
-    if "symbol" in columns:
-        return _Rows(text, number, delimiter, columns, _Ours()).read()
-    if columns.keys() >= _KITE_NEEDS:
-        return _Rows(text, number, delimiter, columns, _Kites()).read()
+    number, line = begin
+    header = _header(number, line)
+    if "symbol" in header.columns:
+        return _Rows(text, header, _Ours()).read()
+    if header.columns.keys() >= _KITE_NEEDS:
+        return _Rows(text, header, _Kites()).read()
     raise ConfigError(
         f"{named}: line {number} is no header. It needs a column 'symbol', or 'tradingsymbol' and 'exchange' as in "
-        f"Kite's file; it has {', '.join(map(shown, list(columns)[:12]))}."
+        f"Kite's file; it has {', '.join(map(shown, list(header.columns)[:12]))}."
     )
 
 
-def _header(line: str) -> tuple[str, dict[str, int]]:
-    """What stands between the columns, and the place of each; the first of two that have one name."""
-    found: dict[str, dict[str, int]] = {}
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The header: its line, what stands between its cells, how many they are, and the place of each by its name."""
+
+    line: int
+    delimiter: str
+    width: int
+    columns: Mapping[str, int]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is of one of the two kinds of files."""
+        return "symbol" in self.columns or self.columns.keys() >= _KITE_NEEDS
+
+
+def _header(number: int, line: str) -> _Header:
+    headers = []
     for delimiter in _DELIMITERS:
         cells = next(csv.reader([line], delimiter=delimiter), [])
         columns: dict[str, int] = {}
         for place, cell in enumerate(cells):
             columns.setdefault(cell.strip().lower() or f"#{place + 1}", place)
-        if "symbol" in columns or columns.keys() >= _KITE_NEEDS:
-            return delimiter, columns
-        found[delimiter] = columns
-    delimiter = max(_DELIMITERS, key=lambda each: len(found[each]))
-    return delimiter, found[delimiter]
+        headers.append(_Header(number, delimiter, len(cells), columns))
+    return max(headers, key=lambda header: (header.is_usable, header.width))
 
 
 class _Once(dict[Key, Value]):
@@ -296,47 +307,46 @@ class _Kites(_Dialect):
 class _Rows:
     """The rows of `lines`, which are those below a header."""
 
-    def __init__(
-        self,
-        lines: Iterable[str],
-        header_line: int,
-        delimiter: str,
-        columns: Mapping[str, int],
-        dialect: _Dialect,
-    ) -> None:
-        self._header_line = header_line
-        self._reader = csv.reader(lines, delimiter=delimiter)
-        self._width = len(columns)
+    def __init__(self, lines: Iterable[str], header: _Header, dialect: _Dialect) -> None:
+        self._reader = csv.reader(lines, delimiter=header.delimiter)
+        self._header = header
         # What the header lacks is taken from one more, empty cell.
-        self._cells = itemgetter(*(columns.get(name, self._width) for name in dialect.columns))
+        self._cells = itemgetter(*(header.columns.get(name, header.width) for name in dialect.columns))
         self._instrument = dialect.instrument
         self._rows: dict[str, Instrument] = {}
 
     def read(self) -> InstrumentFile:
         """All rows that can be used."""
-        skipped = 0
+        skipped, before = 0, 0
         told: list[str] = []
         while True:
-            first = self._reader.line_num + 1
             try:
                 cells = next(self._reader, None)
                 if cells is None:
                     return InstrumentFile(self._rows, skipped, tuple(told))
                 if cells:
-                    self._take(cells, self._reader.line_num - first)
+                    self._take(cells, self._reader.line_num - before)
             except (ValueError, csv.Error) as error:
                 # A quote that is not closed takes lines after it with it.
-                skipped += self._reader.line_num + 1 - first
+                skipped += self._reader.line_num - before
                 if len(told) < _TOLD:
-                    told.append(f"line {self._header_line + first}: {error}")
+                    told.append(f"line {self._header.line + before + 1}: {error}")
+            before = self._reader.line_num
 
-    def _take(self, cells: list[str], more_lines: int) -> None:
-        if more_lines:
-            raise ValueError(f"a quote in it is not closed, and takes {more_lines} more of the lines after it")
-        if len(cells) > self._width and any(cell.strip() for cell in cells[self._width :]):
-            raise ValueError(f"it has {len(cells)} fields, and the header has {self._width}")
-        cells += [""] * (self._width + 1 - len(cells))
+    def _take(self, cells: list[str], lines: int) -> None:
+        if lines != 1:
+            raise ValueError(f"a quote in it is not closed, and takes {lines - 1} more of the lines after it")
+        if len(cells) == self._header.width:
+            cells.append("")
+        else:
+            self._fit(cells)
         instrument = self._instrument(self._cells(cells))
-        if instrument.symbol in self._rows:
+        if self._rows.setdefault(instrument.symbol, instrument) is not instrument:
             raise ValueError(f"{instrument.symbol} is there already")
-        self._rows[instrument.symbol] = instrument
+
+    def _fit(self, cells: list[str]) -> None:
+        """Fill up what ends early; `ValueError` where there is more than the header has."""
+        width = self._header.width
+        if any(cell.strip() for cell in cells[width:]):
+            raise ValueError(f"it has {len(cells)} fields, and the header has {width}")
+        cells[width:] = [""] * (width + 1 - min(len(cells), width))

@@ -4,6 +4,7 @@ A page covers a run of the symbols that were asked for, in their order: each has
 `missing`. It ends with a quote, behind which the client goes on with `after`.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,9 @@ from stocktrack.messages import REPLY_BYTES_OF_A_SYMBOL, BoardQuote, Missing
 
 # Quotes are some 500 bytes: a page that has room for so many each is not measured, which costs 3 µs a quote.
 _AMPLE_BYTES = 4_096
+# Beside REPLY_BYTES_OF_A_SYMBOL each: with as many symbols as fit into MAX_REPLY_BYTES so much of that is left.
+_MOST_BYTES_OF_SENTENCES = 49_152
+_FIELD_BYTES = len('"message":,')
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,31 @@ def first_page(symbols: Sequence[str], found: FoundQuotes, room_bytes: int) -> P
 
 
 def as_missing(errors: Mapping[str, StockTrackError]) -> tuple[Missing, ...]:
-    """The errors of some symbols as they are told in a reply."""
-    return tuple(
-        Missing(symbol=symbol, code=error.code, reason=error.reason, retry_after_ms=error.retry_after_ms)
-        for symbol, error in errors.items()
-    )
+    """The errors of some symbols as they are told in a reply: with the sentence where the reason does not say why.
+
+    Of very many the first ones have it, so that the reply stays within what a line may hold.
+    """
+    missing, room = [], _MOST_BYTES_OF_SENTENCES
+    for symbol, error in errors.items():
+        size = _sentence_bytes(error)
+        room -= size
+        missing.append(
+            Missing(
+                symbol=symbol,
+                code=error.code,
+                reason=error.reason,
+                message=error.message if size and room >= 0 else None,
+                retry_after_ms=error.retry_after_ms,
+            )
+        )
+    return tuple(missing)
+
+
+def _sentence_bytes(error: StockTrackError | None) -> int:
+    """How long the sentence of an error is in `missing`; none where the reason says it all."""
+    if error is None or error.reason is not Reason.NOT_OFFERED:
+        return 0
+    return len(json.dumps(error.message)) + _FIELD_BYTES
 
 
 def _covered(symbols: Sequence[str], found: FoundQuotes, room_bytes: int) -> Sequence[str]:
@@ -59,7 +83,10 @@ def _covered(symbols: Sequence[str], found: FoundQuotes, room_bytes: int) -> Seq
     size, end = 0, 0  # `end` is behind the last quote that fits
     for place, symbol in enumerate(symbols, start=1):
         quote = found.quotes.get(symbol)
-        size += REPLY_BYTES_OF_A_SYMBOL if quote is None else _size_of(quote)
+        if quote is None:
+            size += REPLY_BYTES_OF_A_SYMBOL + _sentence_bytes(found.missing.get(symbol))
+        else:
+            size += _size_of(quote)
         if size > room_bytes and end > 0:
             return symbols[:end]
         if quote is not None:

@@ -5,27 +5,33 @@ its pages and its program name things differently, and times come in seconds, mi
 known is a zero there. It says "Symbol … not found" of a symbol that it does not have; nothing else counts as that.
 """
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, Final
 
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
 from stocktrack.providers.keys import KeyOf
 from stocktrack.providers.openalgo.symbols import Listing, listing_named
-from stocktrack.quotes import Match, Quote, change_since, clean_text, may_be_negative
+from stocktrack.quotes import MarketState, Match, Quote, TradingDay, change_since, clean_text, may_be_negative
+from stocktrack.segments import CONTRACTS, FUTURE, INDICES, OPTIONS
 
 MAX_NAME_CHARS = 60
 MAX_TEXT_CHARS = 160
 PROVIDER: Final = "openalgo"
 CURRENCY: Final = "INR"
+# A wrong key counts against whoever sends it, and at a hundred a day OpenAlgo may shut an address out for ever.
+REFUSED_KEY_RETRY_MS: Final = 1_800_000
+NOBODY_LOGGED_IN_RETRY_MS: Final = 60_000
 KEY: Final = KeyOf(PROVIDER, "OpenAlgo shows it in its menu, under API Key")
 
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
 _INDIA_AHEAD_MS: Final = 330 * _MINUTE_MS
+_INDIA: Final = timezone(timedelta(minutes=330))
 # Trading in India begins at nine and ends before midnight. A previous close that was told after half past eight is that
 # of the day; of one that was told in the night, who can say.
 _DAY_BEGINS_MS: Final = 510 * _MINUTE_MS
@@ -68,6 +74,16 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What a quote is made of beside what is said of it."""
+
+    symbol: str
+    listing: Listing
+    received_at: int
+    market_state: MarketState
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """What a message of the stream says of one symbol."""
 
@@ -104,27 +120,27 @@ def read_quotes(payload: Any) -> Mapping[Listing, Mapping[str, Any] | Refused] |
     return said if said or isinstance(results, list) else Refused(complaint_of(answer))
 
 
-def read_row(row: Mapping[str, Any], listing: Listing, symbol: str, received_at: int) -> Quote | None:
+def read_row(row: Mapping[str, Any], heard: Heard) -> Quote | None:
     """The quote in a row of REST; None where there is no price."""
-    return _quote(row, listing, symbol, received_at, _price(row, listing, _PREVIOUS_CLOSES))
+    return _quote(row, heard, _price(row, heard.listing, _PREVIOUS_CLOSES))
 
 
-def read_tick(tick: Tick, symbol: str, received_at: int, known: Quote | None) -> Quote | None:
-    """The quote in a message of the stream; None where there is no price.
+def read_tick(data: Mapping[str, Any], heard: Heard, known: Quote | None) -> Quote | None:
+    """The quote in the data of a message of the stream; None where there is no price.
 
     `known` is the last quote by REST. What the stream calls `close` is the previous close with most brokers, and the
     newest price with some: where REST has told the former on the same day, that one is taken; else a `close` at
     the price itself is left out.
     """
-    data = tick.data
-    known = known if known is not None and _day(known.received_at) == _day(received_at) else None
-    previous_close = _price(data, tick.listing, _PREVIOUS_CLOSES)
+    if known is not None and trading_date(known.received_at) != trading_date(heard.received_at):
+        known = None
+    previous_close = _price(data, heard.listing, _PREVIOUS_CLOSES)
     if previous_close is None and known is not None:
         previous_close = known.previous_close
     if previous_close is None:
-        close = _price(data, tick.listing, _CLOSES)
-        previous_close = close if close != _price(data, tick.listing) else None
-    quote = _quote(data, tick.listing, symbol, received_at, previous_close)
+        close = _price(data, heard.listing, _CLOSES)
+        previous_close = close if close != _price(data, heard.listing) else None
+    quote = _quote(data, heard, previous_close)
     return quote if quote is None or known is None else _completed(quote, known)
 
 
@@ -150,10 +166,43 @@ def read_matches(payload: Any, limit: int) -> list[Match] | Refused:
     matches: dict[str, Match] = {}
     for row in _rows(found):
         listing = _listing(row)
-        if listing is not None:
-            name = _text(row.get("name"))
-            matches.setdefault(listing.symbol, Match(symbol=listing.symbol, name=name, exchange=listing.exchange))
-    return list(matches.values())[:limit]
+        if listing is not None and listing.symbol not in matches:
+            matches[listing.symbol] = _match(row, listing)
+            if len(matches) == limit:
+                break
+    return list(matches.values())
+
+
+def _match(row: Mapping[str, Any], listing: Listing) -> Match:
+    kind, strike, lot = _kind(listing), _number(row.get("strike")), _number(row.get("lotsize"))
+    return Match(
+        symbol=listing.symbol,
+        name=_text(row.get("name")),
+        exchange=listing.exchange,
+        segment=listing.exchange,
+        expiry=_expiry(row.get("expiry")) if listing.exchange in CONTRACTS else None,
+        # Of what is no option some brokers tell a strike below zero.
+        strike=strike if kind in OPTIONS and strike is not None and strike > 0 else None,
+        type=kind,
+        lot=int(lot) if lot is not None and lot >= 1 else None,
+    )
+
+
+def _kind(listing: Listing) -> str | None:
+    """What it is, by its ending: the brokers have words of their own for it, such as OPTIDX and AMXIDX."""
+    if listing.exchange in INDICES:
+        return "IDX"
+    if listing.exchange not in CONTRACTS:
+        return "EQ"
+    return next((kind for kind in (FUTURE, *OPTIONS) if listing.name.endswith(kind)), None)
+
+
+def _expiry(value: Any) -> date | None:
+    """The date in a text such as 25-AUG-26."""
+    for written in ("%d-%b-%y", "%d-%b-%Y", "%d%b%y", "%Y-%m-%d") if isinstance(value, str) else ():
+        with contextlib.suppress(ValueError):
+            return datetime.strptime(value.strip(), written).date()  # noqa: DTZ007 - a date has no zone
+    return None
 
 
 def complaint_of(message: Mapping[str, Any]) -> str:
@@ -167,16 +216,57 @@ def complaint_of(message: Mapping[str, Any]) -> str:
 
 
 def refused_key() -> SourceUnusable:
-    """The error where OpenAlgo does not accept the key; it says the same while nobody is logged in to the broker."""
+    """The error where OpenAlgo does not know the key."""
     return SourceUnusable(
-        "OpenAlgo refuses the key of openalgo_api_key, or nobody is logged in to its broker today: log in there, and "
-        f"where that is done, set the right key; {KEY.how_to_get_one}."
+        f"OpenAlgo refuses the key of openalgo_api_key: set the right one; {KEY.how_to_get_one}.",
+        retry_after_ms=REFUSED_KEY_RETRY_MS,
     )
 
 
-def _quote(
-    row: Mapping[str, Any], listing: Listing, symbol: str, received_at: int, previous_close: float | None
-) -> Quote | None:
+def nobody_logged_in() -> SourceUnusable:
+    """The error where OpenAlgo knows the key and has no broker to ask."""
+    return SourceUnusable(
+        "OpenAlgo is not logged in to its broker: log in there, as has to be done each trading day.",
+        retry_after_ms=NOBODY_LOGGED_IN_RETRY_MS,
+    )
+
+
+def india_date(time_ms: int) -> date:
+    """The date in India."""
+    return datetime.fromtimestamp(time_ms / 1000, _INDIA).date()
+
+
+def trading_date(time_ms: int) -> int:
+    """The trading day, which begins at half past eight in India, as a number that is another one each day."""
+    return (time_ms + _INDIA_AHEAD_MS - _DAY_BEGINS_MS) // _DAY_MS
+
+
+def read_timings(payload: Any, day: date) -> Mapping[str, TradingDay]:
+    """When each exchange trades on `day`; those that are closed are left out.
+
+    OpenAlgo takes midnight to be that of its machine, which may be set to another zone: then none of it is believed.
+    """
+    answer = _object(payload)
+    if not isinstance(answer.get("data"), list):
+        raise ProviderError(Reason.PROVIDER_ERROR, "OpenAlgo's answer holds no list of timings.")
+    midnight_ms = int(datetime.combine(day, time(), _INDIA).timestamp() * 1000)
+    timings: dict[str, TradingDay] = {}
+    for row in _rows(answer["data"]):
+        exchange, opens_at, closes_at = (
+            row.get("exchange"),
+            _number(row.get("start_time")),
+            _number(row.get("end_time")),
+        )
+        if not isinstance(exchange, str) or opens_at is None or closes_at is None:
+            continue
+        if not midnight_ms + _DAY_BEGINS_MS <= opens_at < closes_at <= midnight_ms + _DAY_MS:
+            raise ProviderError(Reason.PROVIDER_ERROR, "OpenAlgo's timings are of another time zone than India's.")
+        timings[exchange] = TradingDay(opens_at=int(opens_at), closes_at=int(closes_at))
+    return timings
+
+
+def _quote(row: Mapping[str, Any], heard: Heard, previous_close: float | None) -> Quote | None:
+    listing = heard.listing
     price = _price(row, listing)
     if price is None:
         return None
@@ -185,7 +275,7 @@ def _quote(
         change, change_percent = change_since(previous_close, price)
     volume = _number(_first(row, _VOLUMES))
     return Quote(
-        symbol=symbol,
+        symbol=heard.symbol,
         price=price,
         currency=CURRENCY,
         change=change,
@@ -199,8 +289,9 @@ def _quote(
         bid=_price(row, listing, _BIDS) or _best(row, listing, "buy"),
         ask=_price(row, listing, _ASKS) or _best(row, listing, "sell"),
         exchange=listing.exchange,
-        timestamp=_time_in(row, received_at),
-        received_at=received_at,
+        market_state=heard.market_state,
+        timestamp=_time_in(row, heard.received_at),
+        received_at=heard.received_at,
         provider=PROVIDER,
         delay_seconds=0,
         price_hint=listing.decimals,
@@ -262,10 +353,6 @@ def _milliseconds(value: Any) -> int | None:
         if number < limit:
             return int(number * factor)
     return None
-
-
-def _day(time_ms: int) -> int:
-    return (time_ms + _INDIA_AHEAD_MS - _DAY_BEGINS_MS) // _DAY_MS
 
 
 def _listing(row: Mapping[str, Any]) -> Listing | None:

@@ -8,6 +8,7 @@ beside it, so that its address is a setting.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -20,17 +21,21 @@ from stocktrack.providers.openalgo.addresses import rest_address, stream_address
 from stocktrack.providers.openalgo.answers import (
     KEY,
     PROVIDER,
+    Heard,
     Refused,
+    nobody_logged_in,
     read_matches,
     read_quotes,
     read_row,
     read_single,
+    read_timings,
 )
+from stocktrack.providers.openalgo.calendar import Calendar
 from stocktrack.providers.openalgo.rest import REQUESTS_PER_SECOND, NoSuchQuestion, OpenAlgoRest
 from stocktrack.providers.openalgo.stream import PLACES, OpenAlgoStream
 from stocktrack.providers.openalgo.symbols import Listing, listing_of
 from stocktrack.providers.streaming import Patience, run_stream
-from stocktrack.quotes import Match, Quote
+from stocktrack.quotes import Match, Quote, TradingDay
 
 SYMBOLS_A_REQUEST: Final = 50
 MAX_KNOWN: Final = 5_000
@@ -74,6 +79,8 @@ class OpenAlgoProvider(Source):
         self._rest: OpenAlgoRest | None = None
         self._open_stream: OpenAlgoStream | None = None
         self._has_multiquotes = True
+        self._has_calendar = True
+        self._calendar = Calendar(clock, self._ask_timings)
         self._turns = 0
         self._known: dict[str, Quote] = {}  # the last quotes by REST, the newest last
 
@@ -115,13 +122,22 @@ class OpenAlgoProvider(Source):
                 said.update(part)
         else:
             said.update(await call.ask_each(self._in_turn(listings), is_paid=True))
-        answer = _answer(names, said, self._clock.now_ms())
+        try:
+            answer = self._answer(names, said)
+        except SourceUnusable:
+            raise await self._why_refused(rest) from None
         self._remember(answer.quotes)
         return answer
 
     async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
         """Prices as they come, over one connection."""
-        stream = OpenAlgoStream(self._stream_url, self._find_key(), self._clock, self._known.get)
+        stream = OpenAlgoStream(
+            self._stream_url,
+            self._find_key(),
+            self._clock,
+            known=self._known.get,
+            state_of=self._calendar.state_of,
+        )
         self._open_stream = stream
         try:
             await run_stream(stream, wanted, sink, clock=self._clock, patience=_PATIENCE)
@@ -137,15 +153,38 @@ class OpenAlgoProvider(Source):
             )
         return found
 
+    async def trading_day(self, symbol: str) -> TradingDay | None:
+        """The hours of the exchange of `symbol`; None where OpenAlgo has none of it, or no such symbol."""
+        listing = listing_of(symbol)
+        if listing is None or (symbol not in self._known and symbol in (await self.quotes([symbol])).unknown):
+            return None
+        return await self._calendar.day_of(listing)
+
     def _asker(self) -> OpenAlgoRest:
         if self._rest is None:
-            self._rest = OpenAlgoRest(
-                self._rest_url, self._find_key(), timeout_seconds=self._timeout_seconds, clock=self._clock
-            )
+            self._rest = OpenAlgoRest(self._rest_url, self._find_key(), timeout_seconds=self._timeout_seconds)
         return self._rest
 
     def _find_key(self) -> SecretStr:
         return KEY.find(self._given_key, self._key_file)
+
+    async def _ask_timings(self, day: date) -> Mapping[str, TradingDay]:
+        """The hours of all exchanges on a day; none where this OpenAlgo has no calendar, which is asked for once."""
+        rest = self._asker()
+        if self._has_calendar:
+            try:
+                return read_timings(await rest.ask("market/timings", date=day.isoformat()), day)
+            except NoSuchQuestion:
+                self._has_calendar = False
+        return {}
+
+    async def _why_refused(self, rest: OpenAlgoRest) -> StockTrackError:
+        """Whether it is the key, of which a search tells; if not, the broker is not logged in to."""
+        try:
+            await rest.ask("search", query="NIFTY")
+        except (ProviderError, SourceUnusable) as error:
+            return error
+        return nobody_logged_in()
 
     async def _ask_many(self, call: "_Call", listings: Sequence[Listing]) -> Mapping[Listing, _Outcome]:
         """What OpenAlgo says of each, asked in one request, or else one by one."""
@@ -165,6 +204,46 @@ class OpenAlgoProvider(Source):
             # One of an exchange that it does not know has the question of all refused.
             return await call.ask_each(self._in_turn(listings), is_paid=False)
         return {listing: said.get(listing, _LEFT_OUT) for listing in listings}
+
+    def _answer(self, names: Mapping[str, Listing | None], said: Mapping[Listing, _Outcome]) -> QuoteAnswer:
+        """What was said of the symbols, each by its listing; what went wrong with all of them is raised."""
+        quotes: dict[str, Quote] = {}
+        unknown: set[str] = set()
+        failed: dict[str, ProviderError] = {}
+        put_off: dict[str, StockTrackError] = {}
+        not_offered: dict[str, StockTrackError] = {}
+        errors: list[StockTrackError] = []
+        now_ms = self._clock.now_ms()
+        for symbol, listing in names.items():
+            if listing is None:
+                unknown.add(symbol)
+                continue
+            match said[listing]:
+                case Refused() as refused if refused.is_unknown:
+                    unknown.add(symbol)
+                case Refused() as refused if refused.is_other_exchange:
+                    message = f"The OpenAlgo of this server has nothing of {listing.exchange}."
+                    not_offered[symbol] = CommandError(Reason.NOT_OFFERED, message)
+                case Refused(text):
+                    message = f"OpenAlgo gave no usable price for {symbol}: {text or 'it gave no reason'}."
+                    failed[symbol] = ProviderError(Reason.PROVIDER_ERROR, message)
+                case _PutOff(why):
+                    put_off[symbol] = why
+                case ProviderError() as error:
+                    failed[symbol] = error
+                    errors.append(error)
+                case StockTrackError() as error:
+                    raise error
+                case row:
+                    quote = read_row(row, Heard(symbol, listing, now_ms, self._calendar.state_of(listing)))
+                    if quote is None:
+                        message = f"OpenAlgo gave no usable price for {symbol}."
+                        failed[symbol] = ProviderError(Reason.PROVIDER_ERROR, message)
+                    else:
+                        quotes[symbol] = quote
+        if errors and len(errors) == len(names):
+            raise errors[0]
+        return QuoteAnswer(quotes, frozenset(unknown), failed, put_off, not_offered)
 
     def _in_turn(self, listings: Sequence[Listing]) -> Sequence[Listing]:
         """The same, begun with another one each time: there may not be time for all of them."""
@@ -227,43 +306,3 @@ class _PutOff:
     """A request that the errand refused, and why."""
 
     why: StockTrackError
-
-
-def _answer(names: Mapping[str, Listing | None], said: Mapping[Listing, _Outcome], now_ms: int) -> QuoteAnswer:
-    """What was said of the symbols, each by its listing; what went wrong with all of them is raised."""
-    quotes: dict[str, Quote] = {}
-    unknown: set[str] = set()
-    failed: dict[str, ProviderError] = {}
-    put_off: dict[str, StockTrackError] = {}
-    not_offered: dict[str, StockTrackError] = {}
-    errors: list[StockTrackError] = []
-    for symbol, listing in names.items():
-        if listing is None:
-            unknown.add(symbol)
-            continue
-        match said[listing]:
-            case Refused() as refused if refused.is_unknown:
-                unknown.add(symbol)
-            case Refused() as refused if refused.is_other_exchange:
-                message = f"The OpenAlgo of this server has nothing of {listing.exchange}."
-                not_offered[symbol] = CommandError(Reason.NOT_OFFERED, message)
-            case Refused(text):
-                message = f"OpenAlgo gave no usable price for {symbol}: {text or 'it gave no reason'}."
-                failed[symbol] = ProviderError(Reason.PROVIDER_ERROR, message)
-            case _PutOff(why):
-                put_off[symbol] = why
-            case ProviderError() as error:
-                failed[symbol] = error
-                errors.append(error)
-            case StockTrackError() as error:
-                raise error
-            case row:
-                quote = read_row(row, listing, symbol, now_ms)
-                if quote is None:
-                    message = f"OpenAlgo gave no usable price for {symbol}."
-                    failed[symbol] = ProviderError(Reason.PROVIDER_ERROR, message)
-                else:
-                    quotes[symbol] = quote
-    if errors and len(errors) == len(names):
-        raise errors[0]
-    return QuoteAnswer(quotes, frozenset(unknown), failed, put_off, not_offered)

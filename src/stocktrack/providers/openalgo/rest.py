@@ -14,7 +14,6 @@ import httpx2
 from pydantic import SecretStr
 
 from stocktrack import __version__
-from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.openalgo.answers import complaint_of, refused_key
 from stocktrack.quotes import clean_text
@@ -32,11 +31,10 @@ class NoSuchQuestion(ProviderError):  # noqa: N818 - named as what was found
 class OpenAlgoRest:
     """An HTTP client for one OpenAlgo; `close` breaks off what is under way."""
 
-    def __init__(self, base_url: str, key: SecretStr, *, timeout_seconds: float, clock: Clock) -> None:
+    def __init__(self, base_url: str, key: SecretStr, *, timeout_seconds: float) -> None:
         self._base_url = base_url
         self._key = key
         self._timeout_seconds = timeout_seconds
-        self._clock = clock
         self._next_at = 0.0
         self._client = httpx2.AsyncClient(
             headers={
@@ -111,11 +109,11 @@ class OpenAlgoRest:
         return text.replace(self._key.get_secret_value(), "…")
 
     async def _wait_for_turn(self) -> None:
-        now = self._clock.monotonic()
+        now = asyncio.get_running_loop().time()
         turn = max(now, self._next_at)
         self._next_at = turn + _APART_SECONDS
         if turn > now:
-            await self._clock.sleep(turn - now)
+            await asyncio.sleep(turn - now)
 
     async def _read(self, response: httpx2.Response) -> bytes:
         if "," in response.headers.get("content-encoding", ""):

@@ -13,10 +13,17 @@ from pydantic import SecretStr
 
 from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
-from stocktrack.providers.openalgo.answers import complaint_of, read_tick, refused_key, ticks_in
+from stocktrack.providers.openalgo.answers import (
+    Heard,
+    complaint_of,
+    nobody_logged_in,
+    read_tick,
+    refused_key,
+    ticks_in,
+)
 from stocktrack.providers.openalgo.symbols import Listing, listing_of
 from stocktrack.providers.streaming import Frame, StreamProtocol, json_frame, json_object
-from stocktrack.quotes import Quote
+from stocktrack.quotes import MarketState, Quote
 
 log = structlog.get_logger()
 
@@ -33,7 +40,11 @@ _ENDS = frozenset({"NOT_AUTHENTICATED", "BROKER_ERROR", "BROKER_INIT_ERROR", "BR
 
 
 class OpenAlgoStream(StreamProtocol):
-    """One connection; `known` has the last quote by REST of a symbol, which says what a message may leave out."""
+    """One connection.
+
+    `known` has the last quote by REST of a symbol, which says what a message may leave out; `state_of` tells where a
+    market is in its day.
+    """
 
     vendor = "OpenAlgo"
     is_ready = False
@@ -42,12 +53,21 @@ class OpenAlgoStream(StreamProtocol):
     # In India nothing is traded at night, so that nothing is said for fifteen hours.
     closed_silence_seconds = 86_400.0
 
-    def __init__(self, address: str, key: SecretStr, clock: Clock, known: Callable[[str], Quote | None]) -> None:
+    def __init__(
+        self,
+        address: str,
+        key: SecretStr,
+        clock: Clock,
+        *,
+        known: Callable[[str], Quote | None],
+        state_of: Callable[[Listing], MarketState],
+    ) -> None:
         self.address = address
         self.places = PLACES
         self._key = key
         self._clock = clock
         self._known = known
+        self._state_of = state_of
         self._symbols: dict[Listing, set[str]] = {}  # ours, of what is subscribed to: NSE:X and NSE_EQ:X are one
         self._answers: list[Frame] = []
         self._has_complained = False
@@ -99,25 +119,26 @@ class OpenAlgoStream(StreamProtocol):
         return answers
 
     def refused(self, status: int) -> SourceUnusable | None:
-        """The key, or the broker behind it, is refused."""
+        """The key is refused, which OpenAlgo itself says later: this is a proxy in front of it."""
         del status
         return refused_key()
 
     def _quotes(self, message: Mapping[str, Any]) -> Sequence[Quote]:
         now_ms = self._clock.now_ms()
-        return [
-            quote
-            for tick in ticks_in(message)
-            for symbol in self._symbols.get(tick.listing, ())
-            if (quote := read_tick(tick, symbol, now_ms, self._known(symbol))) is not None
-        ]
+        quotes = []
+        for tick in ticks_in(message):
+            for symbol in self._symbols.get(tick.listing, ()):
+                heard = Heard(symbol, tick.listing, now_ms, self._state_of(tick.listing))
+                if (quote := read_tick(tick.data, heard, self._known(symbol))) is not None:
+                    quotes.append(quote)
+        return quotes
 
     def _complain(self, message: Mapping[str, Any], kind: str | None) -> None:
         """Raise where OpenAlgo refuses to go on; what it says of one message or symbol is logged once."""
         said = complaint_of(message).replace(self._key.get_secret_value(), "…")
         code = str(message.get("code")).upper()
         if not self.is_ready and _NO_BROKER.search(said):
-            raise SourceUnusable("OpenAlgo has no broker for the key of openalgo_api_key: log in to one there.")
+            raise nobody_logged_in()
         is_broker = code.startswith("BROKER")
         if not self.is_ready and not is_broker and (kind in _LOGINS - {None} or _REFUSED_KEY.search(f"{code} {said}")):
             raise refused_key()

@@ -4,27 +4,28 @@ from dataclasses import dataclass
 from typing import Final
 
 from stocktrack.quotes import normalise_symbol
+from stocktrack.segments import Segment, split_symbol
 
-EXCHANGES: Final = frozenset(
-    ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX", "NCDEX", "NSE_INDEX", "BSE_INDEX", "MCX_INDEX")
-)
-# Other names of two exchanges; OpenAlgo itself does not know them.
-_ALIASES: Final = {"NSE_EQ": "NSE", "BSE_EQ": "BSE"}
 # Currencies are traded in steps of a quarter of a paisa, everything else in paise.
-_FOUR_DECIMALS: Final = frozenset({"CDS", "BCD"})
+_FOUR_DECIMALS: Final = frozenset({Segment.CDS, Segment.BCD})
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A symbol in OpenAlgo's own writing: an exchange, and a name there. What the name means OpenAlgo knows."""
 
-    exchange: str
+    exchange: Segment
     name: str
 
     @property
     def symbol(self) -> str:
         """The symbol as we write it."""
         return f"{self.exchange}:{self.name}"
+
+    @property
+    def market(self) -> str:
+        """The exchange whose hours are those of its prices."""
+        return self.exchange.removesuffix("_INDEX")
 
     @property
     def decimals(self) -> int:
@@ -34,14 +35,13 @@ class Listing:
     @property
     def as_json(self) -> dict[str, str]:
         """The listing as OpenAlgo's messages have it."""
-        return {"exchange": self.exchange, "symbol": self.name}
+        return {"exchange": self.exchange.value, "symbol": self.name}
 
 
 def listing_of(symbol: str) -> Listing | None:
     """What OpenAlgo calls `symbol`, as in `NSE:RELIANCE`; None where it has nothing of the kind."""
-    exchange, colon, name = symbol.partition(":")
-    exchange = _ALIASES.get(exchange, exchange)
-    return Listing(exchange, name) if colon and name and exchange in EXCHANGES else None
+    segment, name = split_symbol(symbol)
+    return None if segment is None else Listing(segment, name)
 
 
 def listing_named(exchange: str, name: str) -> Listing | None:
