@@ -13,6 +13,7 @@ from after_hours import AfterHours
 from browser import chromium, visitor
 from live_server import live_server
 from stocktrack.clock import ManualClock
+from stocktrack.quotes import Headline
 
 POLL_SECONDS = 5.0
 
@@ -143,3 +144,39 @@ async def test_the_panel_shows_the_year_the_value_and_the_earnings_and_no_place_
         await expect(panel.locator("h2")).to_have_text("TSLA")
         for hidden in (".f-year", ".f-market_cap", ".f-trailing_pe"):
             await expect(panel.locator(hidden)).to_be_hidden()
+
+
+async def test_the_panel_shows_the_headlines_of_its_symbol_with_source_and_age(
+    browser: Browser, evening: Evening
+) -> None:
+    hostile = "<b onclick=x>Bold</b>"
+    evening.source.symbol_headlines["AAPL"] = [
+        Headline(
+            title="Apple opens a shop",
+            source="CNBC",
+            link="https://example.com/a",
+            published=evening.clock.now_ms() - 300_000,
+        ),
+        Headline(title=hostile, source="Reuters", link="javascript:alert(1)"),
+    ]
+    async with visitor(browser, evening.address) as ann:
+        await ann.log_in("ann")
+        await ann.add("AAPL")
+        items = ann.page.locator('[data-section="news"] li')
+        await expect(items).to_have_count(2)
+        await expect(items.nth(0)).to_have_text(re.compile(r"^\s*Apple opens a shop\s*CNBC · 5 min ago\s*$"))
+        await expect(items.nth(0).locator("a")).to_have_attribute("href", "https://example.com/a")
+        await expect(items.nth(0).locator("a")).to_have_attribute("rel", "noopener noreferrer")
+        await expect(items.nth(1)).to_have_text(re.compile(re.escape(hostile)))
+        await expect(items.nth(1).locator("a, b")).to_have_count(0)
+
+
+async def test_without_headlines_of_its_symbol_the_panel_says_so_and_shows_those_of_the_market(
+    browser: Browser, evening: Evening
+) -> None:
+    async with visitor(browser, evening.address) as ann:
+        await ann.log_in("ann")
+        await ann.add("AAPL")
+        news = ann.page.locator('[data-section="news"]')
+        await expect(news.locator(".quiet-note")).to_have_text("There are no headlines about AAPL now.")
+        await expect(news.get_by_text("Headline 0")).to_be_visible()
