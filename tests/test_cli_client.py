@@ -33,14 +33,14 @@ from terminal import PATIENCE_SECONDS
 
 
 async def test_commands_from_a_pipe_run_one_after_the_other_until_its_end(tmp_path: Path) -> None:
-    lines = b"get AAPL,MSFT\n\nnews 1\ninfo AAPL\ndividends AAPL 1\r\nsearch tesla\nstocks"
+    lines = b"get AAPL,MSFT\n\nnews 1\ninfo AAPL\ndividends AAPL 1\r\nsearch tesla\nsources\nstocks"
 
     async with ScriptedServer(market) as server:
         done = await run("client", home=tmp_path, port=server.port, stdin=lines)
 
     assert [row[0] for row in done.rows] == [
         *("AAPL", "MSFT", "Stocks rise as yields ease"),
-        *("symbol", "name", "sector", "2024-02-09", "TSLA", "TSLA"),
+        *("symbol", "name", "sector", "2024-02-09", "TSLA", "finnhub", "yahoo", "TSLA"),
     ]
     assert (done.code, done.err) == (0, "stocktrack: Welcome ann!\n")
 
@@ -70,7 +70,9 @@ async def test_the_client_says_goodbye_at_the_end(tmp_path: Path) -> None:
         ("get A$B", 2, "is not a symbol"),
         ("get", 2, "Nothing was given"),
         ("buy AAPL", 2, "There is no command 'buy'"),
-        ("news many", 2, "is not a count"),
+        ("news AAPL many", 2, "is not a count"),
+        ("news AAPL MSFT 5", 2, "takes one symbol"),
+        ("news A$B", 2, "is not a symbol"),
         ("subscribe AAPL every now", 2, "is not a number of seconds"),
         ("subscribe AAPL every 0.01", 2, "interval"),
         ("\x1b[2J\u202e", 2, "There is no command"),

@@ -148,6 +148,36 @@ def test_news_feeds_are_web_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_the_feed_of_a_symbol_is_an_address_that_says_where_the_symbol_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().settings.symbol_news_feed is None
+    for address in ("https://example.com/rss?s={symbol}", "http://127.0.0.1:8080/{symbol}/rss.xml?of={symbol}"):
+        monkeypatch.setenv("STOCKTRACK_SYMBOL_NEWS_FEED", address)
+        assert load_settings().settings.symbol_news_feed == address
+    monkeypatch.setenv("STOCKTRACK_SYMBOL_NEWS_FEED", "off")
+    assert load_settings().settings.symbol_news_feed is None
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("https://example.com/rss", "must say where the symbol goes"),
+        ("https://example.com/rss#{symbol}", "must say where the symbol goes"),
+        ("https://{symbol}.example.com/rss", "must say where the symbol goes"),
+        ("https://{symbol}@example.com/{symbol}", "must say where the symbol goes"),
+        ("https://example.com/{SYMBOL}", "must say where the symbol goes"),
+        ("ftp://example.com/{symbol}", "is not an http(s) address"),
+        ("{symbol}", "is not an http(s) address"),
+    ],
+)
+def test_another_address_of_a_symbols_feed_is_refused(monkeypatch: pytest.MonkeyPatch, address: str, why: str) -> None:
+    monkeypatch.setenv("STOCKTRACK_SYMBOL_NEWS_FEED", address)
+
+    told = complaint()
+
+    assert told.startswith(f"symbol_news_feed = {address!r} (from environment): ")
+    assert why in told
+
+
 # --- what is wrong is named --------------------------------------------------------------------------------------
 
 
@@ -343,3 +373,46 @@ def test_every_setting_says_what_it_is_for() -> None:
     without = [name for name, field in Settings.model_fields.items() if not field.description]
 
     assert without == []
+
+
+# --- settings of sources that others wrote ----------------------------------------------------------------------------
+
+
+def test_the_settings_of_a_source_come_together_from_all_places_the_strongest_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    Path(".env").write_text("STOCKTRACK_SOURCES__ACME__API_KEY=from-env-file\nSTOCKTRACK_SOURCES__ACME__PLAN=free\n")
+    config = written(tmp_path / "a.toml", '[sources.acme]\nplan = "paid"\nretries = 3\n[sources.other]\nx = 1\n')
+    monkeypatch.setenv("STOCKTRACK_SOURCES__ACME__API_KEY", "from-environment")
+    loaded = load_settings(config_file=config)
+    assert loaded.settings.sources == {
+        "acme": {"api_key": "from-environment", "plan": "free", "retries": 3},
+        "other": {"x": 1},
+    }
+    assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("variable", "where"), [("STOCKTRACK_SOURCES", "sources"), ("STOCKTRACK_SOURCES__ACME", "sources.acme")]
+)
+def test_a_setting_of_a_source_that_stands_in_no_table_is_told_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, variable: str, where: str
+) -> None:
+    monkeypatch.setenv(variable, "SeCrEt")
+    with pytest.raises(ConfigError, match=rf"^{where} \(from environment\): each source has a table") as caught:
+        load_settings()
+    assert "SeCrEt" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["STOCKTRACK_FEEDS__ACME", "STOCKTRACK_SOURCES__", "STOCKTRACK_SOURCES____X"])
+def test_a_variable_with_two_underscores_that_leads_to_no_setting_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "x")
+    [warning] = load_settings().warnings
+    assert warning.startswith(f"{name} is no setting and is ignored.")
+
+
+def test_the_settings_of_sources_are_not_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKTRACK_SOURCES__ACME__API_KEY", "SeCrEt")
+    assert "SeCrEt" not in repr(load_settings().settings)

@@ -533,6 +533,7 @@ COMMANDS: SearchStrategy[m.Command] = st.one_of(
     st.builds(m.Dividends, id=ID, symbol=SYMBOL, limit=LIMIT),
     st.builds(m.Search, id=ID, query=VISIBLE, limit=LIMIT),
     st.builds(m.MyStocks, id=ID),
+    st.builds(m.Sources, id=ID),
     st.builds(m.Ping, id=ID),
     st.builds(m.Logout, id=ID),
 )
@@ -559,6 +560,18 @@ HEADLINE = st.builds(Headline, title=TEXT, source=TEXT, link=maybe(TEXT), publis
 COMPANY = st.builds(CompanyInfo, symbol=SYMBOL, name=maybe(TEXT), employees=maybe(COUNT), market_cap=maybe(NUMBER))
 DIVIDEND = st.builds(Dividend, date=st.dates(date(1900, 1, 1)), amount=NUMBER)
 MATCH = st.builds(Match, symbol=SYMBOL, name=maybe(TEXT), exchange=maybe(TEXT))
+SOURCE = st.builds(
+    m.SourceInfo,
+    provider=TEXT,
+    capabilities=some(TEXT),
+    state=st.sampled_from(m.SourceState),
+    **dict.fromkeys(("last_success_at", "retry_at"), maybe(COUNT)),
+    reason=maybe(REASON),
+    message=maybe(TEXT),
+    budget=maybe(st.builds(m.SourceBudget, used=COUNT, limit=COUNT, seconds=COUNT)),
+    stream=maybe(st.builds(m.SourceStream, is_up=st.booleans(), symbols=COUNT, places=maybe(COUNT))),
+    leads=COUNT,
+)
 LIMITS = st.builds(m.Limits, max_line_bytes=COUNT, max_reply_bytes=COUNT, max_symbols=COUNT, min_interval=NUMBER)
 
 SERVER_MESSAGES: SearchStrategy[m.ServerMessage] = st.one_of(
@@ -578,6 +591,7 @@ SERVER_MESSAGES: SearchStrategy[m.ServerMessage] = st.one_of(
     st.builds(m.InfoReply, id=ID, company=COMPANY),
     st.builds(m.DividendsReply, id=ID, symbol=SYMBOL, currency=maybe(TEXT), dividends=some(DIVIDEND)),
     st.builds(m.SearchReply, id=ID, matches=some(MATCH)),
+    st.builds(m.SourcesReply, id=ID, sources=some(SOURCE)),
     st.builds(m.PingReply, id=ID, timestamp=COUNT),
     st.builds(m.LogoutReply, id=ID, message=TEXT),
     st.builds(

@@ -19,6 +19,7 @@ from stocktrack.quotes import (
     clean_link,
     clean_text,
     major_currency,
+    may_be_negative,
     normalise_symbol,
 )
 from stocktrack.quotes import SYMBOL_CHARACTERS as RULE_CHARACTERS
@@ -320,3 +321,15 @@ def test_a_change_is_exact_and_signed_whatever_the_close(
     previous_close: float, price: float, change: tuple[float, float | None]
 ) -> None:
     assert change_since(previous_close, price) == change
+
+
+@pytest.mark.parametrize(
+    ("symbol", "may_be"),
+    [
+        *((symbol, True) for symbol in ("CL=F", "CLZ26.NYM", "^IRX", "NSE_INDEX:NIFTY", "MCX:CRUDEOIL20APR20FUT")),
+        *((symbol, False) for symbol in ("F", "AAPL", "FUT.NS", "BTC-USD", "EURUSD=X", "NFO:NIFTY26DECFUT", "^")),
+        ("MCX:CRUDEOIL16APR206500CE", False),
+    ],
+)
+def test_what_may_cost_nothing_is_told_by_its_writing(symbol: str, may_be: bool) -> None:
+    assert may_be_negative(symbol) is may_be

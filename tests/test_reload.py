@@ -134,6 +134,13 @@ async def test_no_value_of_what_needs_a_restart_is_logged(tmp_path: Path, market
         assert "SeCrEt" not in str(line)
 
 
+async def test_a_new_key_of_a_source_needs_a_restart_and_is_not_logged(tmp_path: Path, market: ScriptedStream) -> None:
+    async with live_server(tmp_path, market) as server:
+        line = reload(server, finnhub_api_key="SeCrEt")
+        assert line["restart_needed"] == ["finnhub_api_key"]
+        assert "SeCrEt" not in str(line)
+
+
 def test_nothing_that_may_be_secret_is_reloadable() -> None:
     assert set(Settings.model_fields) >= RELOADABLE
     assert not [name for name in RELOADABLE if "secret" in name or "url" in name or "password" in name]

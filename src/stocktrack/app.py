@@ -88,7 +88,7 @@ class App:
         self.board = Board()
         self._instruments = Instruments(clock)
         self.feed = Feed(
-            build_providers(settings, clock) if providers is None else providers,
+            build_providers(settings, clock, log.warning) if providers is None else providers,
             self.board,
             clock,
             poll_interval_seconds=settings.poll_interval_seconds,

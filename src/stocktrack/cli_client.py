@@ -28,6 +28,7 @@ from stocktrack.terminal.typed_commands import (
     parse,
     split_interval,
     split_list,
+    split_news,
     split_segment,
     split_symbols,
 )
@@ -181,15 +182,18 @@ class InteractiveClient:
             case "stocks":
                 await self._stocks(arguments)
             case "news":
-                await self._show("NEWS", limit=count_of(arguments))
+                symbol, count = split_news(arguments)
+                await self._show("NEWS", symbol=symbol, limit=count)
             case "info":
                 await self._show("INFO", symbol=await argument(arguments, SYMBOL))
             case "dividends":
-                symbol, _, count = (await argument(arguments, SYMBOL)).partition(" ")
-                await self._show("DIVIDENDS", symbol=symbol, limit=count_of(count.strip()))
+                paying, _, wanted = (await argument(arguments, SYMBOL)).partition(" ")
+                await self._show("DIVIDENDS", symbol=paying, limit=count_of(wanted.strip()))
             case "search":
                 text, segment = split_segment(arguments)
                 await self._show("SEARCH", query=await argument(text, "Part of a name: "), segment=segment)
+            case "sources":
+                await self._show("SOURCES")
             case "back":
                 self._dialogue.show_menu()
             case "help":

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -21,6 +21,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -40,6 +41,8 @@ DEFAULT_NEWS_FEEDS = (
     "https://feeds.content.dowjones.io/public/rss/RSSMarketsMain",
 )
 
+SYMBOL_PLACE = "{symbol}"  # where a symbol goes in an address of the settings
+
 
 def _split(value: Any) -> Any:
     if isinstance(value, str):
@@ -54,11 +57,48 @@ def _is_web_address(url: str) -> str:
     return url
 
 
+def _has_a_place_for_a_symbol(url: str) -> str:
+    parts = urlsplit(url)
+    if SYMBOL_PLACE in parts.netloc or SYMBOL_PLACE not in parts.path + parts.query:
+        raise ValueError(
+            f"{url!r} must say where the symbol goes, behind the host: https://example.com/rss?s={SYMBOL_PLACE}"
+        )
+    return url
+
+
 def _is_websocket_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"ws", "wss"} or not parts.hostname:
         raise ValueError(f"{url!r} is not a ws(s) address such as wss://streamer.example/")
     return url
+
+
+def _is_plain_address(url: str, *schemes: str) -> str:
+    """An address that may be shown: no key or password stands in it."""
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname or parts.port == 0:  # an absurd port raises
+        raise ValueError(f"must be an address that begins with {schemes[-1]}://")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must be an address without a key, a password or anything else after ? or #")
+    if parts.port == 0:  # one that is no port at all is an error of its own
+        raise ValueError("must be an address of a port from 1 to 65535")
+    return url
+
+
+def _is_rest_address(url: str) -> str:
+    return _is_plain_address(url, "http", "https").rstrip("/")
+
+
+def _is_stream_address(url: str) -> str:
+    return _is_plain_address(url, "ws", "wss")
+
+
+def _is_openalgo_address(url: str) -> str:
+    return _is_plain_address(url, "http", "https", "ws", "wss").rstrip("/")
+
+
+def _none_if_blank(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
 
 
 def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -73,6 +113,12 @@ Addresses = Annotated[tuple[Annotated[str, AfterValidator(_is_web_address)], ...
 
 def _switched_off(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in {"", "off", "none"} else value
+
+
+AddressOfASymbol = Annotated[
+    Annotated[str, AfterValidator(_is_web_address), AfterValidator(_has_a_place_for_a_symbol)] | None,
+    BeforeValidator(_switched_off),
+]
 
 
 def _is_origin(origin: str) -> str:
@@ -177,6 +223,9 @@ class Settings(BaseModel):
     symbols_file: Annotated[Path | None, BeforeValidator(_switched_off), Reload.AT_ONCE] = Field(
         default=None, description="CSV of symbols and what each is, or Kite's instruments file; may be gzip"
     )
+    sources: Mapping[str, Mapping[str, Any]] = Field(
+        default={}, repr=False, description="settings of sources that others wrote, under the name of each"
+    )
     data_dir: Annotated[Path, BeforeValidator(as_folder)] = Field(
         default_factory=default_data_folder,
         description="folder of the database, the caches and the prompt's history; made with mode 0700",
@@ -206,11 +255,41 @@ class Settings(BaseModel):
     news_feeds: Addresses = Field(
         default=DEFAULT_NEWS_FEEDS, description="addresses of the RSS or Atom feeds that NEWS merges"
     )
+    symbol_news_feed: AddressOfASymbol = Field(
+        default=None,
+        description="address of a feed for each symbol, with {symbol} in it: for NEWS of a symbol, by the source rss",
+    )
     max_headlines_per_feed: int = Field(
         default=50,
         ge=1,
         le=MAX_LIST_LIMIT,
         description="newest headlines that NEWS takes of each feed; fewer keep one busy feed from filling it",
+    )
+    finnhub_api_key: Annotated[SecretStr | None, BeforeValidator(_none_if_blank)] = Field(
+        default=None, description="key of the source finnhub; FINNHUB_API_KEY is read, too, and no page or log shows it"
+    )
+    finnhub_api_key_file: Annotated[Path | None, BeforeValidator(_none_if_blank)] = Field(
+        default=None, description="file that holds nothing but that key, with mode 0600"
+    )
+    finnhub_rest_url: Annotated[str, AfterValidator(_is_rest_address)] = Field(
+        default="https://finnhub.io/api/v1", description="address of Finnhub's REST, or of what stands in for it"
+    )
+    finnhub_ws_url: Annotated[str, AfterValidator(_is_stream_address)] = Field(
+        default="wss://ws.finnhub.io", description="address of Finnhub's stream, or of what stands in for it"
+    )
+    openalgo_url: Annotated[str, AfterValidator(_is_openalgo_address)] = Field(
+        default="ws://127.0.0.1:8765",
+        description="address of OpenAlgo: its stream (ws) or its page (http); either will do",
+    )
+    openalgo_rest_url: Annotated[
+        Annotated[str, AfterValidator(_is_rest_address)] | None, BeforeValidator(_none_if_blank)
+    ] = Field(default=None, description="address of OpenAlgo's page; left out, it follows from openalgo_url")
+    openalgo_api_key: Annotated[SecretStr | None, BeforeValidator(_none_if_blank)] = Field(
+        default=None,
+        description="key of the source openalgo; OPENALGO_API_KEY is read, too, and no page or log shows it",
+    )
+    openalgo_api_key_file: Annotated[Path | None, BeforeValidator(_none_if_blank)] = Field(
+        default=None, description="file that holds nothing but the key of OpenAlgo, with mode 0600"
     )
     heartbeat_seconds: Seconds = Field(default=30.0, description="silence after which a session gets a HEARTBEAT")
     auth_timeout_seconds: Annotated[Seconds, Reload.AT_ONCE] = Field(
@@ -319,7 +398,11 @@ def settings_marked(mark: type[Mark]) -> dict[str, Mark]:
     }
 
 
+# Settings whose values may be secrets: an error says what would be right, and not what it was.
+_UNTOLD = {"sources": "each source has a table of its own, such as sources.acme.api_key"}
+
 RELOADABLE = frozenset(settings_marked(Reload))
+_SECRETS = frozenset(name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,19 +431,63 @@ def load_settings(
     merged = {name: value for name, value in (flags or {}).items() if value is not None}
     origins = dict.fromkeys(merged, "flag")
     unknown: set[str] = set()
+    plain_key: tuple[str, str] | None = None
     for source in setting_sources(env_file=env_file, config_file=config_file, user_file=user_file):
-        for name, value in source.values.items():
+        for name, value in _unfolded(source.values).items():
             if name not in Settings.model_fields:
                 if source.is_ours:
                     raise ConfigError(f"{source.origin}: there is no setting {name!r}.{_suggestion(name)}")
                 unknown.add(f"{ENV_PREFIX}{name}".upper())
             elif name not in merged:
                 merged[name], origins[name] = value, source.origin
+            elif isinstance(value, Mapping):
+                merged[name] = _beneath(merged[name], value)
+        if source.plain_key and "finnhub_api_key" not in merged:
+            plain_key = source.plain_key, source.origin
+    _settle_finnhub_key(merged, origins, plain_key)
+    _prefer_key_files(merged, origins)
     try:
         settings = Settings(**merged)
     except ValidationError as error:
         raise ConfigError(_complaint(error, origins)) from None
     return LoadedSettings(settings, origins, _warnings(unknown))
+
+
+def _settle_finnhub_key(merged: dict[str, Any], origins: dict[str, str], plain_key: tuple[str, str] | None) -> None:
+    """Take a plain `API_KEY` as Finnhub's where the source is named: else it may be anybody's."""
+    named = _split(merged.get("providers", ()))
+    if plain_key is not None and isinstance(named, list | tuple) and "finnhub" in named:
+        merged["finnhub_api_key"], origins["finnhub_api_key"] = plain_key
+
+
+def _prefer_key_files(merged: dict[str, Any], origins: dict[str, str]) -> None:
+    """Let the file that is named for a key win over a key that stands in other files."""
+    for name in _SECRETS:
+        if _none_if_blank(merged.get(f"{name}_file")) and origins.get(name) not in {"flag", "environment"}:
+            merged.pop(name, None)
+            origins.pop(name, None)
+
+
+def _unfolded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"sources": {"acme": {"key": "k"}}}` of `{"sources__acme__key": "k"}`, as variables write what is in a table."""
+    unfolded: dict[str, Any] = {}
+    for name, value in values.items():
+        first, *path = name.split("__")
+        if not (path and all(path) and first in Settings.model_fields):
+            unfolded[name] = _beneath(unfolded[name], value) if name in unfolded else value
+            continue
+        for part in reversed(path):
+            value = {part: value}  # noqa: PLW2901 - it grows from the inside
+        unfolded[first] = _beneath(unfolded.get(first, {}), value)
+    return unfolded
+
+
+def _beneath(stronger: Any, weaker: Any) -> Any:
+    """Both tables in one; where both say something, the stronger one counts."""
+    if not (isinstance(stronger, Mapping) and isinstance(weaker, Mapping)):
+        return stronger
+    both = {name: _beneath(stronger[name], weaker[name]) for name in stronger.keys() & weaker.keys()}
+    return {**weaker, **stronger, **both}
 
 
 def _suggestion(name: str) -> str:
@@ -384,5 +511,17 @@ def _complaint(error: ValidationError, origins: Mapping[str, str]) -> str:
     name = str(complaint["loc"][0])
     if complaint["type"] == "extra_forbidden":
         return f"There is no setting {name!r}.{_suggestion(name)}"
+    if name in _UNTOLD:
+        where = ".".join(map(str, complaint["loc"]))
+        return f"{where} (from {origins.get(name, 'the default')}): {_UNTOLD[name]}."
     why = complaint["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{name} = {complaint['input']!r} (from {origins.get(name, 'the default')}): {why}."
+    return f"{name} = {_shown(name, complaint['input'])} (from {origins.get(name, 'the default')}): {why}."
+
+
+def _shown(name: str, value: Any) -> str:
+    """The value for an error's sentence, without what may be a key or a password."""
+    if name in _SECRETS:
+        return "…"
+    if name.endswith("_url") and isinstance(value, str):
+        value = re.sub(r"//[^/]*@", "//…@", re.sub(r"[?#].*", "?…", value, flags=re.DOTALL))
+    return repr(value)

@@ -210,9 +210,10 @@ class MyStocks(Command):
 
 
 class News(Command):
-    """`{"type":"NEWS","id":6,"limit":10}`."""
+    """`{"type":"NEWS","id":6,"limit":10}`, or with a `symbol`: headlines of that one."""
 
     type: Literal["NEWS"] = "NEWS"
+    symbol: StrictSymbol | None = Field(default=None, description="headlines of it; left out: of the whole market")
     limit: Limit = 10
 
 
@@ -238,6 +239,12 @@ class Search(Command):
     query: Annotated[str, Strict(), Field(min_length=1, max_length=100), AfterValidator(_is_visible)]
     segment: SegmentWord | None = Field(default=None, description="only matches of it: a code, or C, FO, F, O")
     limit: Limit = 10
+
+
+class Sources(Command):
+    """`{"type":"SOURCES","id":19}`."""
+
+    type: Literal["SOURCES"] = "SOURCES"
 
 
 class Ping(Command):
@@ -544,6 +551,7 @@ class NewsReply(Reply):
     """Headlines, newest first."""
 
     type: Literal["NEWS"] = "NEWS"
+    symbol: str | None = Field(default=None, description="the one that was asked for")
     articles: tuple[Headline, ...]
 
 
@@ -577,6 +585,18 @@ class SearchReply(Reply):
 
     type: Literal["SEARCH"] = "SEARCH"
     matches: tuple[Match, ...]
+
+
+# {"type":"SOURCES","id":19,"code":200,"status":"OK","sources":[{"provider":"finnhub","capabilities":["quotes",
+# "stream"],"state":"ok","last_success_at":1712331901204,"budget":{"used":12,"limit":60,"seconds":60},
+# "stream":{"is_up":true,"symbols":50,"places":50},"leads":50},{"provider":"yahoo","capabilities":["company",
+# "dividends","quotes","search"],"state":"blocked","last_success_at":1712331880000,"retry_at":1712331930000,
+# "reason":"provider_blocked","message":"yahoo refuses requests (429); it is asked again in 28 s.","leads":0}]}
+class SourcesReply(Reply):
+    """The sources of this server, in the order in which they are asked."""
+
+    type: Literal["SOURCES"] = "SOURCES"
+    sources: tuple[SourceInfo, ...]
 
 
 # {"type":"PING","id":10,"code":200,"status":"OK","timestamp":1712331900000}
@@ -805,6 +825,7 @@ COMMANDS: dict[str, CommandRow] = {
         CommandRow(Info, InfoReply, Who.USERS, Scope.READ),
         CommandRow(Dividends, DividendsReply, Who.USERS, Scope.READ),
         CommandRow(Search, SearchReply, Who.USERS, Scope.READ),
+        CommandRow(Sources, SourcesReply, Who.USERS, Scope.READ),
         CommandRow(Ping, PingReply, Who.ANYBODY, Scope.READ),
         CommandRow(Logout, LogoutReply, Who.ANYBODY, Scope.READ),
         CommandRow(Token, TokenReply, Who.USERS),

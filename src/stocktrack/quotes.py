@@ -44,6 +44,11 @@ MINOR_UNITS: Final[Mapping[str, str]] = {
 }
 _MINOR_BY_ITS_LOOK = re.compile(r"[A-Z]{2}[a-z]")
 
+# Oil was sold at -37.63 on 20 April 2020, in India at -2,884, and the yield of the thirteen-week bill, an index, stood
+# below zero in March of that year. By their writing: indices and futures of Yahoo, whose contracts of one month end in
+# their exchange (`CLZ26.NYM`), futures of India's commodity exchanges, and India's indices.
+_MAY_BE_NEGATIVE = re.compile(r"\^.+|.+=F|.+\.(?:CBT|CME|CMX|NYB|NYM)|(?:MCX|NCDEX|NCO):.+FUT|(?:NSE|BSE|MCX)_INDEX:.+")
+
 
 def normalise_symbol(text: str) -> str:
     """The symbol in upper case; `ValueError` with a sentence where `text` is none."""
@@ -83,6 +88,15 @@ def _folded(text: str, max_chars: int) -> str:
 def _joins(kept: list[str]) -> bool:
     """Whether a joiner after `kept` joins something: elsewhere it only hides in the text."""
     return bool(kept) and not kept[-1].isascii() and unicodedata.category(kept[-1]) in _JOINED
+
+
+def may_be_negative(symbol: str) -> bool:
+    """Whether a price of `symbol` may be at zero or below, by its writing.
+
+    What nobody owns a piece of may be: a future, an index. A share, a fund, a coin, a rate or an option may not: there
+    a price of nothing is no price. A source that knows better what a symbol is may still leave such a price out.
+    """
+    return _MAY_BE_NEGATIVE.fullmatch(symbol) is not None
 
 
 def major_currency(currency: str | None) -> str | None:

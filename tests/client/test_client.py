@@ -133,9 +133,11 @@ async def test_every_call_returns_the_model_of_its_reply() -> None:
             assert [missing.symbol for missing in got.missing] == ["NOPE"]
             assert (await client.my_stocks()).symbols == ("TSLA",)
             assert len((await client.news(limit=3)).articles) == 1
+            assert len((await client.news(symbol="aapl")).articles) == 1
             assert (await client.info("AAPL")).company.name == "Apple Inc."
             assert [paid.amount for paid in (await client.dividends("AAPL", limit=1)).dividends] == [0.24]
             assert [match.symbol for match in (await client.search("tesla")).matches] == ["TSLA"]
+            assert [source.provider for source in await client.sources()] == ["finnhub", "yahoo"]
             assert (await client.ping()).timestamp == NOW_MS
             assert (await client.subscribe("AAPL", interval=60)).symbols == ("AAPL",)
             assert list(client.subscribed) == ["AAPL"]
@@ -146,6 +148,7 @@ async def test_every_call_returns_the_model_of_its_reply() -> None:
         ]
         assert sent[0] == {"type": "AUTH", "username": "demo"}
         assert {"type": "NEWS", "limit": 3} in sent
+        assert {"type": "NEWS", "symbol": "AAPL", "limit": 10} in sent
         assert {"type": "SUBSCRIBE", "symbols": ("AAPL",), "interval": 60.0, "save": True} in sent
         assert {"type": "UNSUBSCRIBE", "save": True} in sent
 

@@ -123,6 +123,20 @@ async def test_json_of_a_failure_is_the_failure_of_the_wire(tmp_path: Path) -> N
         (["search", "tesla"], [["TSLA", "Tesla, Inc.", "", "", "", ""]]),
         (["search", "tesla", "--segment", "fo"], [["NFO:TSLA24APR200CE", "", "", "CE", "2024-04-25", "200"]]),
         (["news"], [["Stocks rise as yields ease", "The Wire", "", "https://www.example.com/1"]]),
+        (
+            ["sources"],
+            [
+                [
+                    *("finnhub", "ok", "48", "up, 48 of 50 symbols", "12 of 60 in 60 s", "2024-04-05T15:44:57Z"),
+                    *("", "", "", "quotes,stream"),
+                ],
+                [
+                    *("yahoo", "blocked", "1200", "down", "", "", "2024-04-05T15:45:28Z", "provider_blocked"),
+                    *("yahoo refuses requests (429).", "quotes"),
+                ],
+            ],
+        ),
+        (["news", "AAPL"], [["Stocks rise as yields ease", "The Wire", "", "https://www.example.com/1"]]),
         (["stocks"], [["TSLA", "171.05", "USD", "", "", "open", "2024-04-05T15:45:00Z", ""]]),
     ],
 )

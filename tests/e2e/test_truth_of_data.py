@@ -13,7 +13,7 @@ import cli_process
 from live_server import PASSWORD, LiveServer, live_server
 from recorded_yahoo import RecordedYahoo, recorded_yahoo
 from stocktrack.clock import RealClock
-from stocktrack.providers.rss.provider import RssProvider
+from stocktrack.providers.rss.provider import SymbolRssProvider
 from stocktrack.providers.yahoo.provider import YahooProvider
 from yahoo_redirect import send_yahoo_to
 from yahoo_stub import Fields, chart, in_envelope, row
@@ -94,6 +94,7 @@ def write_answers(folder: Path) -> None:
         file.write_text(json.dumps(answer), encoding="utf-8")
     (folder / "rss").mkdir()
     (folder / "rss" / "wire.xml").write_text(FEED, encoding="utf-8")
+    (folder / "rss" / "SOUND.xml").write_text(FEED.replace("Q&A", "Sound news | Wire"), encoding="utf-8")
 
 
 @pytest.fixture
@@ -104,7 +105,13 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         clock = RealClock()
         sources = (
             YahooProvider(timeout_seconds=20, cache_dir=tmp_path / "cache", clock=clock),
-            RssProvider(feeds=[f"{yahoo.url}/rss/wire.xml"], headlines_per_feed=50, timeout_seconds=20, clock=clock),
+            SymbolRssProvider(
+                feeds=[f"{yahoo.url}/rss/wire.xml"],
+                symbol_feed=f"{yahoo.url}/rss/{{symbol}}.xml",
+                headlines_per_feed=50,
+                timeout_seconds=20,
+                clock=clock,
+            ),
         )
         async with live_server(tmp_path / "data", *sources, web=True) as server:
             yield Scene(server, yahoo, tmp_path)
@@ -238,3 +245,19 @@ async def test_headlines_are_told_as_they_are_with_their_own_times(scene: Scene)
     ]
     assert {each["source"] for each in reply["articles"]} == {"Q&A"}
     assert (await scene.printed("news"))[3][:3] == ["Undated", "Q&A", ""]
+
+
+async def test_news_of_a_symbol_come_from_its_own_feed_where_yahoo_has_none(scene: Scene) -> None:
+    reply = await scene.ask("NEWS", symbol="sound", limit=2)
+    async with httpx2.AsyncClient(base_url=f"{scene.server.web_url}/api/v1") as http:
+        token = (await http.post("login", json={"username": "ann", "password": PASSWORD})).json()["token"]
+        params = {"symbol": "SOUND", "limit": "2"}
+        rest = (await http.get("news", params=params, headers={"Authorization": f"Bearer {token}"})).json()
+
+    assert reply["symbol"] == "SOUND"
+    told = [(each["title"], each["source"]) for each in reply["articles"]]
+    assert told == [("Ford <F.N> & GM", "Sound news"), ("Halted", "Sound news")]
+    assert rest == reply
+    assert [row[0] for row in await scene.printed("news", "SOUND", "--limit", "1")] == ["Ford <F.N> & GM"]
+    assert (await scene.ask("NEWS", symbol="LATE"))["reason"] == "no_news"
+    assert (await scene.ask("NEWS", symbol="NOPE"))["reason"] == "unknown_symbol"

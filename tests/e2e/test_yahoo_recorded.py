@@ -305,6 +305,19 @@ async def test_dividends_are_those_on_record(recorded: RecordedYahoo, yahoo: Yah
     assert await yahoo.dividends(UNKNOWN) is None
 
 
+async def test_news_of_a_symbol_are_those_on_record(recorded: RecordedYahoo, yahoo: YahooProvider) -> None:
+    stream = recorded.recorded("news", "AAPL")["data"]["tickerStream"]["stream"]
+
+    headlines = await yahoo.symbol_news("AAPL")
+
+    assert {headline.title for headline in headlines} == {entry["content"]["title"].strip() for entry in stream}
+    assert {headline.source for headline in headlines} >= {"Yahoo Finance", "Reuters", "MT Newswires", "Barrons.com"}
+    published = [headline.published for headline in headlines]
+    assert published == sorted(published, key=lambda moment: -(moment or 0))
+    assert all(headline.link and headline.link.startswith("https://") for headline in headlines)
+    assert list(await yahoo.symbol_news(UNKNOWN)) == []
+
+
 async def test_a_search_finds_what_is_on_record(yahoo: YahooProvider) -> None:
     matches = await yahoo.search("apple", 3)
 

@@ -55,6 +55,7 @@ async def a_server(home: Path, yahoo: RecordedYahoo, **variables: str) -> AsyncI
         "STOCKTRACK_YAHOO_STREAM": "true",
         "STOCKTRACK_POLL_INTERVAL_SECONDS": FAR,
         "STOCKTRACK_ALLOWLIST": "ann",
+        "STOCKTRACK_HEARTBEAT_SECONDS": "0.5",
         **variables,
     }
     async with server_process(home, **given) as server:
@@ -68,7 +69,9 @@ async def yahoo() -> AsyncIterator[RecordedYahoo]:
 
 
 @pytest.mark.parametrize("variable", ["STOCKTRACK_TEST_YAHOO_WS_URL", "STOCKTRACK_YAHOO_STREAM_URL"])
-async def test_prices_come_by_the_stream(variable: str, yahoo: RecordedYahoo, tmp_path: Path) -> None:
+async def test_prices_come_by_the_stream_and_again_after_it_was_cut(
+    variable: str, yahoo: RecordedYahoo, tmp_path: Path
+) -> None:
     async with streamer_of(yahoo) as (url, streamer), a_server(tmp_path, yahoo, **{variable: url}) as server:
         client = await server.connect()
         await client.ask({"type": "AUTH", "username": "ann"})
@@ -81,6 +84,13 @@ async def test_prices_come_by_the_stream(variable: str, yahoo: RecordedYahoo, tm
             price = await client.receive_until("PRICE")
         full = (await client.ask({"type": "GET", "symbols": ["AAPL"]}))["quotes"][0]
         subscriptions = [sorted(symbols) for _, symbols in streamer.clients.values()]
+        for request, _ in list(streamer.clients.values()):
+            request.transport.abort()
+        while streamer.n["connections"] < 2:
+            await client.receive_until("HEARTBEAT")
+        await yahoo.price("AAPL", 281.25, previous_close=270.0)
+        while (price["symbol"], price["price"]) != ("AAPL", 281.25):
+            price = await client.receive_until("PRICE")
         await client.close()
         server.signal(signal.SIGTERM)
 

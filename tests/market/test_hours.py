@@ -189,6 +189,16 @@ async def test_who_asks_meanwhile_waits_for_the_same_answer_and_may_give_up(hour
     assert hours.day_of(quote()) == DAY
 
 
+async def test_a_day_can_be_asked_for_without_waiting(hours: Hours, market: Market) -> None:
+    first, second = hours.ask_for(quote()), hours.ask_for(quote("MSFT"))
+    await settle()
+
+    assert first is second is not None
+    assert hours.day_of(quote()) == DAY
+    assert hours.ask_for(quote()) is None
+    assert market.asked == {"AAPL": 1}
+
+
 async def test_many_exchanges_are_asked_about_two_at_a_time(hours: Hours, market: Market) -> None:
     market.may_answer.clear()
     tasks = [asyncio.ensure_future(hours.learn(quote(f"S{number}", exchange=None))) for number in range(20)]

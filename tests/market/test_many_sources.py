@@ -312,6 +312,21 @@ async def test_where_no_other_source_serves_the_symbol_the_reason_is_told(is_wai
         assert (await quote(house)).provider == "vendor"
 
 
+async def test_a_source_alone_that_has_waited_for_its_key_serves_what_is_watched_without_being_asked() -> None:
+    def alone(clock: ManualClock) -> tuple[Vendor]:
+        vendor = Vendor(clock)
+        vendor.why_not = SourceUnusable("Another server uses the key.", is_waiting=True, retry_after_ms=5_000)
+        return (vendor,)
+
+    async with a_house(alone) as house:
+        await watch(house, "AAPL")
+        vendor = house.provider
+        assert isinstance(vendor, Vendor)
+        vendor.why_not = None
+        await house.clock.advance(5 + POLL_SECONDS)
+        assert on_board(house).provider == "vendor"
+
+
 async def test_what_nobody_serves_says_so() -> None:
     def alone(clock: ManualClock) -> tuple[Vendor]:
         return (Vendor(clock),)

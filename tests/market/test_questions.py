@@ -8,11 +8,11 @@ import pytest
 
 from fakes import NOW_MS, House, MakeProviders, ScriptedProvider, ScriptedQuotes, a_house
 from stocktrack.clock import ManualClock, settle
-from stocktrack.errors import CommandError, ProviderError, Reason
-from stocktrack.market.questions import HOURS_PATIENCE_SECONDS, NEWS_SECONDS
+from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
+from stocktrack.market.questions import HOURS_PATIENCE_SECONDS, NEWS_SECONDS, SYMBOL_NEWS_SECONDS
 from stocktrack.providers.base import Capability
 from stocktrack.providers.instruments import Instruments
-from stocktrack.quotes import CompanyInfo, Dividend, Match, TradingDay
+from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, TradingDay
 
 
 @pytest.fixture
@@ -43,6 +43,68 @@ async def test_no_headlines_are_a_404(house: House, provider: ScriptedProvider) 
     with pytest.raises(CommandError) as caught:
         await house.feed.questions.news(10)
     assert caught.value.reason is Reason.NO_NEWS
+
+
+async def test_news_of_a_symbol_are_asked_for_once_for_everybody_and_cut_to_the_limit(
+    house: House, provider: ScriptedProvider
+) -> None:
+    lists = await asyncio.gather(*(house.feed.questions.symbol_news("AAPL", limit) for limit in (1, 10, 100)))
+    assert [len(headlines) for headlines in lists] == [1, 10, 12]
+    assert (provider.requests[Capability.SYMBOL_NEWS], provider.requests[Capability.NEWS]) == (1, 0)
+    await house.clock.advance(SYMBOL_NEWS_SECONDS - 1)
+    await house.feed.questions.symbol_news("AAPL", 10)
+    assert provider.requests[Capability.SYMBOL_NEWS] == 1
+    await house.clock.advance(1)
+    await house.feed.questions.symbol_news("AAPL", 10)
+    assert provider.requests[Capability.SYMBOL_NEWS] == 2
+
+
+async def test_a_symbol_that_is_there_is_looked_for_once_an_hour(house: House, provider: ScriptedProvider) -> None:
+    for _ in range(10):
+        await house.feed.questions.symbol_news("AAPL", 10)
+        await house.clock.advance(SYMBOL_NEWS_SECONDS)
+    assert provider.quote_requests == 1
+
+
+async def test_a_symbol_without_headlines_and_a_symbol_that_is_unknown_are_told_apart(
+    house: House, provider: ScriptedProvider
+) -> None:
+    # What looks for words in texts finds some of any symbol.
+    provider.symbol_headlines["NOPE"] = provider.symbol_headlines["AAPL"]
+    for symbol, reason in (("MSFT", Reason.NO_NEWS), ("NOPE", Reason.UNKNOWN_SYMBOL)):
+        with pytest.raises(StockTrackError, match=symbol) as caught:
+            await house.feed.questions.symbol_news(symbol, 10)
+        assert caught.value.reason is reason
+
+
+async def test_news_of_a_symbol_go_on_while_its_price_cannot_be_had(house: House, provider: ScriptedProvider) -> None:
+    provider.odd.add("AAPL")
+    assert len(await house.feed.questions.symbol_news("AAPL", 10)) == 10
+
+
+async def test_news_of_a_symbol_come_from_the_first_source_that_serves_it_and_has_some() -> None:
+    class American(ScriptedProvider):
+        def serves(self, symbol: str) -> bool:
+            return not symbol.endswith(".NS")
+
+    async with a_house(lambda clock: (American(clock), ScriptedProvider(clock, name="world"))) as house:
+        american, world = (upstream.provider for upstream in house.feed.routes.upstreams)
+        assert isinstance(american, American)
+        assert isinstance(world, ScriptedProvider)
+        american.prices["INFY.NS"] = world.prices["INFY.NS"] = 1_500.0
+        mint, other = Headline(title="Infosys up", source="Mint"), Headline(title="Microsoft up", source="Wire")
+        world.symbol_headlines = {"INFY.NS": [mint], "AAPL": [other], "MSFT": [other]}
+
+        told = [(await house.feed.questions.symbol_news(each, 1))[0].title for each in ("INFY.NS", "AAPL", "MSFT")]
+
+    assert told == ["Infosys up", "Apple 0", "Microsoft up"]
+
+
+async def test_without_a_source_of_them_news_of_a_symbol_are_not_offered() -> None:
+    async with a_house(lambda clock: (ScriptedQuotes(clock),)) as house:
+        with pytest.raises(CommandError) as caught:
+            await house.feed.questions.symbol_news("AAPL", 10)
+    assert caught.value.reason is Reason.NOT_OFFERED
 
 
 async def test_a_symbol_without_a_company_and_a_symbol_that_is_unknown_are_told_apart(house: House) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Finished, Run
+from installed_package import install
 from stocktrack.config import Settings
 
 
@@ -94,3 +95,35 @@ def test_a_setting_that_is_unknown_is_an_error_in_a_file_and_a_warning_in_the_en
     finished = run("config", "check")
     assert (finished.code, finished.out) == (0, "The settings are right.\n")
     assert finished.err.startswith("warning: STOCKTRACK_POT is no setting")
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
+def test_the_settings_of_sources_are_shown_by_their_names(
+    run: Run, monkeypatch: pytest.MonkeyPatch, as_json: list[str]
+) -> None:
+    monkeypatch.setenv("STOCKTRACK_SOURCES__ACME__API_KEY", "SeCrEt")
+    finished = run("config", "show", *as_json)
+    assert finished.code == 0
+    assert "api_key" in finished.out
+    assert "SeCrEt" not in finished.out + finished.err
+
+
+def test_the_check_tells_what_is_wrong_with_a_source_of_an_installed_package(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(tmp_path / "site", "acme-quotes", {"checked_acme": "import no_such_library"}, {"acme": "checked_acme:Acme"})
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setenv("STOCKTRACK_PROVIDERS", "acme")
+    for command in (["config", "check"], ["serve"]):
+        finished = run(*command)
+        assert (finished.code, finished.out) == (1, "")
+        assert (
+            "the package acme-quotes 1.2 offers this source, and checked_acme:Acme cannot be imported" in finished.err
+        )
+        assert finished.err.count("\n") == 1
+
+
+def test_the_check_warns_of_what_is_no_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKTRACK_SOURCES__ACME__API_KEY", "SeCrEt")
+    warning = "warning: sources.acme is ignored: providers does not name acme.\n"
+    assert run("config", "check") == Finished(0, "The settings are right.\n", warning)

@@ -17,15 +17,23 @@ import pytest
 from structlog.testing import capture_logs
 
 from feed_server import Answer, FeedServer, Request, hang, head, redirect, respond
-from provider_contract import HangingContract, NewsContract, OutageContract, ProviderContract, Subject, assert_valid
 from stocktrack import __version__
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.rss.fetch import MAX_BODY_BYTES, Fetcher, IPAddress, is_private, resolve_host
 from stocktrack.providers.rss.parse import FeedParser, ParsedEntry, ParsedFeed, UnreadableFeed, read_feed
-from stocktrack.providers.rss.provider import MAX_AHEAD_MS, RssProvider, newest_first, read_headlines
+from stocktrack.providers.rss.provider import MAX_AHEAD_MS, RssProvider, SymbolRssProvider, newest_first, read_headlines
 from stocktrack.providers.rss.publishers import short_name
 from stocktrack.quotes import Headline, clean_link
+from stocktrack.testing import (
+    HangingContract,
+    NewsContract,
+    OutageContract,
+    ProviderContract,
+    Subject,
+    SymbolNewsContract,
+    assert_valid,
+)
 
 NOW_MS = 1_712_331_900_000  # Fri, 05 Apr 2024 15:45:00 GMT
 MINUTE_MS = 60_000
@@ -175,6 +183,107 @@ class TestRssThatHangs(HangingContract):
         provider = build(server.on("/a", hang))
         await provider.start()
         return Subject(provider)
+
+
+# --- a feed for each symbol ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def by_symbol(server: FeedServer, clock: ManualClock) -> AsyncIterator[SymbolRssProvider]:
+    provider = SymbolRssProvider(
+        symbol_feed=server.url("/of?s={symbol}&key=secret"),
+        feeds=[server.on("/market", respond(GOOD))],
+        headlines_per_feed=5,
+        timeout_seconds=TIMEOUT_SECONDS,
+        clock=clock,
+    )
+    await provider.start()
+    yield provider
+    await provider.close()
+
+
+class TestRssOfSymbolsKeepsTheContract(ProviderContract, NewsContract, SymbolNewsContract):
+    @pytest.fixture
+    async def subject(self, server: FeedServer, by_symbol: SymbolRssProvider) -> Subject:
+        server.on("/of", respond(GOOD), respond(rss()))
+        return Subject(by_symbol, known=("AAPL",), unknown="..")
+
+
+class TestRssOfSymbolsInAnOutage(OutageContract):
+    @pytest.fixture
+    async def subject(self, server: FeedServer, by_symbol: SymbolRssProvider) -> Subject:
+        server.on("/market", respond(status=500))
+        server.on("/of", respond(status=500))
+        return Subject(by_symbol, known=("AAPL",))
+
+
+class TestRssOfSymbolsThatHangs(HangingContract):
+    @pytest.fixture
+    async def subject(self, server: FeedServer, by_symbol: SymbolRssProvider) -> Subject:
+        server.on("/market", hang)
+        server.on("/of", hang)
+        return Subject(by_symbol, known=("AAPL",))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "written"),
+    [
+        ("AAPL", "AAPL"),
+        ("^GSPC", "%5EGSPC"),
+        ("EURUSD=X", "EURUSD%3DX"),
+        ("A&B/C", "A%26B%2FC"),
+        ("NSE:INFY", "NSE%3AINFY"),
+    ],
+)
+async def test_a_symbol_is_percent_encoded_in_the_address_of_its_feed(
+    server: FeedServer, by_symbol: SymbolRssProvider, symbol: str, written: str
+) -> None:
+    server.on("/of", respond(rss(item("Up"))))
+
+    assert titles(await by_symbol.symbol_news(symbol)) == ["Up"]
+    assert [request.path for request in server.requests] == [f"/of?s={written}&key=secret"]
+
+
+@pytest.mark.parametrize("symbol", [".", "..", "..."])
+async def test_no_symbol_leads_up_in_an_address(server: FeedServer, by_symbol: SymbolRssProvider, symbol: str) -> None:
+    assert list(await by_symbol.symbol_news(symbol)) == []
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_a_host_without_a_feed_for_a_symbol_is_well(
+    server: FeedServer, by_symbol: SymbolRssProvider, status: int
+) -> None:
+    server.on("/of", respond(status=status))
+
+    with capture_logs() as logged:
+        assert list(await by_symbol.symbol_news("NOPE")) == []
+    assert logged == []
+
+
+async def test_the_newest_headlines_of_a_symbol_come_first(server: FeedServer, by_symbol: SymbolRssProvider) -> None:
+    server.on("/of", respond(rss(*(item(f"story {n}", f"http://a.example/{n}", at(n)) for n in range(30)))))
+
+    assert titles(await by_symbol.symbol_news("AAPL")) == [f"story {n}" for n in range(29, 24, -1)]
+
+
+async def test_a_refusing_host_is_left_alone_for_all_symbols_and_keeps_the_market_feeds_out_of_it(
+    server: FeedServer, by_symbol: SymbolRssProvider, clock: ManualClock
+) -> None:
+    server.on("/of", respond(status=429, retry_after="60"), respond(rss(item("Up"))))
+    with capture_logs() as logged:
+        for symbol in ("AAPL", "MSFT"):
+            with pytest.raises(ProviderError) as caught:
+                await by_symbol.symbol_news(symbol)
+            assert (caught.value.reason, caught.value.retry_after_ms) == (Reason.PROVIDER_ERROR, 60_000)
+    assert len(server.asked("/of")) == 1
+    assert [each["event"] for each in logged] == ["news feed failed"]
+    assert "secret" not in str(logged) + str(caught.value)
+    assert "Stocks rise" in titles(await by_symbol.news())
+
+    await clock.advance(60)
+
+    assert titles(await by_symbol.symbol_news("MSFT")) == ["Up"]
 
 
 # --- what is taken from feeds ----------------------------------------------------------------------------------------

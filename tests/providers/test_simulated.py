@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provider_contract import (
+from stocktrack.clock import ManualClock
+from stocktrack.providers.simulated import INSTRUMENTS, SimulatedProvider
+from stocktrack.quotes import MarketState, Quote, clean_link, clean_text, normalise_symbol
+from stocktrack.testing import (
     Collected,
     CompanyContract,
     DividendContract,
@@ -20,10 +23,8 @@ from provider_contract import (
     SearchContract,
     StreamContract,
     Subject,
+    SymbolNewsContract,
 )
-from stocktrack.clock import ManualClock
-from stocktrack.providers.simulated import INSTRUMENTS, SimulatedProvider
-from stocktrack.quotes import MarketState, Quote, clean_link, clean_text, normalise_symbol
 
 Make = Callable[..., SimulatedProvider]
 # The manual clock begins on 5 April 2024 at 15:45 UTC: the ninth hour from then is in the next day.
@@ -48,7 +49,14 @@ def make(clock: ManualClock) -> Make:
 
 
 class TestTheSimulatedMarketKeepsTheContract(
-    ProviderContract, QuoteContract, StreamContract, NewsContract, CompanyContract, DividendContract, SearchContract
+    ProviderContract,
+    QuoteContract,
+    StreamContract,
+    NewsContract,
+    CompanyContract,
+    DividendContract,
+    SearchContract,
+    SymbolNewsContract,
 ):
     @pytest.fixture
     async def subject(self, make: Make, clock: ManualClock) -> AsyncIterator[Subject]:
@@ -410,6 +418,17 @@ async def test_news_is_a_dozen_headlines_that_say_they_are_simulated(make: Make,
         assert headline.source == "Simulated News"
         assert (headline.link or "").startswith("https://example.com/")
         assert 0 <= clock.now_ms() - (headline.published or 0) <= 2 * 3_600_000
+
+
+async def test_news_of_a_symbol_is_about_it_alone_and_says_that_it_is_simulated(make: Make, clock: ManualClock) -> None:
+    headlines = await make().symbol_news("BRK-B")
+
+    assert len({headline.link for headline in headlines}) == len(headlines) == 12
+    assert all("Berkshire Hathaway Inc." in headline.title for headline in headlines)
+    assert all(headline.title.startswith("Simulated: ") for headline in headlines)
+    assert headlines[0].published is not None
+    assert clock.now_ms() - 600_000 < headlines[0].published <= clock.now_ms()
+    assert (await make().symbol_news("S0042"))[0].title.count("Synthetic 0042") == 1
 
 
 async def test_news_moves_on_with_the_clock(make: Make, clock: ManualClock) -> None:

@@ -12,17 +12,6 @@ from typing import Any
 import pytest
 
 from live_server import until
-from provider_contract import (
-    CompanyContract,
-    DividendContract,
-    HangingContract,
-    HoursContract,
-    OutageContract,
-    ProviderContract,
-    QuoteContract,
-    SearchContract,
-    Subject,
-)
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason
 from stocktrack.providers.base import Errand, QuoteAnswer
@@ -31,6 +20,7 @@ from stocktrack.providers.yahoo.answers import (
     read_chart_quote,
     read_company,
     read_dividends,
+    read_headlines,
     read_matches,
     read_quotes,
     read_trading_day,
@@ -43,9 +33,21 @@ from stocktrack.providers.yahoo.provider import (
     YahooProvider,
 )
 from stocktrack.providers.yahoo.session import open_session
-from stocktrack.quotes import Dividend, MarketState, Match, Quote, TradingDay
+from stocktrack.quotes import Dividend, Headline, MarketState, Match, Quote, TradingDay
+from stocktrack.testing import (
+    CompanyContract,
+    DividendContract,
+    HangingContract,
+    HoursContract,
+    OutageContract,
+    ProviderContract,
+    QuoteContract,
+    SearchContract,
+    Subject,
+    SymbolNewsContract,
+)
 from yahoo_redirect import send_yahoo_to
-from yahoo_stub import YahooStub, chart, in_envelope, row, running_yahoo_stub
+from yahoo_stub import YahooStub, article, chart, in_envelope, row, running_yahoo_stub
 
 NOW_MS = 1_712_331_900_000
 HTML = b"<!DOCTYPE html><html><body>captcha</body></html>"
@@ -529,6 +531,163 @@ def test_an_unknown_symbol_has_no_day_and_a_garbled_chart_is_an_error() -> None:
     for payload in (None, {}, in_envelope("chart", []), in_envelope("chart", [{"meta": 5}])):
         with pytest.raises(ProviderError):
             read_trading_day(payload)
+
+
+# --- news ----------------------------------------------------------------------------------------------------------
+
+
+def headlines_of(*entries: Any, symbol: str = "ACME") -> list[Headline]:
+    return read_headlines({"data": {"tickerStream": {"stream": list(entries)}}, "status": "OK"}, symbol, NOW_MS)
+
+
+def found(title: str, **changes: Any) -> dict[str, Any]:
+    """One article that a search finds."""
+    told = {
+        "uuid": f"uuid of {title}",
+        "title": title,
+        "publisher": "Motley Fool",
+        "link": "https://finance.yahoo.com/m/story",
+        "providerPublishTime": 1_712_331_000,
+        "type": "STORY",
+        **changes,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def headlines_found(*entries: Any, symbol: str = "ACME") -> list[Headline]:
+    return read_headlines({"count": 0, "quotes": [], "news": list(entries)}, symbol, NOW_MS)
+
+
+def test_headlines_of_both_endpoints_are_read() -> None:
+    assert headlines_of(article("Acme up")) == [
+        Headline(title="Acme up", source="Reuters", link="https://news.example/story", published=1_712_331_600_000)
+    ]
+    assert headlines_found(found("Acme up")) == [
+        Headline(
+            title="Acme up",
+            source="Motley Fool",
+            link="https://finance.yahoo.com/m/story",
+            published=1_712_331_000_000,
+        )
+    ]
+
+
+def test_headlines_come_newest_first_and_once() -> None:
+    early, late = article("early", "2024-04-05T10:00:00Z"), article("late", "2024-04-05T13:00:00+02:00")
+    undated = article("undated", None)
+
+    assert [each.title for each in headlines_of(undated, early, late, early, article("late"))] == [
+        *("late", "early", "undated"),
+    ]
+
+
+def test_what_a_search_finds_of_other_symbols_is_left_out() -> None:
+    told = (
+        found("of both", relatedTickers=["ACME", "OTHER"]),
+        found("of another", relatedTickers=["OTHER"]),
+        found("of none", relatedTickers=[]),
+        found("untold"),
+    )
+
+    assert [each.title for each in headlines_found(*told)] == ["of both", "of none", "untold"]
+
+
+def test_advertisements_are_no_headlines() -> None:
+    told = ({**article("Buy gold"), "ad": [{"id": 1}]}, {**article("Gold up"), "ad": []})
+
+    assert [each.title for each in headlines_of(*told)] == ["Gold up"]
+
+
+@pytest.mark.parametrize(
+    "published", ["2024-04-07T15:40:00Z", "2024-04-05T15:40:00", "yesterday", "", 5, None, [], "9999-12-31T23:59:59Z"]
+)
+def test_a_time_of_an_article_that_cannot_be_is_left_out(published: Any) -> None:
+    (headline,) = headlines_of(article("Acme up", published))
+
+    assert (headline.title, headline.published) == ("Acme up", None)
+
+
+@pytest.mark.parametrize("published", [1_812_331_000, -5, 0, "1712331000", float("nan"), True, {}])
+def test_a_time_of_what_a_search_finds_that_cannot_be_is_left_out(published: Any) -> None:
+    (headline,) = headlines_found(found("Acme up", providerPublishTime=published))
+
+    assert (headline.title, headline.published) == ("Acme up", None)
+
+
+@pytest.mark.parametrize("broken", [None, 7, "text", [], {}, {"url": None}, {"url": "javascript:alert(1)"}])
+def test_fields_of_an_article_that_are_none_are_left_out(broken: Any) -> None:
+    told = article("Acme\x1b up", provider=broken, canonicalUrl=broken, id=broken)
+
+    assert headlines_of(told) == [
+        Headline(
+            title="Acme up",
+            source="Yahoo Finance",
+            link="https://finance.yahoo.com/news/story",
+            published=1_712_331_600_000,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "entry", [None, 7, "text", [], {}, {"content": None}, {"content": 5}, article("\u200b"), found("")]
+)
+def test_what_is_no_article_is_passed_over(entry: Any) -> None:
+    assert [each.title for each in headlines_of(entry, article("Acme up"))] == ["Acme up"]
+
+
+@pytest.mark.parametrize(
+    "payload", [{"news": None}, {"news": []}, {"data": {}}, {"data": {"tickerStream": {"stream": None}}}]
+)
+def test_no_headlines_are_none(payload: Any) -> None:
+    assert read_headlines(payload, "ACME", NOW_MS) == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [None, [], "text", {}, {"news": "none"}, {"data": None}, {"data": {"tickerStream": {"stream": {"a": 1}}}}],
+)
+def test_an_answer_that_is_no_list_of_headlines_is_an_error(payload: Any) -> None:
+    with pytest.raises(ProviderError):
+        read_headlines(payload, "ACME", NOW_MS)
+
+
+async def test_news_of_a_symbol_are_those_of_its_page(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.news["ACME"] = [article("Acme up"), article("Acme down", "2024-04-05T15:41:00Z")]
+
+    assert [each.title for each in await yahoo.symbol_news("ACME")] == ["Acme down", "Acme up"]
+    assert (stub.asked["news"], stub.asked["search"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"{}"), (200, b"Will be right back..."), (404, b"{}"), (500, b""), (400, b"")]
+)
+async def test_a_search_finds_news_where_the_page_has_none_or_fails(
+    stub: YahooStub, yahoo: YahooProvider, status: int, body: bytes
+) -> None:
+    stub.found_news["ACME"] = [found("Acme up")]
+    assert [each.title for each in await yahoo.symbol_news("ACME")] == ["Acme up"]
+
+    stub.fail("news", status, body)
+    assert [each.title for each in await yahoo.symbol_news("ACME")] == ["Acme up"]
+
+
+async def test_a_search_that_fails_leaves_a_page_without_news(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.fail("search", 500)
+
+    assert list(await yahoo.symbol_news("ACME")) == []
+
+
+async def test_a_block_of_the_news_is_told_and_asked_no_further(stub: YahooStub, yahoo: YahooProvider) -> None:
+    stub.fail("news", 429, Retry_After="7")
+    with pytest.raises(ProviderError) as caught:
+        await yahoo.symbol_news("ACME")
+    assert (caught.value.reason, caught.value.retry_after_ms) == (Reason.PROVIDER_BLOCKED, 7_000)
+    assert stub.asked["search"] == 0
+
+    stub.fail("search", 429)
+    with pytest.raises(ProviderError) as caught:
+        await yahoo.symbol_news("ACME")
+    assert caught.value.reason is Reason.PROVIDER_BLOCKED
 
 
 # --- companies, dividends, matches ---------------------------------------------------------------------------------
@@ -1448,7 +1607,13 @@ def test_a_yfinance_that_has_changed_inside_is_told_at_start(tmp_path: Path, mon
 
 
 class TestYahooKeepsTheContract(
-    ProviderContract, QuoteContract, CompanyContract, DividendContract, SearchContract, HoursContract
+    ProviderContract,
+    QuoteContract,
+    CompanyContract,
+    DividendContract,
+    SearchContract,
+    HoursContract,
+    SymbolNewsContract,
 ):
     @pytest.fixture
     async def subject(self, stub: YahooStub, yahoo: YahooProvider) -> Subject:
@@ -1456,13 +1621,14 @@ class TestYahooKeepsTheContract(
         stub.charts["ACME"] = chart("ACME", dividends={"1707489000": {"amount": 0.24, "date": 1_707_489_000}})
         stub.summaries["ACME"] = {"price": {"longName": "Acme Corporation"}}
         stub.matches["acme"] = [{"symbol": "ACME", "longname": "Acme"}, {"symbol": "ACME.DE", "longname": "Acme"}]
+        stub.news["ACME"] = [article("Acme down"), article("Acme up", "2024-04-05T15:41:00Z"), article("Acme", None)]
         return Subject(yahoo, known=("ACME", "OTHER"), pays_dividends="ACME", pays_no_dividends="OTHER", query="acme")
 
 
 class TestYahooInAnOutage(OutageContract):
     @pytest.fixture
     async def subject(self, stub: YahooStub, yahoo: YahooProvider) -> Subject:
-        for endpoint in ("quote", "chart", "summary", "search"):
+        for endpoint in ("quote", "chart", "summary", "search", "news"):
             stub.fail(endpoint, 500, HTML, times=1000)
         return Subject(yahoo, known=("ACME", "OTHER"))
 
@@ -1470,6 +1636,6 @@ class TestYahooInAnOutage(OutageContract):
 class TestYahooThatHangs(HangingContract):
     @pytest.fixture
     async def subject(self, stub: YahooStub, hasty_yahoo: YahooProvider) -> Subject:
-        for endpoint in ("quote", "chart", "summary", "search"):
+        for endpoint in ("quote", "chart", "summary", "search", "news"):
             stub.hang(endpoint, times=1000)
         return Subject(hasty_yahoo, known=("ACME", "OTHER"))

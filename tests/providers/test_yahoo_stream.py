@@ -10,16 +10,6 @@ import structlog
 import yfinance.live
 import yfinance.pricing_pb2
 
-from provider_contract import (
-    Collected,
-    CompanyContract,
-    DividendContract,
-    ProviderContract,
-    QuoteContract,
-    SearchContract,
-    StreamContract,
-    Subject,
-)
 from stocktrack.clock import Clock, ManualClock, RealClock, settle
 from stocktrack.config import Settings
 from stocktrack.errors import ProviderError, Reason
@@ -29,6 +19,17 @@ from stocktrack.providers.streaming import LOOK_SECONDS, MAX_BAD_FRAMES
 from stocktrack.providers.yahoo.stream import MAX_KNOWN, REPEAT_SECONDS, KnownQuotes, StreamingYahooProvider
 from stocktrack.providers.yahoo.ticks import Tick
 from stocktrack.quotes import MarketState, Quote
+from stocktrack.testing import (
+    Collected,
+    CompanyContract,
+    DividendContract,
+    HoursContract,
+    ProviderContract,
+    QuoteContract,
+    SearchContract,
+    StreamContract,
+    Subject,
+)
 from stream_server import PATIENCE_SECONDS
 from yahoo_redirect import send_yahoo_to
 from yahoo_streamer import HEARTBEAT, NOW_MS, POST, PRE, YahooStreamer, tick, yahoo_streamer
@@ -341,7 +342,13 @@ def test_no_more_quotes_are_kept_than_there_is_room_for() -> None:
 
 
 class TestYahooWithItsStreamKeepsTheContract(
-    ProviderContract, QuoteContract, StreamContract, CompanyContract, DividendContract, SearchContract
+    ProviderContract,
+    QuoteContract,
+    StreamContract,
+    CompanyContract,
+    DividendContract,
+    SearchContract,
+    HoursContract,
 ):
     @pytest.fixture
     async def subject(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from provider_contract import assert_valid
 from stocktrack.providers.yahoo.ticks import Hours, Tick, is_timely, later_quote, read_tick, shortest, whole_quote
 from stocktrack.quotes import MarketState, Quote
+from stocktrack.testing import assert_valid
 from yahoo_streamer import COIN, CURRENCY, FUTURE, HEARTBEAT, INDEX, NOW_MS, POST, PRE, REGULAR, pricing
 
 POLLED = Quote(

@@ -241,6 +241,16 @@ async def test_news_gives_ten_headlines_unless_the_limit_says_otherwise(user: Cl
     ]
 
 
+async def test_news_of_a_symbol_name_it(user: Client) -> None:
+    reply = await user.command("NEWS", symbol="aapl", limit=2)
+    assert (reply["symbol"], [each["title"] for each in reply["articles"]]) == ("AAPL", ["Apple 0", "Apple 1"])
+    assert "symbol" not in await user.command("NEWS")
+    for symbol, reason in (("MSFT", "no_news"), ("NOPE", "unknown_symbol")):
+        refused = await user.command("NEWS", symbol=symbol)
+        assert code_and_reason(refused) == (404, reason)
+        assert symbol in refused["message"]
+
+
 async def test_news_info_and_dividends_say_404_where_there_is_nothing(
     house: House, user: Client, provider: ScriptedProvider
 ) -> None:

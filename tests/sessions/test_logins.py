@@ -31,7 +31,21 @@ from stocktrack.system.trail import FAILURES_TOLD
 
 ENDED = (401, "not_authenticated")
 OF_USERS = sorted(kind for kind, row in COMMANDS.items() if row.who in {Who.GUESTS, Who.USERS, Who.ADMINS})
-FOR_READING = {"GET", "SUBSCRIBE", "UNSUBSCRIBE", "MY_STOCKS", "NEWS", "INFO", "DIVIDENDS", "SEARCH", "PING", "LOGOUT"}
+FOR_READING = {
+    *(
+        "GET",
+        "SUBSCRIBE",
+        "UNSUBSCRIBE",
+        "MY_STOCKS",
+        "NEWS",
+        "INFO",
+        "DIVIDENDS",
+        "SEARCH",
+        "SOURCES",
+        "PING",
+        "LOGOUT",
+    ),
+}
 
 
 def change_password(house: House) -> None:

@@ -248,6 +248,7 @@ class ScriptedProvider(ScriptedQuotes):
     def __init__(self, clock: ManualClock, *, name: str = "scripted") -> None:
         super().__init__(clock, name=name)
         self.headlines = [Headline(title=f"Headline {number}", source="Wire") for number in range(12)]
+        self.symbol_headlines = {"AAPL": [Headline(title=f"Apple {number}", source="Wire") for number in range(12)]}
         self.companies = {"AAPL": CompanyInfo(symbol="AAPL", name="Apple Inc.")}
         self.paid: dict[str, list[Dividend]] = {"AAPL": [], "TSLA": []}
         self.matches = [Match(symbol="AAPL", name="Apple Inc.")]
@@ -255,6 +256,10 @@ class ScriptedProvider(ScriptedQuotes):
     async def news(self) -> Sequence[Headline]:
         await self._play(Capability.NEWS)
         return self.headlines
+
+    async def symbol_news(self, symbol: str) -> Sequence[Headline]:
+        await self._play(Capability.SYMBOL_NEWS)
+        return self.symbol_headlines.get(symbol, [])
 
     async def company(self, symbol: str) -> CompanyInfo | None:
         await self._play(Capability.COMPANY)
@@ -668,6 +673,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "NEWS": {},
     "INFO": {"symbol": "AAPL"},
     "DIVIDENDS": {"symbol": "AAPL"},
+    "SOURCES": {},
     "SEARCH": {"query": "apple"},
     "PING": {},
     "LOGOUT": {},

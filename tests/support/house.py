@@ -71,17 +71,21 @@ HOUSE = (
         4,
         Side.SERVER,
         "providers",
-        "base symbol_names instrument_file instrument_search instruments streaming rss yahoo simulated registry",
+        "base symbol_names instrument_file instrument_search keys streaming rss yahoo openalgo finnhub simulated "
+        "instruments installed registry",
     ),
+    row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
+    row(4, Side.SERVER, "providers.finnhub", "symbols keys key_lock answers rest day stream provider"),
+    row(5, Side.SERVER, "testing", "subject contracts failures"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
     row(
         5,
         Side.SERVER,
         "market",
-        "events board demand refusals bills batching ceiling upstream leads routes answer_cache hours questions "
-        "outage merging polls streams feed",
+        "events plausibility board demand refusals bills batching ceiling upstream leads routes answer_cache hours "
+        "questions outage merging polls streams feed",
     ),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(

@@ -39,6 +39,12 @@ from stocktrack.messages import (
     Search,
     SearchReply,
     ServerMessage,
+    SourceBudget,
+    SourceInfo,
+    Sources,
+    SourcesReply,
+    SourceState,
+    SourceStream,
     Subscribe,
     SubscribeReply,
     Unsubscribe,
@@ -49,6 +55,27 @@ from stocktrack.wire.lines import decode_line, encode_line, failure
 
 NOW_MS = 1_712_331_900_000
 STOCKS = {"AAPL": ("Apple Inc.", 189.45), "MSFT": ("Microsoft Corporation", 425.52), "TSLA": ("Tesla, Inc.", 171.05)}
+SOURCES = (
+    SourceInfo(
+        provider="finnhub",
+        capabilities=("quotes", "stream"),
+        state=SourceState.OK,
+        last_success_at=NOW_MS - 3_000,
+        budget=SourceBudget(used=12, limit=60, seconds=60),
+        stream=SourceStream(is_up=True, symbols=48, places=50),
+        leads=48,
+    ),
+    SourceInfo(
+        provider="yahoo",
+        capabilities=("quotes",),
+        state=SourceState.BLOCKED,
+        retry_at=NOW_MS + 28_000,
+        reason=Reason.PROVIDER_BLOCKED,
+        message="yahoo refuses requests (429).",
+        stream=SourceStream(is_up=False, symbols=0),
+        leads=1_200,
+    ),
+)
 
 CommandT = TypeVar("CommandT", bound=Command)
 
@@ -304,6 +331,8 @@ def _answer(command: Command, pushed: dict[str, None]) -> Reply:
         case Search():
             option = Match(symbol="NFO:TSLA24APR200CE", segment="NFO", type="CE", expiry=date(2024, 4, 25), strike=200)
             return SearchReply(id=command.id, matches=(option,))
+        case Sources():
+            return SourcesReply(id=command.id, sources=SOURCES)
         case Ping():
             return PingReply(id=command.id, timestamp=NOW_MS)
         case Logout():

@@ -17,6 +17,7 @@ import contextlib
 import http
 import json
 import logging
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, TypeVar
 
@@ -106,7 +107,7 @@ class StreamServer:
         self.connections: list[VendorConnection] = []
         """All connections that were taken, the ended ones included."""
         self.handshakes = 0
-        self._answers: list[tuple[int, Mapping[str, str]] | None] = []
+        self._answers: list[tuple[int, Mapping[str, str]] | asyncio.Event | None] = []
         self._grown = asyncio.Event()
 
     async def respond(self, connection: VendorConnection, message: Any) -> None:
@@ -115,6 +116,12 @@ class StreamServer:
     def answer(self, status: int, headers: Mapping[str, str] | None = None, *, times: int = 1) -> None:
         """Answer the next handshakes by an HTTP status instead of opening a WebSocket."""
         self._answers += [(status, headers or {})] * times
+
+    def hold(self) -> asyncio.Event:
+        """Open the next WebSocket only once the event is set."""
+        opens = asyncio.Event()
+        self._answers.append(opens)
+        return opens
 
     def hang(self, *, times: int = 1) -> None:
         """Never answer the next handshakes."""
@@ -145,6 +152,9 @@ class StreamServer:
         if answer is None:
             await socket.wait_closed()
             return None
+        if isinstance(answer, asyncio.Event):
+            await answer.wait()
+            return None
         status, headers = answer
         known = {known.value: known.phrase for known in http.HTTPStatus}
         body = b"scripted\n"
@@ -163,20 +173,22 @@ Server = TypeVar("Server", bound=StreamServer)
 
 
 @contextlib.asynccontextmanager
-async def running(server: Server, *, path: str = "/") -> AsyncIterator[Server]:
+async def running(server: Server, *, path: str = "/", tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """The vendor on a free port of the loopback until the block ends."""
     async with serve(
         server.take,
         "127.0.0.1",
         0,
         process_request=server.opening,
+        ssl=tls,
+        open_timeout=None,
         ping_interval=None,
         close_timeout=0.5,
         compression=None,
         logger=_SILENT,
     ) as listener:
         port = listener.sockets[0].getsockname()[1]
-        server.url = f"ws://127.0.0.1:{port}{path}"
+        server.url = f"{'ws' if tls is None else 'wss'}://127.0.0.1:{port}{path}"
         yield server
         for connection in server.connections:
             connection.cut()

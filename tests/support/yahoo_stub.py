@@ -90,6 +90,21 @@ def chart(symbol: str, price: Any = 101.5, dividends: Fields | None = None, **me
     return result
 
 
+def article(title: str, published: Any = "2024-04-05T15:40:00Z", **changes: Any) -> Fields:
+    """One entry of the news endpoint; a field changed to None is left out."""
+    content = {
+        "id": f"id of {title}",
+        "contentType": "STORY",
+        "title": title,
+        "pubDate": published,
+        "provider": {"displayName": "Reuters", "url": "https://www.reuters.com/"},
+        "canonicalUrl": {"url": "https://news.example/story", "site": "finance"},
+        "clickThroughUrl": {"url": "https://finance.yahoo.com/news/story"},
+        **changes,
+    }
+    return {"id": f"id of {title}", "content": {name: value for name, value in content.items() if value is not None}}
+
+
 def in_envelope(endpoint: str, result: Any, error: Any = None) -> Fields:
     """A result as Yahoo wraps it: `{"chart": {"result": …, "error": null}}`."""
     return {endpoint: {"result": result, "error": error}}
@@ -114,6 +129,8 @@ class YahooStub:
         self.charts: dict[str, Fields] = {}
         self.summaries: dict[str, Fields] = {}
         self.matches: dict[str, list[Fields]] = {}
+        self.news: dict[str, list[Fields]] = {}  # the entries on a symbol's page
+        self.found_news: dict[str, list[Fields]] = {}  # the articles that a search finds
         # Symbols that a v7 request with them in it is answered with this status for.
         self.poison: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
@@ -184,6 +201,7 @@ class YahooStub:
             "/v8/finance/chart": lambda: self._chart(last),
             "/v10/finance/quoteSummary": lambda: self._summary(request, last),
             "/v1/finance/search": lambda: self._search(request),
+            "/xhr/ncp": lambda: self._news(request),
             "/v1/test/getcrumb": lambda: self._answer("crumb", lambda: web.Response(text=self._crumb(request))),
         }
         for path, answer in routes.items():
@@ -218,7 +236,15 @@ class YahooStub:
 
     async def _search(self, request: web.BaseRequest) -> web.StreamResponse:
         found = self.matches.get(request.query["q"], [])[: int(request.query["quotesCount"])]
-        return await self._answer("search", lambda: web.json_response({"count": len(found), "quotes": found}))
+        articles = self.found_news.get(request.query["q"], [])[: int(request.query["newsCount"])]
+        body = {"count": len(found), "quotes": found, "news": articles}
+        return await self._answer("search", lambda: web.json_response(body))
+
+    async def _news(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = (await request.json())["serviceConfig"]
+        stream = [entry for symbol in asked["s"] for entry in self.news.get(symbol, [])][: asked["snippetCount"]]
+        body = {"data": {"tickerStream": {"stream": stream}}, "status": "OK"}
+        return await self._answer("news", lambda: self._if_crumbed(request, lambda: web.json_response(body)))
 
 
 def _one(endpoint: str, result: Fields | None) -> web.Response:

@@ -3,9 +3,9 @@ import re
 
 import pytest
 
-from scripted_server import NOW_MS, STOCKS, a_price, a_quote
+from scripted_server import NOW_MS, SOURCES, STOCKS, a_price, a_quote
 from stocktrack.errors import Reason
-from stocktrack.messages import GetReply, NewsReply, Price
+from stocktrack.messages import GetReply, NewsReply, Price, SourcesReply, SourceState
 from stocktrack.quotes import Headline, MarketState
 from stocktrack.terminal.tables import draw
 from stocktrack.terminal.text import (
@@ -222,3 +222,39 @@ def test_json_for_a_terminal_has_the_same_value_and_nothing_that_does_not_print(
 def test_json_that_prints_stays_as_it_is() -> None:
     line = '{"a":"\\u0085 \\n ü"}'
     assert safe_json(line) == line
+
+
+def test_sources_are_a_table_of_their_states_and_below_it_why_one_is_not_well() -> None:
+    reply = SourcesReply(sources=SOURCES)
+
+    wide = draw(reply, width=100, colour=False, now_ms=NOW_MS)
+    narrow = draw(reply, width=40, colour=False, now_ms=NOW_MS)
+
+    assert wide.splitlines() == [
+        "Source   State             Leads  Answered  Stream                Budget",
+        "finnhub  well                 48    3s ago  up, 48 of 50 symbols  12 of 60 in 60 s",
+        "yahoo    refuses requests  1,200            down",
+        "yahoo: yahoo refuses requests (429). Next try in 28s.",
+    ]
+    assert narrow.splitlines() == [
+        "Source  State            Leads",
+        "finnhub well                48",
+        "yahoo   refuses requests 1,200",
+        "yahoo: yahoo refuses requests (429).",
+        "Next try in 28s.",
+    ]
+
+
+@pytest.mark.parametrize("state", SourceState)
+def test_every_state_of_a_source_has_its_words(state: SourceState) -> None:
+    reply = SourcesReply(sources=(SOURCES[0].model_copy(update={"state": state}),))
+    row = draw(reply, width=100, colour=False, now_ms=NOW_MS).splitlines()[1]
+    assert re.fullmatch(r"finnhub  [a-z ]+  48 .*", row)
+    assert "_" not in row
+
+
+def test_what_a_source_says_carries_no_escapes_to_the_terminal() -> None:
+    hostile = SOURCES[1].model_copy(update={"message": "\x1b[2Jgone\x1b]0;x\x07", "provider": "a\x1b[31m"})
+    reply = SourcesReply(sources=(hostile,))
+    assert "\x1b" not in draw(reply, width=100, colour=False, now_ms=NOW_MS)
+    assert all("\x1b" not in field for row in rows_of(reply) for field in row)

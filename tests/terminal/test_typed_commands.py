@@ -9,6 +9,7 @@ from stocktrack.terminal.typed_commands import (
     parse,
     split_interval,
     split_list,
+    split_news,
     split_segment,
     split_symbols,
 )
@@ -116,3 +117,25 @@ def test_a_segment_without_a_word_is_told_how_it_is_named(arguments: str) -> Non
 def test_a_list_without_a_name_is_told_how_it_is_named(arguments: str) -> None:
     with pytest.raises(UsageError, match="`--list` needs the name of a list"):
         split_list(arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "symbol", "count"),
+    [
+        ("", None, None),
+        ("5", None, 5),
+        ("AAPL", "AAPL", None),
+        ("AAPL 5", "AAPL", 5),
+        ("AAPL,5", "AAPL", 5),
+        ("600519 5", "600519", 5),
+        ("7203.T", "7203.T", None),
+    ],
+)
+def test_news_takes_a_symbol_a_count_or_both(arguments: str, symbol: str | None, count: int | None) -> None:
+    assert split_news(arguments) == (symbol, count)
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), [("AAPL five", "not a count"), ("AAPL MSFT 5", "one symbol")])
+def test_what_else_news_is_given_is_told(arguments: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        split_news(arguments)

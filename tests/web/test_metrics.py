@@ -4,16 +4,20 @@ import re
 from pathlib import Path
 
 import httpx2
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fakes import ScriptedProvider
 from live_server import live_server
+from scripted_server import SOURCES
 from stocktrack.clock import ManualClock
 
 PAGE = (Path(__file__).parents[2] / "docs" / "web.md").read_text(encoding="utf-8")
 
 
-async def test_every_figure_is_documented_with_its_labels_and_nothing_else_is(tmp_path: Path) -> None:
+async def test_every_figure_is_documented_with_its_labels_and_nothing_else_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = ManualClock()
     async with (
         live_server(tmp_path, ScriptedProvider(clock), clock=clock, web=True) as server,
@@ -21,6 +25,8 @@ async def test_every_figure_is_documented_with_its_labels_and_nothing_else_is(tm
     ):
         client = await server.log_in()
         await client.ask({"type": "SUBSCRIBE", "symbols": ["AAPL"]})
+        # A source with everything that one can have.
+        monkeypatch.setattr(server.app.feed.routes, "sources", lambda: SOURCES)
         page = (await http.get("/metrics")).text
     told: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(page):

@@ -176,9 +176,11 @@ async def test_an_answer_is_the_reply_of_the_protocol(scene: Scene) -> None:
     for path, command in (
         ("/quotes?symbols=TSLA,AAPL,NOPE", {"type": "GET", "symbols": ["TSLA", "AAPL", "NOPE"]}),
         ("/news?limit=2", {"type": "NEWS", "limit": 2}),
+        ("/news?symbol=aapl&limit=2", {"type": "NEWS", "symbol": "AAPL", "limit": 2}),
         ("/company/AAPL", {"type": "INFO", "symbol": "AAPL"}),
         ("/search?query=app", {"type": "SEARCH", "query": "app"}),
         ("/search?query=app&segment=nse_eq", {"type": "SEARCH", "query": "app", "segment": "NSE_EQ"}),
+        ("/sources", {"type": "SOURCES"}),
         ("/stocks", {"type": "MY_STOCKS"}),
     ):
         answer = await scene.ask("GET", path)
@@ -390,9 +392,11 @@ async def test_a_session_that_ends_late_takes_no_newer_one_with_it(tmp_path: Pat
 
 async def test_the_operations_are_described_and_listed_without_another_host(scene: Scene) -> None:
     schema = (await scene.http.get("/openapi.json")).json()
-    paths = {"/login", "/tokens", "/tokens/{token_id}", "/password", "/quotes", "/news", "/search", "/stocks"} | {
-        f"/{what}/{{symbol}}" for what in ("company", "dividends", "stocks")
-    }
+    paths = (
+        {"/login", "/tokens", "/tokens/{token_id}", "/password", "/quotes", "/news", "/search", "/sources"}
+        | {"/stocks"}
+        | {f"/{what}/{{symbol}}" for what in ("company", "dividends", "stocks")}
+    )
     assert set(schema["paths"]) == {API + path for path in paths}
     page = await scene.http.get("/docs")
     assert page.headers["content-security-policy"].startswith("default-src 'none'")

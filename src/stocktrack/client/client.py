@@ -41,6 +41,8 @@ from stocktrack.messages import (
     SearchReply,
     SessionInfo,
     SessionsReply,
+    SourceInfo,
+    SourcesReply,
     SubscribeReply,
     TokenInfo,
     TokenReply,
@@ -190,9 +192,9 @@ class StockTrackClient:
         """The user's saved list `main`, or the one named, with its latest quotes; and the names of all lists."""
         return await self._call(MyStocksReply, "MY_STOCKS", list=list)
 
-    async def news(self, limit: int = 10) -> NewsReply:
-        """Headlines, newest first."""
-        return await self._call(NewsReply, "NEWS", limit=limit)
+    async def news(self, limit: int = 10, symbol: str | None = None) -> NewsReply:
+        """Headlines, newest first: of `symbol`, or of the whole market."""
+        return await self._call(NewsReply, "NEWS", symbol=symbol, limit=limit)
 
     async def info(self, symbol: str) -> InfoReply:
         """The company behind `symbol`."""
@@ -205,6 +207,10 @@ class StockTrackClient:
     async def search(self, query: str, limit: int = 10, *, segment: str | None = None) -> SearchReply:
         """Symbols that match `query`, of one segment where it is given, such as NSE or FO; none is a success."""
         return await self._call(SearchReply, "SEARCH", query=query, limit=limit, segment=segment)
+
+    async def sources(self) -> list[SourceInfo]:
+        """How the server's sources are, in the order in which it asks them."""
+        return [*(await self._call(SourcesReply, "SOURCES")).sources]
 
     async def ping(self) -> PingReply:
         """The server's time."""

@@ -1,4 +1,4 @@
-"""`stocktrack get|watch|stocks|news|info|dividends|search`: what the market says, for people and for scripts.
+"""`stocktrack get|watch|stocks|news|info|dividends|search|sources`: what the market says, for people and for scripts.
 
 Data goes to standard output: a table on a terminal, tab-separated rows in a pipe, with `--json` the wire's reply.
 What is slow to import is imported when a command runs, so that `--help` and `get` start fast.
@@ -27,7 +27,7 @@ SymbolArgument = Annotated[str, typer.Argument(metavar="SYMBOL")]
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to `app`, in the order in which `--help` lists them."""
-    for command in (get, watch, stocks, news, info, dividends, search):
+    for command in (get, watch, stocks, news, info, dividends, search, sources):
         app.command()(spread(command))
 
 
@@ -67,13 +67,16 @@ def stocks(
 
 
 def news(
+    symbol: Annotated[
+        str | None, typer.Argument(help="headlines of this one; left out: of the market", show_default=False)
+    ] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, max=100, help="how many headlines")] = 10,
     call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
-    """Print the latest headlines."""
-    _ask("NEWS", call, as_json=as_json, limit=limit)
+    """Print the latest headlines, of the market or of a symbol."""
+    _ask("NEWS", call, as_json=as_json, symbol=symbol, limit=limit)
 
 
 def info(
@@ -109,6 +112,15 @@ def search(
 ) -> None:
     """Find symbols by name."""
     _ask("SEARCH", call, as_json=as_json, query=" ".join(text).strip(), segment=segment, limit=limit)
+
+
+def sources(
+    *,
+    call: ServerCall,
+    as_json: AsJson = False,
+) -> None:
+    """Print how the market's sources are, and what each is asked for."""
+    _ask("SOURCES", call, as_json=as_json)
 
 
 def watch(
@@ -178,6 +190,7 @@ async def _answer(
         MyStocksReply,
         NewsReply,
         SearchReply,
+        SourcesReply,
     )
     from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
     from stocktrack.terminal.run import say, write_line
@@ -193,7 +206,9 @@ async def _answer(
     reply = answers[-1].reply
     if as_json:
         write_line(safe_json(answers[-1].line.decode()))
-    elif isinstance(reply, GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply):
+    elif isinstance(
+        reply, GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply | SourcesReply
+    ):
         _print(reply)
     missing: list[Missing] = [each for answer in answers for each in getattr(answer.reply, "missing", ())]
     for each in missing:

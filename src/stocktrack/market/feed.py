@@ -26,6 +26,7 @@ from stocktrack.market.demand import Demand
 from stocktrack.market.events import Event, FeedEvent
 from stocktrack.market.merging import completed
 from stocktrack.market.outage import Outage
+from stocktrack.market.plausibility import Gate
 from stocktrack.market.polls import Poll
 from stocktrack.market.questions import Questions
 from stocktrack.market.routes import RoutedAnswer, Routes, together
@@ -105,6 +106,7 @@ class Feed:
         self._is_arranging = False
         self.supervisor = Supervisor(clock, rng)
         self._bills = Bills()
+        self._gate = Gate(clock)
         self._asked = {
             upstream: self._build(upstream, upstream.provider)
             for upstream in self.routes.upstreams
@@ -281,7 +283,7 @@ class Feed:
 
     def _take(self, symbols: Sequence[str], answer: RoutedAnswer, began: float) -> Mapping[str, StockTrackError]:
         """Put an answer on the board and draw the consequences; the errors of what it did not give."""
-        self._board.put(answer.quotes.values(), self._clock.monotonic())
+        self._board.put(self._gate.sift([*answer.quotes.values()], self._board.quote), self._clock.monotonic())
         for upstream, given in answer.given.items():
             self._asked[upstream].poll.gave(given)
             self._asked[upstream].outage.ended()
@@ -401,7 +403,8 @@ class Feed:
 
     def _put_streamed(self, upstream: Upstream, quotes: Sequence[Quote]) -> None:
         """Put what a stream brings on the board."""
-        full = [completed(quote, self._board.quote(quote.symbol)) for quote in quotes]
+        believed = self._gate.sift(quotes, self._board.quote)
+        full = [completed(quote, self._board.quote(quote.symbol)) for quote in believed]
         self._board.put(full, self._clock.monotonic(), is_stream=True)
         upstream.look_at_stream()
         for each in self._asked.values():
@@ -421,6 +424,8 @@ class Feed:
         """Mark what was not renewed for three polls, also while a call hangs; forget what nobody asks for."""
         while True:
             await self._clock.sleep(self._poll_interval_seconds)
+            # Time alone may make a source one that can be tried again, and whoever leads nothing does not look at it.
+            self._arrange()
             now = self._clock.monotonic()
             late = [symbol for symbol in self._board.watched() if self._is_late(symbol, now)]
             self._board.mark_stale(late, Reason.PROVIDER_TIMEOUT)

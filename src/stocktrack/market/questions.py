@@ -10,12 +10,15 @@ from stocktrack.market.bills import Payer, charge
 from stocktrack.market.hours import Hours
 from stocktrack.market.routes import Routes
 from stocktrack.messages import MAX_LIST_LIMIT
-from stocktrack.providers.base import CompanySource, DividendSource, NewsSource, SearchSource
+from stocktrack.providers.base import CompanySource, DividendSource, NewsSource, SearchSource, SymbolNewsSource
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
 from stocktrack.segments import CONTRACTS, SEGMENT_WORDS, Wanted, split_symbol
 
 # How long an answer is remembered.
 NEWS_SECONDS = 30.0
+SYMBOL_NEWS_SECONDS = 60.0
+SEEN_SECONDS = 3_600.0
+_MOST_SEEN = 1_000
 COMPANY_SECONDS = 3_600.0
 DIVIDENDS_SECONDS = 600.0
 SEARCH_SECONDS = 600.0
@@ -45,13 +48,16 @@ class Questions:
         self._clock = clock
         self._known = known
         self._news: AnswerCache[str, Sequence[Headline]] = AnswerCache(clock, seconds=NEWS_SECONDS)
+        self._symbol_news: AnswerCache[str, Sequence[Headline] | None] = AnswerCache(clock, seconds=SYMBOL_NEWS_SECONDS)
+        # Symbols that there are, and until when that is taken for granted.
+        self._seen: dict[str, float] = {}
         self._companies: AnswerCache[str, CompanyInfo | None] = AnswerCache(clock, seconds=COMPANY_SECONDS)
         self._dividends: AnswerCache[str, Sequence[Dividend] | None] = AnswerCache(clock, seconds=DIVIDENDS_SECONDS)
         self._searches: AnswerCache[tuple[str, int], Sequence[Match]] = AnswerCache(clock, seconds=SEARCH_SECONDS)
 
     async def close(self) -> None:
         """Cancel what is in flight."""
-        for cache in (self._news, self._companies, self._dividends, self._searches):
+        for cache in (self._news, self._symbol_news, self._companies, self._dividends, self._searches):
             await cache.close()
         await self.hours.close()
 
@@ -64,6 +70,23 @@ class Questions:
         )
         if not headlines:
             raise CommandError(Reason.NO_NEWS, "The news sources have no headlines at the moment.")
+        return headlines[:limit]
+
+    async def symbol_news(self, symbol: str, limit: int, payer: Payer | None = None) -> Sequence[Headline]:
+        """The newest headlines of `symbol`; `CommandError` where there are none, or no such symbol."""
+        if (refusal := self._instruments.refusal(symbol)) is not None:
+            raise refusal
+        # A source of headlines may take any text for a word to look for: whether there is such a symbol is for the
+        # sources of quotes to say.
+        if self._seen.get(symbol, 0.0) <= self._clock.monotonic() and await self._refuse_unknown(symbol, payer):
+            self._note_seen(symbol)
+        headlines = await self._symbol_news.get(
+            symbol,
+            lambda: self._routes.first_answer_of(SymbolNewsSource, symbol, _headlines_if_any),
+            lambda: self._charge(SymbolNewsSource, payer),
+        )
+        if not headlines:
+            raise CommandError(Reason.NO_NEWS, f"There are no headlines of {symbol} at the moment.")
         return headlines[:limit]
 
     async def company(self, symbol: str, payer: Payer | None = None) -> CompanyInfo:
@@ -151,17 +174,32 @@ class Questions:
         if self._routes.is_paid(kind):
             charge(payer)
 
-    async def _refuse_unknown(self, symbol: str, payer: Payer | None) -> None:
-        """Raise `unknown_symbol` where the sources of quotes do not have `symbol`, or that nobody can look now."""
+    async def _refuse_unknown(self, symbol: str, payer: Payer | None) -> bool:
+        """Raise `unknown_symbol` where the sources of quotes do not have `symbol`, or that nobody can look now.
+
+        Else whether they do have it: an outage leaves that open.
+        """
         error = (await self._known([symbol], payer)).get(symbol)
         if error is None:
-            return
+            return True
         # A contract that has expired, or that no source has, says so.
         is_of_a_segment = split_symbol(symbol)[0] is not None
         if error.reason in {Reason.UNKNOWN_SYMBOL, Reason.RATE_LIMITED} or (
             is_of_a_segment and error.reason is Reason.NOT_OFFERED
         ):
             raise error
+        return False
+
+    def _note_seen(self, symbol: str) -> None:
+        self._seen.pop(symbol, None)
+        self._seen[symbol] = self._clock.monotonic() + SEEN_SECONDS
+        while len(self._seen) > _MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
+
+
+async def _headlines_if_any(source: SymbolNewsSource, symbol: str) -> Sequence[Headline] | None:
+    """The headlines of a source; None where it has none, so that the next one is asked."""
+    return await source.symbol_news(symbol) or None
 
 
 def _meant(query: str, segment: str | None) -> tuple[str, Wanted | None]:

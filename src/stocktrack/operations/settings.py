@@ -27,6 +27,8 @@ def show(
     values: dict[str, Any] = loaded.settings.model_dump(mode="json")
     if values["database_url"]:
         values["database_url"] = _without_password(values["database_url"])
+    # Which of them are secrets, only their source knows.
+    values["sources"] = {source: dict.fromkeys(own, "***") for source, own in values["sources"].items()}
     if as_json:
         typer.echo(json.dumps(values, indent=2))
         return
@@ -48,12 +50,13 @@ def check(config: ConfigFile = None) -> None:
     from stocktrack.storage.store import Store
 
     loaded = load_settings(config_file=config)
-    build_providers(loaded.settings, RealClock())
+    warnings = [*loaded.warnings]
+    build_providers(loaded.settings, RealClock(), warnings.append)
     if loaded.settings.symbols_file is not None:
         read_instruments(loaded.settings.symbols_file)
     Store(loaded.settings.database)
     server_context(loaded.settings.tls_cert, loaded.settings.tls_key)
-    for warning in loaded.warnings:
+    for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)
     typer.echo("The settings are right.")
 

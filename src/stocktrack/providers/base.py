@@ -234,6 +234,11 @@ _PROTOCOLS: dict[Capability, type] = {
     Capability.SEARCH: SearchSource,
     Capability.HOURS: HoursSource,
 }
+# The members that a source of each capability has.
+CAPABILITIES: Mapping[Capability, tuple[str, ...]] = {
+    capability: tuple(member for member in vars(protocol) if not member.startswith("_"))
+    for capability, protocol in _PROTOCOLS.items()
+}
 
 
 def capabilities_of(provider: Provider) -> frozenset[Capability]:

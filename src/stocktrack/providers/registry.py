@@ -1,11 +1,13 @@
 """Names to sources. A source's module, and the library under it, is imported only when it is asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from stocktrack.clock import Clock
 from stocktrack.config import Settings
 from stocktrack.errors import ConfigError
-from stocktrack.providers.base import Provider
+from stocktrack.providers.base import Capability, Provider, capabilities_of
+from stocktrack.providers.installed import InstalledSources
 
 
 def _simulated(settings: Settings, clock: Clock) -> Provider:
@@ -30,11 +32,40 @@ def _yahoo(settings: Settings, clock: Clock) -> Provider:
 
 
 def _rss(settings: Settings, clock: Clock) -> Provider:
-    from stocktrack.providers.rss.provider import RssProvider
+    from stocktrack.providers.rss.provider import RssProvider, SymbolRssProvider
 
-    return RssProvider(
-        feeds=settings.news_feeds,
-        headlines_per_feed=settings.max_headlines_per_feed,
+    arguments: dict[str, Any] = {
+        "feeds": settings.news_feeds,
+        "headlines_per_feed": settings.max_headlines_per_feed,
+        "timeout_seconds": settings.provider_timeout_seconds,
+        "clock": clock,
+    }
+    if settings.symbol_news_feed is None:
+        return RssProvider(**arguments)
+    return SymbolRssProvider(symbol_feed=settings.symbol_news_feed, **arguments)
+
+
+def _finnhub(settings: Settings, clock: Clock) -> Provider:
+    from stocktrack.providers.finnhub.provider import FinnhubProvider
+
+    return FinnhubProvider(
+        key=settings.finnhub_api_key,
+        key_file=settings.finnhub_api_key_file,
+        rest_url=settings.finnhub_rest_url,
+        ws_url=settings.finnhub_ws_url,
+        timeout_seconds=settings.provider_timeout_seconds,
+        clock=clock,
+    )
+
+
+def _openalgo(settings: Settings, clock: Clock) -> Provider:
+    from stocktrack.providers.openalgo.provider import OpenAlgoProvider
+
+    return OpenAlgoProvider(
+        url=settings.openalgo_url,
+        rest_url=settings.openalgo_rest_url,
+        api_key=settings.openalgo_api_key,
+        api_key_file=settings.openalgo_api_key_file,
         timeout_seconds=settings.provider_timeout_seconds,
         clock=clock,
     )
@@ -42,20 +73,51 @@ def _rss(settings: Settings, clock: Clock) -> Provider:
 
 SOURCES: Mapping[str, Callable[[Settings, Clock], Provider]] = {
     "yahoo": _yahoo,
+    "finnhub": _finnhub,
+    "openalgo": _openalgo,
     "rss": _rss,
     "simulated": _simulated,
 }
-_INVENTED, _REAL_PRICES = "simulated", frozenset({"yahoo"})
+_INVENTED = "simulated"
+_PRICES = frozenset({Capability.QUOTES, Capability.STREAM})
 
 
-def build_providers(settings: Settings, clock: Clock) -> tuple[Provider, ...]:
-    """The sources that the setting `providers` names, in its order; `ConfigError` where they cannot be used."""
+def build_providers(
+    settings: Settings, clock: Clock, warn: Callable[[str], object] = lambda _: None
+) -> tuple[Provider, ...]:
+    """The sources that the setting `providers` names, in its order; `ConfigError` where they cannot be used.
+
+    Ours are tried first, then those of the installed packages. What is no error is told to `warn`, as a sentence.
+    """
+    installed = InstalledSources()
     for name in settings.providers:
-        if name not in SOURCES:
-            raise ConfigError(f"providers = {name!r}: there is no such source; there are {', '.join(SOURCES)}.")
-    if _INVENTED in settings.providers and (real := _REAL_PRICES & set(settings.providers)):
+        if name not in SOURCES and name not in installed.names:
+            raise ConfigError(_no_such_source(name, installed.names))
+        if name in SOURCES and name in installed.names:
+            warn(f"providers = {name!r} is StockTrack's own source; {installed.packages(name)} offers another one.")
+    for name in settings.sources:
+        if name in SOURCES:
+            warn(
+                f"sources.{name} is ignored: {name} is StockTrack's own source, whose settings have names of their own."
+            )
+        elif name not in settings.providers:
+            warn(f"sources.{name} is ignored: providers does not name {name}.")
+    providers = tuple(
+        SOURCES[name](settings, clock) if name in SOURCES else installed.build(name, settings, clock)
+        for name in settings.providers
+    )
+    real = [each.name for each in providers if each.name != _INVENTED and _PRICES & capabilities_of(each)]
+    if _INVENTED in settings.providers and real:
         raise ConfigError(
             f"providers = {', '.join(settings.providers)}: invented prices beside those of {', '.join(real)} could be "
             "taken for real ones. Choose one of the two."
         )
-    return tuple(SOURCES[name](settings, clock) for name in settings.providers)
+    return providers
+
+
+def _no_such_source(name: str, installed: Sequence[str]) -> str:
+    others = f", and of installed packages {', '.join(installed)}" if installed else ""
+    return (
+        f"providers = {name!r}: there is no such source; there are {', '.join(SOURCES)}{others}. "
+        "A source that others wrote has to be installed where StockTrack is."
+    )

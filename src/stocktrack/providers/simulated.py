@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from urllib.parse import quote as percent_encoded
 
 from stocktrack.clock import Clock
 from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer, Source, StreamSink, Wanted
@@ -315,6 +316,15 @@ class SimulatedProvider(Source):
         newest = self._clock.now_ms() // _HEADLINE_EVERY_MS
         return [self._headline(number) for number in range(newest, newest - len(_HEADLINES), -1)]
 
+    async def symbol_news(self, symbol: str) -> Sequence[Headline]:
+        """A dozen headlines of `symbol`, one every ten minutes, as invented as those of the market."""
+        instrument = instrument_of(symbol)
+        if instrument is None:
+            return []
+        newest = self._clock.now_ms() // _HEADLINE_EVERY_MS
+        page = percent_encoded(symbol, safe="")
+        return [_told(number, instrument, f"{page}/{number}") for number in range(newest, newest - len(_HEADLINES), -1)]
+
     async def company(self, symbol: str) -> CompanyInfo | None:
         """What the table says of `symbol`."""
         instrument = instrument_of(symbol)
@@ -374,12 +384,16 @@ class SimulatedProvider(Source):
 
     def _headline(self, number: int) -> Headline:
         company = random.Random(f"{self._seed}:headline:{number}").choice(_COMPANIES)  # noqa: S311 - as above
-        return Headline(
-            title="Simulated: " + _HEADLINES[number % len(_HEADLINES)].format(name=company.name),
-            source="Simulated News",
-            link=f"https://example.com/simulated-news/{number}",
-            published=number * _HEADLINE_EVERY_MS,
-        )
+        return _told(number, company, f"{number}")
+
+
+def _told(number: int, of: Instrument, page: str) -> Headline:
+    return Headline(
+        title="Simulated: " + _HEADLINES[number % len(_HEADLINES)].format(name=of.name),
+        source="Simulated News",
+        link=f"https://example.com/simulated-news/{page}",
+        published=number * _HEADLINE_EVERY_MS,
+    )
 
 
 def _dividends_until(today: date, symbol: str, amount: float, currency: str) -> list[Dividend]:

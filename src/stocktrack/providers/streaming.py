@@ -17,10 +17,10 @@ import logging
 import socket
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from functools import cache, partial
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
@@ -34,15 +34,19 @@ from websockets.exceptions import (
     InvalidURI,
     ProxyError,
 )
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
 
 from stocktrack.clock import Clock, RealClock, ended
 from stocktrack.errors import ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.providers.base import StreamSink, Wanted
 from stocktrack.quotes import Quote
+from stocktrack.system.blocking import BlockingPool
 
 log = structlog.get_logger()
 
 Frame = str | bytes
+Result = TypeVar("Result")
 
 # The largest that a vendor sends is some kilobytes. What is larger is refused by its head, before it is read.
 MAX_FRAME_BYTES = 2**20
@@ -63,7 +67,8 @@ _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001 - t
 class Patience:
     """How long a vendor may take, in seconds: real time, since sockets live in it."""
 
-    handshake_seconds: float = 90.0  # Finnhub has answered after 65
+    connect_seconds: float = 10.0  # for each address of a name: one that is dead leaves time for the next
+    handshake_seconds: float = 90.0  # with that; Finnhub has answered after 65
     ready_seconds: float = 20.0
     send_seconds: float = 10.0
 
@@ -149,16 +154,16 @@ async def run_stream(
     clock: Clock | None = None,
     patience: Patience | None = None,
 ) -> NoReturn:
-    """One connection's life: open it once anything is wanted, follow `wanted()`, publish what comes, until it breaks.
+    """One connection's life: open it, follow `wanted()`, publish what comes, until it breaks.
 
+    It connects also while nothing is wanted: the market opens a stream when it has use for it, and lets one that broke
+    lead again, and so names what is wanted, only once it is up.
     `sink.opened()` is called once, when the first subscriptions are sent. `ProviderError` says how it broke, also where
     the vendor closed it in good order; `SourceUnusable` that the vendor refuses this server. Cancelled, it is closed
     within a second.
     """
     clock = clock or RealClock()
     patience = patience or Patience()
-    while not wanted():
-        await clock.sleep(LOOK_SECONDS)
     connection = await _opened(protocol, patience)
     stream = _Stream(connection, protocol, wanted, sink, clock=clock, patience=patience)
     try:
@@ -273,10 +278,11 @@ class _Stream:
             self._sink.opened()
             self._is_open.set()
             while True:
-                await self._clock.sleep(LOOK_SECONDS)
+                # At once as well: much may only be wanted of a stream that is up.
                 await self._meet_demand()
                 await self._repeat()
                 self._watch_silence()
+                await self._clock.sleep(LOOK_SECONDS)
 
     async def _until_ready(self) -> None:
         seconds = self._patience.ready_seconds
@@ -342,11 +348,17 @@ async def _opened(protocol: StreamProtocol, patience: Patience) -> ClientConnect
     ping_seconds = protocol.ping_seconds
     try:
         async with asyncio.timeout(patience.handshake_seconds):
+            uri = parse_uri(protocol.address)
+            proxy = None if _is_loopback(uri.host) else get_proxy(uri)
+            context = await _in_a_thread(_tls_context) if uri.secure else None
+            dialled = None if proxy is not None else await _dialled(uri.host, uri.port, patience.connect_seconds)
             return await _Connect(
                 protocol.address,
+                sock=dialled,
+                ssl=context,
                 additional_headers=dict(protocol.headers),
                 compression=None,  # the frames are small, and packing them costs more than it saves
-                proxy=None if _is_loopback(protocol.address) else True,  # True: what the environment says
+                proxy=proxy,
                 open_timeout=None,
                 ping_interval=ping_seconds,
                 ping_timeout=ping_seconds,
@@ -355,7 +367,7 @@ async def _opened(protocol: StreamProtocol, patience: Patience) -> ClientConnect
                 logger=_SILENT,
             )
     except Exception as error:  # whatever it is, it may hold the address and the key in it
-        failure = _no_connection(protocol, error, patience)
+        failure = _no_connection(protocol, error)
     raise failure
 
 
@@ -369,24 +381,61 @@ async def _close(connection: ClientConnection) -> None:
         connection.transport.abort()
 
 
-def _is_loopback(address: str) -> bool:
+async def _dialled(host: str, port: int, seconds: float) -> socket.socket:
+    """A TCP connection to the first address of `host` that takes one within `seconds`."""
+    failure: OSError = ConnectionError()
+    find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    for family, kind, number, _, address in await _in_a_thread(find):
+        dialled = socket.socket(family, kind, number)
+        dialled.setblocking(False)
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.get_running_loop().sock_connect(dialled, address)
+        except OSError as error:  # a time-out is one
+            failure = error
+            dialled.close()
+        except BaseException:
+            dialled.close()
+            raise
+        else:
+            return dialled
+    raise failure
+
+
+async def _in_a_thread(call: Callable[[], Result]) -> Result:
+    """The result of a call that blocks, made in a thread that nobody waits for at exit.
+
+    The event loop would wait for its own for as long as a dead name server does not answer.
+    """
+    pool = BlockingPool("stream-opening", 1)
+    try:
+        return await pool.run(call)
+    finally:
+        pool.close()
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """What trusts the authorities of this machine: reading them takes tens of milliseconds, so it is done once."""
+    return ssl.create_default_context()
+
+
+def _is_loopback(host: str) -> bool:
     """Whether it is on this machine: a proxy that the environment names is not meant for that."""
-    host = urlsplit(address).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _no_connection(protocol: StreamProtocol, error: Exception, patience: Patience) -> StockTrackError:
+def _no_connection(protocol: StreamProtocol, error: Exception) -> StockTrackError:
     """Why there is no connection, in a sentence."""
     vendor = protocol.vendor
     match error:
         case InvalidStatus():
             return _bad_answer(protocol, error)
         case TimeoutError():
-            message = f"The stream of {vendor} did not open within {patience.handshake_seconds:g} seconds."
-            return ProviderError(Reason.PROVIDER_TIMEOUT, message)
+            return ProviderError(Reason.PROVIDER_TIMEOUT, f"The stream of {vendor} did not open in time.")
         case InvalidProxyStatus():
             what = f"The proxy on the way to {vendor} answered with HTTP status {error.response.status_code}."
         case ProxyError() | InvalidProxy():

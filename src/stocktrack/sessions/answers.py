@@ -41,6 +41,8 @@ from stocktrack.messages import (
     Search,
     SearchReply,
     SessionsReply,
+    Sources,
+    SourcesReply,
     Subscribe,
     SubscribeReply,
     Token,
@@ -340,15 +342,20 @@ async def my_stocks(session: Asker, command: MyStocks) -> MyStocksReply:
 
 @answers(News)
 async def news(session: Asker, command: News) -> NewsReply:
-    """Headlines, as many as one line can carry."""
+    """Headlines of the market or of one symbol, as many as one line can carry."""
+    questions, symbol = session.services.feed.questions, command.symbol
+    if symbol is None:
+        headlines = await questions.news(command.limit, session)
+    else:
+        headlines = await questions.symbol_news(symbol, command.limit, session)
     articles: list[Headline] = []
     size = _REPLY_HEAD_BYTES
-    for article in await session.services.feed.questions.news(command.limit, session):
+    for article in headlines:
         size += len(article.model_dump_json(exclude_none=True).encode()) + 1
         if size > session.services.rules.max_reply_bytes:
             break
         articles.append(article)
-    return NewsReply(id=command.id, articles=tuple(articles))
+    return NewsReply(id=command.id, symbol=symbol, articles=tuple(articles))
 
 
 @answers(Info)
@@ -374,6 +381,12 @@ async def search(session: Asker, command: Search) -> SearchReply:
         command.query, command.limit, session, segment=command.segment
     )
     return SearchReply(id=command.id, matches=tuple(matches))
+
+
+@answers(Sources)
+async def sources(session: Asker, command: Sources) -> SourcesReply:
+    """How each source is."""
+    return SourcesReply(id=command.id, sources=tuple(session.services.feed.routes.sources()))
 
 
 # --- for administrators -------------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ def set_log_level(level: str) -> None:
         "curl_cffi",
         "httpx2",
         "httpcore2",
+        "websockets",  # prints the address of a stream, where a key may stand
         "asyncio",
         "sqlalchemy",
         "alembic",

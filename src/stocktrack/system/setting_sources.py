@@ -6,7 +6,7 @@ have to start fast.
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ from stocktrack.errors import ConfigError
 
 ENV_PREFIX = "STOCKTRACK_"
 ENV_FILE = Path(".env")
+# Variables that users of a source have already, since its own libraries read them; each stands for a setting of ours.
+_VARIABLES_OF_OTHERS = {"FINNHUB_API_KEY": "finnhub_api_key", "OPENALGO_API_KEY": "openalgo_api_key"}
+# A name that says nothing of whose key it is. What it means is for `load_settings` to say, and only in `.env`.
+_PLAIN_KEY = "API_KEY"
 
 
 class ClientVariable(StrEnum):
@@ -32,12 +36,14 @@ class ClientVariable(StrEnum):
 class Source:
     """One place with settings: what an error calls it, and each value under the setting's name.
 
-    `is_ours` where it holds nothing but settings, so that an unknown name is a mistake.
+    `is_ours` where it holds nothing but settings, so that an unknown name is a mistake. `plain_key` is the variable
+    `API_KEY` of a `.env`, or empty.
     """
 
     origin: str
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)  # keys and passwords are among them
     is_ours: bool = False
+    plain_key: str = field(default="", repr=False)
 
 
 def user_config_file() -> Path:
@@ -60,7 +66,8 @@ def setting_sources(
     """
     yield Source("environment", _of_variables(environment))
     if env_file.is_file():
-        yield Source(str(env_file), _of_variables(_read_env(env_file)))
+        variables = _read_env(env_file)
+        yield Source(str(env_file), _of_variables(variables), plain_key=variables.get(_PLAIN_KEY, "").strip())
     if config_file is not None:
         yield Source(str(config_file), _read_toml(config_file), is_ours=True)
     own_file = user_file or user_config_file()
@@ -69,10 +76,19 @@ def setting_sources(
 
 
 def _of_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """`{"port": "7000"}` of `STOCKTRACK_PORT=7000`, in either case; the variables of others are left out."""
+    """`{"port": "7000"}` of `STOCKTRACK_PORT=7000`, in either case; the variables of others are left out.
+
+    Those of `_VARIABLES_OF_OTHERS` are taken where ours is not there or empty, as a compose file may leave it.
+    """
     prefix = ENV_PREFIX.lower()
     lowered = ((variable.lower(), value) for variable, value in variables.items())
-    return {variable.removeprefix(prefix): value for variable, value in lowered if variable.startswith(prefix)}
+    values = {variable.removeprefix(prefix): value for variable, value in lowered if variable.startswith(prefix)}
+    for variable, name in _VARIABLES_OF_OTHERS.items():
+        if not values.get(name, "").strip():
+            values.pop(name, None)
+            if value := variables.get(variable, "").strip():
+                values[name] = value
+    return values
 
 
 def _read_env(path: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from stocktrack.messages import (
     NewsReply,
     Reply,
     SearchReply,
+    SourcesReply,
     SubscribeReply,
     UnsubscribeReply,
 )
@@ -107,6 +108,8 @@ class Dialogue:
             case GetReply(quotes=()) | MyStocksReply(quotes=()):
                 pass  # `note` has named what is missing
             case GetReply() | MyStocksReply() | NewsReply() | InfoReply() | DividendsReply() | SearchReply():
+                self._front.show(reply)
+            case SourcesReply():
                 self._front.show(reply)
             case SubscribeReply():
                 self._front.confirm(_subscribed(reply))

@@ -8,7 +8,16 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from stocktrack.messages import DividendsReply, GetReply, InfoReply, MyStocksReply, NewsReply, SearchReply
+from stocktrack.messages import (
+    DividendsReply,
+    GetReply,
+    InfoReply,
+    MyStocksReply,
+    NewsReply,
+    SearchReply,
+    SourcesReply,
+    SourceState,
+)
 from stocktrack.quotes import Headline, Match
 from stocktrack.terminal.text import (
     Quoted,
@@ -23,6 +32,9 @@ from stocktrack.terminal.text import (
     safe,
     safe_link,
     safe_symbol,
+    source_budget_text,
+    source_state_text,
+    source_stream_text,
     state_text,
     tone_of,
 )
@@ -69,6 +81,8 @@ def _renderable(reply: Shown, width: int, now_ms: int) -> RenderableType:
             return table
         case SearchReply():
             return _matches(reply.matches, width)
+        case SourcesReply():
+            return _sources(reply, width, now_ms)
         case _:
             assert_never(reply)
 
@@ -149,6 +163,39 @@ def _article(index: int, article: Headline, now_ms: int) -> Group:
         table.add_row("", lines.pop())
         return Group(*lines, table)
     return Group(*lines)
+
+
+# A source that nobody has asked yet is as well as one that answers.
+_SOURCE_TONES = {SourceState.OK: "green", SourceState.UNUSED: "", SourceState.WAITING: "yellow"}
+
+
+def _sources(reply: SourcesReply, width: int, now_ms: int) -> Group:
+    """A row for each source, and below the table a sentence for each that has something to say."""
+    table = _table(width)
+    table.add_column("Source", no_wrap=True)
+    table.add_column("State", no_wrap=True)
+    table.add_column("Leads", justify="right", no_wrap=True)
+    if width >= _NARROW:
+        table.add_column("Answered", justify="right", no_wrap=True)
+    if width >= _WIDE:
+        table.add_column("Stream", no_wrap=True)
+        table.add_column("Budget", no_wrap=True)
+    sentences = []
+    for source in reply.sources:
+        state = Text(source_state_text(source), _SOURCE_TONES.get(source.state, "red"))
+        cells = [Text(safe(source.provider, 100), "bold"), state, Text(f"{source.leads:,}")]
+        if width >= _NARROW:
+            age = age_text(source.last_success_at, now_ms)
+            cells.append(Text(f"{age} ago" if age else "", "dim"))
+        if width >= _WIDE:
+            cells += [Text(source_stream_text(source)), Text(source_budget_text(source), "dim")]
+        table.add_row(*cells)
+        why = [safe(source.message, 500)] if source.message else []
+        if source.retry_at is not None and source.retry_at > now_ms:
+            why.append(f"Next try in {age_text(now_ms, source.retry_at)}.")
+        if why:
+            sentences.append(Text.assemble((safe(source.provider, 100), "bold"), ": ", " ".join(why)))
+    return Group(table, *sentences)
 
 
 def _company(reply: InfoReply) -> Table:

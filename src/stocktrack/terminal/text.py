@@ -20,10 +20,13 @@ from stocktrack.messages import (
     NewsReply,
     Price,
     SearchReply,
+    SourceInfo,
+    SourcesReply,
+    SourceState,
 )
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, CompanyInfo, Match, clean_link, clean_text
 
-Shown = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply
+Shown = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply | SourcesReply
 Quoted = BoardQuote | Price
 
 MAX_TEXT_CHARS = 2_000
@@ -208,6 +211,8 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
                 (safe_symbol(each.symbol), safe(each.name, 200), safe(each.exchange, 100), *contract_cells(each))
                 for each in reply.matches
             ]
+        case SourcesReply():
+            return [source_row(each) for each in reply.sources]
         case _:
             assert_never(reply)
 
@@ -238,6 +243,53 @@ def company_fields(company: CompanyInfo, *, grouped: bool = False) -> tuple[tupl
     )
     units = {"market cap": safe(company.market_cap_currency, 8)}
     return tuple((label, text, units.get(label, "")) for label, text in fields)
+
+
+_SOURCE_STATES = {
+    SourceState.OK: "well",
+    SourceState.FAILING: "fails",
+    SourceState.BLOCKED: "refuses requests",
+    SourceState.WAITING: "waits",
+    SourceState.NOT_OFFERED: "cannot be used",
+    SourceState.UNUSED: "not asked yet",
+}
+
+
+def source_state_text(source: SourceInfo) -> str:
+    """How a source is, in words."""
+    return _SOURCE_STATES[source.state]
+
+
+def source_stream_text(source: SourceInfo) -> str:
+    """`up, 50 of 50 symbols`, `down`; empty where the source has no stream."""
+    if (stream := source.stream) is None:
+        return ""
+    if not stream.is_up:
+        return "down"
+    of = "" if stream.places is None else f" of {stream.places}"
+    return f"up, {stream.symbols}{of} symbols"
+
+
+def source_budget_text(source: SourceInfo) -> str:
+    """`12 of 60 in 60 s`; empty where the source may be asked as often as one likes."""
+    budget = source.budget
+    return "" if budget is None else f"{budget.used} of {budget.limit} in {budget.seconds} s"
+
+
+def source_row(source: SourceInfo) -> tuple[str, ...]:
+    """Always the same ten fields, for programs that cut at the tabs."""
+    return (
+        safe(source.provider, 100),
+        source.state.value,
+        str(source.leads),
+        source_stream_text(source),
+        source_budget_text(source),
+        iso_time(source.last_success_at),
+        iso_time(source.retry_at),
+        source.reason.value if source.reason is not None else "",
+        safe(source.message, 500),
+        ",".join(safe(each, 40) for each in source.capabilities),
+    )
 
 
 def safe_link(link: str | None) -> str:

@@ -27,10 +27,11 @@ WORDS: dict[str, Word] = {
         Word("unsubscribe", "[SYMBOL…]", "end pushes and take the stocks off your list", takes_symbols=True),
         Word("stop", "", "end all pushes and keep your list"),
         Word("stocks", "[--list NAME]", "your saved stocks; watch and (un)subscribe take --list too"),
-        Word("news", "[COUNT]", "headlines, newest first"),
+        Word("news", "[SYMBOL] [COUNT]", "headlines, newest first, of the market or of a symbol", takes_symbols=True),
         Word("info", "SYMBOL", "the company", takes_symbols=True),
         Word("dividends", "SYMBOL [COUNT]", "what it paid, newest first", takes_symbols=True),
         Word("search", "TEXT [--segment FO]", "symbols by name, of one segment where it is named"),
+        Word("sources", "", "how the market's sources are"),
         Word("back", "", "the menu"),
         Word("help", "", "this list"),
         Word("exit", "", "leave"),
@@ -130,6 +131,17 @@ def seconds_of(text: str) -> float:
         return float(text.strip().removesuffix("s"))
     except ValueError:
         raise UsageError(f"{shown(text)} is not a number of seconds.") from None
+
+
+def split_news(arguments: str) -> tuple[str | None, int | None]:
+    """The symbol and the count of `AAPL 5`, of which either may be left out: digits alone are a count."""
+    words = split_symbols(arguments)
+    if len(words) > 2:
+        raise UsageError("`news` takes one symbol and a count, as in `news AAPL 5`.")
+    if len(words) == 2:
+        return words[0], count_of(words[1])
+    word = words[0] if words else ""
+    return (None, count_of(word)) if not word or (word.isascii() and word.isdigit()) else (word, None)
 
 
 def count_of(text: str) -> int | None:

@@ -8,12 +8,14 @@ from http import HTTPStatus
 from stocktrack.doors.turns import TURNS_AT_ONCE, turns
 from stocktrack.errors import StockTrackError
 from stocktrack.market.feed import Feed
-from stocktrack.providers.base import Capability, QuoteSource, StreamSource
+from stocktrack.messages import SourceInfo, SourceState
+from stocktrack.providers.base import Capability
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.web.asgi import Receive, Scope, Send, respond
 from stocktrack.web.metrics import Metrics
 
 STORAGE_SECONDS = 2.0
+_PRICES = frozenset({Capability.QUOTES, Capability.STREAM})
 PATHS = ("/healthz", "/readyz", "/metrics")
 
 
@@ -36,7 +38,8 @@ class Health:
             case "/readyz":
                 reasons = await self.not_ready()
                 status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
-                await _json(send, status, {"ready": not reasons, "reasons": list(reasons)})
+                sources = [_told(source) for source in self._feed.routes.sources()]
+                await _json(send, status, {"ready": not reasons, "reasons": list(reasons), "sources": sources})
             case "/metrics":
                 # Of what a client can ask for without a login, it takes the most time.
                 await turns().turn(cost=TURNS_AT_ONCE, is_more=True)
@@ -62,14 +65,25 @@ class Health:
         except StockTrackError as error:
             self._sessions.trail.failed(error)
             reasons.append(error.message)
-        sources = [up for up in self._feed.routes.upstreams if isinstance(up.provider, QuoteSource | StreamSource)]
-        down = [up for up in sources if up.is_blocked or {Capability.QUOTES, Capability.STREAM} & set(up.failing)]
-        if sources and len(down) == len(sources):
-            names = ", ".join(up.name for up in down)
+        of_prices = [source for source in self._feed.routes.sources() if _PRICES & set(source.capabilities)]
+        if of_prices and not any(map(_gives_prices, of_prices)):
+            names = ", ".join(source.provider for source in of_prices)
             reasons.append(f"No source of quotes answers ({names}); prices stay as they were, marked stale.")
         failing = (*self._feed.supervisor.failing, *self._sessions.supervisor.failing)
         reasons += [f"The task {task!r} failed and is started again; the server's log says why." for task in failing]
         return reasons
+
+
+def _gives_prices(source: SourceInfo) -> bool:
+    """Whether prices come from a source, as far as is known: by its stream, or in answers to what it is asked."""
+    is_streaming = source.stream is not None and source.stream.is_up
+    return is_streaming or source.state in {SourceState.OK, SourceState.UNUSED}
+
+
+def _told(source: SourceInfo) -> dict[str, object]:
+    """What strangers may know of a source: not its sentences, which are for those who log in."""
+    told = source.model_dump(mode="json", include={"provider", "state", "reason", "retry_at", "last_success_at"})
+    return {name: value for name, value in told.items() if value is not None}
 
 
 async def _json(send: Send, status: HTTPStatus, content: object) -> None:

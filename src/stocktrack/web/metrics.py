@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
-from stocktrack.messages import COMMAND_TYPES
+from stocktrack.messages import COMMAND_TYPES, SourceInfo, SourceState
 from stocktrack.sessions.open_sessions import Sessions
 
 _LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -94,6 +94,7 @@ class _Figures(Collector):
             up.add_metric((upstream.name,), 0 if upstream.failing or upstream.is_blocked else 1)
         yield requests
         yield up
+        yield from _source_figures(self._feed.routes.sources())
 
     def _quotes(self) -> Iterator[Metric]:
         now = self._clock.monotonic()
@@ -112,3 +113,36 @@ class _Figures(Collector):
         age.add_metric(("oldest",), max(ages, default=0.0))
         age.add_metric(("median",), sorted(ages)[len(ages) // 2] if ages else 0.0)
         yield age
+
+
+def _source_figures(sources: Iterable[SourceInfo]) -> Iterator[Metric]:
+    """What SOURCES tells, as figures; a source without a stream or a budget has none of those."""
+    state = GaugeMetricFamily(
+        "stocktrack_source_state",
+        "1 for the state that a source is in, 0 for the others.",
+        labels=("provider", "state"),
+    )
+    leads = _by_provider("leads", "Wanted symbols that a source is asked for before any other.")
+    used = _by_provider("budget_used", "Requests to a source in the last seconds of its budget.")
+    limit = _by_provider("budget_limit", "How many of them there may be.")
+    success = _by_provider("last_success_seconds", "When a source answered last, in seconds since the epoch.")
+    is_up = _by_provider("stream_up", "1 while the stream of a source is up, else 0.")
+    symbols = _by_provider("stream_symbols", "Symbols that the stream of a source carries.")
+    for source in sources:
+        label = (source.provider,)
+        for each in SourceState:
+            state.add_metric((*label, each.value), int(each is source.state))
+        leads.add_metric(label, source.leads)
+        if source.last_success_at is not None:
+            success.add_metric(label, source.last_success_at / 1000)
+        if source.budget is not None:
+            used.add_metric(label, source.budget.used)
+            limit.add_metric(label, source.budget.limit)
+        if source.stream is not None:
+            is_up.add_metric(label, int(source.stream.is_up))
+            symbols.add_metric(label, source.stream.symbols)
+    yield from (state, leads, used, limit, success, is_up, symbols)
+
+
+def _by_provider(name: str, documentation: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"stocktrack_source_{name}", documentation, labels=("provider",))

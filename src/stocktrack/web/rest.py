@@ -33,6 +33,7 @@ from stocktrack.messages import (
     NewsReply,
     RevokeReply,
     SearchReply,
+    SourcesReply,
     SubscribeReply,
     TokenReply,
     TokensReply,
@@ -187,9 +188,13 @@ async def quotes(symbols: Annotated[str, Query(description="AAPL,TSLA")], asking
 
 
 @router.get("/news", response_model=NewsReply)
-async def news(asking: Asking, limit: int | None = None) -> Any:
-    """The newest headlines."""
-    return _json(await asking.ask("NEWS", limit=limit))
+async def news(
+    asking: Asking,
+    symbol: Annotated[str | None, Query(description="headlines of this one; left out: of the market")] = None,
+    limit: int | None = None,
+) -> Any:
+    """The newest headlines, of the market or of one symbol."""
+    return _json(await asking.ask("NEWS", symbol=symbol, limit=limit))
 
 
 @router.get("/company/{symbol:path}", response_model=InfoReply)
@@ -208,6 +213,12 @@ async def dividends(symbol: str, asking: Asking, limit: int | None = None) -> An
 async def search(query: str, asking: Asking, limit: int | None = None, segment: str | None = None) -> Any:
     """Symbols that match a text, of one segment where it is given, such as NSE or FO."""
     return _json(await asking.ask("SEARCH", query=query, limit=limit, segment=segment))
+
+
+@router.get("/sources", response_model=SourcesReply)
+async def sources(asking: Asking) -> Any:
+    """How the market's sources are, in the order in which they are asked."""
+    return _json(await asking.ask("SOURCES"))
 
 
 @router.get("/stocks", response_model=MyStocksReply)

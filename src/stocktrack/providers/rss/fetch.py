@@ -49,6 +49,10 @@ IPAddress = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
+class NotThere(ProviderError):  # noqa: N818 - named as what is found
+    """There is no document at the address, and its host is well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """Which version of a document is known: the headers to ask `url` whether it has changed."""
@@ -213,7 +217,8 @@ class Fetcher:
             return None
         if not response.is_success:
             is_refused = response.status_code == httpx2.codes.TOO_MANY_REQUESTS
-            raise ProviderError(
+            is_missing = response.status_code in {httpx2.codes.NOT_FOUND, httpx2.codes.GONE}
+            raise (NotThere if is_missing else ProviderError)(
                 Reason.PROVIDER_BLOCKED if is_refused else Reason.PROVIDER_ERROR,
                 f"{host} answered with status {response.status_code}.",
                 retry_after_ms=self._retry_after_ms(response.headers.get("retry-after", "")),

@@ -7,13 +7,15 @@ where their feed says so, by calling them the same.
 
 import asyncio
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as percent_encoded
 from urllib.parse import urlsplit
 
 import structlog
 
 from stocktrack.clock import Clock, backoff_seconds, within
+from stocktrack.config import SYMBOL_PLACE
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.base import Source
 from stocktrack.providers.rss.parse import FeedParser, ParsedFeed, UnreadableFeed
@@ -179,6 +181,61 @@ class RssProvider(Source):
             left = min(feed.quiet_until for feed in self._feeds) - self._clock.monotonic()
             retry_after_ms = max(0, round(left * 1000))
         return ProviderError(reason, message, retry_after_ms=retry_after_ms)
+
+
+class SymbolRssProvider(RssProvider):
+    """The feeds, and a feed for each symbol: that at `symbol_feed`, an address with `{symbol}` in it."""
+
+    def __init__(self, *, symbol_feed: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        # What is known of all of them together: they are at one host, which refuses or fails for all.
+        self._symbol_feed = _Feed(symbol_feed, 0, urlsplit(symbol_feed).hostname or "?")
+
+    async def symbol_news(self, symbol: str) -> Sequence[Headline]:
+        """The newest headlines of the feed of `symbol`."""
+        if not symbol.strip("."):
+            return ()  # a symbol by our rule, and a way up by that of addresses
+        template = self._symbol_feed
+        address = template.address.replace(SYMBOL_PLACE, percent_encoded(symbol, safe=""))
+        feed = replace(template, address=address)
+        failure = await self._read_alone(feed)
+        template.failure, template.refusals, template.quiet_until = feed.failure, feed.refusals, feed.quiet_until
+        if failure is not None:
+            # That this host refuses is no reason to ask none of the others: it is not told as a block of the source.
+            is_blocked = failure.reason is Reason.PROVIDER_BLOCKED
+            left_ms = round((feed.quiet_until - self._clock.monotonic()) * 1000)
+            raise ProviderError(
+                Reason.PROVIDER_ERROR if is_blocked else failure.reason,
+                f"rss: {failure.message}",
+                retry_after_ms=left_ms if left_ms > 0 else None,
+            )
+        now_ms = self._clock.now_ms()
+        return newest_first(feed.headlines, now_ms)[: self._headlines_per_feed]
+
+    async def _read(self, fetcher: "Fetcher", feed: _Feed) -> None:
+        from stocktrack.providers.rss.fetch import NotThere  # noqa: PLC0415 - as in `start`
+
+        try:
+            await super()._read(fetcher, feed)
+        except NotThere:
+            if feed.number != self._symbol_feed.number:
+                raise
+            # One that has no feed for a symbol says so of the symbol, and is well.
+
+    async def _read_alone(self, feed: _Feed) -> ProviderError | None:
+        """Read one feed, which ends with the provider; the failure where that did not work."""
+        if self._fetcher is None or self._closed:
+            raise ProviderError(Reason.PROVIDER_ERROR, "rss is not running.")
+        task = asyncio.create_task(self._refresh(feed, self._fetcher), name="read the feed of a symbol")
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+        if task.cancelled():
+            raise ProviderError(Reason.PROVIDER_ERROR, "rss is closing.")
+        return task.result()
 
 
 def read_headlines(parsed: ParsedFeed, host: str) -> tuple[Headline, ...]:

@@ -18,6 +18,7 @@ from stocktrack.errors import ProviderError, Reason
 from stocktrack.quotes import (
     CompanyInfo,
     Dividend,
+    Headline,
     MarketState,
     Match,
     Quote,
@@ -31,6 +32,7 @@ from stocktrack.quotes import (
 
 MAX_NAME_CHARS = 60
 MAX_SUMMARY_CHARS = 2000
+MAX_TITLE_CHARS = 300
 # What the v7 endpoint is asked for, a third of a full row; it adds some fields that it always sends.
 QUOTE_FIELDS = (
     *("symbol", "quoteType", "shortName", "longName", "currency", "exchange", "fullExchangeName", "marketState"),
@@ -57,7 +59,8 @@ _MARKET_STATES = {
 # below. A share's price of nothing is no price.
 _MAY_BE_NEGATIVE = frozenset({"FUTURE", "INDEX"})
 _COIN = "CRYPTOCURRENCY"
-_ALL_DAY_MS = 86_100_000  # five minutes less than a day
+_DAY_MS = 86_400_000
+_ALL_DAY_MS = _DAY_MS - 300_000
 # A time further ahead of our clock than clocks differ is no time.
 _MAX_AHEAD_MS = 300_000
 _MAX_EPOCH_SECONDS = 60_000_000_000  # the years 68 to 3871: well within what Python's dates can hold
@@ -245,6 +248,60 @@ def read_matches(payload: Any, limit: int) -> list[Match]:
             exchange = _text(entry.get("exchDisp"), entry.get("exchange"))
             matches.setdefault(symbol, Match(symbol=symbol, name=name, exchange=exchange))
     return list(matches.values())[:limit]
+
+
+def read_headlines(payload: Any, symbol: str, now_ms: int) -> list[Headline]:
+    """The headlines of `symbol`, the newest first and then those without a time.
+
+    They are those of the news endpoint (entries with a `content`) or of a search (with a `publisher`), which finds
+    other symbols' too: what says of itself which symbols it is of is left out where `symbol` is none of them.
+    """
+    headlines: dict[str, Headline] = {}
+    for entry in _news_entries(payload):
+        told = entry if (content := entry.get("content")) is None else content
+        if not isinstance(told, dict) or entry.get("ad") or not _is_of(told, symbol):
+            continue
+        title = _text(told.get("title"), max_chars=MAX_TITLE_CHARS)
+        if title is None:
+            continue
+        published = _published(told, now_ms)
+        publisher = _text(_module(told, "provider").get("displayName"), told.get("publisher"))
+        links = (_module(told, name).get("url") for name in ("canonicalUrl", "clickThroughUrl"))
+        link = next((each for text in (*links, told.get("link")) if (each := _link(text)) is not None), None)
+        headline = Headline(title=title, source=publisher or "Yahoo Finance", link=link, published=published)
+        mark = told.get("id") or told.get("uuid")
+        headlines.setdefault(mark if isinstance(mark, str) else headline.model_dump_json(), headline)
+    return sorted(headlines.values(), key=lambda each: (each.published is None, -(each.published or 0)))
+
+
+def _news_entries(payload: Any) -> Sequence[Mapping[str, Any]]:
+    fields = payload if isinstance(payload, dict) else {}
+    is_search = "news" in fields
+    found = fields["news"] if is_search else _module(_section(fields, "data"), "tickerStream").get("stream")
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise _garbled("holds no list of headlines")
+    return [entry for entry in found if isinstance(entry, dict)]
+
+
+def _is_of(told: Mapping[str, Any], symbol: str) -> bool:
+    related = told.get("relatedTickers")
+    return not isinstance(related, list) or not related or symbol in related
+
+
+def _published(told: Mapping[str, Any], now_ms: int) -> int | None:
+    """When an article was published; None where that is not told, or lies more than a day ahead."""
+    published = _market_time(told.get("providerPublishTime"))
+    if published is None and isinstance(text := told.get("pubDate"), str):
+        with contextlib.suppress(ValueError, OverflowError):
+            moment = datetime.fromisoformat(text)
+            published = round(moment.timestamp() * 1000) if moment.tzinfo is not None else None
+    return published if published is None or 0 < published <= now_ms + _DAY_MS else None
+
+
+def _link(text: Any) -> str | None:
+    return clean_link(text) if isinstance(text, str) else None
 
 
 def _rows(payload: Any) -> Mapping[str, Mapping[str, Any]]:

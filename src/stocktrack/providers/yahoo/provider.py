@@ -1,4 +1,4 @@
-"""Yahoo Finance as a source: quotes of many symbols in a request, companies, dividends, hours and search, by yfinance.
+"""Yahoo Finance as a source, by yfinance: quotes of many symbols in one request, companies, hours, news and more.
 
 Prices come from the v7 quote endpoint, fifty symbols a request. A symbol that it leaves out, or has no price of, is
 asked of the chart endpoint, which alone decides that Yahoo does not have it; when Yahoo refuses the crumb that v7
@@ -33,6 +33,7 @@ from stocktrack.providers.yahoo.answers import (
     read_company,
     read_company_row,
     read_dividends,
+    read_headlines,
     read_matches,
     read_quotes,
     read_trading_day,
@@ -44,7 +45,7 @@ from stocktrack.providers.yahoo.session import (
     YahooSession,
     open_session,
 )
-from stocktrack.quotes import CompanyInfo, Dividend, Match, Quote, TradingDay
+from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote, TradingDay
 from stocktrack.system.blocking import BlockingPool
 
 log = structlog.get_logger()
@@ -55,6 +56,7 @@ CHARTS_A_CALL = 50
 # Halving a request of fifty down to one symbol takes at most twelve more; what several such symbols need beyond this is
 # left for the next call, which knows those that were found.
 MORE_REQUESTS_A_CALL = 16
+HEADLINES_A_REQUEST = 50
 # How long a symbol is kept out of the requests of the others: one that Yahoo calls a bad request, and one at which it
 # failed otherwise, which may have been a passing trouble.
 REFUSED_SECONDS, FAILED_SECONDS = 600.0, 60.0
@@ -66,6 +68,8 @@ _CURL_SHARE = 0.9  # curl gives up a little before asyncio does, so that what ca
 _QUOTE_URL = "https://query1.finance.yahoo.com/v7/finance/quote"
 _CHART_URL = "https://query2.finance.yahoo.com/v8/finance/chart/"
 _SUMMARY_URL = "https://query2.finance.yahoo.com/v10/finance/quoteSummary/"
+# What yfinance's `Ticker.news` asks. It sends no symbols along, so that what is on a symbol's page counts as its news.
+_NEWS_URL, _LATEST_NEWS = "https://finance.yahoo.com/xhr/ncp", {"queryRef": "latestNews", "serviceKey": "ncp_fin"}
 _CHART_OF_A_DAY = {"range": "1d", "interval": "1d"}
 _SEARCH_URL = "https://query2.finance.yahoo.com/v1/finance/search"
 
@@ -170,6 +174,28 @@ class YahooProvider(Source):
     async def trading_day(self, symbol: str) -> TradingDay | None:
         """The hours of the market of `symbol`; None where Yahoo tells none, as of what is traded day and night."""
         return read_trading_day(await self._ask(_CHART_URL + _in_path(symbol), _CHART_OF_A_DAY))
+
+    async def symbol_news(self, symbol: str) -> Sequence[Headline]:
+        """The headlines of `symbol`: those of its own page, or else those that a search finds with it."""
+        stream = {"serviceConfig": {"snippetCount": HEADLINES_A_REQUEST, "s": [symbol]}}
+        search = {"q": symbol, "quotesCount": "0", "newsCount": str(HEADLINES_A_REQUEST), "listsCount": "0"}
+        failure: ProviderError | None = None
+        async with self._time_limit() as deadline:
+            try:
+                payload = await self._slow_pool.run(self._open.post_json, _NEWS_URL, _LATEST_NEWS, stream, deadline)
+                if headlines := read_headlines(payload, symbol, self._clock.now_ms()):
+                    return headlines
+            except ProviderError as error:
+                if error.reason in {Reason.PROVIDER_BLOCKED, Reason.PROVIDER_TIMEOUT}:
+                    raise
+                failure = error
+            try:
+                payload = await self._slow_pool.run(self._open.get_json, _SEARCH_URL, search, deadline)
+                return read_headlines(payload, symbol, self._clock.now_ms())
+            except ProviderError as error:
+                if failure is None and error.reason is not Reason.PROVIDER_BLOCKED:
+                    return []  # its page has answered: there are none
+                raise error if error.reason is Reason.PROVIDER_BLOCKED else failure or error from None
 
     async def search(self, query: str, limit: int) -> Sequence[Match]:
         """At most `limit` symbols that match, the best first."""

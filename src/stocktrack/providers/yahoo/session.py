@@ -32,7 +32,7 @@ from stocktrack.errors import ConfigError, ProviderError, Reason
 TESTED_YFINANCE = "1.7.0"
 _HANDSHAKE_SHARE = 0.25  # of a call's time for one cookie or crumb request: the chart, which needs none, gets the rest
 _CRUMB_PATH = "/v1/test/getcrumb"
-_DATA_PATHS = ("/v7/", "/v8/", "/v10/", "/v1/finance/")
+_DATA_PATHS = ("/v7/", "/v8/", "/v10/", "/v1/finance/", "/xhr/")
 # Eleven characters of base64 as a rule. Pages and JSON, which come instead of it, have spaces, brackets or quotes.
 _CRUMB = re.compile(r"[!#-;=?-z|~]{4,64}")
 _TOO_MANY = b"Too Many Requests"
@@ -102,9 +102,24 @@ class YahooSession:
 
         `ProviderError` for everything else that can happen. `crumbed` sends cookie and crumb along.
         """
+
+        def ask() -> Any:
+            return self._data.get(url, dict(params)) if crumbed else self._session.get(url=url, params=dict(params))
+
+        return self._json_of(ask, deadline, crumbed=crumbed)
+
+    def post_json(self, url: str, params: Mapping[str, str], body: Mapping[str, Any], deadline: float) -> Any:
+        """The JSON that is the answer to the JSON `body`, with cookie and crumb sent along; else as `get_json`."""
+
+        def ask() -> Any:
+            return self._data.post(url, body=dict(body), params=dict(params))
+
+        return self._json_of(ask, deadline, crumbed=True)
+
+    def _json_of(self, ask: Callable[[], Any], deadline: float, *, crumbed: bool) -> Any:
         self._call.deadline = deadline
         try:
-            response = self._get_crumbed(url, params) if crumbed else self._session.get(url=url, params=dict(params))
+            response = self._crumbed(ask) if crumbed else ask()
             return _json(response.content)
         except _NotFound as answer:
             return _json(answer.content)
@@ -115,15 +130,15 @@ class YahooSession:
                 self._forget_crumb()  # it may be a cookie that yfinance cannot read
             raise _translated(error) from error
 
-    def _get_crumbed(self, url: str, params: Mapping[str, str]) -> Any:
+    def _crumbed(self, ask: Callable[[], Any]) -> Any:
         try:
-            return self._data.get(url, dict(params))
+            return ask()
         except CrumbRefused:
             if not self._forget_crumb():
                 raise
         # Crumbs grow old: what a new one makes of it is asked once.
         try:
-            return self._data.get(url, dict(params))
+            return ask()
         except CrumbRefused:
             self._forget_crumb()
             raise
@@ -188,7 +203,7 @@ def open_session(cache_dir: Path, call_seconds: float) -> YahooSession:
         cache_module._CookieCacheManager._Cookie_cache = cookies  # noqa: SLF001 - where yfinance keeps its own
         session = requests.Session(impersonate="chrome")
         data = data_module.YfData(session=session)
-        for part in ("get", "_cookie", "_crumb", "_cookie_strategy", "_set_cookie_strategy"):
+        for part in ("get", "post", "_cookie", "_crumb", "_cookie_strategy", "_set_cookie_strategy"):
             getattr(data, part)
         # `YfData` is one for the process: a second session must not use the first one's crumb.
         data._crumb = data._cookie = None  # noqa: SLF001 - there is no public way to set it

@@ -1,0 +1,1 @@
+"""OpenAlgo as a source: the Indian market through the operator's own broker."""
