@@ -13,8 +13,8 @@ from datetime import date
 from itertools import islice
 from operator import itemgetter
 
-from stocktrack.providers.instrument_file import Instrument, Terms
-from stocktrack.segments import FUTURE, OPTIONS, Only, Segment, Wanted
+from stocktrack.providers.instrument_file import Instrument
+from stocktrack.segments import OPTIONS, Only, Segment, Wanted, part_of
 
 _NEVER = date.min  # sorts before every expiry
 _MOST_WORDS = 8
@@ -32,7 +32,7 @@ class InstrumentSearch:
         shelves: dict[tuple[Segment | None, Only | None], dict[date, list[Instrument]]] = {}
         for group in groups.values():
             terms = group[0].terms
-            shelves.setdefault((terms.segment, _part(terms)), {}).setdefault(_expiry(group[0]), []).extend(group)
+            shelves.setdefault((terms.segment, part_of(terms.type)), {}).setdefault(_expiry(group[0]), []).extend(group)
         self._shelves = {key: _Shelf(by_expiry) for key, by_expiry in shelves.items()}
 
     def segments(self) -> frozenset[Segment | None]:
@@ -62,12 +62,6 @@ class InstrumentSearch:
             if len(found) >= limit:
                 break
         return list(found.values())[:limit]
-
-
-def _part(terms: Terms) -> Only | None:
-    if terms.type in OPTIONS:
-        return Only.OPTIONS
-    return Only.FUTURES if terms.type == FUTURE else None
 
 
 def _expiry(instrument: Instrument) -> date:
