@@ -18,6 +18,9 @@ from stocktrack.segments import OPTIONS, Only, Segment, Wanted, part_of
 
 _NEVER = date.min  # sorts before every expiry
 _MOST_WORDS = 8
+_PLACES: Mapping[Segment | None, int] = {
+    segment: place for place, segment in enumerate(Segment)
+}  # what is equal otherwise: NSE before BSE
 _SYMBOL = itemgetter(0)
 
 
@@ -50,9 +53,9 @@ class InstrumentSearch:
         if not words:
             return []
 
-        def nearest(each: Instrument) -> tuple[bool, date, bool, float, str]:
-            expiry = _expiry(each)
-            return (_NEVER < expiry < today, expiry, each.terms.type in OPTIONS, _strike(each), each.symbol)
+        def nearest(each: Instrument) -> tuple[bool, date, bool, float, int, str]:
+            expiry, place = _expiry(each), _PLACES.get(each.terms.segment, 0)
+            return (_NEVER < expiry < today, expiry, each.terms.type in OPTIONS, _strike(each), place, each.symbol)
 
         found: dict[str, Instrument] = {}
         for matches in _GRADES:
