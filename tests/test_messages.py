@@ -659,6 +659,25 @@ def test_a_price_tells_its_decimals_where_they_are_not_two(hint: int | None, tol
     assert json.loads(encode_line(m.Price.of(quote))).get("price_hint") == told
 
 
+@pytest.mark.parametrize(
+    ("price", "bid", "told"), [(1.5, None, None), (1.08153, None, 5), (1.08, 1.0815, 4), (1e6, 1.5, None)]
+)
+def test_a_price_without_a_hint_of_its_source_tells_the_decimals_that_a_whole_quote_is_shown_with(
+    price: float, bid: float | None, told: int | None
+) -> None:
+    quote = m.BoardQuote(symbol="ACME", price=price, bid=bid, received_at=1, provider="finnhub", seq=1)
+    push = m.Price.of(quote)
+
+    assert push.price_hint == told
+    assert m.shown_digits(push) == m.shown_digits(quote)
+
+
+@careful
+@given(QUOTE)
+def test_a_push_is_shown_with_the_decimals_of_its_quote(quote: m.BoardQuote) -> None:
+    assert m.shown_digits(m.Price.of(quote)) == m.shown_digits(quote)
+
+
 @careful
 @given(QUOTE)
 def test_a_price_is_flat_and_tells_what_its_quote_tells(quote: m.BoardQuote) -> None:
@@ -670,6 +689,8 @@ def test_a_price_is_flat_and_tells_what_its_quote_tells(quote: m.BoardQuote) -> 
     only_in_quotes = {"previous_close", "open", "high", "low", "name", "exchange", "delay_seconds", "retry_at"}
     only_in_quotes |= {"fifty_two_week_low", "fifty_two_week_high", "market_cap", "market_cap_currency", "trailing_pe"}
     only_in_quotes |= not_told_of(quote)
+    if quote.price_hint is None and (digits := m.shown_digits(quote)) != 2:
+        whole["price_hint"] = digits
     assert {key: value for key, value in told.items() if key not in {"type", "code", "status"}} == {
         key: value for key, value in whole.items() if key not in only_in_quotes
     }
@@ -687,6 +708,8 @@ def test_what_is_made_of_a_valid_quote_without_validation_is_what_validation_mak
     price = m.Price.of(held)
     left_out = m.ServerMessage.model_fields.keys() | not_told_of(held)
     told = {name: getattr(held, name) for name in m.Price.model_fields if name not in left_out}
+    if held.price_hint is None:
+        told["price_hint"] = None if (digits := m.shown_digits(held)) == 2 else digits
     validated = m.Price.model_validate(told, strict=True)
     assert price == validated
     assert encode_line(price) == encode_line(validated)

@@ -21,6 +21,7 @@ from pydantic import (
 
 from stocktrack.errors import Code, Reason
 from stocktrack.quotes import (
+    ASSUMED_PRICE_HINT,
     MAX_SYMBOL_LENGTH,
     SYMBOL_CHARACTERS,
     CompanyInfo,
@@ -30,6 +31,7 @@ from stocktrack.quotes import (
     Match,
     Quote,
     Symbol,
+    price_digits,
 )
 from stocktrack.scopes import Scope
 from stocktrack.segments import SEGMENT_WORDS, segment_word
@@ -45,7 +47,6 @@ MAX_INTERVAL_SECONDS = 3_600.0
 MAX_LIST_LIMIT = 100
 MAX_TOKEN_DAYS = 365
 MAX_TOKENS = 500  # of one user
-ASSUMED_PRICE_HINT = 2  # decimals of a symbol whose PRICE names none
 MAX_ID_CHARS = 128
 MAX_ID_NUMBER = 2**53 - 1  # what every JSON library keeps exactly
 
@@ -718,7 +719,7 @@ class Price(ServerMessage):
     """A push of one symbol: flat, with what moves and what is needed to read it alone.
 
     The price before or after the regular hours comes along while the market is `pre` or `post`, and `price_hint` where
-    it is not two, which a client assumes.
+    it is not two, which a client assumes. Where the source has none, it is what `shown_digits` makes of the quote.
     """
 
     type: Literal["PRICE"] = "PRICE"
@@ -752,7 +753,8 @@ class Price(ServerMessage):
         told = {name: fields[name] for name in _FROM_QUOTE}
         if fields["extended_price"] is not None and fields["market_state"] in _EXTENDED_HOURS:
             told |= {name: fields[name] for name in _IN_EXTENDED_HOURS}
-        if (hint := fields["price_hint"]) is not None and hint != ASSUMED_PRICE_HINT:
+        hint = shown_digits(quote) if fields["price_hint"] is None else fields["price_hint"]
+        if hint != ASSUMED_PRICE_HINT:
             told["price_hint"] = hint
         return _A_PRICE.model_copy(update=told)
 
@@ -766,6 +768,14 @@ _IN_EXTENDED_HOURS = ("extended_price", "extended_change", "extended_change_perc
 _FROM_QUOTE = tuple(
     name for name in Price.model_fields if name not in {*ServerMessage.model_fields, *_IN_EXTENDED_HOURS, "price_hint"}
 )
+
+
+def shown_digits(quote: BoardQuote | Price) -> int:
+    """The decimals that every surface shows the prices of a symbol with, by `price_digits`."""
+    if isinstance(quote, Price):
+        hint = ASSUMED_PRICE_HINT if quote.price_hint is None else quote.price_hint
+        return price_digits(quote.price, hint)
+    return price_digits(quote.price, quote.price_hint, (quote.previous_close, quote.bid, quote.ask))
 
 
 # {"type":"HEARTBEAT","code":100,"status":"CONTINUE","timestamp":1712331930000}

@@ -7,7 +7,7 @@ percent (0.64 is 0.64 %). A time is the source's or it is left out: none is ever
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -42,6 +42,12 @@ MINOR_UNITS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("USX", "USc"), "USD"),
     "KWF": "KWD",
 }
+# The decimals of a symbol whose PRICE names none, and the fewest where its source names none.
+ASSUMED_PRICE_HINT = 2
+MAX_PRICE_DIGITS = 20  # what every browser can write
+_SHORT = 11  # ten digits and their point
+# How many digits of a price are shown at least, and at most where no hint says how many decimals.
+_LEAST_DIGITS, _LEAST_DIGITS_BELOW_ONE, _MOST_DIGITS_UNHINTED = 3, 4, 6
 _MINOR_BY_ITS_LOOK = re.compile(r"[A-Z]{2}[a-z]")
 
 # Oil was sold at -37.63 on 20 April 2020, in India at -2,884, and the yield of the thirteen-week bill, an index, stood
@@ -115,6 +121,41 @@ def change_since(previous_close: float, price: float, *, percent_digits: int = 6
     """
     change = float(Decimal(repr(price)) - Decimal(repr(previous_close)))
     return change, round(change / abs(previous_close) * 100, percent_digits) if previous_close else None
+
+
+def price_digits(price: float, hint: int | None, others: Iterable[float | None] = ()) -> int:
+    """The decimals that the prices of a symbol are shown with: as many as the `hint` of its source says.
+
+    There are more where so few would not tell the price: of the digits that it has three are shown, and four of a price
+    below one. Without a hint they are as many as the price and `others`, which stand beside it, were given with: at
+    least two, and no more than make six digits of the price. The page does the same in `digits.js`.
+    """
+    if hint is not None and hint >= _LEAST_DIGITS - 1 and abs(price) >= 1:
+        return min(hint, MAX_PRICE_DIGITS)  # most prices: two decimals tell whatever is above one
+    has, first = _decimals(price)
+    if hint is None:
+        most = has
+        for other in others:
+            if other is not None:
+                most = max(most, _decimals(other)[0])
+        hint = max(ASSUMED_PRICE_HINT, min(most, first + _MOST_DIGITS_UNHINTED - 1))
+    least = first + (_LEAST_DIGITS_BELOW_ONE if first > 0 else _LEAST_DIGITS) - 1
+    return min(max(hint, min(has, least)), MAX_PRICE_DIGITS)
+
+
+def _decimals(value: float) -> tuple[int, int]:
+    """How many decimals `value` was given with, and which of them is its first digit: the fifth of 0.00001234.
+
+    The error at the end of a sum of doubles is no decimal: ten digits are looked at.
+    """
+    text = repr(value)
+    if len(text) <= _SHORT and abs(value) >= 1 and "e" not in text:
+        # The everyday price, in a third of the time.
+        whole, _, part = text.lstrip("-").partition(".")
+        return len(part) if part != "0" else 0, 1 - len(whole)
+    digits, _, exponent = f"{value:.9e}".partition("e")
+    first = -int(exponent)
+    return max(0, len(digits.rstrip("0").partition(".")[2]) + first), first
 
 
 def clean_link(text: str, max_chars: int = 2000) -> str | None:

@@ -8,6 +8,7 @@ from stocktrack.client.errors import Unavailable
 from stocktrack.client.prices import PriceBook, PriceStream
 from stocktrack.clock import settle
 from stocktrack.messages import Price
+from stocktrack.quotes import MarketState
 
 
 def a_book(*symbols: str) -> PriceBook:
@@ -47,6 +48,14 @@ async def test_a_reader_that_is_behind_gets_the_newest_of_each_symbol_and_seq_sh
         book.put(a_price("AAPL", seq=seq))
         book.put(a_price("MSFT", seq=seq))
     assert await unread(stream) == [a_price("AAPL", seq=999), a_price("MSFT", seq=999)]
+
+
+async def test_what_an_open_market_leaves_behind_does_not_linger_in_a_price() -> None:
+    book = a_book()
+    evening = a_price(seq=1).model_copy(update={"market_state": MarketState.POST, "extended_price": 190.5})
+    book.put(evening)
+    book.put(a_price(seq=2))
+    assert (await anext(book.stream())).extended_price is None
 
 
 async def test_a_symbol_that_changes_all_the_time_does_not_keep_the_others_waiting() -> None:

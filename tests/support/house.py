@@ -110,7 +110,8 @@ HOUSE = (
         5,
         Side.CLIENT,
         "terminal",
-        "exit_codes connection_report run text tables typed_commands board_view board_screen fronts prompt dialogue",
+        "exit_codes connection_report run text facts tables typed_commands"
+        " board_view board_screen fronts prompt dialogue",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),

@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 from rich.cells import cell_len
 
 from scripted_server import NOW_MS, a_price
 from stocktrack.errors import Reason
 from stocktrack.messages import Price
-from stocktrack.quotes import MAX_SYMBOL_LENGTH
+from stocktrack.quotes import MAX_SYMBOL_LENGTH, MarketState
 from stocktrack.terminal.board_view import BoardView, Line
 
 LONGEST_SYMBOL = "A-SYMBOL-OF-48-CHARACTERS".ljust(MAX_SYMBOL_LENGTH, "X")
@@ -79,6 +81,96 @@ def test_a_stale_price_is_marked_and_says_why() -> None:
     assert "AAPL!" in drawn(view)[2]
     assert "stale: blocked" in drawn(view)[2]
     assert "AAPL!" in drawn(view, width=40)[2]
+
+
+# --- before and after the regular hours -------------------------------------------------------------------------------
+
+
+def after_hours(symbol: str = "AAPL", *, seq: int = 1, state: MarketState = MarketState.POST, **fields: Any) -> Price:
+    extended = {"extended_price": 270.75, "extended_change": 1.05, "extended_change_percent": 0.389}
+    update = {"market_state": state, **extended, "extended_time": NOW_MS + 7_200_000, **fields}
+    return price(symbol, 269.7, 0.7, seq=seq).model_copy(update=update)
+
+
+def quiet(*, seq: int, state: MarketState, **fields: Any) -> Price:
+    """A push that says nothing of the price outside the hours."""
+    return after_hours(seq=seq, state=state, **{**dict.fromkeys(EXTENDED), **fields})
+
+
+EXTENDED = ("extended_price", "extended_change", "extended_change_percent", "extended_time")
+
+
+@pytest.mark.parametrize("width", range(30, 130))
+def test_a_price_after_hours_is_shown_whole_or_not_at_all(width: int) -> None:
+    view = a_board("AAPL", "MSFT")
+    view.put(after_hours())
+    view.put(price("MSFT", 425.52, 1.0))
+
+    lines = drawn(view, width)
+
+    assert ("post 270.75 +0.39%" in lines[2]) == ("270.75" in lines[2]) == ("Extended" in lines[1]) == (width >= 45)
+    assert lines[2].split()[:2] == ["AAPL", "269.70"]
+    assert "270.75" not in lines[3]
+
+
+def test_it_fits_beside_everything_but_the_currency_on_80_columns() -> None:
+    view = a_board("AAPL", "MSFT")
+    view.put(after_hours())
+
+    assert drawn(view, 80)[1].split() == ["Symbol", "Price", "Change", "%", "Extended", "Session", "Market", "Age"]
+
+
+def test_it_has_the_colour_of_its_own_change() -> None:
+    view = a_board("AAPL")
+    view.put(after_hours(extended_change=-1.05, extended_change_percent=-0.389))
+
+    line = view.lines(100, 12, NOW_MS)[2]
+
+    assert ("class:down", "post 270.75 -0.39%") in [(style, text.strip()) for style, text in line]
+    assert ("class:up", "+0.70%") in [(style, text.strip()) for style, text in line]
+
+
+def test_the_opening_of_the_market_takes_it_away_and_with_the_last_one_its_column() -> None:
+    view = a_board("AAPL")
+    view.put(after_hours(seq=1))
+    view.put(quiet(seq=2, state=MarketState.OPEN))
+
+    assert "270.75" not in "".join(drawn(view))
+    assert "Extended" not in drawn(view)[1]
+
+
+def test_a_morning_without_a_price_of_its_own_shows_none_of_the_evening() -> None:
+    view = a_board("AAPL")
+    view.put(after_hours(seq=1))
+    view.put(quiet(seq=2, state=MarketState.PRE))
+
+    assert "270.75" not in "".join(drawn(view))
+
+
+def test_at_night_the_last_one_stands_until_a_newer_regular_price_comes() -> None:
+    view = a_board("AAPL")
+    view.put(after_hours(seq=1))
+    view.put(quiet(seq=2, state=MarketState.CLOSED))
+
+    assert "post 270.75 +0.39%" in drawn(view)[2]
+
+    view.put(quiet(seq=3, state=MarketState.UNKNOWN, timestamp=NOW_MS + 86_400_000))
+
+    assert "270.75" not in drawn(view)[2]
+
+
+def test_a_price_has_the_digits_of_its_symbol_in_every_column() -> None:
+    view = a_board("EURUSD=X", "7203.T")
+    view.put(after_hours("EURUSD=X", price=1.08, change=0.0002, price_hint=4, extended_price=1.081))
+    view.put(after_hours("7203.T", price=3652.0, change=-18.0, price_hint=0, extended_price=3650.0))
+
+    lines = drawn(view)
+
+    assert lines[2].split()[:8] == ["EURUSD=X", "1.0800", "USD", "+0.0002", "+0.70%", "post", "1.0810", "+0.39%"]
+    assert lines[3].split()[:8] == ["7203.T", "3,652", "USD", "-18", "+0.70%", "post", "3,650", "+0.39%"]
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_symbol_without_a_price_yet_waits_in_its_row() -> None:

@@ -1,17 +1,24 @@
 import json
 import re
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scripted_server import NOW_MS, SOURCES, STOCKS, a_price, a_quote
 from stocktrack.errors import Reason
-from stocktrack.messages import GetReply, NewsReply, Price, SourcesReply, SourceState
-from stocktrack.quotes import Headline, MarketState
+from stocktrack.messages import BoardQuote, GetReply, InfoReply, NewsReply, Price, SourcesReply, SourceState
+from stocktrack.quotes import CompanyInfo, Headline, MarketState, price_digits
+from stocktrack.terminal.facts import hours_text, range_text
 from stocktrack.terminal.tables import draw
 from stocktrack.terminal.text import (
     age_text,
+    amount_text,
     cell,
     change_text,
+    extended_of,
+    fixed,
     iso_time,
     number,
     percent_text,
@@ -29,22 +36,36 @@ from stocktrack.terminal.text import (
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;[^\x1b]*\x1b\\")
 
 
-def moved(change: float | None, *, price: float = 100.0, percent: float | None = None) -> Price:
-    return a_price(price=price).model_copy(update={"change": change, "change_percent": percent})
+def moved(
+    change: float | None, *, price: float = 100.0, percent: float | None = None, hint: int | None = None
+) -> Price:
+    return a_price(price=price).model_copy(update={"change": change, "change_percent": percent, "price_hint": hint})
+
+
+def after_hours(state: MarketState = MarketState.POST, **fields: Any) -> Price:
+    """The quote after hours that is shown as 269.70 +0.26 %  post 270.75 +0.39 %."""
+    extended = {"extended_price": 270.75, "extended_change": 1.05, "extended_change_percent": 0.389}
+    update = {"market_state": state, **extended, "extended_time": NOW_MS + 7_200_000, **fields}
+    return moved(0.7, price=269.7, percent=0.26).model_copy(update=update)
+
+
+# The page's tests read the same table.
+DIGITS = json.loads((Path(__file__).parents[1] / "price_digits.json").read_text())
+
+
+@pytest.mark.parametrize("case", DIGITS, ids=lambda case: case["why"])
+def test_a_price_has_as_many_decimals_here_as_on_the_page_and_reads_the_same(case: dict[str, Any]) -> None:
+    digits = price_digits(case["price"], case["hint"], case.get("others", ()))
+
+    assert digits == case["digits"]
+    assert [price_text(case["price"], digits), fixed(case["change"], digits, signed=True)] == case["texts"]
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (189.5, "189.50"),
-        (1.08153, "1.08153"),
-        (12_690.0, "12,690"),
-        (0.00000012, "0.00000012"),
-        (1e21, "1" + ",000" * 7),
-    ],
+    ("value", "text"), [(0.24, "0.24"), (18.0, "18.00"), (1.08153, "1.08153"), (1e21, "1" + ",000" * 7 + ".00")]
 )
-def test_a_price_keeps_its_precision_and_never_has_an_exponent(value: float, text: str) -> None:
-    assert price_text(value) == text
+def test_an_amount_keeps_its_precision_and_never_has_an_exponent(value: float, text: str) -> None:
+    assert amount_text(value) == text
 
 
 @pytest.mark.parametrize(
@@ -56,8 +77,9 @@ def test_a_number_for_programs_has_no_grouping(value: float | None, text: str) -
 
 def test_a_change_has_a_sign_and_the_precision_of_its_price() -> None:
     assert change_text(moved(1.5, price=100.25)) == "+1.50"
-    assert change_text(moved(-0.00267, price=1.08153)) == "-0.00267"
-    assert percent_text(-0.5) == "-0.50%"
+    assert change_text(moved(-0.00267, price=1.08153, hint=5)) == "-0.00267"
+    assert change_text(moved(None)) == ""
+    assert [percent_text(percent) for percent in (-0.5, -0.001, None)] == ["-0.50%", "0.00%", ""]
 
 
 @pytest.mark.parametrize(("change", "tone"), [(1.0, "up"), (-1.0, "down"), (0.0, ""), (None, "")])
@@ -125,6 +147,209 @@ def test_a_price_line_fits_the_width(width: int, fits: int) -> None:
     )
 
     assert len(price_line(price, colour=False, width=width)) <= fits
+
+
+# --- before and after the regular hours -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({}, ("post 270.75 +0.39%", "up")),
+        ({"market_state": MarketState.PRE}, ("pre 270.75 +0.39%", "up")),
+        ({"market_state": MarketState.CLOSED}, ("post 270.75 +0.39%", "up")),
+        ({"market_state": MarketState.UNKNOWN}, ("ext 270.75 +0.39%", "up")),
+        ({"extended_change": -1.05, "extended_change_percent": -0.389}, ("post 270.75 -0.39%", "down")),
+        ({"extended_change_percent": None}, ("post 270.75 +1.05", "up")),
+        ({"extended_change_percent": None, "extended_change": None}, ("post 270.75", "")),
+        ({"price_hint": 4}, ("post 270.7500 +0.39%", "up")),
+        ({"price_hint": 0}, ("post 271 +0.39%", "up")),
+        ({"extended_time": None}, ("post 270.75 +0.39%", "up")),
+    ],
+)
+def test_a_price_outside_the_hours_says_which_and_has_the_digits_of_its_symbol(
+    fields: dict[str, Any], shown: tuple[str, str]
+) -> None:
+    extended = extended_of(after_hours(**{"state": fields.pop("market_state", MarketState.POST), **fields}))
+
+    assert extended is not None
+    assert (extended.text, extended.tone) == shown
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        after_hours(MarketState.OPEN),
+        after_hours(extended_price=None),
+        after_hours(MarketState.CLOSED, extended_time=NOW_MS - 1),
+    ],
+)
+def test_an_open_market_and_a_newer_regular_price_leave_it_behind(price: Price) -> None:
+    assert extended_of(price) is None
+    assert len(price_row(price)) == 8
+    assert "270.75" not in price_line(price, colour=False, width=200)
+
+
+@pytest.mark.parametrize("width", range(30, 90))
+def test_a_line_shows_it_whole_or_not_at_all(width: int) -> None:
+    line = price_line(after_hours(), colour=False, width=width)
+
+    assert ("270.75" in line) == line.endswith("  post 270.75 +0.39%")
+    assert ("270.75" in line) == (53 <= width < 66 or width >= 69)
+    assert "269.70" in line
+    assert "+0.26%" in line
+
+
+def test_a_stale_line_says_so_beside_it() -> None:
+    stale = after_hours(stale=True, stale_reason=Reason.PROVIDER_BLOCKED)
+
+    line = price_line(stale, colour=False, width=100)
+
+    assert line.endswith("+0.26%  stale: blocked  post 270.75 +0.39%")
+
+
+def test_a_row_for_programs_has_it_behind_its_eight_fields() -> None:
+    row = price_row(after_hours())
+
+    assert row[:8] == price_row(after_hours(extended_price=None))
+    assert row[8:] == ("270.75", "+1.05", "+0.389", "2024-04-05T17:45:00Z")
+
+
+def quoted(**fields: Any) -> BoardQuote:
+    extended = {
+        name: getattr(after_hours(), name)
+        for name in ("market_state", "price", "change", "change_percent", "extended_price", "extended_time")
+    }
+    percents = {"extended_change": 1.05, "extended_change_percent": 0.389}
+    return a_quote("AAPL").model_copy(update={**extended, **percents, **fields})
+
+
+@pytest.mark.parametrize("width", range(20, 130))
+def test_a_table_shows_it_whole_or_not_at_all_and_keeps_the_regular_price(width: int) -> None:
+    reply = GetReply(quotes=(quoted(), quoted(symbol="MSFT", extended_price=None), quoted(symbol="BRK-B")))
+
+    lines = draw(reply, width=width, colour=False, now_ms=NOW_MS).splitlines()
+
+    assert [("270.75" in line) == ("post 270.75 +0.39%" in line) for line in lines] == [True] * 4
+    assert ("Extended" in lines[0]) == ("270.75" in lines[1]) == (width >= 46)
+    if width >= 31:
+        assert all("269.70" in line and "+0.26%" in line for line in lines[1:])
+        assert max(map(len, lines)) <= width
+
+
+def test_a_table_without_such_a_price_has_no_column_for_it() -> None:
+    text = draw(GetReply(quotes=(a_quote("AAPL"), a_quote("MSFT"))), width=100, colour=False, now_ms=NOW_MS)
+
+    assert "Extended" not in text
+
+
+def test_a_table_colours_it_by_its_own_change() -> None:
+    falls = quoted(extended_change=-1.05, extended_change_percent=-0.389)
+
+    text = draw(GetReply(quotes=(falls, quoted(symbol="MSFT"))), width=100, colour=True, now_ms=NOW_MS)
+
+    assert re.search(r"\x1b\[31mpost 270\.75 -0\.39%", text)
+    assert re.search(r"\x1b\[32m\+0\.26%", text)
+
+
+# --- what is known of one symbol --------------------------------------------------------------------------------------
+
+
+def test_one_quote_is_shown_with_its_day_and_its_year_and_several_without() -> None:
+    figures = {
+        "open": 268.1,
+        "low": 267.5,
+        "high": 271.0,
+        "previous_close": 269.0,
+        "fifty_two_week_low": 169.21,
+        "fifty_two_week_high": 271.41,
+        "bid": 270.7,
+        "ask": 270.8,
+        "volume": 51_267_341,
+        "market_cap": 3.98e12,
+        "market_cap_currency": "USD",
+        "trailing_pe": 40.925644,
+    }
+    one, other = quoted(**figures), quoted(symbol="MSFT")
+
+    facts = draw(GetReply(quotes=(one,)), width=80, colour=False, now_ms=NOW_MS).splitlines()[3:]
+
+    assert [re.split(r"  +", line) for line in facts] == [
+        ["Open", "268.10"],
+        ["Previous close", "269.00"],
+        ["Day", "267.50 to 271.00"],
+        ["52 weeks", "169.21 to 271.41"],
+        ["Bid", "270.70"],
+        ["Ask", "270.80"],
+        ["Volume", "51,267,341"],
+        ["Market cap", "3,980,000,000,000 USD"],
+        ["Trailing P/E", "40.93"],
+    ]
+    assert "52 weeks" not in draw(GetReply(quotes=(one, other)), width=80, colour=False, now_ms=NOW_MS)
+
+
+def test_one_quote_of_which_nothing_more_is_known_is_a_table_alone() -> None:
+    assert len(draw(GetReply(quotes=(a_quote("AAPL"),)), width=80, colour=False, now_ms=NOW_MS).splitlines()) == 2
+
+
+def test_a_company_is_shown_with_its_year_and_the_hours_of_its_market_in_the_readers_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/London")
+    time.tzset()
+    opens, closes = 1_712_323_800_000, 1_712_347_200_000  # 13:30 and 20:00 in UTC, on a Friday in summer
+    company = CompanyInfo(
+        symbol="AAPL",
+        currency="USD",
+        fifty_two_week_low=169.2,
+        fifty_two_week_high=271.41,
+        trailing_pe=40.925644,
+        market_opens_at=opens,
+        market_closes_at=closes,
+    )
+    reply = InfoReply(company=company)
+
+    text = draw(reply, width=80, colour=False, now_ms=NOW_MS)
+
+    assert re.search(r"^52 weeks +169\.20 to 271\.41$", text, re.MULTILINE)
+    assert re.search(r"^Trailing P/E +40\.93$", text, re.MULTILINE)
+    assert re.search(r"^Market +opens 14:30, closes 21:00 your time$", text, re.MULTILINE)
+    assert [row for row in rows_of(reply) if row[0] != "symbol"] == [
+        ("currency", "USD"),
+        ("trailing P/E", "40.925644"),
+        ("52-week low", "169.2", "USD"),
+        ("52-week high", "271.41", "USD"),
+        ("market opens", "2024-04-05T13:30:00Z"),
+        ("market closes", "2024-04-05T20:00:00Z"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "text"),
+    [
+        (1_712_323_800_000, 1_712_347_200_000, "opens 13:30, closes 20:00 your time"),
+        (1_712_583_000_000, 1_712_606_400_000, "opens Mon 08 Apr 13:30, closes 20:00 your time"),
+        (1_712_354_400_000, 1_712_376_000_000, "opens 22:00, closes Sat 06 Apr 04:00 your time"),
+        (None, 1_712_347_200_000, "closes 20:00 your time"),
+        (None, None, ""),
+        (10**18, 1_712_347_200_000, "closes 20:00 your time"),
+    ],
+)
+def test_hours_of_another_day_say_which(
+    opens: int | None, closes: int | None, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+    assert hours_text(opens, closes, NOW_MS) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(1.0, 2.5, "1.00 to 2.50"), (1.0, None, "from 1.00"), (None, 2.5, "up to 2.50"), (None, None, "")],
+)
+def test_a_range_with_one_end_says_which(low: float | None, high: float | None, text: str) -> None:
+    assert range_text(low, high, 2) == text
 
 
 def hostile_news() -> NewsReply:

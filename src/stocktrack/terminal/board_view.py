@@ -7,11 +7,13 @@ from textwrap import wrap
 
 from rich.cells import cell_len, set_cell_size
 
-from stocktrack.messages import Price
-from stocktrack.quotes import clean_text
+from stocktrack.messages import Price, shown_digits
+from stocktrack.quotes import MarketState, clean_text
 from stocktrack.terminal.text import (
+    Extended,
     age_text,
     change_text,
+    extended_of,
     percent_text,
     price_text,
     safe,
@@ -28,7 +30,10 @@ Line = list[Fragment]
 TRAIL_LENGTH = 240
 MIN_TRAIL_CELLS = 8
 MAX_SYMBOL_CELLS = 14
+MAX_EXTENDED_CELLS = 32
 _GAP = 2
+# A PRICE of these says nothing of the hours before.
+_QUIET = frozenset({MarketState.CLOSED, MarketState.UNKNOWN})
 _KEYS = "q back  ↑↓ scroll  sort: n name  p price  c change  % percent  a age  r reverse"
 _KEYS_SHORT = "q back  sort n p c % a  r reverse"
 
@@ -41,6 +46,7 @@ class Row:
     price: Price | None = None
     trail: deque[float] = field(default_factory=lambda: deque(maxlen=TRAIL_LENGTH))
     last_move: int = 0  # the sign of its last change, which outlives the change of the day
+    extended: Extended | None = None  # the price before or after the regular hours, and at night the last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,7 @@ class BoardView:
         if row.price is None or price.seq != row.price.seq:
             row.trail.append(price.price)
         row.price = price
+        row.extended = _extended_after(price, row.extended)
         if price.symbol in self._shown:
             self.is_changed = True
 
@@ -187,7 +194,10 @@ class BoardView:
         return [("class:headings", _cut((" " * _GAP).join(parts), width))]
 
     def _columns(self, width: int, now_ms: int) -> list[_Column]:
-        """Symbol, price and percent always; the others by their worth, and the sparkline takes what is left."""
+        """Symbol, price and percent always; the others by their worth, and the sparkline takes what is left.
+
+        A price before or after the regular hours is worth the most, and is there as a whole or not at all.
+        """
         rows = [self._rows[symbol] for symbol in self._shown]
 
         def widest(name: str, least: int, most: int, text: Callable[[Row], str]) -> int:
@@ -202,7 +212,7 @@ class BoardView:
         symbol = _Column(
             "Symbol", widest("symbol", 6, MAX_SYMBOL_CELLS, lambda row: row.symbol) + 1, _symbol_cell, False
         )
-        price = _Column("Price", widest("price", 7, 16, of_price(lambda p: price_text(p.price))), _price_cell)
+        price = _Column("Price", widest("price", 7, 16, of_price(_price_text)), _price_cell)
         percent = _Column(
             "%", widest("percent", 7, 10, of_price(lambda p: percent_text(p.change_percent))), _percent_cell
         )
@@ -210,15 +220,19 @@ class BoardView:
         currency = _Column("Cur", 4, _currency_cell, False)
         market = _Column("Market", widest("market", 7, 16, of_price(state_text)), _market_cell, False)
         age = _Column("Age", 4, lambda row, _: (age_text(_time_of(row), now_ms), "class:dim"))
+        extended = _Column("Extended", widest("extended", 8, MAX_EXTENDED_CELLS, _extended_text), _extended_cell, False)
         left = width - sum(column.width + _GAP for column in (symbol, price, percent)) + _GAP
         chosen = set()
+        if any(row.extended for row in rows) and extended.width + _GAP <= left:
+            chosen.add(extended.heading)
+            left -= extended.width + _GAP
         for column in (age, change, market, currency):
             if column.width + _GAP <= left - (MIN_TRAIL_CELLS + _GAP if column is not age else 0):
                 chosen.add(column.heading)
                 left -= column.width + _GAP
         trail_width = left - _GAP
         trail = _Column("Session", trail_width, _trail_cell, False)
-        wanted = [symbol, price, currency, change, percent, trail, market, age]
+        wanted = [symbol, price, currency, change, percent, extended, trail, market, age]
         return [
             column
             for column in wanted
@@ -260,7 +274,30 @@ def _price_cell(row: Row, _: int) -> tuple[str, str]:
     if row.price is None:
         return "…", "class:dim"
     style = "class:dim" if row.price.stale else {1: "class:up", -1: "class:down"}.get(row.last_move, "")
-    return price_text(row.price.price), style
+    return _price_text(row.price), style
+
+
+def _price_text(price: Price) -> str:
+    return price_text(price.price, shown_digits(price))
+
+
+def _extended_after(price: Price, before: Extended | None) -> Extended | None:
+    """What to show outside the hours after a push: at night, when pushes say nothing of it, the last one stands."""
+    extended = extended_of(price)
+    if extended is not None or before is None or price.market_state not in _QUIET:
+        return extended
+    is_older = before.at is not None and price.timestamp is not None and before.at < price.timestamp
+    return None if is_older else before
+
+
+def _extended_text(row: Row) -> str:
+    return row.extended.text if row.extended is not None else ""
+
+
+def _extended_cell(row: Row, cells: int) -> tuple[str, str]:
+    text = _extended_text(row)
+    style = f"class:{row.extended.tone}" if row.extended is not None and row.extended.tone else ""
+    return (text, style) if cell_len(text) <= cells else ("", "")
 
 
 def _change_cell(row: Row, _: int) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from stocktrack.client.errors import (
 )
 from stocktrack.errors import Code
 from stocktrack.messages import Missing
-from stocktrack.quotes import clean_text
+from stocktrack.quotes import MAX_SYMBOL_LENGTH, clean_text
 
 
 class ExitCode(IntEnum):
@@ -68,10 +68,14 @@ def sentence_of(error: ClientError) -> str:
 
 
 def missing_sentence(missing: Missing) -> str:
-    """`NOPE: unknown symbol.`, or the server's own sentence; with the time of the next try where it told that."""
-    if missing.message is not None:
-        return clean_text(missing.message, 400)
-    sentence = f"{clean_text(missing.symbol, 40)}: {missing.reason.replace('_', ' ')}."
+    """`NOPE: unknown symbol.`, or what the server says of it, and the time of the next try where it told it."""
+    symbol = clean_text(missing.symbol, MAX_SYMBOL_LENGTH)
+    if missing.message:
+        told = clean_text(missing.message, 500)
+        sentence = told if symbol in told else f"{symbol}: {told}"
+        sentence = sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."
+    else:
+        sentence = f"{symbol}: {missing.reason.replace('_', ' ')}."
     if missing.retry_after_ms is None:
         return sentence
     return f"{sentence[:-1]}; try again in {math.ceil(missing.retry_after_ms / 1000)} s."

@@ -1,14 +1,18 @@
 """Replies as tables for a terminal of any width, drawn by rich; imported only where a table is drawn."""
 
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import assert_never
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from stocktrack.messages import (
+    BoardQuote,
     DividendsReply,
     GetReply,
     InfoReply,
@@ -17,15 +21,18 @@ from stocktrack.messages import (
     SearchReply,
     SourcesReply,
     SourceState,
+    shown_digits,
 )
 from stocktrack.quotes import Headline, Match
+from stocktrack.terminal.facts import Facts, company_facts, quote_facts
 from stocktrack.terminal.text import (
-    Quoted,
+    Extended,
     Shown,
     age_text,
+    amount_text,
     change_text,
-    company_fields,
     contract_cells,
+    extended_of,
     iso_time,
     percent_text,
     price_text,
@@ -42,6 +49,8 @@ from stocktrack.terminal.text import (
 _TONES = {"up": "green", "down": "red", "": ""}
 _WIDE = 76
 _NARROW = 52
+_LEAST_NAME, _MOST_NAME = 12, 28
+_EXTENDED = "Extended"
 
 
 def draw(reply: Shown, *, width: int, colour: bool, now_ms: int) -> str:
@@ -65,19 +74,23 @@ def draw(reply: Shown, *, width: int, colour: bool, now_ms: int) -> str:
 def _renderable(reply: Shown, width: int, now_ms: int) -> RenderableType:
     match reply:
         case GetReply() | MyStocksReply():
-            names = {quote.symbol: safe(quote.name, 60) for quote in reply.quotes}
-            return _quotes(reply.quotes, names, width, now_ms)
+            table = _quotes(reply.quotes, width, now_ms)
+            if isinstance(reply, MyStocksReply) or len(reply.quotes) != 1:
+                return table
+            # Who asks for one wants to know more of it than who compares.
+            facts = quote_facts(reply.quotes[0])
+            return Group(table, "", _facts(facts)) if facts else table
         case NewsReply():
             return Group(*(_article(index, article, now_ms) for index, article in enumerate(reply.articles, 1)))
         case InfoReply():
-            return _company(reply)
+            return _facts(company_facts(reply.company, now_ms))
         case DividendsReply():
             table = _table(width)
             table.add_column("Ex-date")
             table.add_column("Amount", justify="right")
             table.add_column("Currency")
             for each in reply.dividends:
-                table.add_row(str(each.date), price_text(each.amount), safe(each.currency, 8))
+                table.add_row(str(each.date), amount_text(each.amount), safe(each.currency, 8))
             return table
         case SearchReply():
             return _matches(reply.matches, width)
@@ -88,37 +101,101 @@ def _renderable(reply: Shown, width: int, now_ms: int) -> RenderableType:
 
 
 def _table(width: int) -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 2 if width >= _NARROW else 1, 0, 0), header_style="bold dim")
+    return Table(box=None, pad_edge=False, padding=(0, _gap(width), 0, 0), header_style="bold dim")
 
 
-def _quotes(quotes: tuple[Quoted, ...], names: dict[str, str], width: int, now_ms: int) -> Table:
-    """Symbol, price and percent always; the others as the width allows."""
+def _gap(width: int) -> int:
+    return 2 if width >= _NARROW else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of quotes: from which width on it is there, and when it gives way to the one after hours."""
+
+    heading: str
+    cells: tuple[Text, ...]
+    is_right: bool = False
+    from_width: int = 0
+    gives_way: int = 0  # the first to go is 1; 0 never does
+    most: int | None = None  # longer cells are cut: names, not numbers
+
+    @property
+    def least(self) -> int:
+        """The cells that it takes at least."""
+        widest = max((cell_len(self.heading), *(each.cell_len for each in self.cells)))
+        return widest if self.most is None else min(widest, _LEAST_NAME)
+
+
+def _quotes(quotes: tuple[BoardQuote, ...], width: int, now_ms: int) -> Table:
+    """Symbol, price, percent and market always; the others as the width allows, and none with half a number."""
+    columns = _that_fit(_quote_columns(quotes, now_ms), width)
+    spare = width - _needed(columns, width)
     table = _table(width)
-    table.add_column("Symbol", no_wrap=True)
-    if width >= _WIDE:
-        table.add_column("Name", no_wrap=True, overflow="ellipsis", max_width=28)
-    table.add_column("Price", justify="right", no_wrap=True)
-    if width >= _NARROW:
-        table.add_column("", no_wrap=True)
-        table.add_column("Change", justify="right", no_wrap=True)
-    table.add_column("%", justify="right", no_wrap=True)
-    table.add_column("Market", no_wrap=True, overflow="ellipsis")
-    if width >= _NARROW:
-        table.add_column("Age", justify="right", no_wrap=True)
-    for quote in quotes:
-        tone = _TONES[tone_of(quote)]
-        state = Text(state_text(quote), "yellow" if quote.stale else "dim")
-        cells = [Text(safe_symbol(quote.symbol), "bold")]
-        if width >= _WIDE:
-            cells.append(Text(names.get(quote.symbol, "")))
-        cells.append(Text(price_text(quote.price), "dim" if quote.stale else ""))
-        if width >= _NARROW:
-            cells += [Text(safe(quote.currency, 8), "dim"), Text(change_text(quote), tone)]
-        cells += [Text(percent_text(quote.change_percent), tone), state]
-        if width >= _NARROW:
-            cells.append(Text(age_text(quote.timestamp, now_ms), "dim"))
-        table.add_row(*cells)
+    for column in columns:
+        table.add_column(
+            column.heading,
+            justify="right" if column.is_right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            max_width=None if column.most is None else min(column.most, column.least + max(0, spare)),
+        )
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*row)
     return table
+
+
+def _that_fit(columns: list[_Column], width: int) -> list[_Column]:
+    usual = [column for column in columns if column.from_width <= width and column.heading != _EXTENDED]
+    if not any(map(len, next(column for column in columns if column.heading == _EXTENDED).cells)):
+        return usual
+    with_extended = [column for column in columns if column in usual or column.heading == _EXTENDED]
+    for least in sorted((column for column in usual if column.gives_way), key=lambda column: column.gives_way):
+        if _needed(with_extended, width) > width:
+            with_extended.remove(least)
+    return usual if _needed(with_extended, width) > width else with_extended
+
+
+def _needed(columns: list[_Column], width: int) -> int:
+    return sum(column.least for column in columns) + _gap(width) * (len(columns) - 1)
+
+
+def _quote_columns(quotes: tuple[BoardQuote, ...], now_ms: int) -> list[_Column]:
+    def cells(text: Callable[[BoardQuote], str], style: Callable[[BoardQuote], str]) -> tuple[Text, ...]:
+        return tuple(Text(text(quote), style(quote)) for quote in quotes)
+
+    def tone(quote: BoardQuote) -> str:
+        return _TONES[tone_of(quote)]
+
+    after = [extended_of(quote) or Extended("", "") for quote in quotes]
+    return [
+        _Column("Symbol", cells(lambda quote: safe_symbol(quote.symbol), lambda _: "bold")),
+        _Column(
+            "Name",
+            cells(lambda quote: safe(quote.name, 60), lambda _: ""),
+            from_width=_WIDE,
+            gives_way=1,
+            most=_MOST_NAME,
+        ),
+        _Column(
+            "Price",
+            cells(
+                lambda quote: price_text(quote.price, shown_digits(quote)), lambda quote: "dim" if quote.stale else ""
+            ),
+            is_right=True,
+        ),
+        _Column("", cells(lambda quote: safe(quote.currency, 8), lambda _: "dim"), from_width=_NARROW, gives_way=2),
+        _Column("Change", cells(change_text, tone), is_right=True, from_width=_NARROW, gives_way=4),
+        _Column("%", cells(lambda quote: percent_text(quote.change_percent), tone), is_right=True),
+        _Column(_EXTENDED, tuple(Text(each.text, _TONES[each.tone]) for each in after)),
+        _Column("Market", cells(state_text, lambda quote: "yellow" if quote.stale else "dim")),
+        _Column(
+            "Age",
+            cells(lambda quote: age_text(quote.timestamp, now_ms), lambda _: "dim"),
+            is_right=True,
+            from_width=_NARROW,
+            gives_way=3,
+        ),
+    ]
 
 
 def _matches(matches: tuple[Match, ...], width: int) -> Table:
@@ -198,12 +275,10 @@ def _sources(reply: SourcesReply, width: int, now_ms: int) -> Group:
     return Group(table, *sentences)
 
 
-def _company(reply: InfoReply) -> Table:
+def _facts(facts: Facts) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for label, text, unit in company_fields(reply.company, grouped=True):
-        if text:
-            shown = f"{text} {unit}" if unit else text
-            table.add_row(label.capitalize(), Text(shown, "bold" if label == "name" else ""))
+    for label, text in facts:
+        table.add_row(label[0].upper() + label[1:], Text(text, "bold" if label == "name" else ""))
     return table

@@ -6,8 +6,9 @@ What comes from outside is stripped of control, escape and bidi characters again
 import os
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TextIO, assert_never
 
 from stocktrack.messages import (
@@ -23,8 +24,9 @@ from stocktrack.messages import (
     SourceInfo,
     SourcesReply,
     SourceState,
+    shown_digits,
 )
-from stocktrack.quotes import MAX_SYMBOL_LENGTH, CompanyInfo, Match, clean_link, clean_text
+from stocktrack.quotes import MAX_SYMBOL_LENGTH, CompanyInfo, MarketState, Match, clean_link, clean_text
 
 Shown = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply | SourcesReply
 Quoted = BoardQuote | Price
@@ -36,6 +38,9 @@ _BARS = "▁▂▃▄▅▆▇█"
 # Spreadsheets of the East take the wide ones as well.
 _FORMULA_BEGINS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_ALL_DIGITS = Context(prec=400)  # of any double, before its point and behind it
+# At night what was last heard is from after the hours.
+_EXTENDED_WORDS = {MarketState.PRE: "pre", MarketState.POST: "post", MarketState.CLOSED: "post"}
 _ANSI = {"up": "32", "down": "31", "dim": "2", "bold": "1", "warning": "33"}
 
 
@@ -86,37 +91,66 @@ def number(value: float | None, *, grouped: bool = False, signed: bool = False, 
     return f"{exact:{'+' if signed else ''}{',' if grouped else ''}.{digits}f}"
 
 
-def price_digits(price: float) -> int:
-    """The decimals to show for `price`: those it has, at least two, but none for what is counted in tens of thousands.
-
-    A yen or an index point has no hundredths worth a column.
-    """
-    exact = Decimal(repr(price))
-    has = -int(exact.as_tuple().exponent) if exact % 1 else 0
-    return has if has >= 2 or abs(price) >= 10_000 else 2
+def fixed(value: float, digits: int, *, signed: bool = False) -> str:
+    """`value` for people with exactly so many decimals, halves rounded away from zero; what reads zero has no sign."""
+    exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _ALL_DIGITS)
+    return f"{exact or abs(exact):{'+' if signed and exact else ''},f}"
 
 
-def price_text(price: float) -> str:
+def price_text(price: float, digits: int) -> str:
     """A price for people: `1,234.50`."""
-    return number(price, grouped=True, min_digits=price_digits(price))
+    return fixed(price, digits)
 
 
 def change_text(quote: Quoted) -> str:
-    """The change with its sign, in the precision of the price."""
-    return number(quote.change, grouped=True, signed=True, min_digits=price_digits(quote.price))
+    """The change with its sign, with the decimals of the price."""
+    return "" if quote.change is None else fixed(quote.change, shown_digits(quote), signed=True)
 
 
 def percent_text(percent: float | None) -> str:
     """`+0.64%`."""
-    return "" if percent is None else f"{percent:+,.2f}%"
+    return "" if percent is None else f"{fixed(percent, 2, signed=True)}%"
+
+
+def amount_text(amount: float) -> str:
+    """An amount of money that belongs to no symbol's prices: all its digits, at least two decimals."""
+    return number(amount, grouped=True, min_digits=2)
 
 
 def tone_of(quote: Quoted) -> str:
     """Whether the price is up, down, or neither."""
-    change = quote.change if quote.change is not None else quote.change_percent
-    if not change:
+    return _tone(quote.change, quote.change_percent)
+
+
+def _tone(change: float | None, percent: float | None) -> str:
+    moved = change if change is not None else percent
+    if not moved:
         return ""
-    return "up" if change > 0 else "down"
+    return "up" if moved > 0 else "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """A price before or after the regular hours as people read it: `post 270.75 +0.39%`, its tone, and its time."""
+
+    text: str
+    tone: str
+    at: int | None = None
+
+
+def extended_of(quote: Quoted) -> Extended | None:
+    """What to show of the price before or after the regular hours; None in an open market, which has left it behind."""
+    if quote.extended_price is None or quote.market_state is MarketState.OPEN:
+        return None
+    if quote.extended_time is not None and quote.timestamp is not None and quote.extended_time < quote.timestamp:
+        return None  # of the hours before the regular price
+    word, digits = _EXTENDED_WORDS.get(quote.market_state, "ext"), shown_digits(quote)
+    if quote.extended_change_percent is not None:
+        moved = percent_text(quote.extended_change_percent)
+    else:
+        moved = "" if quote.extended_change is None else fixed(quote.extended_change, digits, signed=True)
+    text = f"{word} {price_text(quote.extended_price, digits)} {moved}".rstrip()
+    return Extended(text, _tone(quote.extended_change, quote.extended_change_percent), quote.extended_time)
 
 
 def age_text(then_ms: int | None, now_ms: int) -> str:
@@ -163,20 +197,31 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def price_line(price: Price, *, colour: bool, width: int = 80) -> str:
-    """A PRICE as one aligned line; a narrow terminal gets symbol, price and percent."""
+    """A PRICE as one aligned line; a narrow terminal gets symbol, price and percent, and the rest that fits."""
     symbol, tone = safe_symbol(price.symbol), tone_of(price)
-    percent = f"{percent_text(price.change_percent):>9}"
+    shown, percent = price_text(price.price, shown_digits(price)), f"{percent_text(price.change_percent):>9}"
+    extended = extended_of(price)
     if width < PRICE_LINE_CELLS:
-        return f"{symbol:<10} {price_text(price.price):>12} {paint(percent, tone, colour=colour)}"
-    note = "" if price.market_state == "open" and not price.stale else f"  {state_text(price)}"
-    start = f"{symbol:<10} {price_text(price.price):>12} {safe(price.currency, 8):<4}"
-    moved = f"{change_text(price):>10} {percent}"
-    return (start + " " + paint(moved, tone, colour=colour) + paint(note, "warning", colour=colour)).rstrip()
+        start, moved, note = f"{symbol:<10} {shown:>12}", percent, ""
+    else:
+        start, moved = f"{symbol:<10} {shown:>12} {safe(price.currency, 8):<4}", f"{change_text(price):>10} {percent}"
+        note = "" if not price.stale and (price.market_state is MarketState.OPEN or extended) else state_text(price)
+    parts = [(start, ""), (f" {moved}", tone), (f"  {note}" if note else "", "warning")]
+    if extended is not None:
+        after = f"  {extended.text}"
+        if sum(len(text) for text, _ in parts) + len(after) <= width:
+            parts.append((after, extended.tone))
+        elif width >= PRICE_LINE_CELLS and not note:
+            parts.append((f"  {state_text(price)}", "warning"))
+    return "".join(paint(text, tone, colour=colour) for text, tone in parts).rstrip()
 
 
 def price_row(price: Quoted) -> tuple[str, ...]:
-    """The same eight fields for a push and for a quote, for programs that cut at the tabs."""
-    return (
+    """The same eight fields for a push and for a quote, for programs that cut at the tabs.
+
+    Where there is a price before or after the regular hours it follows with its change, the percentage and its time.
+    """
+    row = (
         safe_symbol(price.symbol),
         number(price.price),
         safe(price.currency, 8),
@@ -185,6 +230,15 @@ def price_row(price: Quoted) -> tuple[str, ...]:
         str(price.market_state),
         iso_time(price.timestamp),
         f"stale:{price.stale_reason or ''}" if price.stale else "",
+    )
+    if extended_of(price) is None:
+        return row
+    return (
+        *row,
+        number(price.extended_price),
+        number(price.extended_change, signed=True),
+        number(price.extended_change_percent, signed=True),
+        iso_time(price.extended_time),
     )
 
 
@@ -199,11 +253,8 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
                 for item in reply.articles
             ]
         case InfoReply():
-            return [
-                (label, text, unit) if unit else (label, text)
-                for label, text, unit in company_fields(reply.company)
-                if text
-            ]
+            fields = company_fields(reply.company)
+            return [(label, text, unit) if unit else (label, text) for label, text, unit in fields if text]
         case DividendsReply():
             return [(str(each.date), number(each.amount), safe(each.currency, 8)) for each in reply.dividends]
         case SearchReply():
@@ -217,32 +268,46 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
             assert_never(reply)
 
 
+def company_fields(company: CompanyInfo) -> tuple[tuple[str, str, str], ...]:
+    """What is known of a company, for programs: label, text, and of money its currency; what is not known is empty."""
+    currency = safe(company.currency, 8)
+    return (
+        *company_names(company),
+        ("employees", "" if company.employees is None else f"{company.employees}", ""),
+        ("market cap", number(company.market_cap), safe(company.market_cap_currency, 8)),
+        ("trailing P/E", number(company.trailing_pe), ""),
+        ("52-week low", number(company.fifty_two_week_low), currency),
+        ("52-week high", number(company.fifty_two_week_high), currency),
+        ("market opens", iso_time(company.market_opens_at), ""),
+        ("market closes", iso_time(company.market_closes_at), ""),
+        ("website", safe_link(company.website), ""),
+        ("summary", safe(company.summary), ""),
+    )
+
+
 def contract_cells(of: Match | CompanyInfo, *, grouped: bool = False) -> tuple[str, str, str]:
     """The type, the expiry and the strike of an instrument; what it does not have is empty."""
     return safe(of.type, 16), str(of.expiry or ""), number(of.strike, grouped=grouped)
 
 
-def company_fields(company: CompanyInfo, *, grouped: bool = False) -> tuple[tuple[str, str, str], ...]:
-    """What is known of a company, each with its label and, for money, its currency; what is not known is empty."""
-    fields = (
-        ("symbol", safe_symbol(company.symbol)),
-        ("name", safe(company.name, 200)),
-        ("exchange", safe(company.exchange, 100)),
-        ("currency", safe(company.currency, 8)),
-        ("segment", safe(company.segment, 16)),
-        *zip(("type", "expiry", "strike"), contract_cells(company, grouped=grouped), strict=True),
-        ("lot", "" if company.lot is None else str(company.lot)),
-        ("tick", number(company.tick)),
-        ("sector", safe(company.sector, 100)),
-        ("industry", safe(company.industry, 100)),
-        ("country", safe(company.country, 100)),
-        ("employees", f"{company.employees:{',' if grouped else ''}}" if company.employees is not None else ""),
-        ("market cap", number(company.market_cap, grouped=grouped)),
-        ("website", safe_link(company.website)),
-        ("summary", safe(company.summary)),
+def company_names(company: CompanyInfo, *, grouped: bool = False) -> tuple[tuple[str, str, str], ...]:
+    """What a company or a contract is called, what it is and where it belongs, in the order of `company_fields`."""
+    type_, expiry, strike = contract_cells(company, grouped=grouped)
+    return (
+        ("symbol", safe_symbol(company.symbol), ""),
+        ("name", safe(company.name, 200), ""),
+        ("exchange", safe(company.exchange, 100), ""),
+        ("currency", safe(company.currency, 8), ""),
+        ("segment", safe(company.segment, 16), ""),
+        ("type", type_, ""),
+        ("expiry", expiry, ""),
+        ("strike", strike, ""),
+        ("lot", "" if company.lot is None else str(company.lot), ""),
+        ("tick", number(company.tick), ""),
+        ("sector", safe(company.sector, 100), ""),
+        ("industry", safe(company.industry, 100), ""),
+        ("country", safe(company.country, 100), ""),
     )
-    units = {"market cap": safe(company.market_cap_currency, 8)}
-    return tuple((label, text, units.get(label, "")) for label, text in fields)
 
 
 _SOURCE_STATES = {

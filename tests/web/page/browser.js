@@ -38,10 +38,12 @@ export class FakeElement extends EventTarget {
   dataset = {};
   children = [];
   title = "";
+  style = new Map();
   #text = "";
 
   constructor(tagName = "SPAN", parts = []) {
     super();
+    this.style.setProperty = this.style.set;
     this.tagName = tagName;
     this.children = parts;
   }

@@ -7,11 +7,6 @@ import * as format from "../../../src/stocktrack/web/page/format.js";
 const number = (value, digits, signDisplay = "auto") =>
   new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay }).format(value);
 
-test("a number has as many decimals as it was given with, at most six, and the error of a sum is none of them", () => {
-  const given = [100, 1.5, 0.24, 1.23456, 0.1 + 0.2, 1.123456789, 0.00000012];
-  assert.deepEqual(given.map(format.decimals), [0, 1, 2, 5, 1, 6, 6]);
-});
-
 test("a price has the digits of its stock, and one that is not known is a dash", () => {
   assert.equal(format.price(189.4, 2), number(189.4, 2));
   assert.equal(format.price(3_500, 0), number(3_500, 0));
@@ -30,6 +25,30 @@ test("a percentage has two decimals, its sign and its unit", () => {
   assert.equal(format.percent(-0.637), `${number(-0.637, 2)} %`);
   assert.match(format.percent(0.637), /^\+.* %$/);
   assert.equal(format.percent(undefined), format.NOTHING);
+});
+
+test("a price outside the hours has moved by a percentage, or else by an amount, or nobody knows", () => {
+  assert.equal(format.moved({ change: 1.05, percent: 0.389 }, 2), format.percent(0.389));
+  assert.equal(format.moved({ change: 1.05 }, 3), number(1.05, 3, "exceptZero"));
+  assert.equal(format.moved({}, 2), "");
+});
+
+test("the hours of a market are told on the reader's clock, with the day where it is another", () => {
+  const now = Date.UTC(2024, 3, 5, 15);
+  const at = (day, hour, minute = 0) => Date.UTC(2024, 3, day, hour, minute);
+  // The tests run in New York (test_page_files.py), four hours behind.
+  const clock = (hour, minute = 0) => format.shortClockTime(new Date(2024, 3, 5, hour, minute).getTime());
+  const short = (day) => new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short" }).format(new Date(2024, 3, day));
+  assert.equal(format.hours(at(5, 13, 30), at(5, 20), now), `opens ${clock(9, 30)}, closes ${clock(16)} your time`);
+  assert.equal(format.hours(at(8, 13, 30), at(8, 20), now), `opens ${short(8)} ${clock(9, 30)}, closes ${clock(16)} your time`);
+  assert.equal(format.hours(undefined, at(5, 20), now), `closes ${clock(16)} your time`);
+  assert.equal(format.hours(undefined, undefined, now), undefined);
+});
+
+test("a sum of money names its currency where that is known", () => {
+  assert.equal(format.money(3.98e12, "USD"), `${format.compact(3.98e12)} USD`);
+  assert.equal(format.money(3.98e12), format.compact(3.98e12));
+  assert.equal(format.money(undefined, "USD"), format.NOTHING);
 });
 
 test("a volume is short, and one that is not known is a dash", () => {
@@ -76,6 +95,7 @@ test("a stock without a price waits for its source, or says why there is none", 
   assert.equal(format.lackReason("pending"), "waiting for source");
   assert.equal(format.lackReason("provider_timeout"), "source is silent");
   assert.equal(format.lackReason("unknown_symbol"), "unknown symbol");
+  assert.equal(format.lackReason("not_offered", "It expired on 25 April."), "It expired on 25 April.");
 });
 
 test("few stale prices are named and many are counted", () => {

@@ -337,6 +337,26 @@ test("of several symbols the unknown one is named, and the others are added", as
   assert.deepEqual([board(), texts()], [["MSFT"], ["NOPE: no source knows this symbol."]]);
 });
 
+test("what the server says of a missing symbol stands in place of the words for its reason, and those of one reason together", async () => {
+  await logInWith("AAPL");
+  const missing = [
+    { symbol: "NOPE", code: 404, reason: "unknown_symbol" },
+    { symbol: "OLD", code: 404, reason: "not_offered", message: "it expired on 25 April 2024." },
+    { symbol: "NADA", code: 404, reason: "unknown_symbol" },
+  ];
+  server.answers.SUBSCRIBE = { subscribed: [], already: ["AAPL"], pending: [], missing, symbols: ["AAPL"] };
+  assert.equal(await add(["NOPE", "OLD", "NADA", "AAPL"]), false);
+  assert.deepEqual(texts(), ["NOPE, NADA: no source knows this symbol. OLD: it expired on 25 April 2024."]);
+});
+
+test("a saved stock without a price keeps what the server says of it", async () => {
+  const missing = [{ symbol: "OLD", code: 404, reason: "not_offered", message: "It expired on 25 April 2024." }];
+  server.answers.MY_STOCKS = { symbols: ["OLD"], quotes: [], missing };
+  server.answers.SUBSCRIBE = { subscribed: ["OLD"], already: [], pending: [], missing, symbols: [] };
+  await logInWith("OLD");
+  assert.deepEqual([stocks.value.get("OLD").missing, stocks.value.get("OLD").told], ["not_offered", "It expired on 25 April 2024."]);
+});
+
 test("a symbol that cannot be checked while its source is out is on the board and waits", async () => {
   await logInWith();
   server.answers.SUBSCRIBE = { subscribed: [], already: [], pending: ["TSLA"], missing: [], symbols: [] };

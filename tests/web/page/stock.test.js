@@ -24,31 +24,63 @@ test("a price that rises or falls has a direction, and one that stays has none",
   assert.deepEqual([stock.direction, stock.changes], [-1, 2]);
 });
 
-test("the digits follow the finest price seen and never become fewer", () => {
-  const stock = aStock(quote(1.08));
-  assert.equal(stock.digits, 2);
-  stock.take(quote(1.0845));
-  stock.take(quote(1.1));
-  assert.equal(stock.digits, 4);
-});
-
-test("what is quoted without decimals is shown without, and cents show where anything has them", () => {
-  const yen = new Stock("7203.T");
-  yen.takeWhole(quote(3_500, { previous_close: 3_480 }));
-  assert.equal(yen.digits, 0);
-  const share = new Stock("BRK-A");
-  share.takeWhole(quote(600_000, { previous_close: 599_000.5 }));
-  assert.equal(share.digits, 2);
-  const cheap = new Stock("CHEAP");
-  cheap.takeWhole(quote(100, { previous_close: 99 }));
-  assert.equal(cheap.digits, 2);
-});
-
-test("bid, ask and the close before add digits, at most four", () => {
+test("the digits are those of the newest quote, whether it came whole or as a push", () => {
   const stock = new Stock("EURUSD=X");
-  stock.takeWhole(quote(1.08, { bid: 1.084567, previous_close: 1.081 }));
+  stock.takeWhole(quote(1.08, { price_hint: 4 }));
   assert.equal(stock.digits, 4);
+  stock.take(quote(1.08, { type: "PRICE", price_hint: 4 }));
+  assert.equal(stock.digits, 4);
+  const share = new Stock("AAPL");
+  share.takeWhole(quote(269.6951, { price_hint: 2 }));
+  assert.equal(share.digits, 2);
+  share.take(quote(269.6951, { type: "PRICE" }));
+  assert.equal(share.digits, 2);
 });
+
+// --- before and after the regular hours ---
+
+const after = (fields = {}) => quote(269.7, {
+  type: "PRICE", market_state: "post", timestamp: START_MS, extended_price: 270.75, extended_change: 1.05, extended_change_percent: 0.389,
+  extended_time: START_MS + 1_000, ...fields,
+});
+const quiet = (state, fields = {}) => quote(269.7, { type: "PRICE", market_state: state, timestamp: START_MS, ...fields });
+
+test("a price after hours is shown as what it is, and the next push replaces it", () => {
+  const stock = aStock(after());
+  assert.deepEqual(stock.extended, { word: "post", said: "after hours", price: 270.75, change: 1.05, percent: 0.389, at: START_MS + 1_000 });
+  stock.take(after({ market_state: "pre", extended_price: 271 }));
+  assert.deepEqual([stock.extended.word, stock.extended.said, stock.extended.price], ["pre", "before hours", 271]);
+});
+
+test("the opening of the market takes it away, and so does a morning that has none of its own", () => {
+  for (const state of ["open", "pre", "post"]) {
+    assert.equal(aStock(after(), quiet(state)).extended, undefined, state);
+  }
+  assert.equal(aStock(after({ market_state: "open" })).extended, undefined);
+});
+
+test("a whole quote from before the opening, which comes late, does not bring it back", () => {
+  const stock = aStock(after(), quiet("open", { seq: 5 }));
+  stock.takeWhole(after({ type: undefined, seq: 4 }));
+  assert.equal(stock.extended, undefined);
+});
+
+test("at night a push says nothing of it: the last one stands until a newer regular price comes", () => {
+  const stock = aStock(after(), quiet("closed"));
+  assert.equal(stock.extended.price, 270.75);
+  stock.take(quiet("unknown", { timestamp: START_MS + 60_000 }));
+  assert.equal(stock.extended, undefined);
+});
+
+test("a whole quote at night says of itself whether there is one", () => {
+  const stock = aStock();
+  stock.takeWhole(after({ type: undefined, market_state: "closed" }));
+  assert.equal(stock.extended.word, "post");
+  stock.takeWhole(quiet("closed", { type: undefined }));
+  assert.equal(stock.extended, undefined);
+});
+
+// --- what is missing, and what is painted ---
 
 test("a whole quote that is older than the price keeps the price and brings what was not known", () => {
   const stock = aStock(quote(101, { seq: 5 }));

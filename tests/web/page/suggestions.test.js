@@ -5,7 +5,8 @@ import { beforeEach, test } from "node:test";
 import { advance, settle } from "./clock.js";
 import { FakeServer } from "./fake_socket.js";
 import { logIn } from "../../../src/stocktrack/web/page/session.js";
-import { isOpen, marked, matches, moveMark, suggest, symbolsMeant } from "../../../src/stocktrack/web/page/suggestions.js";
+import { day } from "../../../src/stocktrack/web/page/format.js";
+import { isOpen, marked, matches, moveMark, placeOf, suggest, symbolsMeant } from "../../../src/stocktrack/web/page/suggestions.js";
 
 const APPLE = { symbol: "AAPL", name: "Apple Inc." };
 const APPLIED = { symbol: "AMAT", name: "Applied Materials" };
@@ -116,4 +117,15 @@ test("the mark goes through the suggestions and the field, round and round, and 
   moveMark(1);
   await type("appl");
   assert.equal(marked.value, -1);
+});
+
+test("a suggestion says where it is traded, and a contract which one it is", () => {
+  assert.equal(placeOf({ symbol: "AAPL", exchange: "NASDAQ" }), "NASDAQ");
+  assert.equal(placeOf({ symbol: "RELIANCE", exchange: "NSE", type: "EQ" }), "NSE");
+  assert.equal(
+    placeOf({ symbol: "NFO:NIFTY24APR18000CE", exchange: "NFO", type: "CE", strike: 18_000, expiry: "2024-04-25" }),
+    `NFO · CE ${(18_000).toLocaleString()} · ${day("2024-04-25")}`,
+  );
+  assert.equal(placeOf({ symbol: "NFO:NIFTY24APRFUT", type: "FUT", expiry: "2024-04-25" }), `FUT · ${day("2024-04-25")}`);
+  assert.equal(placeOf({ symbol: "X" }), "");
 });

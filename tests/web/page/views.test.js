@@ -25,15 +25,18 @@ function aCanvas() {
   return canvas;
 }
 
+const EXTENDED_PARTS = ["session", "session_said", "extended"];
+
 function aRow(stock) {
-  const names = ["name", "price", "currency", "change", "percent", "volume", "market", "age", "why"];
+  const names = ["name", "price", "currency", "change", "percent", "volume", "market", "age", "why", ...EXTENDED_PARTS, "extended_percent"];
   const row = new FakeElement("TR", [...names.map((name) => part(name)), aCanvas()]);
   const view = new RowView(stock, row);
   return { row, view, ...reader(row) };
 }
 
 function aPanel(stock) {
-  const names = ["name", "exchange", "price", "currency", "change", "percent", "market", "why", "open", "previous_close", "high", "low", "bid", "ask", "volume", "age"];
+  const names = ["name", "exchange", "price", "currency", "change", "percent", "market", "why", "open", "previous_close", "high", "low", "bid", "ask", "volume", "age", "lack", "market_cap", "trailing_pe",
+    ...EXTENDED_PARTS, "extended_change", "extended_percent", "extended_age", "year_low", "year_high", "year_mark", "year_said"];
   const panel = new FakeElement("ASIDE", names.map((name) => part(name)));
   const view = new PanelView(stock, panel);
   return { panel, view, ...reader(panel) };
@@ -49,6 +52,11 @@ function aStock(fields) {
   if (fields) stock.take(quote(fields));
   return stock;
 }
+
+const after = (fields = {}) => ({
+  price: 269.7, change: 0.7, change_percent: 0.26, market_state: "post", timestamp: START_MS, extended_price: 270.75, extended_change: 1.05,
+  extended_change_percent: 0.389, extended_time: START_MS + 1_000, ...fields,
+});
 
 // --- the row ---
 
@@ -84,6 +92,35 @@ test("a row is marked up or down by the day's change, and neither without one", 
     return String(row.classList);
   });
   assert.deepEqual(classes, ["up", "down", "", ""]);
+});
+
+test("a row shows the price after hours in words for the eye and for the ear, by its own change, until the market opens", () => {
+  const stock = aStock(after({ change: -0.7 }));
+  const { view, row, text } = aRow(stock);
+  view.paint();
+  assert.deepEqual(text("price", "session", "session_said", "extended", "extended_percent"), [price(269.7, 2), "post", "after hours", price(270.75, 2), percent(0.389)]);
+  assert.deepEqual(["down", "has-extended", "extended-up"].map((name) => row.classList.contains(name)), [true, true, true]);
+  stock.take(quote({ market_state: "open" }));
+  view.paint();
+  assert.deepEqual(text("session", "session_said", "extended", "extended_percent"), ["", "", "", ""]);
+  assert.deepEqual(["has-extended", "extended-up"].map((name) => row.classList.contains(name)), [false, false]);
+});
+
+test("a row has the digits of its symbol in its price, its change and the price after hours", () => {
+  const { view, text } = aRow(aStock(after({ price: 1.08, change: 0.002, price_hint: 4, extended_price: 1.081 })));
+  view.paint();
+  assert.deepEqual(text("price", "change", "extended"), [price(1.08, 4), signed(0.002, 4), price(1.081, 4)]);
+});
+
+test("a row without a price says in the server's words why, whole to whoever points at it", () => {
+  const stock = aStock();
+  stock.lack("not_offered", "NIFTY24APR18000CE expired on 25 April 2024.");
+  const { view, cell, text } = aRow(stock);
+  view.paint();
+  assert.deepEqual([text("why"), cell("why").title], [["NIFTY24APR18000CE expired on 25 April 2024."], "NIFTY24APR18000CE expired on 25 April 2024."]);
+  stock.take(quote());
+  view.paint();
+  assert.deepEqual([text("why"), cell("why").title], [[""], ""]);
 });
 
 test("a stale row says why, until the price is fresh again", () => {
@@ -217,4 +254,51 @@ test("the panel flashes, turns stale and says why, as the row does", () => {
   view.paint();
   assert.equal(String(cell("price").classList), "flash-down");
   assert.deepEqual([String(panel.classList), text("why")], ["down stale", ["source failed"]]);
+});
+
+test("the panel shows the price after hours with its change and its age", async () => {
+  const { view, panel, text } = aPanel(aStock(after({ extended_time: Date.now() })));
+  view.paint();
+  await advance(5_000);
+  view.tick();
+  assert.deepEqual(text("session", "extended", "extended_change", "extended_percent", "extended_age"), [
+    "After hours", price(270.75, 2), signed(1.05, 2), `(${percent(0.389)})`, "5 s ago",
+  ]);
+  assert.deepEqual(["has-extended", "extended-up"].map((name) => panel.classList.contains(name)), [true, true]);
+});
+
+test("the panel shows the year with the digits of the symbol, and the price's place in it", () => {
+  const stock = aStock();
+  stock.takeWhole(quote({ price: 170, price_hint: 3, fifty_two_week_low: 160, fifty_two_week_high: 200 }));
+  const { view, panel, cell, text } = aPanel(stock);
+  view.paint();
+  assert.deepEqual(text("year_low", "year_high", "year_said"), [price(160, 3), price(200, 3), "; the price is at 25 % of the way"]);
+  assert.equal(cell("year_mark").style.get("--at"), "25%");
+  stock.take(quote({ price: 210, price_hint: 3 }));
+  view.paint();
+  assert.deepEqual(text("year_high", "year_said"), [price(210, 3), "; the price is at 100 % of the way"]);
+  assert.equal(panel.classList.contains("has-year"), true);
+});
+
+test("the panel has no place for a year, a market value and earnings that are not known", () => {
+  const stock = aStock({});
+  const { view, panel, text } = aPanel(stock);
+  view.paint();
+  const classes = ["has-year", "has-market-cap", "has-pe", "has-extended"];
+  assert.deepEqual(classes.map((name) => panel.classList.contains(name)), [false, false, false, false]);
+  stock.takeWhole(quote({ market_cap: 3.98e12, market_cap_currency: "USD", trailing_pe: 40.925644 }));
+  view.paint();
+  assert.deepEqual(classes.map((name) => panel.classList.contains(name)), [false, true, true, false]);
+  assert.deepEqual(text("market_cap", "trailing_pe"), [`${compact(3.98e12)} USD`, price(40.93, 2)]);
+});
+
+test("the panel of a stock without a price says why", () => {
+  const stock = aStock();
+  stock.lack("not_offered", "NIFTY24APR18000CE expired on 25 April 2024.");
+  const { view, text } = aPanel(stock);
+  view.paint();
+  assert.deepEqual(text("lack"), ["NIFTY24APR18000CE expired on 25 April 2024."]);
+  stock.take(quote());
+  view.paint();
+  assert.deepEqual(text("lack"), [""]);
 });

@@ -1,6 +1,7 @@
 // What is known of the chosen stock's company: its facts, its dividends, and the news.
 
-import { companyFacts } from "./company.js";
+import { companyFacts, newsLack } from "./company.js";
+import { decimals } from "./digits.js";
 import * as format from "./format.js";
 import { html, useEffect, useState } from "./html.js";
 import { ask } from "./session.js";
@@ -47,10 +48,10 @@ function Section({ title, answer, children }) {
   `;
 }
 
-export function Company({ symbol }) {
-  const answer = useAnswer("INFO", { symbol });
+export function Company({ stock }) {
+  const answer = useAnswer("INFO", { symbol: stock.symbol });
   const company = answer.reply?.company;
-  const facts = company && companyFacts(company);
+  const facts = company && companyFacts(company, stock.details);
   return html`
     <${Section} title="Company" answer=${answer}>
       ${company?.summary && html`<p class="summary" dir="auto">${company.summary}</p>`}
@@ -67,22 +68,40 @@ export function Dividends({ symbol }) {
     <${Section} title="Dividends" answer=${answer}>
       <table class="dividends" aria-label="Dividends">
         <tbody>
-          ${dividends.map((each) => html`<tr key=${each.date}><th scope="row"><time dateTime=${each.date}>${format.day(each.date)}</time></th><td>${format.price(each.amount, Math.max(2, format.decimals(each.amount)))} ${each.currency ?? ""}</td></tr>`)}
+          ${dividends.map((each) => html`<tr key=${each.date}><th scope="row"><time dateTime=${each.date}>${format.day(each.date)}</time></th><td>${format.price(each.amount, Math.max(2, decimals(each.amount)))} ${each.currency ?? ""}</td></tr>`)}
         </tbody>
       </table>
     <//>
   `;
 }
 
-export function News() {
-  const answer = useAnswer("NEWS", { limit: HEADLINES }, { everyMs: NEWS_EVERY_MS });
-  const articles = answer.reply?.articles ?? [];
+/** The headlines of `symbol`; where there are none, it says so and shows those of the whole market. */
+export function News({ symbol }) {
+  const own = useAnswer("NEWS", { symbol, limit: HEADLINES }, { everyMs: NEWS_EVERY_MS });
+  if (own.error) return html`<${MarketNews} why=${newsLack(symbol, own.error)} />`;
   return html`
-    <${Section} title="News" answer=${answer}>
-      <ul class="news">
-        ${articles.map((article, index) => html`<${Headline} key=${index} article=${article} />`)}
-      </ul>
+    <${Section} title="News" answer=${own}>
+      <${Headlines} articles=${own.reply?.articles ?? []} />
     <//>
+  `;
+}
+
+function MarketNews({ why }) {
+  const answer = useAnswer("NEWS", { limit: HEADLINES }, { everyMs: NEWS_EVERY_MS });
+  return html`
+    <section class="part" data-section="news">
+      <h3>News</h3>
+      <p class="quiet-note" data-part-of="news-lack">${why}</p>
+      ${answer.reply && html`<h4>The market</h4><${Headlines} articles=${answer.reply.articles} />`}
+    </section>
+  `;
+}
+
+function Headlines({ articles }) {
+  return html`
+    <ul class="news">
+      ${articles.map((article, index) => html`<${Headline} key=${index} article=${article} />`)}
+    </ul>
   `;
 }
 

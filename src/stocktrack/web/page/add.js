@@ -4,7 +4,7 @@ import { html, signal, useEffect, useRef } from "./html.js";
 import { notify } from "./notices.js";
 import { add } from "./session.js";
 import { isOnline, stocks } from "./state.js";
-import { isOpen, marked, matches, moveMark, suggest, symbolsMeant } from "./suggestions.js";
+import { isOpen, marked, matches, moveMark, placeOf, suggest, symbolsMeant } from "./suggestions.js";
 
 const isBusy = signal(false);
 
@@ -79,7 +79,7 @@ export function AddField() {
               data-suggestion=${match.symbol} onPointerDown=${(event) => event.preventDefault()} onClick=${() => take([match.symbol])}>
             <span class="symbol">${match.symbol}</span>
             <span class="name" dir="auto">${match.name}</span>
-            <span class="exchange">${stocks.value.has(match.symbol) ? "on your board" : match.exchange}</span>
+            <span class="exchange">${stocks.value.has(match.symbol) ? "on your board" : placeOf(match)}</span>
           </li>`)}
       </ul>
     </form>

@@ -90,7 +90,7 @@ export function Board() {
 function ColumnHead({ column }) {
   const { key, isDescending } = sort.value;
   const isSorted = key === column.key;
-  if (!column.of) return html`<th role="columnheader" scope="col" class=${`c-${column.key}`}>${column.label || html`<span class="unseen">Remove</span>`}</th>`;
+  if (!column.of) return html`<th role="columnheader" scope="col" class=${`c-${column.key}`}>${column.isUnseen ? html`<span class="unseen">${column.label}</span>` : column.label}</th>`;
   const click = () => {
     sort.value = sortAfterClick(sort.value, column);
   };

@@ -17,6 +17,7 @@ export class ChartView {
   #chart;
   #series;
   #generation = -1;
+  #digits;
   #drawn = 0;
   #updatedAt = 0;
   #range = null;
@@ -49,8 +50,9 @@ export class ChartView {
     this.#series = this.#chart.addSeries(BaselineSeries, {
       lineWidth: 2,
       priceLineStyle: LineStyle.Dotted,
-      priceFormat: { type: "price", precision: stock.digits, minMove: 10 ** -stock.digits },
+      priceFormat: priceFormat(stock.digits),
     });
+    this.#digits = stock.digits;
     this.colour();
     this.paint();
   }
@@ -82,6 +84,10 @@ export class ChartView {
     this.#updatedAt = performance.now();
     const { history } = this.#stock;
     if (history.length === 0) return;
+    if (this.#stock.digits !== this.#digits) {
+      this.#digits = this.#stock.digits;
+      this.#series.applyOptions({ priceFormat: priceFormat(this.#digits) });
+    }
     if (history.generation !== this.#generation) {
       this.#generation = history.generation;
       const points = Array.from({ length: history.length }, (_, index) => point(history, index));
@@ -116,6 +122,10 @@ export class ChartView {
     clearTimeout(this.#later);
     this.#chart.remove();
   }
+}
+
+function priceFormat(digits) {
+  return { type: "price", precision: digits, minMove: 10 ** -digits };
 }
 
 function point(history, index) {

@@ -1,16 +1,21 @@
 // The columns of the board, and the order that sorting by one of them gives. It knows the stocks and no screen.
 
-/** `isLive` columns change with the prices; `isNumber` ones stand on the right, and begin with the highest. */
+/**
+ * `isLive` columns change with the prices; `isNumber` ones stand on the right, and begin with the highest; the heads of
+ * `isUnseen` ones are for screen readers alone.
+ */
 export const COLUMNS = [
   { key: "symbol", label: "Symbol", of: (stock) => stock.symbol },
   { key: "price", label: "Price", isNumber: true, isLive: true, of: (stock) => stock.quote?.price },
   { key: "change", label: "Change", isNumber: true, isLive: true, of: (stock) => stock.quote?.change },
   { key: "percent", label: "Change %", isNumber: true, isLive: true, of: (stock) => stock.quote?.change_percent },
+  // On the screen it stands below the price, and has no head.
+  { key: "extended", label: "Before and after hours", isUnseen: true },
   { key: "trend", label: "This session" },
   { key: "volume", label: "Volume", isNumber: true, isLive: true, of: (stock) => stock.quote?.volume },
   { key: "market", label: "Market", isLive: true, of: (stock) => stock.quote?.market_state },
   { key: "age", label: "Updated", isNumber: true, isLive: true, of: (stock) => stock.pricedAt },
-  { key: "remove", label: "" },
+  { key: "remove", label: "Remove", isUnseen: true },
 ];
 
 /** `stocks` in the order that `sort` asks for; those whose value is not known come last, whichever way it goes. */

@@ -21,19 +21,12 @@ const compactFormat = new Intl.NumberFormat(undefined, { notation: "compact", ma
 const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const shortTimeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const dayFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
+const shortDayFormat = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short" });
 const dayAndTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export const NOTHING = "–";
 // Two clocks that agree within a minute say the same.
 const MOST_SKEW_MS = 60_000;
-
-/** How many decimals a number was given with, at most six. The error at the end of a sum of doubles is no decimal. */
-export function decimals(value) {
-  const text = String(Number(value.toPrecision(10)));
-  const point = text.indexOf(".");
-  if (text.includes("e-")) return 6;
-  return point < 0 ? 0 : Math.min(6, text.length - point - 1);
-}
 
 export function price(value, digits) {
   return value === undefined ? NOTHING : numberFormat(digits, false).format(value);
@@ -47,13 +40,24 @@ export function percent(value) {
   return value === undefined ? NOTHING : `${numberFormat(2, true).format(value)} %`;
 }
 
+/** How far a price outside the hours is from the regular one: in percent, or else in its currency. */
+export function moved({ change, percent: percentage }, digits) {
+  if (percentage !== undefined) return percent(percentage);
+  return change === undefined ? "" : signed(change, digits);
+}
+
 export function compact(value) {
   return value === undefined ? NOTHING : compactFormat.format(value);
 }
 
+/** A sum in a currency, short. */
+export function money(amount, currency) {
+  return amount === undefined || !currency ? compact(amount) : `${compact(amount)} ${currency}`;
+}
+
 /** What was traded: pieces, or money where the quote says so, as with a coin. */
 export function volume({ volume: traded, volume_currency: currency }) {
-  return traded === undefined || !currency ? compact(traded) : `${compact(traded)} ${currency}`;
+  return money(traded, currency);
 }
 
 /** "3 s ago", from an age in milliseconds; `at` is the time itself, which is told where it is to come. */
@@ -83,6 +87,19 @@ export function shortClockTime(ms) {
 
 export function dateAndTime(ms) {
   return dayAndTimeFormat.format(ms);
+}
+
+/** "opens 14:30, closes 21:00 your time", with the day where it is not that of the time before it. */
+export function hours(opensAt, closesAt, now) {
+  const parts = [];
+  let before = dayFormat.format(now);
+  for (const [word, at] of [["opens", opensAt], ["closes", closesAt]]) {
+    if (at === undefined) continue;
+    const own = dayFormat.format(at);
+    parts.push(`${word} ${own === before ? "" : `${shortDayFormat.format(at)} `}${shortClockTime(at)}`);
+    before = own;
+  }
+  return parts.length ? `${parts.join(", ")} your time` : undefined;
 }
 
 /** A calendar day, "2024-02-09", without moving it to another time zone. */
@@ -116,9 +133,9 @@ const LACK_REASONS = {
   not_offered: "no source for it",
 };
 
-/** Why a stock has no price at all: a reason of the protocol, or "pending" while no source could be asked. */
-export function lackReason(reason) {
-  return LACK_REASONS[reason] ?? staleReason(reason);
+/** Why a stock has no price at all: what the server says of it, else its reason, or "pending" while no source was asked. */
+export function lackReason(reason, message) {
+  return message || (LACK_REASONS[reason] ?? staleReason(reason));
 }
 
 /** Which prices an outage makes stale: all of them by name while they are few, else how many. */

@@ -52,9 +52,14 @@ effect(() => {
   }
 });
 
+function titleOf({ symbol, quote, extended, digits }) {
+  const regular = `${symbol} ${format.price(quote.price, digits)} (${format.percent(quote.change_percent)})`;
+  return extended ? `${regular} ${extended.word} ${format.price(extended.price, digits)}` : regular;
+}
+
 everySecond(() => {
   const stock = stocks.value.get(chosen.value);
-  const title = stock?.quote ? `${stock.symbol} ${format.price(stock.quote.price, stock.digits)} (${format.percent(stock.quote.change_percent)}) · StockTrack` : "StockTrack";
+  const title = stock?.quote ? `${titleOf(stock)} · StockTrack` : "StockTrack";
   if (document.title !== title) document.title = title;
 });
 

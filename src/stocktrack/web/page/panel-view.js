@@ -1,5 +1,6 @@
 // Writes the figures of the chosen stock into the panel, as row-view.js does in a row.
 
+import { extendedSign } from "./extended.js";
 import * as format from "./format.js";
 import { flash } from "./painter.js";
 import { serverNow } from "./state.js";
@@ -22,6 +23,7 @@ export class PanelView {
     const { quote, details, digits } = this.#stock;
     this.#write("name", details.name ?? "");
     this.#write("exchange", details.exchange ?? "");
+    this.#write("lack", quote === undefined && this.#stock.missing ? format.lackReason(this.#stock.missing, this.#stock.told) : "");
     if (!quote) return;
     this.#write("price", format.price(quote.price, digits));
     this.#write("currency", quote.currency ?? "");
@@ -42,6 +44,12 @@ export class PanelView {
     this.#write("bid", format.price(quote.bid, digits));
     this.#write("ask", format.price(quote.ask, digits));
     this.#write("volume", format.volume(quote));
+    this.#writeExtended(digits);
+    this.#writeYear(quote, details, digits);
+    this.element.classList.toggle("has-market-cap", details.market_cap !== undefined);
+    this.#write("market_cap", format.money(details.market_cap, details.market_cap_currency));
+    this.element.classList.toggle("has-pe", details.trailing_pe !== undefined);
+    this.#write("trailing_pe", format.price(details.trailing_pe, 2));
     if (this.#stock.changes !== this.#changes) {
       this.#changes = this.#stock.changes;
       flash(this.#parts.price, this.#stock.direction);
@@ -56,6 +64,36 @@ export class PanelView {
     const age = at === undefined ? "" : format.age(serverNow() - at, at);
     this.#write("age", `${[age, quote.provider].filter(Boolean).join(" · ")}${delay}`);
     this.#parts.age.title = at === undefined ? "" : format.dateAndTime(at);
+    const { at: extendedAt } = this.#stock.extended ?? {};
+    this.#write("extended_age", extendedAt === undefined ? "" : format.age(serverNow() - extendedAt, extendedAt));
+  }
+
+  #writeExtended(digits) {
+    const { extended } = this.#stock;
+    const sign = extendedSign(extended);
+    this.element.classList.toggle("has-extended", extended !== undefined);
+    this.element.classList.toggle("extended-up", sign > 0);
+    this.element.classList.toggle("extended-down", sign < 0);
+    if (!extended) return;
+    this.#write("session", extended.said[0].toUpperCase() + extended.said.slice(1));
+    this.#write("extended", format.price(extended.price, digits));
+    this.#write("extended_change", extended.change === undefined ? "" : format.signed(extended.change, digits));
+    this.#write("extended_percent", extended.percent === undefined ? "" : `(${format.percent(extended.percent)})`);
+  }
+
+  /** The lowest and the highest price of a year, and where between them the price is. */
+  #writeYear(quote, details, digits) {
+    const { fifty_two_week_low: lowest, fifty_two_week_high: highest } = details;
+    const isKnown = lowest !== undefined && highest !== undefined;
+    this.element.classList.toggle("has-year", isKnown);
+    if (!isKnown) return;
+    const low = Math.min(lowest, quote.price);
+    const high = Math.max(highest, quote.price);
+    const percent = high > low ? Math.round(((quote.price - low) / (high - low)) * 100) : 50;
+    this.#write("year_low", format.price(low, digits));
+    this.#write("year_high", format.price(high, digits));
+    this.#write("year_said", `; the price is at ${percent} % of the way`);
+    this.#parts.year_mark.style.setProperty("--at", `${percent}%`);
   }
 
   #write(part, text) {

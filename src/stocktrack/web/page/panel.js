@@ -45,6 +45,8 @@ function StockPanel({ stock }) {
   const figures = [
     ["Open", "open"], ["Previous close", "previous_close"], ["Day’s high", "high"], ["Day’s low", "low"],
     ["Bid", "bid"], ["Ask", "ask"], ["Volume", "volume"],
+    // Shares have these; currencies, indices and futures do not.
+    ["P/E", "trailing_pe"], ["Market value", "market_cap"],
   ];
   return html`
     <aside class="panel" ref=${element} aria-labelledby="panel-title" data-panel=${symbol}>
@@ -63,6 +65,12 @@ function StockPanel({ stock }) {
         <span class="figure" data-part="price">…</span> <span class="currency" data-part="currency"></span>
         <span class="moves"><span class="arrow" aria-hidden="true"></span><span data-part="change"></span> <span data-part="percent"></span></span>
       </div>
+      <p class="panel-extended">
+        <span data-part="session"></span> <span class="extended-price" data-part="extended"></span>${" "}
+        <span class="extended-moves"><span data-part="extended_change"></span> <span data-part="extended_percent"></span></span>${" "}
+        <span class="age" data-part="extended_age"></span>
+      </p>
+      <p class="panel-lack" data-part="lack" dir="auto"></p>
       <p class="panel-state">
         <span class="dot" aria-hidden="true"></span><span data-part="market"></span> <span data-part="exchange"></span>
         <span class="age" data-part="age"></span>
@@ -70,11 +78,19 @@ function StockPanel({ stock }) {
       </p>
       <${Chart} stock=${stock} />
       <dl class="figures">
-        ${figures.map(([label, part]) => html`<div><dt>${label}</dt><dd data-part=${part}>${format.NOTHING}</dd></div>`)}
+        ${figures.map(([label, part]) => html`<div class=${`f-${part}`}><dt>${label}</dt><dd data-part=${part}>${format.NOTHING}</dd></div>`)}
+        <div class="f-year">
+          <dt>52 weeks</dt>
+          <dd>
+            <span data-part="year_low"></span>
+            <span class="year-bar" aria-hidden="true"><span class="year-mark" data-part="year_mark"></span></span>
+            <span class="unseen"> to </span><span data-part="year_high"></span><span class="unseen" data-part="year_said"></span>
+          </dd>
+        </div>
       </dl>
-      <${Company} symbol=${symbol} />
+      <${Company} stock=${stock} />
       <${Dividends} symbol=${symbol} />
-      <${News} />
+      <${News} symbol=${symbol} />
     </aside>
   `;
 }

@@ -1,5 +1,6 @@
 // Writes the figures of one stock into the cells of its row: only what has changed, because prices come all the time.
 
+import { extendedSign } from "./extended.js";
 import * as format from "./format.js";
 import { flash } from "./painter.js";
 import { draw, prepare } from "./sparkline.js";
@@ -15,6 +16,7 @@ export class RowView {
   #context;
   #changes;
   #drawn = -1;
+  #hasExtended = false;
 
   constructor(stock, row) {
     this.#stock = stock;
@@ -42,7 +44,10 @@ export class RowView {
     this.#row.classList.toggle("empty", quote === undefined);
     if (quote === undefined) {
       this.#write("price", this.#stock.missing ? format.NOTHING : "…");
-      this.#write("why", this.#stock.missing ? format.lackReason(this.#stock.missing) : "");
+      const why = this.#stock.missing ? format.lackReason(this.#stock.missing, this.#stock.told) : "";
+      this.#write("why", why);
+      // A sentence of the server is longer than the cell.
+      this.#cells.why.title = why;
       return;
     }
     this.#write("price", format.price(quote.price, digits));
@@ -57,6 +62,8 @@ export class RowView {
     setClass(this.#row, "stale", quote.stale);
     if (this.#row.dataset.market !== quote.market_state) this.#row.dataset.market = quote.market_state;
     this.#write("why", quote.stale ? format.staleReason(quote.stale_reason) : "");
+    if (this.#cells.why.title) this.#cells.why.title = "";
+    this.#writeExtended(digits);
     if (this.#stock.changes !== this.#changes) {
       this.#changes = this.#stock.changes;
       flash(this.#cells.price, this.#stock.direction);
@@ -78,6 +85,19 @@ export class RowView {
   redraw() {
     this.#drawn = -1;
     if (this.isSeen) this.tick();
+  }
+
+  #writeExtended(digits) {
+    const { extended } = this.#stock;
+    if (extended === undefined && !this.#hasExtended) return;
+    this.#hasExtended = extended !== undefined;
+    setClass(this.#row, "has-extended", extended !== undefined);
+    setClass(this.#row, "extended-up", extendedSign(extended) > 0);
+    setClass(this.#row, "extended-down", extendedSign(extended) < 0);
+    this.#write("session", extended?.word ?? "");
+    this.#write("session_said", extended?.said ?? "");
+    this.#write("extended", extended ? format.price(extended.price, digits) : "");
+    this.#write("extended_percent", extended ? format.moved(extended, digits) : "");
   }
 
   #writeAge() {

@@ -80,6 +80,7 @@ export class Row extends Component {
         <td role="cell" class="c-price"><span class="figure" data-part="price"></span> <span class="currency" data-part="currency"></span></td>
         <td role="cell" class="c-change" data-part="change"></td>
         <td role="cell" class="c-percent"><span class="arrow" aria-hidden="true"></span><span data-part="percent"></span></td>
+        <td role="cell" class="c-extended"><span aria-hidden="true" data-part="session"></span><span class="unseen" data-part="session_said"></span> <span data-part="extended"></span> <span class="extended-moves" data-part="extended_percent"></span></td>
         <td role="cell" class="c-trend"><canvas data-part="trend" aria-hidden="true"></canvas></td>
         <td role="cell" class="c-volume" data-part="volume"></td>
         <td role="cell" class="c-market"><span class="dot" aria-hidden="true"></span><span data-part="market"></span></td>

@@ -93,7 +93,7 @@ export async function add(symbols) {
   }
   stocks.value = next;
   if (missing.size) {
-    notify(`${[...missing].join(", ")}: ${missingWords(reply.missing[0].reason)}`, { kind: "bad" });
+    notify(missingWords(reply.missing), { kind: "bad" });
   }
   const added = symbols.filter((symbol) => next.has(symbol));
   if (added.length) {
@@ -285,7 +285,7 @@ async function loadOrTell() {
   } catch (error) {
     if (!(error instanceof Failure) || error.isRetryable || error.code === 401) throw error;
     // Where no source knows any symbol of the list, its rows say so, and each can be removed.
-    for (const { symbol, reason } of error.missing) stocks.value.get(symbol)?.lack(reason);
+    for (const { symbol, reason, message } of error.missing) stocks.value.get(symbol)?.lack(reason, message);
     notify(error.message, { kind: "bad" });
   }
 }
@@ -307,7 +307,7 @@ async function load() {
   takeQuotes(reply, { isFresh: true });
   if (reply.symbols.length) {
     const started = await ask("SUBSCRIBE", { interval: 0, ...listField() });
-    for (const { symbol, reason } of started.missing) stocks.value.get(symbol)?.lack(reason);
+    for (const { symbol, reason, message } of started.missing) stocks.value.get(symbol)?.lack(reason, message);
     for (const symbol of started.pending) stocks.value.get(symbol)?.lack("pending");
   }
 }
@@ -320,7 +320,7 @@ function takeQuotes(reply, { isFresh = false } = {}) {
     if (isFresh && stock.quote) stock.quote = { ...stock.quote, seq: 0 };
     stock.takeWhole(quote);
   }
-  for (const { symbol, reason } of reply.missing ?? []) stocks.value.get(symbol)?.lack(reason);
+  for (const { symbol, reason, message } of reply.missing ?? []) stocks.value.get(symbol)?.lack(reason, message);
 }
 
 function push(message) {
@@ -349,7 +349,17 @@ async function readClock() {
   clockOffset.value = timestamp - (asked + Date.now()) / 2;
 }
 
-function missingWords(reason) {
+/** Which symbols are missing and why: what the server says of one, and those of one reason together. */
+function missingWords(missing) {
+  const symbols = new Map();
+  for (const { symbol, reason, message } of missing) {
+    const words = message || reasonWords(reason);
+    symbols.set(words, [...(symbols.get(words) ?? []), symbol]);
+  }
+  return [...symbols].map(([words, those]) => `${those.join(", ")}: ${words}`).join(" ");
+}
+
+function reasonWords(reason) {
   if (reason === "unknown_symbol") return "no source knows this symbol.";
   if (reason === "rate_limited") return "you have asked the sources too often; try again in a minute.";
   return `there is no price now (${reason}).`;

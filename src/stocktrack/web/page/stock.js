@@ -1,7 +1,8 @@
 // One stock on the board: its newest price, what is known of it, and its history. Prices go from here to the views
 // without passing through components: two thousand of them may come in a second.
 
-import * as format from "./format.js";
+import { shownDigits } from "./digits.js";
+import { extendedAfter } from "./extended.js";
 import { History } from "./history.js";
 import { repaint } from "./painter.js";
 
@@ -10,9 +11,13 @@ export class Stock {
   quote;
   /** What comes with a whole quote only: name, exchange, the day's figures. */
   details = {};
-  /** Why there is no price: a reason of the protocol, or "pending". */
+  /** Why there is no price: a reason of the protocol, or "pending"; `told` is what the server says of it, if anything. */
   missing;
+  told;
+  /** The price before or after the regular hours, where there is one to show (extended.js). */
+  extended;
   history = new History();
+  /** The decimals that all its prices are shown with. */
   digits = 2;
   /** 1 when the last change was up, -1 when it was down, 0 before one; `changes` counts them. */
   direction = 0;
@@ -42,8 +47,8 @@ export class Stock {
     }
     this.quote = quote;
     this.missing = undefined;
-    const digits = format.decimals(quote.price);
-    if (digits > this.digits) this.digits = digits;
+    this.digits = shownDigits(quote);
+    this.extended = extendedAfter(quote, this.extended);
     // A stale price is nothing new: it is drawn only where there is no other to begin with.
     if (!quote.stale || this.history.length === 0) this.history.add(quote.received_at, quote.price);
     this.changed();
@@ -52,26 +57,20 @@ export class Stock {
   /** Take a whole quote, with what a PRICE does not carry. */
   takeWhole(quote) {
     this.details = quote;
-    // Pence and cents everywhere, but no decimals for what nobody quotes with them (the yen, most indices of Asia).
-    if (this.quote === undefined && quote.price >= 1_000 && !hasDecimals(quote)) this.digits = 0;
-    for (const figure of [quote.previous_close, quote.bid, quote.ask]) {
-      if (figure !== undefined) this.digits = Math.max(this.digits, Math.min(4, format.decimals(figure)));
-    }
     if (this.quote === undefined || quote.seq >= this.quote.seq) this.take(quote);
     else this.changed();
   }
 
-  /** There is no price, and why. */
-  lack(reason) {
-    if (this.quote === undefined) this.missing = reason;
+  /** There is no price, and why: a reason, and the server's sentence where the reason alone does not say it. */
+  lack(reason, message) {
+    if (this.quote === undefined) {
+      this.missing = reason;
+      this.told = message;
+    }
     this.changed();
   }
 
   changed() {
     for (const view of this.views) repaint(view);
   }
-}
-
-function hasDecimals(quote) {
-  return [quote.price, quote.previous_close, quote.bid, quote.ask, quote.open].some((figure) => figure % 1);
 }

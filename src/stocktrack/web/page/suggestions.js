@@ -1,7 +1,7 @@
 // The suggestions for the text in the field that adds stocks: asks for them, knows which one is marked, and says which
 // symbols are meant.
 
-import { symbolsIn } from "./format.js";
+import { day, symbolsIn } from "./format.js";
 import { signal } from "./html.js";
 import { ask } from "./session.js";
 
@@ -57,6 +57,13 @@ export function symbolsMeant(text) {
   const found = answered === text ? matches.value : [];
   const isExact = typed.length > 1 || found.some((match) => match.symbol === typed[0]);
   return isExact || found.length === 0 ? typed : [found[0].symbol];
+}
+
+/** Where a match is traded, and which contract it is: "NFO · CE 18,000 · 25 Apr 2024". */
+export function placeOf({ exchange, type, strike, expiry }) {
+  // Without an expiry it is no contract, and its name says more than its type.
+  const contract = expiry ? [[type, strike?.toLocaleString()].filter(Boolean).join(" "), day(expiry)] : [];
+  return [exchange, ...contract].filter(Boolean).join(" · ");
 }
 
 /** Mark the suggestion `step` places on; the field itself is one of the places, between the last and the first. */

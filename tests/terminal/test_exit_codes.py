@@ -1,0 +1,32 @@
+import pytest
+
+from stocktrack.errors import Code, Reason
+from stocktrack.messages import Missing
+from stocktrack.quotes import MAX_SYMBOL_LENGTH
+from stocktrack.terminal.exit_codes import missing_sentence
+
+LONGEST_SYMBOL = "NFO:".ljust(MAX_SYMBOL_LENGTH, "X")
+
+
+def missing(symbol: str = "NOPE", message: str | None = None, retry_after_ms: int | None = None) -> Missing:
+    return Missing(
+        symbol=symbol, code=Code.NOT_FOUND, reason=Reason.UNKNOWN_SYMBOL, message=message, retry_after_ms=retry_after_ms
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (missing(), "NOPE: unknown symbol."),
+        (missing(retry_after_ms=1_500), "NOPE: unknown symbol; try again in 2 s."),
+        (missing(message="It expired on 25 April 2024."), "NOPE: It expired on 25 April 2024."),
+        (missing(message="NOPE expired on 25 April 2024"), "NOPE expired on 25 April 2024."),
+        (missing(message="Too many.", retry_after_ms=900), "NOPE: Too many; try again in 1 s."),
+        (missing(message="bad\x1b[2J\u202egnp"), "NOPE: bad[2Jgnp."),
+        (missing(LONGEST_SYMBOL), f"{LONGEST_SYMBOL}: unknown symbol."),
+    ],
+)
+def test_a_missing_symbol_is_told_with_the_servers_own_sentence_where_there_is_one(
+    given: Missing, sentence: str
+) -> None:
+    assert missing_sentence(given) == sentence
