@@ -18,9 +18,8 @@ from stocktrack.segments import OPTIONS, Only, Segment, Wanted, part_of
 
 _NEVER = date.min  # sorts before every expiry
 _MOST_WORDS = 8
-_PLACES: Mapping[Segment | None, int] = {
-    segment: place for place, segment in enumerate(Segment)
-}  # what is equal otherwise: NSE before BSE
+# Of what is equal otherwise, NSE stands before BSE.
+_PLACES: Mapping[Segment | None, int] = {segment: place for place, segment in enumerate(Segment)}
 _SYMBOL = itemgetter(0)
 
 
