@@ -63,6 +63,7 @@ async def measure(path: Path) -> None:
         async with logged_in(server) as client, logged_in(server) as other:
             for query in QUERIES:
                 await search(client, other, query)
+            await crowd(server, other)
             await reload(server, other, path)
         print(f"after a reload: {memory_mb(server)[0]:.1f} MB")
 
@@ -88,6 +89,29 @@ async def search(client: RawClient, other: RawClient, query: Mapping[str, str]) 
         f"SEARCH {json.dumps(query)}: {len(reply['matches'])} matches, median {statistics.median(took) * 1000:.1f} ms, "
         f"PING beside it at most {max(pings) * 1000:.1f} ms"
     )
+
+
+async def crowd(server: Served, other: RawClient) -> None:
+    """Print how long PING takes while ten clients search as fast as they may."""
+    answered = 0
+
+    async def hammer(number: int) -> None:
+        nonlocal answered
+        async with logged_in(server) as client:
+            while True:
+                reply = await client.ask(type="SEARCH", query=f"bank {number} {answered} ce")
+                answered += reply["code"] == 200
+
+    tasks = [asyncio.create_task(hammer(number)) for number in range(10)]
+    await asyncio.sleep(1)
+    before, began = answered, time.perf_counter()
+    pings = [await ping(other) for _ in range(100)]
+    rate = (answered - before) / (time.perf_counter() - began)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    median = statistics.median(pings) * 1000
+    print(f"PING while ten search: median {median:.1f}, at most {max(pings) * 1000:.1f} ms; {rate:.0f} a second")
 
 
 async def reload(server: Served, other: RawClient, path: Path) -> None:

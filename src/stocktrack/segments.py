@@ -63,6 +63,17 @@ class Wanted:
     segment: Segment
     only: Only | None = None
 
+    def takes(self, segment: str | None, kind: str | None) -> bool:
+        """Whether an instrument of this segment and type is meant."""
+        return segment == self.segment and self.only in {None, part_of(kind)}
+
+
+def part_of(kind: str | None) -> Only | None:
+    """What of a segment of contracts an instrument of this type is."""
+    if kind in OPTIONS:
+        return Only.OPTIONS
+    return Only.FUTURES if kind == FUTURE else None
+
 
 # One letter and `FO` are the National Stock Exchange's, as in the tables that people have them from.
 SEGMENT_WORDS: Final[Mapping[str, Wanted]] = MappingProxyType(

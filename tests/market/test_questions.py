@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
@@ -10,7 +10,7 @@ from fakes import NOW_MS, House, MakeProviders, ScriptedProvider, ScriptedQuotes
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
 from stocktrack.market.questions import HOURS_PATIENCE_SECONDS, NEWS_SECONDS, SYMBOL_NEWS_SECONDS
-from stocktrack.providers.base import Capability
+from stocktrack.providers.base import Capability, Provider
 from stocktrack.providers.instruments import Instruments
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, TradingDay
 
@@ -208,11 +208,39 @@ async def test_a_search_in_a_segment_finds_nothing_else(
 async def test_without_a_file_a_search_for_contracts_says_what_is_missing() -> None:
     async with a_house_with(None) as house:
         yahoo_of(house).matches = [Match(symbol="RELIANCE.NS", name="Reliance")]
-        with pytest.raises(CommandError, match="this server has none: its setting symbols_file names one") as caught:
+        with pytest.raises(CommandError, match="has no instrument file: its setting symbols_file names one") as caught:
             await house.feed.questions.search("reliance", 10, segment="F")
         assert caught.value.reason is Reason.NOT_OFFERED
         found = await house.feed.questions.search("reliance", 10, segment="NSE_EQ")
         assert [match.symbol for match in found] == ["RELIANCE.NS"]
+
+
+@pytest.mark.parametrize(
+    ("segment", "symbols"),
+    [
+        ("FO", ["NFO:RELIANCE28APR24FUT", "NFO:RELIANCE28APR242900CE"]),
+        ("F", ["NFO:RELIANCE28APR24FUT"]),
+        ("O", ["NFO:RELIANCE28APR242900CE"]),
+        ("C", ["RELIANCE.NS"]),
+    ],
+)
+async def test_without_a_file_the_first_source_that_may_have_the_segment_is_asked(
+    segment: str, symbols: list[str]
+) -> None:
+    def make(clock: ManualClock) -> Sequence[Provider]:
+        finnhub, yahoo, openalgo = (ScriptedProvider(clock, name=name) for name in ("finnhub", "yahoo", "openalgo"))
+        finnhub.matches = [Match(symbol="RELI", name="Reliance Global")]
+        yahoo.matches = [Match(symbol="RELIANCE.NS", name="Reliance")]
+        openalgo.matches = [
+            Match(symbol=f"NFO:RELIANCE28APR24{kind}", name="RELIANCE", segment="NFO", type=kind[-3:].lstrip("0"))
+            for kind in ("FUT", "2900CE")
+        ]
+        return (finnhub, yahoo, openalgo)
+
+    async with a_house_with(None, make) as house:
+        found = await house.feed.questions.search("reliance", 10, segment=segment)
+        assert [match.symbol for match in found] == symbols
+        assert yahoo_of(house).requests.total() == 0  # it is Finnhub, which has nothing of India
 
 
 async def test_what_the_file_knows_is_told_while_the_source_fails_and_where_there_is_none(path: Path) -> None:

@@ -44,8 +44,8 @@ def found(query: str, segment: str | None = None, *, limit: int = 20, today: dat
 
 def test_what_is_called_so_comes_first_then_its_contracts_by_expiry_then_what_begins_so_then_words() -> None:
     assert found("reliance") == [
-        *("BSE:RELIANCE", "NSE:RELIANCE"),
-        *("BFO:RELIANCE24APRFUT", "NFO:RELIANCE24APRFUT"),
+        *("NSE:RELIANCE", "BSE:RELIANCE"),
+        *("NFO:RELIANCE24APRFUT", "BFO:RELIANCE24APRFUT"),
         *("NFO:RELIANCE24APR2900CE", "NFO:RELIANCE24APR2900PE", "NFO:RELIANCE24APR3000CE", "NFO:RELIANCE24MAYFUT"),
         "NFO:RELIANCE24MARFUT",  # it has expired
         "NSE:RELINFRA",

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from stocktrack.clock import Clock, within
 from stocktrack.errors import CommandError, Reason, StockTrackError
@@ -11,8 +12,9 @@ from stocktrack.market.hours import Hours
 from stocktrack.market.routes import Routes
 from stocktrack.messages import MAX_LIST_LIMIT
 from stocktrack.providers.base import CompanySource, DividendSource, NewsSource, SearchSource, SymbolNewsSource
+from stocktrack.providers.symbol_names import has_names
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
-from stocktrack.segments import CONTRACTS, SEGMENT_WORDS, Wanted, split_symbol
+from stocktrack.segments import SEGMENT_WORDS, Wanted, split_symbol
 
 # How long an answer is remembered.
 NEWS_SECONDS = 30.0
@@ -53,7 +55,9 @@ class Questions:
         self._seen: dict[str, float] = {}
         self._companies: AnswerCache[str, CompanyInfo | None] = AnswerCache(clock, seconds=COMPANY_SECONDS)
         self._dividends: AnswerCache[str, Sequence[Dividend] | None] = AnswerCache(clock, seconds=DIVIDENDS_SECONDS)
-        self._searches: AnswerCache[tuple[str, int], Sequence[Match]] = AnswerCache(clock, seconds=SEARCH_SECONDS)
+        self._searches: AnswerCache[tuple[str, int, str | None], Sequence[Match]] = AnswerCache(
+            clock, seconds=SEARCH_SECONDS
+        )
 
     async def close(self) -> None:
         """Cancel what is in flight."""
@@ -130,26 +134,21 @@ class Questions:
     ) -> Sequence[Match]:
         """At most `limit` symbols that match `query`: those of the instrument file, then those of the sources.
 
-        With a word for a segment only those of it. A source is not asked for contracts, nor where the file has enough.
+        With a word for a segment only those of it. No source is asked where the file has enough, and none that has
+        nothing of the segment; without a file and such a source it is a `CommandError`.
         """
         query, wanted = _meant(query, segment)
         found = await self._instruments.search(query, limit, wanted)
-        if len(found) >= limit:
+        if len(found) >= limit or not self._is_searched(wanted):
             return found
-        if wanted is not None and wanted.segment in CONTRACTS:
-            if self._instruments.has_file:
-                return found
-            raise CommandError(
-                Reason.NOT_OFFERED,
-                f"Contracts of {wanted.segment} are found in an instrument file, and this server has none: its setting "
-                "symbols_file names one.",
-            )
         # Most of what a source finds may be of other segments.
         most = limit if wanted is None else MAX_LIST_LIMIT
         try:
             told = await self._searches.get(
-                (query, most),
-                lambda: self._routes.first_answer(SearchSource, lambda source: source.search(query, most)),
+                (query, most, None if wanted is None else wanted.segment),
+                lambda: self._routes.first_answer(
+                    SearchSource, lambda source: source.search(query, most), among=partial(_may_have, wanted)
+                ),
                 lambda: self._charge(SearchSource, payer),
             )
         except StockTrackError as error:
@@ -158,9 +157,25 @@ class Questions:
             raise
         matches = {match.symbol: match for match in found}
         for match in map(self._instruments.describe, told):
-            if wanted is None or match.segment == wanted.segment:
+            if wanted is None or wanted.takes(match.segment, match.type):
                 matches.setdefault(match.symbol, match)
         return list(matches.values())[:limit]
+
+    def _is_searched(self, wanted: Wanted | None) -> bool:
+        """Whether a source may find what is `wanted`; `CommandError` where neither one may nor a file does."""
+        if wanted is None:
+            return True
+        names = [up.name for up in self._routes.upstreams if isinstance(up.provider, SearchSource)]
+        if any(_may_have(wanted, name) for name in names):
+            return True
+        if self._instruments.has_file:
+            return False
+        asked = ", ".join(up.name for up in self._routes.upstreams)
+        raise CommandError(
+            Reason.NOT_OFFERED,
+            f"None of this server's sources ({asked}) finds symbols of {wanted.segment}, and it has no instrument "
+            "file: its setting symbols_file names one.",
+        )
 
     async def _with_hours(self, company: CompanyInfo) -> CompanyInfo:
         with contextlib.suppress(TimeoutError):
@@ -200,6 +215,11 @@ class Questions:
 async def _headlines_if_any(source: SymbolNewsSource, symbol: str) -> Sequence[Headline] | None:
     """The headlines of a source; None where it has none, so that the next one is asked."""
     return await source.symbol_news(symbol) or None
+
+
+def _may_have(wanted: Wanted | None, name: str) -> bool:
+    """Whether the source of this name may find what is `wanted`."""
+    return wanted is None or has_names(name, wanted.segment)
 
 
 def _meant(query: str, segment: str | None) -> tuple[str, Wanted | None]:

@@ -284,13 +284,25 @@ class Routes:
         """Whether an answer of the sources of this kind takes a request that somebody has to pay for."""
         return any(not (up.provider.is_free or up.is_blocked) for up, _ in self._offering(kind)[:1])
 
-    async def first_answer(self, kind: type[Source], ask: Callable[[Source], Awaitable[Result]]) -> Result:
-        """The answer of the first provider that is of this `kind` and does not fail.
+    async def first_answer(
+        self,
+        kind: type[Source],
+        ask: Callable[[Source], Awaitable[Result]],
+        *,
+        among: Callable[[str], bool] = lambda _name: True,
+    ) -> Result:
+        """The answer of the first provider that is of this `kind` and does not fail, ``among(name)`` those that may.
 
         `ProviderError` of the first where all fail, `CommandError` where none is of this kind.
         """
         capability = capability_of(kind)
-        return await self._first_of(kind, lambda upstream, source: upstream.call(capability, partial(ask, source)))
+
+        async def ask_one(upstream: Upstream, source: Source) -> Result:
+            if not among(upstream.name):
+                raise CommandError(Reason.NOT_OFFERED, f"{upstream.name} has nothing of the kind.")
+            return await upstream.call(capability, partial(ask, source))
+
+        return await self._first_of(kind, ask_one)
 
     async def first_answer_of(
         self, kind: type[Source], symbol: str, ask: Callable[[Source, str], Awaitable[Result | None]]

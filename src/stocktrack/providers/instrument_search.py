@@ -13,11 +13,13 @@ from datetime import date
 from itertools import islice
 from operator import itemgetter
 
-from stocktrack.providers.instrument_file import Instrument, Terms
-from stocktrack.segments import FUTURE, OPTIONS, Only, Segment, Wanted
+from stocktrack.providers.instrument_file import Instrument
+from stocktrack.segments import OPTIONS, Only, Segment, Wanted, part_of
 
 _NEVER = date.min  # sorts before every expiry
 _MOST_WORDS = 8
+# Of what is equal otherwise, NSE stands before BSE.
+_PLACES: Mapping[Segment | None, int] = {segment: place for place, segment in enumerate(Segment)}
 _SYMBOL = itemgetter(0)
 
 
@@ -32,7 +34,7 @@ class InstrumentSearch:
         shelves: dict[tuple[Segment | None, Only | None], dict[date, list[Instrument]]] = {}
         for group in groups.values():
             terms = group[0].terms
-            shelves.setdefault((terms.segment, _part(terms)), {}).setdefault(_expiry(group[0]), []).extend(group)
+            shelves.setdefault((terms.segment, part_of(terms.type)), {}).setdefault(_expiry(group[0]), []).extend(group)
         self._shelves = {key: _Shelf(by_expiry) for key, by_expiry in shelves.items()}
 
     def segments(self) -> frozenset[Segment | None]:
@@ -50,9 +52,9 @@ class InstrumentSearch:
         if not words:
             return []
 
-        def nearest(each: Instrument) -> tuple[bool, date, bool, float, str]:
-            expiry = _expiry(each)
-            return (_NEVER < expiry < today, expiry, each.terms.type in OPTIONS, _strike(each), each.symbol)
+        def nearest(each: Instrument) -> tuple[bool, date, bool, float, int, str]:
+            expiry, place = _expiry(each), _PLACES.get(each.terms.segment, 0)
+            return (_NEVER < expiry < today, expiry, each.terms.type in OPTIONS, _strike(each), place, each.symbol)
 
         found: dict[str, Instrument] = {}
         for matches in _GRADES:
@@ -62,12 +64,6 @@ class InstrumentSearch:
             if len(found) >= limit:
                 break
         return list(found.values())[:limit]
-
-
-def _part(terms: Terms) -> Only | None:
-    if terms.type in OPTIONS:
-        return Only.OPTIONS
-    return Only.FUTURES if terms.type == FUTURE else None
 
 
 def _expiry(instrument: Instrument) -> date:

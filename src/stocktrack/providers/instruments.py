@@ -4,6 +4,7 @@ It knows the segments of the Indian market by rule, and everything else from the
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 # when it is over everywhere.
 _IN_INDIA, _LAST_ON_EARTH = timedelta(hours=5, minutes=30), timedelta(hours=-12)
 
+_REST: Final = 3.0  # the pause after a search, in its own lengths
 _FOR_INDIA: Final = ("yahoo", "openalgo")  # sources that serve segments, each those that it has a name for
 
 _Stamp = tuple[Path, int, int, int, int]
@@ -44,6 +46,7 @@ class Instruments:
         self._has_file = False
         self._loaded: _Stamp | None = None
         self._reloads: set[asyncio.Task[None]] = set()
+        self._rests_until = 0.0  # by the clock of the process, whatever clock the server has
 
     async def load(self, path: Path | None) -> None:
         """Take what the file says instead of what was known; `ConfigError` where it cannot be read, and all stays.
@@ -144,8 +147,17 @@ class Instruments:
         """At most `limit` symbols of the file that match `query`, the best first."""
         if not self._rows:
             return []
-        found = await self._pool.run(self._search.find, query, limit, self._today(Segment.NSE), wanted)
+        found = await self._pool.run(self._find, query, limit, wanted)
         return [_match(each) for each in found]
+
+    def _find(self, query: str, limit: int, wanted: Wanted | None) -> Sequence[Instrument]:
+        """Search, in the thread. A search is free for users, so it takes a part of the processor and not all of it."""
+        time.sleep(max(0.0, self._rests_until - time.monotonic()))
+        began = time.monotonic()
+        found = self._search.find(query, limit, self._today(Segment.NSE), wanted)
+        ended = time.monotonic()
+        self._rests_until = ended + _REST * (ended - began)
+        return found
 
     @property
     def has_file(self) -> bool:

@@ -15,6 +15,7 @@ _YAHOO_INDICES: Final[Mapping[tuple[Segment, str], str]] = {
     (Segment.BSE_INDEX, "SENSEX"): "^BSESN",
 }
 _SEGMENTS_OF_YAHOO_INDICES: Final = {name: segment for (segment, _), name in _YAHOO_INDICES.items()}
+_INDEX_NAMES: Final = frozenset(name for _, name in _YAHOO_INDICES)
 _YAHOO_SUFFIXES: Final[Mapping[Segment, str]] = {Segment.NSE: ".NS", Segment.BSE: ".BO"}
 
 
@@ -40,6 +41,13 @@ def name_at(provider: str, segment: Segment, name: str) -> str | None:
     """What the source calls what is called `name` in `segment`; None where it has no such thing."""
     rule = _RULES.get(provider)
     return f"{segment}:{name}" if rule is None else rule(segment, name)
+
+
+def has_names(provider: str, segment: Segment) -> bool:
+    """Whether the source may have anything of `segment`."""
+    if provider not in _RULES:
+        return True
+    return any(name_at(provider, segment, name) is not None for name in ("X", *_INDEX_NAMES))
 
 
 def segment_of(symbol: str) -> Segment | None:
