@@ -68,8 +68,8 @@ def _has_a_place_for_a_symbol(url: str) -> str:
 
 def _is_websocket_address(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
-        raise ValueError(f"{url!r} is not a ws(s) address such as wss://streamer.example/")
+    if parts.scheme not in {"ws", "wss"} or not parts.hostname or parts.port == 0:  # an absurd port raises
+        raise ValueError("must be an address that begins with wss:// or ws://")
     return url
 
 
@@ -247,9 +247,9 @@ class Settings(BaseModel):
     yahoo_stream: bool = Field(
         default=True, description="whether Yahoo's streamer sends its prices as they come; false only polls them"
     )
-    yahoo_stream_url: Annotated[str, AfterValidator(_is_websocket_address)] | None = Field(
-        default=None, description="another address of Yahoo's streamer than the one that yfinance knows"
-    )
+    yahoo_stream_url: Annotated[
+        Annotated[str, AfterValidator(_is_websocket_address)] | None, BeforeValidator(_none_if_blank)
+    ] = Field(default=None, description="another address of Yahoo's streamer than the one that yfinance knows")
     simulated_interval_seconds: Seconds = Field(default=1.0, description="time between prices of the simulated market")
     simulated_seed: int | None = Field(default=None, description="makes the simulated market repeat itself")
     news_feeds: Addresses = Field(

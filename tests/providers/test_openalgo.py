@@ -189,6 +189,7 @@ async def test_a_quote_has_the_fields_that_openalgo_tells(provider: OpenAlgoProv
         provider="openalgo",
         delay_seconds=0,
         price_hint=2,
+        market_state=quote.market_state,
     )
 
 
@@ -199,8 +200,7 @@ async def test_fifty_symbols_are_one_request(provider: OpenAlgoProvider, stub: O
     answer = await provider.quotes(symbols)
 
     assert set(answer.quotes) == set(symbols)
-    assert stub.asked == {"multiquotes": 3}
-    assert [len(body["symbols"]) for _, body in stub.requests] == [50, 50, 20]
+    assert [len(body["symbols"]) for body in stub.asked_for("multiquotes")] == [50, 50, 20]
 
 
 async def test_another_name_of_an_exchange_is_asked_for_by_its_own(
@@ -210,7 +210,7 @@ async def test_another_name_of_an_exchange_is_asked_for_by_its_own(
 
     assert set(answer.quotes) == {"NSE_EQ:RELIANCE", RELIANCE}
     assert [quote.symbol for quote in answer.quotes.values()] == list(answer.quotes)
-    assert [body["symbols"] for _, body in stub.requests] == [[{"exchange": "NSE", "symbol": "RELIANCE"}]]
+    assert [body["symbols"] for body in stub.asked_for("multiquotes")] == [[{"exchange": "NSE", "symbol": "RELIANCE"}]]
 
 
 async def test_an_openalgo_without_the_question_of_many_is_asked_it_once(
@@ -222,7 +222,7 @@ async def test_an_openalgo_without_the_question_of_many_is_asked_it_once(
     for _ in range(2):
         assert set((await provider.quotes([*KNOWN, "NSE:NOSUCH"])).quotes) == set(KNOWN)
 
-    assert stub.asked == {"multiquotes": 1, "quotes": 2 * (len(KNOWN) + 1)}
+    assert (stub.asked["multiquotes"], stub.asked["quotes"]) == (1, 2 * (len(KNOWN) + 1))
     assert provider.symbols_a_request == 1
 
 
@@ -325,7 +325,7 @@ async def test_a_429_blocks_and_says_for_how_long(
         await provider.quotes(KNOWN)
 
     assert (caught.value.reason, caught.value.retry_after_ms) == (Reason.PROVIDER_BLOCKED, retry_after_ms)
-    assert stub.asked == {"multiquotes": 1}
+    assert (stub.asked["multiquotes"], stub.asked["quotes"]) == (1, 0)
 
 
 async def test_a_source_that_takes_too_long_has_timed_out(make: Make, stub: OpenAlgoStub) -> None:
@@ -854,10 +854,8 @@ async def test_the_hours_are_those_of_the_calendar(
     days_ahead, opens, closes = expected
     provider = make(clock=ManualClock(MIDNIGHT_MS + minute * MINUTE_MS))
 
-    day = await provider.trading_day(symbol)
-
-    assert day == day_from(MIDNIGHT_MS + days_ahead * DAY_MS, opens, closes)
     assert (await provider.quotes([symbol])).quotes[symbol].market_state == state
+    assert await provider.trading_day(symbol) == day_from(MIDNIGHT_MS + days_ahead * DAY_MS, opens, closes)
 
 
 async def test_a_holiday_has_hours_for_those_that_trade(make: Make, stub: OpenAlgoStub) -> None:
@@ -869,16 +867,39 @@ async def test_a_holiday_has_hours_for_those_that_trade(make: Make, stub: OpenAl
     assert (await provider.quotes([RELIANCE])).quotes[RELIANCE].market_state == "closed"
 
 
-async def test_the_night_after_a_day_is_closed_and_the_next_morning_is_not_known(make: Make) -> None:
+async def test_a_state_follows_the_day_and_the_next_one_is_asked_for_in_the_morning(
+    make: Make, stub: OpenAlgoStub
+) -> None:
     clock = ManualClock(MIDNIGHT_MS + 600 * MINUTE_MS)
     provider = make(clock=clock)
-    await provider.trading_day(RELIANCE)
     states = []
-    for hours in (10, 10, 3):  # to 20:00, 06:00 and 09:00
+    for hours in (0, 10, 10, 3, 46, 1):  # 10:00, 20:00, 06:00 and 09:00 of Saturday, 07:00 and 08:00 of Monday
         clock.stand_still(hours * 3600)
         states.append((await provider.quotes([RELIANCE])).quotes[RELIANCE].market_state)
+    clock.stand_still(2 * 3600)
+    states.append((await provider.quotes([RELIANCE])).quotes[RELIANCE].market_state)
 
-    assert states == ["closed", "closed", "unknown"]
+    assert states == ["open", *["closed"] * 5, "open"]
+    dates = [body["date"] for body in stub.asked_for("market/timings")]
+    assert dates == ["2024-04-05", "2024-04-06", "2024-04-07", "2024-04-08"]
+
+
+async def test_hours_that_cannot_be_had_hold_up_no_quote_and_are_left_alone_for_a_while(
+    make: Make, stub: OpenAlgoStub
+) -> None:
+    clock = ManualClock(NOW_MS)
+    provider = make(clock=clock)
+    stub.fail("market/timings", times=2)
+    for wait_seconds in (0, 60, 600, 600):
+        clock.stand_still(wait_seconds)
+        assert (await provider.quotes([RELIANCE])).quotes
+    assert stub.asked["market/timings"] >= 3
+
+    stub.hang("market/timings")
+    before, other = stub.asked["market/timings"], make()
+    for _ in range(3):
+        assert (await other.quotes([RELIANCE])).quotes[RELIANCE].market_state == "unknown"
+    assert stub.asked["market/timings"] == before + 1
 
 
 async def test_one_answer_has_the_hours_of_all_exchanges(provider: OpenAlgoProvider, stub: OpenAlgoStub) -> None:
@@ -897,6 +918,7 @@ async def test_an_openalgo_without_a_calendar_is_asked_for_it_once(
 
     assert await provider.trading_day(RELIANCE) is None
     assert await provider.trading_day(CALL) is None
+    assert (await provider.quotes([OIL])).quotes[OIL].market_state == "unknown"
 
     assert stub.asked["market/timings"] == 1
     assert (await provider.quotes([RELIANCE])).quotes[RELIANCE].market_state == "unknown"

@@ -8,6 +8,7 @@ import ssl
 import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -686,6 +687,47 @@ async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
 
     task = stream(Vendor("wss://acme.invalid/"))
     assert (await failure(task)).reason is Reason.PROVIDER_ERROR
+
+
+@asynccontextmanager
+async def connect_proxy(url: str, asked: list[bytes]) -> AsyncIterator[str]:
+    """A proxy that connects whoever asks to the server at `url`, whatever was asked for."""
+    port = int(url.rpartition(":")[2].rstrip("/"))
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(pipe(reader, far_writer), pipe(far_reader, writer))
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_proxy_of_the_environment_is_asked_for_what_is_elsewhere(
+    vendor: StreamServer, stream: Stream, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+    async with connect_proxy(vendor.url, asked) as proxy:
+        for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "https_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        task = stream(Vendor("ws://acme.invalid/"))
+        connection = await vendor.connected()
+        assert await connection.heard() == {"want": ["AAPL"]}
+        task.cancel()
+        await asyncio.wait({task})
+        await connection.ended()
+
+    assert asked[0].startswith(b"CONNECT acme.invalid:80 ")
+    assert KEY.encode() not in asked[0]
 
 
 @pytest.mark.parametrize(

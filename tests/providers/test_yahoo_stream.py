@@ -326,10 +326,14 @@ def test_the_settings_decide_whether_yahoo_streams(tmp_path: Path) -> None:
     assert built() - built(yahoo_stream=False) == {Capability.STREAM}
 
 
-@pytest.mark.parametrize("url", ["https://streamer.example/", "streamer.example", "wss://", ""])
+@pytest.mark.parametrize("url", ["https://streamer.example/", "streamer.example", "wss://", "wss://a:0/", "wss://a:x/"])
 def test_an_address_of_no_websocket_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="ws"):
+    with pytest.raises(ValueError, match="yahoo_stream_url"):
         Settings(data_dir=tmp_path, yahoo_stream_url=url)
+
+
+def test_an_empty_address_is_none(tmp_path: Path) -> None:
+    assert Settings(data_dir=tmp_path, yahoo_stream_url="").yahoo_stream_url is None
 
 
 def test_no_more_quotes_are_kept_than_there_is_room_for() -> None:

@@ -191,6 +191,10 @@ class OpenAlgoStub:
         """Take the next requests to `question` and never answer; the event `hanging` tells of the first."""
         self._faults[question].extend([_Fault(None, b"", {})] * times)
 
+    def asked_for(self, question: str) -> list[Message]:
+        """The bodies of the requests for `question`, in order."""
+        return [body for asked, body in self.requests if asked == question]
+
     # --- the stream ---
 
     def demand_changed(self) -> None:

@@ -24,6 +24,7 @@ from stocktrack.market.bills import Bills, Payer
 from stocktrack.market.board import Board
 from stocktrack.market.demand import Demand
 from stocktrack.market.events import Event, FeedEvent
+from stocktrack.market.leads import FILL_SECONDS
 from stocktrack.market.merging import completed
 from stocktrack.market.outage import Outage
 from stocktrack.market.plausibility import Gate
@@ -108,9 +109,9 @@ class Feed:
         self._bills = Bills()
         self._gate = Gate(clock)
         self._asked = {
-            upstream: self._build(upstream, upstream.provider)
+            upstream: self._build(upstream, upstream.quote_source)
             for upstream in self.routes.upstreams
-            if isinstance(upstream.provider, QuoteSource)
+            if upstream.quote_source is not None
         }
         self._streams = [
             Stream(
@@ -368,17 +369,17 @@ class Feed:
                 await self._leads.change()
                 continue
             started = self._clock.monotonic()
-            due = poll.due()
-            errors = await self._renew(asked, due)
+            errors = await self._renew(asked, *poll.due())
             self._tell_unknown(symbol for symbol, error in errors.items() if error.reason is Reason.UNKNOWN_SYMBOL)
             await self._clock.sleep(started + poll.tick_seconds() - self._clock.monotonic())
             # In an outage the next try is later; in short naps, since a GET may find the source back before it.
             while (left := asked.outage.wait_seconds) > 0:
                 await self._clock.sleep(min(left, self._poll_interval_seconds))
 
-    async def _renew(self, asked: _Asked, symbols: Sequence[str]) -> Mapping[str, StockTrackError]:
-        """Ask for what is due, and wait; the errors of those that failed."""
-        overdue = asked.poll.waiting(symbols)
+    async def _renew(
+        self, asked: _Asked, symbols: Sequence[str], overdue: Sequence[str]
+    ) -> Mapping[str, StockTrackError]:
+        """Ask for what is due, and others for what is overdue, and wait; the errors of those that failed."""
         # What a user's call is about to bring is left to it, and not waited for: the poll waits for nobody.
         in_flight = [each.user_calls for each in self._asked.values()]
         errors, due = self._refused(
@@ -408,7 +409,8 @@ class Feed:
         self._board.put(full, self._clock.monotonic(), is_stream=True)
         upstream.look_at_stream()
         for each in self._asked.values():
-            each.outage.streamed(self._leads.of(each.upstream))
+            if each.outage.is_on:
+                each.outage.streamed(self._leads.of(each.upstream))
 
     async def _learn_hours(self) -> None:
         """Know when the markets are open of which a stream tells: silence means something then."""
@@ -434,6 +436,9 @@ class Feed:
     def _is_late(self, symbol: str, now: float) -> bool:
         entry = self._board.entry(symbol)
         if entry is None or entry.quote is None or entry.quote.stale:
+            return False
+        # Nothing is late sooner than this; how often it is asked for takes a while to say.
+        if entry.refreshed_at >= now - STALE_POLLS * min(self._poll_interval_seconds, FILL_SECONDS):
             return False
         return entry.refreshed_at < now - STALE_POLLS * self._interval(symbol)
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from stocktrack.clock import Clock
 from stocktrack.market.upstream import Upstream
-from stocktrack.providers.base import QuoteSource, StreamSource
 from stocktrack.providers.instruments import Instruments
 
 # Sooner or later a source believes in a symbol again, or serves others than before: seen after so long at the latest.
@@ -38,10 +37,14 @@ class _Part:
 
 @dataclass(slots=True)
 class _Room:
-    """How many more symbols a source takes."""
+    """How many more symbols a source takes, and how it is."""
 
+    upstream: Upstream
     in_stream: float
-    by_poll: float
+    is_well: bool
+    is_streaming: bool
+    has_stream_down: bool
+    by_poll: float = 0
 
 
 class Leads:
@@ -50,7 +53,7 @@ class Leads:
     def __init__(
         self, upstreams: Sequence[Upstream], instruments: Instruments, clock: Clock, *, poll_interval_seconds: float
     ) -> None:
-        self._upstreams = [up for up in upstreams if isinstance(up.provider, QuoteSource | StreamSource)]
+        self._upstreams = [up for up in upstreams if up.quote_source is not None or up.stream_source is not None]
         self._instruments = instruments
         self._clock = clock
         self._poll_interval_seconds = poll_interval_seconds
@@ -72,8 +75,14 @@ class Leads:
 
     def candidates(self, symbol: str) -> Sequence[Upstream]:
         """Those of them that may be asked for `symbol` now: its lead first, then the others in their order."""
-        able = [up for up in self.serving(symbol) if up.is_well and up.refusals.get(symbol) is None]
-        able = [up for up in able if isinstance(up.provider, QuoteSource)]
+        able = [
+            up
+            for up in self._upstreams
+            if up.quote_source is not None
+            and up.is_well
+            and self.name_at(up, symbol) is not None
+            and up.refusals.get(symbol) is None
+        ]
         lead = self._lead.get(symbol)
         return [lead, *(up for up in able if up is not lead)] if lead is not None and lead in able else able
 
@@ -128,63 +137,77 @@ class Leads:
 
     def _parts_of(self, wanted: Sequence[str]) -> tuple[dict[Upstream, _Part], dict[str, Upstream]]:
         parts = {up: _Part() for up in self._upstreams}
-        rooms = {up: self._room(up, len(wanted)) for up in self._upstreams}
+        rooms = [self._room(up, len(wanted)) for up in self._upstreams if up.is_usable]
+        asked = [room.upstream for room in rooms if room.is_well and room.upstream.quote_source is not None]
+        by_throughput = sorted(asked, key=_throughput, reverse=True)
         lead: dict[str, Upstream] = {}
         for symbol in wanted:
-            serving = self.serving(symbol)
-            willing = [up for up in serving if up.refusals.get(symbol) is None]
-            for up in willing:
-                room = rooms[up]
-                if room.in_stream > 0 or (isinstance(up.provider, StreamSource) and not _stream_is_expected(up)):
-                    parts[up].has_use_for_stream = True
+            serving = [room for room in rooms if self.name_at(room.upstream, symbol) is not None]
+            willing = [room for room in serving if room.upstream.refusals.get(symbol) is None]
+            for room in willing:
+                part = parts[room.upstream]
+                part.has_use_for_stream |= room.in_stream > 0 or room.has_stream_down
                 # A stream that is up leads, whatever becomes of what else is asked of its source.
-                if room.in_stream > 0 and (up.is_streaming or up.is_well):
+                if room.in_stream > 0 and (room.is_streaming or room.is_well):
                     room.in_stream -= 1
-                    parts[up].streamed[symbol] = None
-                elif room.by_poll > 0 and up.is_well:
+                    part.streamed[symbol] = None
+                elif room.by_poll > 0 and room.is_well:
                     room.by_poll -= 1
-                    parts[up].polled[symbol] = None
+                    part.polled[symbol] = None
                 else:
                     continue
-                lead[symbol] = up
+                lead[symbol] = room.upstream
                 break
             else:
                 # Nobody has room: whoever gets most done takes it along, less often than it should be.
-                asked = [up for up in willing if up.is_well and isinstance(up.provider, QuoteSource)]
-                if last := asked or serving:
-                    chosen = lead[symbol] = max(asked, key=_throughput) if asked else last[0]
+                able = {room.upstream for room in willing}
+                chosen = next((up for up in by_throughput if up in able), None)
+                if chosen is None and serving:
+                    chosen = serving[0].upstream
+                if chosen is not None:
+                    lead[symbol] = chosen
                     parts[chosen].polled[symbol] = None
         return parts, lead
 
     def _room(self, upstream: Upstream, wanted: int) -> _Room:
-        in_stream = min(_places(upstream), wanted) if _stream_is_expected(upstream) else 0
-        source, seconds = upstream.provider, self._poll_interval_seconds
-        if not isinstance(source, QuoteSource):
-            return _Room(in_stream, 0)
+        is_expected = _stream_is_expected(upstream)
+        room = _Room(
+            upstream,
+            in_stream=min(_places(upstream), wanted) if is_expected else 0,
+            is_well=upstream.is_well,
+            is_streaming=upstream.is_streaming,
+            has_stream_down=upstream.stream_source is not None and not is_expected,
+        )
+        source, seconds = upstream.quote_source, self._poll_interval_seconds
+        if source is None:
+            return room
         if upstream.ceiling is None:
-            return _Room(in_stream, math.inf)
-        fills = math.ceil(in_stream / source.symbols_a_request) * seconds / FILL_SECONDS
+            room.by_poll = math.inf
+            return room
+        fills = math.ceil(room.in_stream / source.symbols_a_request) * seconds / FILL_SECONDS
         requests = math.floor(max(0.0, upstream.ceiling.polls_in(seconds) - fills))
-        return _Room(in_stream, requests * source.symbols_a_request)
+        room.by_poll = requests * source.symbols_a_request
+        return room
 
 
 def _stream_is_expected(upstream: Upstream) -> bool:
     """Whether the stream is up, or is about to be as far as is known."""
-    if not isinstance(upstream.provider, StreamSource):
+    if upstream.stream_source is None:
         return False
     return upstream.is_streaming or not upstream.has_failed_to_stream
 
 
 def _places(upstream: Upstream) -> float:
-    source = upstream.provider
-    if not isinstance(source, StreamSource):
+    source = upstream.stream_source
+    if source is None:
         return 0
     return math.inf if source.stream_places is None else source.stream_places
 
 
 def _throughput(upstream: Upstream) -> float:
     """How many symbols a minute a source can be asked for."""
-    source = upstream.provider
-    if not isinstance(source, QuoteSource):
+    if upstream.quote_source is None:
         return 0
-    return math.inf if upstream.ceiling is None else upstream.ceiling.per_minute * source.symbols_a_request
+    return (
+        math.inf if upstream.ceiling is None else upstream.ceiling.per_minute * upstream.quote_source.symbols_a_request
+    )

@@ -37,6 +37,11 @@ class Outage:
         return self._upstream.rests_until - self._clock.monotonic()
 
     @property
+    def is_on(self) -> bool:
+        """Whether the source is down, as far as is known."""
+        return self._error is not None
+
+    @property
     def is_waiting(self) -> bool:
         """Whether the source is down and not asked at this moment."""
         return self._error is not None and self.wait_seconds > 0

@@ -39,6 +39,8 @@ class Poll:
         self._upstream = upstream
         self._size = source.symbols_a_request
         self._day_seconds = DAY_SECONDS if self._size >= _BATCH else DAY_ALONE_SECONDS
+        if upstream.provider.is_free:
+            self._day_seconds = math.inf  # what invents its prices invents all of each
         self._leads = leads
         self._board = board
         self._clock = clock
@@ -66,28 +68,18 @@ class Poll:
         requests += math.ceil(math.ceil(len(streamed) / self._size) * self._interval_seconds / FILL_SECONDS)
         self.apart_seconds = ceiling.pace(requests, self._interval_seconds)
 
-    def due(self) -> list[str]:
-        """What is to be asked for now, the oldest first where there is not room for all."""
+    def due(self) -> tuple[list[str], list[str]]:
+        """What is to be asked for now, the oldest first where there is not room for all, and what is overdue then."""
         now = self._clock.monotonic()
         streamed = [symbol for symbol in self._leads.streamed_by(self._upstream) if self._is_mute(symbol, now)]
         polled = [symbol for symbol in self._leads.polled_by(self._upstream) if self._is_due(symbol, now)]
         due = [*streamed, *polled]
         room = self._upstream.room_for_symbols(is_poll=True)
         if room >= len(due):
-            return due
+            return due, []
         due.sort(key=self._age_key)
-        return due[: int(room)]
-
-    def waiting(self, asked: Iterable[str]) -> list[str]:
-        """What is overdue and was not asked for, since the source's budget is used up."""
-        now = self._clock.monotonic()
-        asked = frozenset(asked)
-        overdue = [
-            symbol
-            for symbol in self._leads.of(self._upstream)
-            if symbol not in asked and now - self._renewed_at(symbol) > self.interval(symbol)
-        ]
-        return [symbol for symbol in overdue if self._is_mute(symbol, now) or self._is_due(symbol, now)]
+        later = due[int(room) :]
+        return due[: int(room)], [each for each in later if now - self._renewed_at(each) > self.interval(each)]
 
     def began(self, symbols: Iterable[str]) -> None:
         """Note that `symbols` are being asked for."""
@@ -130,11 +122,13 @@ class Poll:
 
     def _is_mute(self, symbol: str, now: float) -> bool:
         """Whether something that is streamed is due."""
-        asked, renewed = self._asked.get(symbol, -math.inf), self._renewed_at(symbol)
-        if self._is_resting(symbol):
-            return now - max(asked, renewed) >= RESTING_SECONDS
-        given = max(asked, self._given.get(symbol, -math.inf))
-        return now - max(asked, renewed) >= self._fill_seconds or now - given >= self._day_seconds
+        asked = self._asked.get(symbol, -math.inf)
+        quiet_seconds = now - max(asked, self._renewed_at(symbol))
+        if quiet_seconds < self._fill_seconds:
+            given = max(asked, self._given.get(symbol, -math.inf))
+            if now - given < self._day_seconds:
+                return False
+        return quiet_seconds >= RESTING_SECONDS or not self._is_resting(symbol)
 
     def _renewed_at(self, symbol: str) -> float:
         entry = self._board.entry(symbol)

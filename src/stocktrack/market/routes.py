@@ -191,7 +191,7 @@ class Routes:
     def _failing(self, symbol: str) -> Sequence[Upstream]:
         """Those that would be asked for `symbol` if they were well."""
         serving = self.leads.serving(symbol)
-        return [up for up in serving if isinstance(up.provider, QuoteSource) and up.refusals.get(symbol) is None]
+        return [up for up in serving if up.quote_source is not None and up.refusals.get(symbol) is None]
 
     def _why_not_asked(self, upstream: Upstream, symbol: str) -> StockTrackError | None:
         if (refusal := upstream.refusals.get(symbol)) is not None:
@@ -205,7 +205,7 @@ class Routes:
 
     def _not_served(self, symbol: str) -> StockTrackError:
         """Why nobody serves `symbol`, in words."""
-        quoting = [up for up in self.upstreams if isinstance(up.provider, QuoteSource | StreamSource)]
+        quoting = [up for up in self.upstreams if up.quote_source is not None or up.stream_source is not None]
         names = ", ".join(up.name for up in self.upstreams)
         if not quoting:
             return CommandError(Reason.NOT_OFFERED, f"None of this server's sources ({names}) offers quotes.")
@@ -219,7 +219,7 @@ class Routes:
 
     async def _ask(self, upstream: Upstream, symbols: Sequence[str], walk: _Walk) -> Outcome:
         """Ask one source for as much of `symbols` as it has room for; an error for each of the others."""
-        source, is_poll = cast("QuoteSource", upstream.provider), walk.errand.is_poll
+        source, is_poll = cast("QuoteSource", upstream.quote_source), walk.errand.is_poll
         outcome: dict[str, Quote | StockTrackError] = {}
         try:
             if upstream.room_for_symbols(is_poll=is_poll) < 1 and not all(
@@ -276,7 +276,7 @@ class Routes:
 
     def streams(self) -> Sequence[tuple[Upstream, StreamSource]]:
         """The sources that have a stream."""
-        return [(up, up.provider) for up in self.upstreams if isinstance(up.provider, StreamSource)]
+        return [(up, up.stream_source) for up in self.upstreams if up.stream_source is not None]
 
     # --- other questions -----------------------------------------------------------------------------------------
 
@@ -355,9 +355,9 @@ class Routes:
 
     def _source(self, upstream: Upstream) -> SourceInfo:
         status = upstream.status()
-        ceiling, source = upstream.ceiling, upstream.provider
+        ceiling, source = upstream.ceiling, upstream.stream_source
         stream = None
-        if isinstance(source, StreamSource):
+        if source is not None:
             stream = SourceStream(
                 is_up=upstream.is_streaming,
                 symbols=len(self.leads.streamed_by(upstream)) if upstream.is_streaming else 0,
@@ -366,7 +366,7 @@ class Routes:
         retry_at = self._clock.now_ms() + math.ceil(status.retry_seconds * 1000) if status.retry_seconds else None
         return SourceInfo(
             provider=upstream.name,
-            capabilities=tuple(sorted(capabilities_of(source))),
+            capabilities=tuple(sorted(capabilities_of(upstream.provider))),
             state=status.state,
             last_success_at=upstream.last_success_at,
             retry_at=retry_at if status.state not in {SourceState.OK, SourceState.UNUSED} else None,
@@ -400,6 +400,8 @@ async def _ask_quotes(
     names: Sequence[str], expected: Collection[str | None], errand: Errand, source: QuoteSource
 ) -> QuoteAnswer:
     answer = await source.quotes(names, errand)
+    if not isinstance(answer, QuoteAnswer):
+        raise TypeError(f"quotes() returned {type(answer).__name__}, which is no QuoteAnswer")
     if expected and answer.failed.keys() >= set(expected) and not answer.quotes:
         raise next(iter(answer.failed.values()))
     return answer

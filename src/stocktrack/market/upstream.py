@@ -14,11 +14,11 @@ from typing import TypeVar
 import structlog
 
 from stocktrack.clock import Clock, backoff_seconds, within
-from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
+from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.ceiling import Ceiling
 from stocktrack.market.refusals import Refusals
 from stocktrack.messages import SourceState
-from stocktrack.providers.base import Capability, Provider, QuoteSource
+from stocktrack.providers.base import Capability, Provider, QuoteSource, StreamSource
 
 log = structlog.get_logger()
 
@@ -68,6 +68,9 @@ class Upstream:
         requests_per_minute: int | None = None,
     ) -> None:
         self.provider = provider
+        # What it is, once: asking a protocol whether an object satisfies it takes microseconds, for every symbol.
+        self.quote_source = provider if isinstance(provider, QuoteSource) else None
+        self.stream_source = provider if isinstance(provider, StreamSource) else None
         # How often it may be asked; None for as often as anybody likes.
         self.ceiling = _ceiling(provider, clock, requests_per_minute)
         # What it was asked for and does not give: unknown to it, not on its plan, or failing alone.
@@ -126,7 +129,8 @@ class Upstream:
     @property
     def is_well(self) -> bool:
         """Whether it may be asked for prices now: nothing is known that would keep it from answering."""
-        return self.is_usable and not self.is_blocked and self.rests_until <= self._clock.monotonic()
+        now = self._clock.monotonic()
+        return self._blocked_until <= now and self.rests_until <= now and (self._unusable is None or self.is_usable)
 
     @property
     def unusable(self) -> SourceUnusable | None:
@@ -160,7 +164,7 @@ class Upstream:
 
         A stream that is down is no failure of a source that answers when it is asked.
         """
-        if isinstance(self.provider, QuoteSource):
+        if self.quote_source is not None:
             return Capability.QUOTES if Capability.QUOTES in self._failing else None
         return next(iter(self._failing), None)
 
@@ -178,11 +182,19 @@ class Upstream:
         return max(0.0, self._unusable_until - self._clock.monotonic()) if self._unusable is not None else 0.0
 
     async def start(self) -> None:
-        """Warm the provider up; one that cannot be used as it is set up is noted and told to the log."""
+        """Warm the provider up; one that cannot be used as it is set up is noted and told to the log.
+
+        `ConfigError` is the one thing that it may stop the server with.
+        """
         try:
             await self.provider.start()
         except SourceUnusable as error:
             self._cannot_be_used(error)
+        except ConfigError:
+            raise
+        except Exception:
+            log.exception("a source failed to start in an unexpected way", provider=self.name)
+            self._cannot_be_used(SourceUnusable(f"{self.name} failed to start; the server's log says why."))
 
     async def call(
         self,
@@ -205,12 +217,11 @@ class Upstream:
 
     def room_for_symbols(self, *, is_poll: bool) -> float:
         """Of how many symbols the prices may be asked now, as far as the ceiling goes; 0 where it has no prices."""
-        source = self.provider
-        if not isinstance(source, QuoteSource):
+        if self.quote_source is None:
             return 0
         if self.ceiling is None:
             return math.inf
-        return self.ceiling.room(is_poll=is_poll) * source.symbols_a_request
+        return self.ceiling.room(is_poll=is_poll) * self.quote_source.symbols_a_request
 
     async def turn(self, *, is_poll: bool) -> None:
         """Wait for room for a request: a poll as long as that takes, anything else for a short moment.

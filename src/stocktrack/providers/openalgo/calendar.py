@@ -1,10 +1,12 @@
 """When India's exchanges are open, by the calendar that OpenAlgo keeps; what it said is remembered for some hours."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import date, timedelta
 from typing import Final
 
 from stocktrack.clock import Clock
+from stocktrack.errors import StockTrackError
 from stocktrack.providers.openalgo.answers import india_date, trading_date
 from stocktrack.providers.openalgo.symbols import Listing
 from stocktrack.quotes import MarketState, TradingDay
@@ -13,6 +15,7 @@ from stocktrack.quotes import MarketState, TradingDay
 # that the calendar does not have.
 _DAYS_AHEAD: Final = 7
 _REMEMBERED_SECONDS: Final = 6 * 3_600.0
+_FAILED_SECONDS: Final = 600.0
 
 Timings = Mapping[str, TradingDay]
 
@@ -25,6 +28,20 @@ class Calendar:
         self._ask = ask
         self._told: dict[date, tuple[float, Timings]] = {}
         self._days: dict[str, TradingDay] = {}
+        self._rests_until = 0.0
+
+    async def learn(self, listings: Iterable[Listing]) -> None:
+        """Know the state of the markets of `listings`, where that has to be asked for; no failure leaves here."""
+        markets = {listing.market: listing for listing in listings if self.state_of(listing) is MarketState.UNKNOWN}
+        now = self._clock.monotonic()
+        if now < self._rests_until:
+            return
+        # Until it is known how this ends: nobody asks beside it, nor for a while after it failed or took too long.
+        self._rests_until = now + _FAILED_SECONDS
+        with contextlib.suppress(StockTrackError):
+            for listing in markets.values():
+                await self.day_of(listing)
+            self._rests_until = 0.0
 
     async def day_of(self, listing: Listing) -> TradingDay | None:
         """The hours of the exchange today, or where they are over, of its next day; None where it has none."""

@@ -6,7 +6,8 @@ beside it, so that its address is a setting.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import SecretStr
 
-from stocktrack.clock import Clock
+from stocktrack.clock import Clock, ended
 from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer, Source, StreamSink, Wanted
 from stocktrack.providers.openalgo.addresses import rest_address, stream_address
@@ -47,6 +48,7 @@ _BEGIN_SHARE: Final = 0.7
 # Of an outage this much is found out when symbols are asked for one by one.
 _TRIES: Final = 2
 _AT_A_TIME: Final = 3
+_HOURS_PATIENCE_SECONDS: Final = 1.0
 _TURN: Final = 7  # far from one, so that neighbours do not always wait together
 _LEFT_OUT: Final = Refused("it was left out of the answer")
 _NO_TIME: Final = Refused("there was no time left to ask for it")
@@ -116,12 +118,13 @@ class OpenAlgoProvider(Source):
         call = _Call(rest, self._clock, errand, ends_at, asked_as)
         listings = list(asked_as)
         said: dict[Listing, _Outcome] = {}
-        if size > 1:
-            batches = [listings[start : start + size] for start in range(0, len(listings), size)]
-            for part in await asyncio.gather(*(self._ask_many(call, batch) for batch in batches)):
-                said.update(part)
-        else:
-            said.update(await call.ask_each(self._in_turn(listings), is_paid=True))
+        async with self._learning_hours(listings):
+            if size > 1:
+                batches = [listings[start : start + size] for start in range(0, len(listings), size)]
+                for part in await asyncio.gather(*(self._ask_many(call, batch) for batch in batches)):
+                    said.update(part)
+            else:
+                said.update(await call.ask_each(self._in_turn(listings), is_paid=True))
         try:
             answer = self._answer(names, said)
         except SourceUnusable:
@@ -167,6 +170,17 @@ class OpenAlgoProvider(Source):
 
     def _find_key(self) -> SecretStr:
         return KEY.find(self._given_key, self._key_file)
+
+    @asynccontextmanager
+    async def _learning_hours(self, listings: Sequence[Listing]) -> AsyncIterator[None]:
+        """Ask for hours meanwhile, a few times a day; no quote waits for them for long."""
+        hours = asyncio.create_task(self._calendar.learn(listings), name="hours of openalgo")
+        try:
+            yield
+            await asyncio.wait({hours}, timeout=_HOURS_PATIENCE_SECONDS)
+        finally:
+            hours.cancel()
+            await ended(hours)
 
     async def _ask_timings(self, day: date) -> Mapping[str, TradingDay]:
         """The hours of all exchanges on a day; none where this OpenAlgo has no calendar, which is asked for once."""
