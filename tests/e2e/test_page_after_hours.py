@@ -162,7 +162,9 @@ async def test_the_panel_shows_the_headlines_of_its_symbol_with_source_and_age(
     async with visitor(browser, evening.address) as ann:
         await ann.log_in("ann")
         await ann.add("AAPL")
-        items = ann.page.locator('[data-section="news"] li')
+        lists = ann.page.locator('[data-section="news"] ul')
+        await expect(lists.nth(1)).to_contain_text("Headline 0")  # of the whole market
+        items = lists.nth(0).locator("li")
         await expect(items).to_have_count(2)
         await expect(items.nth(0)).to_have_text(re.compile(r"^\s*Apple opens a shop\s*CNBC · 5 min ago\s*$"))
         await expect(items.nth(0).locator("a")).to_have_attribute("href", "https://example.com/a")

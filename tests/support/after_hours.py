@@ -1,11 +1,10 @@
-"""A market after its regular hours: a source whose quotes have what a test gives them, and headlines of one symbol."""
+"""A market after its regular hours: a source whose quotes have what a test gives them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from fakes import ScriptedProvider, a_quote
 from stocktrack.clock import ManualClock
-from stocktrack.quotes import CompanyInfo, Headline, MarketState, Quote
+from stocktrack.quotes import CompanyInfo, MarketState, Quote
 
 FIGURES: dict[str, Any] = {
     "change": 0.7,
@@ -49,7 +48,7 @@ class AfterHours(ScriptedProvider):
             market_opens_at=clock.now_ms() - 32_400_000,
             market_closes_at=clock.now_ms() - 7_200_000,
         )
-        self.symbol_headlines: dict[str, list[Headline]] = {}
+        self.symbol_headlines = {}
 
     def quote(self, symbol: str) -> Quote:
         """The price of `symbol` with its figures."""
@@ -67,7 +66,3 @@ class AfterHours(ScriptedProvider):
         self.prices[symbol], self.market_time = price, self._clock.now_ms()
         kept = {name: value for name, value in self.figures[symbol].items() if name not in (*EXTENDED, "extended_time")}
         self.figures[symbol] = {**kept, "market_state": MarketState.OPEN}
-
-    async def symbol_news(self, symbol: str) -> Sequence[Headline]:
-        """The headlines that a test gave the symbol."""
-        return self.symbol_headlines.get(symbol, [])

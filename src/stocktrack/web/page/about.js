@@ -75,24 +75,17 @@ export function Dividends({ symbol }) {
   `;
 }
 
-/** The headlines of `symbol`; where there are none, it says so and shows those of the whole market. */
+/** The headlines of `symbol`, or why there are none, and below them those of the whole market. */
 export function News({ symbol }) {
   const own = useAnswer("NEWS", { symbol, limit: HEADLINES }, { everyMs: NEWS_EVERY_MS });
-  if (own.error) return html`<${MarketNews} why=${newsLack(symbol, own.error)} />`;
-  return html`
-    <${Section} title="News" answer=${own}>
-      <${Headlines} articles=${own.reply?.articles ?? []} />
-    <//>
-  `;
-}
-
-function MarketNews({ why }) {
-  const answer = useAnswer("NEWS", { limit: HEADLINES }, { everyMs: NEWS_EVERY_MS });
+  const market = useAnswer("NEWS", { limit: HEADLINES }, { everyMs: NEWS_EVERY_MS });
   return html`
     <section class="part" data-section="news">
       <h3>News</h3>
-      <p class="quiet-note" data-part-of="news-lack">${why}</p>
-      ${answer.reply && html`<h4>The market</h4><${Headlines} articles=${answer.reply.articles} />`}
+      ${own.reply
+        ? html`<${Headlines} articles=${own.reply.articles} />`
+        : html`<p class="quiet-note">${own.error ? newsLack(symbol, own.error) : "Loading …"}</p>`}
+      ${market.reply && html`<h4>The market</h4><${Headlines} articles=${market.reply.articles} />`}
     </section>
   `;
 }
