@@ -301,7 +301,8 @@ async def test_with_more_watched_than_the_source_has_patience_for_polls_are_furt
         await house.clock.advance(200)
         before = len(house.provider.polls)
         await house.clock.advance(250)
-        assert 8 <= (len(house.provider.polls) - before) / 2 <= 12
+        requests = [-(-len(batch) // house.provider.symbols_a_request) for batch in house.provider.polls[before:]]
+        assert 8 <= sum(requests) / 20 <= 10
         assert not any(on_board(house, symbol).stale for symbol in symbols)
 
 

@@ -185,7 +185,7 @@ async def test_no_minute_sees_more_requests_than_the_source_allows_and_everythin
         assert max(sum(1 for at in times if start <= at < start + 60) for start in times) <= 60
         assert all(house.board.quote(symbol) is not None for symbol in symbols)
         ages = [house.clock.monotonic() - house.board.entry(symbol).refreshed_at for symbol in symbols]  # type: ignore[union-attr] # they are there
-        assert max(ages) < 600
+        assert max(ages) < 800
         # What is asked for as often as it may be is not old for that.
         assert not any(on_board(house, symbol).stale for symbol in symbols)
 

@@ -1,5 +1,6 @@
 """How often one source is asked by the whole server, whoever wants it: so often that it has patience, and no more."""
 
+import math
 from collections import deque
 
 from stocktrack.clock import Clock
@@ -45,9 +46,12 @@ class Ceiling:
         return self._most_polls * seconds / self._window_seconds
 
     def room(self, *, is_poll: bool) -> int:
-        """How many requests may be made now."""
+        """How many requests may be made now; of polls not more than their share."""
         self._forget_old()
-        return max(0, int(self._room(is_poll=is_poll)))
+        room = self._room(is_poll=is_poll)
+        if is_poll:
+            room = min(room, max(1, math.floor(self._most_polls)) - self._polled)
+        return max(0, int(room))
 
     def used(self) -> int:
         """How many requests were made within the last minute."""

@@ -14,8 +14,10 @@ from stocktrack.market.leads import FILL_SECONDS, Leads
 from stocktrack.market.upstream import Upstream
 from stocktrack.providers.base import QuoteSource
 
-# How often that is looked at: a symbol is filled in for within half a minute.
-TICK_SECONDS = 5.0
+# How often that is looked at: a symbol is filled in for within half a minute. Sooner while something waits for room.
+TICK_SECONDS, SHORT_TICK_SECONDS = 5.0, 2.0
+# The part of a source's room that what its stream leaves mute may have before all else.
+_MUTE_SHARE = 0.5
 # How often the figures of the day are asked for of a symbol that ticks: cheaply in batches, or else one by one.
 DAY_SECONDS, DAY_ALONE_SECONDS = 60.0, 300.0
 RESTING_SECONDS = 600.0
@@ -51,8 +53,10 @@ class Poll:
         self._answered: dict[str, float] = {}
         # When the source gave the day's figures of each last, whoever had asked for them.
         self._given: dict[str, float] = {}
-        # How far apart the polls of what is not streamed are now.
+        # How far apart the polls of what is not streamed are now, and how long what is streamed may be mute.
         self.apart_seconds = interval_seconds
+        self._fill_seconds = FILL_SECONDS
+        self._is_short_of_room = False
 
     def pace(self) -> None:
         """See how far apart polls have to be, and keep room for them."""
@@ -66,20 +70,35 @@ class Poll:
         requests = math.ceil(len(polled) / self._size)
         # What may have to be filled in for, as if it were asked for at every poll.
         requests += math.ceil(math.ceil(len(streamed) / self._size) * self._interval_seconds / FILL_SECONDS)
-        self.apart_seconds = ceiling.pace(requests, self._interval_seconds)
+        ceiling.pace(requests, self._interval_seconds)
+        now, a_second = self._clock.monotonic(), ceiling.polls_in(1.0) * self._size  # symbols
+        mute = sum(1 for symbol in streamed if self._quiet_seconds(symbol, now) >= FILL_SECONDS)
+        for_mute = min(mute / FILL_SECONDS, a_second * (_MUTE_SHARE if polled else 1.0))
+        self._fill_seconds = max(FILL_SECONDS, mute / for_mute) if mute else FILL_SECONDS
+        needed_seconds = len(polled) / (a_second - for_mute) if polled else 0.0
+        self.apart_seconds = max(self._interval_seconds, needed_seconds)
 
     def due(self) -> tuple[list[str], list[str]]:
-        """What is to be asked for now, the oldest first where there is not room for all, and what is overdue then."""
+        """What is to be asked for now, and what is overdue and there is no room for.
+
+        Where there is not room for all the oldest come first; what a stream leaves mute may have half of the room
+        before anything else.
+        """
         now = self._clock.monotonic()
         streamed = [symbol for symbol in self._leads.streamed_by(self._upstream) if self._is_mute(symbol, now)]
         polled = [symbol for symbol in self._leads.polled_by(self._upstream) if self._is_due(symbol, now)]
-        due = [*streamed, *polled]
         room = self._upstream.room_for_symbols(is_poll=True)
-        if room >= len(due):
-            return due, []
-        due.sort(key=self._age_key)
-        later = due[int(room) :]
-        return due[: int(room)], [each for each in later if now - self._renewed_at(each) > self.interval(each)]
+        self._is_short_of_room = room < len(streamed) + len(polled)
+        if not self._is_short_of_room:
+            return [*streamed, *polled], []
+        streamed.sort(key=self._age_key)
+        mute = [symbol for symbol in streamed if self._quiet_seconds(symbol, now) >= FILL_SECONDS]
+        first = mute[: math.ceil(room * _MUTE_SHARE)]
+        taken = frozenset(first)
+        others = sorted((each for each in (*streamed, *polled) if each not in taken), key=self._age_key)
+        in_order = [*first, *others]
+        later = in_order[int(room) :]
+        return in_order[: int(room)], [each for each in later if now - self._renewed_at(each) > self._patience(each)]
 
     def began(self, symbols: Iterable[str]) -> None:
         """Note that `symbols` are being asked for."""
@@ -99,17 +118,16 @@ class Poll:
             return RESTING_SECONDS if self._is_resting(symbol) else self._fill_seconds
         return self.apart_seconds
 
-    @property
-    def _fill_seconds(self) -> float:
-        """How long a stream may be mute in an open market; longer where there are not requests enough for it."""
-        return max(FILL_SECONDS, self.apart_seconds) if self.apart_seconds > self._interval_seconds else FILL_SECONDS
+    def _patience(self, symbol: str) -> float:
+        """How old a symbol may get before another source is asked for it, in seconds."""
+        return FILL_SECONDS if symbol in self._leads.streamed_by(self._upstream) else self.apart_seconds
 
     def tick_seconds(self) -> float:
-        """When to look again at the latest, in seconds from now."""
-        return min(self._interval_seconds, TICK_SECONDS) if self._is_behind() else self._interval_seconds
-
-    def _is_behind(self) -> bool:
-        return bool(self._leads.streamed_by(self._upstream)) or self.apart_seconds > self._interval_seconds
+        """When to look again, in seconds from now."""
+        if self._is_short_of_room:
+            return min(self._interval_seconds, SHORT_TICK_SECONDS)
+        is_watchful = bool(self._leads.streamed_by(self._upstream)) or self.apart_seconds > self._interval_seconds
+        return min(self._interval_seconds, TICK_SECONDS) if is_watchful else self._interval_seconds
 
     def _is_due(self, symbol: str, now: float) -> bool:
         """Whether something that is polled is due."""
@@ -122,13 +140,16 @@ class Poll:
 
     def _is_mute(self, symbol: str, now: float) -> bool:
         """Whether something that is streamed is due."""
-        asked = self._asked.get(symbol, -math.inf)
-        quiet_seconds = now - max(asked, self._renewed_at(symbol))
-        if quiet_seconds < self._fill_seconds:
-            given = max(asked, self._given.get(symbol, -math.inf))
+        quiet_seconds = self._quiet_seconds(symbol, now)
+        if quiet_seconds < FILL_SECONDS:
+            given = max(self._asked.get(symbol, -math.inf), self._given.get(symbol, -math.inf))
             if now - given < self._day_seconds:
                 return False
         return quiet_seconds >= RESTING_SECONDS or not self._is_resting(symbol)
+
+    def _quiet_seconds(self, symbol: str, now: float) -> float:
+        """How long nothing was heard of something that is streamed, and it was not asked for either."""
+        return now - self._age_key(symbol)
 
     def _renewed_at(self, symbol: str) -> float:
         entry = self._board.entry(symbol)
