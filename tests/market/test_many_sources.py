@@ -1,16 +1,26 @@
 """Several sources at once: who serves a symbol, who leads it, who fills in, and when nobody knows it."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 import pytest
 
-from fakes import NOW_MS, POLL_SECONDS, House, ScriptedQuotes, ScriptedStream, a_house, a_watcher
+from fakes import NOW_MS, POLL_SECONDS, House, ScriptedQuotes, ScriptedStream, a_house, a_quote, a_watcher
 from market_house import on_board, quote, told, watch, why_missing
-from stocktrack.clock import ManualClock
+from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.events import Event
 from stocktrack.messages import SourceInfo, SourceState
-from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer
+from stocktrack.providers.base import (
+    QUESTION,
+    Budget,
+    Errand,
+    Provider,
+    QuoteAnswer,
+    Source,
+    StreamSink,
+    Wanted,
+)
 
 STREAM_PLACES = 50
 
@@ -337,6 +347,42 @@ async def test_what_nobody_serves_says_so() -> None:
         assert error.reason is Reason.NOT_OFFERED
         assert "vendor" in error.message
         assert "RELIANCE.NS" in error.message
+
+
+class OnlyAStream(Source):
+    """A source that cannot be asked for anything."""
+
+    name = "ticker"
+    stream_places = None
+
+    def __init__(self) -> None:
+        self.sink: StreamSink | None = None
+
+    async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
+        self.sink = sink
+        sink.opened()
+        await asyncio.get_running_loop().create_future()
+
+
+async def test_what_only_streams_is_pending_until_its_first_tick(pair: Pair) -> None:
+    ticker = OnlyAStream()
+
+    def both(clock: ManualClock) -> tuple[Provider, ...]:
+        vendor, _ = pair(clock)
+        return vendor, ticker
+
+    async with a_house(both) as house:
+        user = await house.user()
+        reply = await user.command("SUBSCRIBE", symbols=["X.TICK"], interval=0)
+        assert (reply["code"], reply["pending"]) == (200, ["X.TICK"])
+        await settle()
+        assert ticker.sink is not None
+        ticker.sink.publish([a_quote("X.TICK", 5.0, provider="ticker")])
+        await settle()
+        assert [price["price"] for price in user.connection.of_type("PRICE")] == [5.0]
+        # It cannot be asked: what it does not say for long is called old, and nobody waits for it.
+        await house.clock.advance(90)
+        assert on_board(house, "X.TICK").stale
 
 
 # --- for the operator ---

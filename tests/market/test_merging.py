@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from fakes import NOW_MS, a_quote
-from stocktrack.market.merging import SAME_DAY_MS, completed
+from stocktrack.market.merging import SAME_DAY_MS, completed, named
 from stocktrack.quotes import MarketState, Quote
 
 FULL = a_quote(
@@ -56,6 +56,13 @@ def test_prices_of_two_currencies_have_no_change_in_common() -> None:
 def test_a_market_in_which_something_is_traded_is_not_called_closed() -> None:
     closed = FULL.model_copy(update={"market_state": MarketState.CLOSED})
     assert completed(tick(102.0), closed).market_state is MarketState.UNKNOWN
+
+
+def test_a_source_that_tells_no_name_leaves_the_one_that_another_has_told() -> None:
+    bare = tick(102.0, previous_close=98.0, change=4.0)
+    assert (named(bare, FULL).name, named(bare, FULL).currency, named(bare, FULL).high) == ("Apple Inc.", "USD", None)
+    assert named(FULL, FULL) is FULL
+    assert named(bare, None) is bare
 
 
 def test_a_tick_that_speaks_of_the_day_and_one_without_a_quote_before_it_are_left_alone() -> None:

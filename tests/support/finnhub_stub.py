@@ -174,6 +174,11 @@ class FinnhubStub:
         """Never answer the next `times` requests to `endpoint`."""
         self._faults[endpoint].append(Fault(200, None, {}, times))
 
+    def heal(self) -> None:
+        """Forget all faults, also that of the handshake."""
+        self._faults.clear()
+        self.handshake_status = None
+
     def asked(self, endpoint: str) -> list[str]:
         """The symbols that `endpoint` was asked for, in their order."""
         return [call.symbol for call in self.calls if call.endpoint == endpoint]

@@ -25,10 +25,10 @@ from stocktrack.market.board import Board
 from stocktrack.market.demand import Demand
 from stocktrack.market.events import Event, FeedEvent
 from stocktrack.market.leads import FILL_SECONDS
-from stocktrack.market.merging import completed
+from stocktrack.market.merging import completed, named
 from stocktrack.market.outage import Outage
 from stocktrack.market.plausibility import Gate
-from stocktrack.market.polls import Poll
+from stocktrack.market.polls import RESTING_SECONDS, Poll
 from stocktrack.market.questions import Questions
 from stocktrack.market.routes import RoutedAnswer, Routes, together
 from stocktrack.market.streams import Stream
@@ -265,7 +265,7 @@ class Feed:
         """Ask a source for a batch, and the others for what it has not; the errors of what nobody gave."""
         try:
             asked = self._asked[upstream]
-            if (waiting := asked.outage.answer(symbols)) is not None:
+            if not any(map(self._leads.candidates, symbols)) and (waiting := asked.outage.answer(symbols)) is not None:
                 return dict.fromkeys(symbols, waiting)
             began = self._clock.monotonic()
             refused: Counter[Payer] = Counter()
@@ -284,7 +284,8 @@ class Feed:
 
     def _take(self, symbols: Sequence[str], answer: RoutedAnswer, began: float) -> Mapping[str, StockTrackError]:
         """Put an answer on the board and draw the consequences; the errors of what it did not give."""
-        self._board.put(self._gate.sift([*answer.quotes.values()], self._board.quote), self._clock.monotonic())
+        believed = self._gate.sift([*answer.quotes.values()], self._board.quote)
+        self._board.put([named(each, self._board.quote(each.symbol)) for each in believed], self._clock.monotonic())
         for upstream, given in answer.given.items():
             self._asked[upstream].poll.gave(given)
             self._asked[upstream].outage.ended()
@@ -349,8 +350,12 @@ class Feed:
     def _interval(self, symbol: str) -> float:
         """How often `symbol` is asked for now, in seconds."""
         lead = self._leads.lead(symbol)
-        asked = self._asked.get(lead) if lead is not None else None
-        return asked.poll.interval(symbol) if asked is not None else self._poll_interval_seconds
+        if lead is None:
+            return self._poll_interval_seconds
+        if lead in self._asked:
+            return self._asked[lead].poll.interval(symbol)
+        # It only streams.
+        return RESTING_SECONDS if self._is_resting(symbol) else FILL_SECONDS
 
     def _is_resting(self, symbol: str) -> bool:
         """Whether the market of `symbol` is closed, as far as is known."""
@@ -419,7 +424,8 @@ class Feed:
             streamed = [
                 self._board.quote(each) for up in self._leads.streaming() for each in self._leads.streamed_by(up)
             ]
-            for quote in {quote.exchange or quote.symbol: quote for quote in streamed if quote is not None}.values():
+            # A question a symbol would be many where no exchange is told; who tells none tells the state itself.
+            for quote in {quote.exchange: quote for quote in streamed if quote is not None and quote.exchange}.values():
                 await self.questions.hours.learn(quote)
 
     async def _tidy_board(self) -> None:
@@ -428,6 +434,8 @@ class Feed:
             await self._clock.sleep(self._poll_interval_seconds)
             # Time alone may make a source one that can be tried again, and whoever leads nothing does not look at it.
             self._arrange()
+            for upstream, _ in self.routes.streams():
+                upstream.look_at_stream()
             now = self._clock.monotonic()
             late = [symbol for symbol in self._board.watched() if self._is_late(symbol, now)]
             self._board.mark_stale(late, Reason.PROVIDER_TIMEOUT)

@@ -1,4 +1,4 @@
-"""What a tick leaves out is kept from the quote before it, as far as it still holds; pure."""
+"""What a quote leaves out is kept from the one before it, as far as it still holds; pure."""
 
 from typing import Any
 
@@ -16,6 +16,14 @@ _OF_THE_DAY = (
 SAME_DAY_MS = 7 * 3_600_000
 
 
+def named(quote: Quote, held: Quote | None) -> Quote:
+    """`quote` with the name, the exchange and the like that another source has told before, by `held`."""
+    if held is None or held.provider == quote.provider:
+        return quote
+    kept = _of_the_symbol(quote, held)
+    return quote.model_copy(update=kept) if any(value is not None for value in kept.values()) else quote
+
+
 def completed(tick: Quote, held: Quote | None) -> Quote:
     """`tick` with what it does not say of the symbol and the day, by `held`, the quote before it.
 
@@ -24,7 +32,7 @@ def completed(tick: Quote, held: Quote | None) -> Quote:
     """
     if held is None or tick.previous_close is not None or tick.change is not None:
         return tick
-    kept: dict[str, Any] = {name: getattr(held, name) for name in _OF_THE_SYMBOL if getattr(tick, name) is None}
+    kept: dict[str, Any] = _of_the_symbol(tick, held)
     if tick.market_state is MarketState.UNKNOWN and held.market_state is not MarketState.CLOSED:
         kept["market_state"] = held.market_state
     if _is_same_day(tick, held) and held.currency in {tick.currency, kept.get("currency")}:
@@ -36,6 +44,10 @@ def completed(tick: Quote, held: Quote | None) -> Quote:
         if held.previous_close is not None:
             kept["change"], kept["change_percent"] = change_since(held.previous_close, tick.price)
     return tick.model_copy(update=kept)
+
+
+def _of_the_symbol(quote: Quote, held: Quote) -> dict[str, Any]:
+    return {name: getattr(held, name) for name in _OF_THE_SYMBOL if getattr(quote, name) is None}
 
 
 def _is_same_day(tick: Quote, held: Quote) -> bool:
