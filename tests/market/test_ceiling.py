@@ -97,5 +97,27 @@ async def test_a_batch_of_a_poll_larger_than_the_room_kept_does_not_wait_for_que
     assert ceiling.wait_seconds(10, is_poll=True) == 0
 
 
+@pytest.mark.parametrize("per_minute", [1, 5, 7, 29, 30, 60])
+async def test_what_a_source_counts_itself_is_never_over_its_number(clock: ManualClock, per_minute: int) -> None:
+    ceiling = Ceiling(clock, per_minute, is_theirs=True)
+    times: list[float] = []
+    for _ in range(600):
+        times += [clock.monotonic()] * take_all(ceiling)
+        await clock.advance(0.5)
+    assert len(times) >= 0.75 * 5 * per_minute
+    # It may see some of them a little later than they were sent.
+    assert max(sum(1 for at in times if start <= at < start + 60.4) for start in times) <= per_minute
+
+
+async def test_no_second_has_more_requests_than_the_source_takes(clock: ManualClock) -> None:
+    ceiling = Ceiling(clock, 600, is_theirs=True, per_second=4)
+    assert take_all(ceiling) == 4
+    assert (ceiling.room(is_poll=True), ceiling.wait_seconds(1, is_poll=False)) == (0, 1.0)
+    await clock.advance(1)
+    assert ceiling.room(is_poll=True) == 4
+    # What is more than a second's requests has its turn with them.
+    assert ceiling.wait_seconds(10, is_poll=False) == 0
+
+
 async def test_the_least_ceiling_lets_something_through(clock: ManualClock) -> None:
     assert take_all(Ceiling(clock, 6)) == 1

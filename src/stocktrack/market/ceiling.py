@@ -13,20 +13,27 @@ POLLS_SHARE = 0.8  # the most that polls may take; what is left is for questions
 # A source that counts for itself sees requests at other moments than this server does: so much longer is a window where
 # a source has a budget of its own.
 MARGIN_SECONDS = 0.5
+FEW_A_MINUTE = 30
 _MINUTE = 60
 
 
 class Ceiling:
     """At most `per_minute` requests in any minute, with room kept for the polls: nobody's questions hold those up.
 
-    `is_theirs` where the number is the source's own, which counts them too.
+    `is_theirs` where the number is the source's own, which counts them too; `per_second` is its limit of a second,
+    where it has one.
     """
 
-    def __init__(self, clock: Clock, per_minute: int, *, is_theirs: bool = False) -> None:
+    def __init__(
+        self, clock: Clock, per_minute: int, *, is_theirs: bool = False, per_second: int | None = None
+    ) -> None:
         self.per_minute = per_minute
         self._clock = clock
-        self._window_seconds = WINDOW_SECONDS + (MARGIN_SECONDS if is_theirs else 0.0)
-        self._limit = max(1, int(per_minute * WINDOW_SECONDS / 60))
+        self._per_second = math.inf if per_second is None else per_second
+        # The few requests of a small budget are not a whole number in a part of a minute.
+        window = _MINUTE if is_theirs and per_minute < FEW_A_MINUTE else WINDOW_SECONDS
+        self._window_seconds = window + (MARGIN_SECONDS if is_theirs else 0.0)
+        self._limit = max(1, int(per_minute * window / _MINUTE))
         self._kept_for_polls = 0.0
         self._polled = 0
         self._asked = 0
@@ -51,7 +58,7 @@ class Ceiling:
         room = self._room(is_poll=is_poll)
         if is_poll:
             room = min(room, max(1, math.floor(self._most_polls)) - self._polled)
-        return max(0, int(room))
+        return max(0, int(min(room, self._per_second - self._in_last_second())))
 
     def used(self) -> int:
         """How many requests were made within the last minute."""
@@ -65,7 +72,8 @@ class Ceiling:
         # poll of one large batch must not wait for a window in which nobody asks anything.
         sure = self._kept_for_polls if is_poll else self._limit - self._kept_for_polls
         if not self._taken or self._room(is_poll=is_poll) >= min(requests, max(1.0, sure)):
-            return 0.0
+            is_fast = self._in_last_second() + min(requests, self._per_second) > self._per_second
+            return 1.0 if is_fast else 0.0
         return max(self._taken[0][0] + self._window_seconds - self._clock.monotonic(), 0.001)
 
     def take(self, requests: int, *, is_poll: bool) -> None:
@@ -74,6 +82,16 @@ class Ceiling:
         self._taken.append((now, requests, is_poll))
         self._last_minute.append((now, requests))
         self._count(requests, is_poll=is_poll)
+
+    def _in_last_second(self) -> int:
+        if self._per_second == math.inf:
+            return 0
+        limit, count = self._clock.monotonic() - 1.0, 0
+        for at, requests, _ in reversed(self._taken):
+            if at <= limit:
+                break
+            count += requests
+        return count
 
     @property
     def _most_polls(self) -> float:

@@ -397,9 +397,10 @@ class Upstream:
 
 def _ceiling(provider: Provider, clock: Clock, requests_per_minute: int | None) -> Ceiling | None:
     """How often a provider may be asked: as often as its own budget and the server's setting both allow."""
-    theirs = provider.budget.requests_per_minute
+    budget = provider.budget
+    theirs = budget.requests_per_minute
     if provider.is_free or (theirs is None and requests_per_minute is None):
         return None
-    if theirs is None or (requests_per_minute is not None and requests_per_minute < theirs):
-        return Ceiling(clock, requests_per_minute or 0)
-    return Ceiling(clock, theirs, is_theirs=True)
+    is_theirs = theirs is not None and (requests_per_minute is None or theirs <= requests_per_minute)
+    per_minute = theirs if is_theirs else requests_per_minute
+    return Ceiling(clock, per_minute or 0, is_theirs=is_theirs, per_second=budget.requests_per_second)
