@@ -67,7 +67,7 @@ async def test_prices_stream_with_a_plain_env_file_and_the_key_is_shown_nowhere(
         running = await asyncio.to_thread(Path(f"/proc/{server.pid}/cmdline").read_bytes)
         assert KEY_BEGINS.encode() not in running
         await stub.drop()
-        await server.logged("source went away")
+        await server.logged("stream went away")
         await stub.subscribed("AAPL")
         await client.close()
     assert KEY_BEGINS not in server.text

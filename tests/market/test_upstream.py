@@ -182,6 +182,20 @@ async def test_an_answer_that_was_under_way_when_the_429_came_does_not_end_the_b
     assert (await fail(upstream, provider)).retry_after_ms == 60_000
 
 
+async def test_a_stream_that_is_refused_keeps_nobody_from_asking(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    async def refused() -> None:
+        raise ProviderError(Reason.PROVIDER_BLOCKED, "The stream is refused (429).", retry_after_ms=90_000)
+
+    with pytest.raises(ProviderError) as caught, capture_logs() as logs:
+        await upstream.stream(refused)
+    assert caught.value.retry_after_ms == 90_000
+    assert (await ask(upstream, provider)).quotes
+    assert [entry["event"] for entry in logs] == ["stream went away"]
+    await clock.advance(90)
+
+
 # --- the deadline ---
 
 

@@ -287,7 +287,10 @@ class Upstream:
             self._blocks = 0
         self._backs_off_until.pop(capability, None)
         if self._failing.pop(capability, 0):
-            log.info("source is back", provider=self.name, asked=capability)
+            if capability is Capability.STREAM:
+                log.info("stream is back", provider=self.name)
+            else:
+                log.info("source is back", provider=self.name, asked=capability)
 
     async def _wait_for_turn(self, requests: int, *, is_poll: bool) -> None:
         self.check_blocked()
@@ -354,7 +357,14 @@ class Upstream:
         if not is_counted:
             failures = self._failing[capability] = failures + 1
             self._counted[capability] += 1
-        if error.reason is Reason.PROVIDER_BLOCKED:
+        is_blocked = error.reason is Reason.PROVIDER_BLOCKED
+        if is_blocked and capability is Capability.STREAM:
+            # A stream that is refused is no reason to ask for nothing: the polls fill in for it.
+            wait = backoff_seconds(
+                failures, first=BLOCKED_FIRST_SECONDS, longest=BLOCKED_LONGEST_SECONDS, jitter=self._rng.random()
+            )
+            wait = max(wait, (error.retry_after_ms or 0) / 1000)
+        elif is_blocked:
             if self._blocked_until <= now:
                 # Calls that were under way together are refused together: that is one block, not several in a row.
                 self._blocks += 1
@@ -371,9 +381,12 @@ class Upstream:
             )
         self._backs_off_until[capability] = now + wait
         if failures == 1 and not is_counted:
-            log.warning(
-                "source went away", provider=self.name, asked=capability, reason=error.reason, why=error.message
-            )
+            facts = {"provider": self.name, "reason": error.reason, "why": error.message}
+            if capability is Capability.STREAM:
+                # Not the source itself: what it streamed is asked for meanwhile, or of others.
+                log.warning("stream went away", **facts)
+            else:
+                log.warning("source went away", asked=capability, **facts)
         told = ProviderError(error.reason, error.message, retry_after_ms=math.ceil(wait * 1000))
         if capability is not Capability.STREAM:
             # A bare copy: the traceback of the one raised would keep everything alive that stood in its frames.
