@@ -280,6 +280,7 @@ class ScriptedStream(ScriptedQuotes):
     def __init__(self, clock: ManualClock, *, name: str = "streaming") -> None:
         super().__init__(clock, name=name)
         self.stream_places: int | None = None
+        self._is_owed = False
         self._publish: Publish | None = None
         self._wanted: Wanted = tuple
         self._broken: asyncio.Future[None] | None = None
@@ -291,6 +292,9 @@ class ScriptedStream(ScriptedQuotes):
         await self._play(Capability.STREAM)
         self._wanted, self._publish = wanted, sink.publish
         sink.opened()
+        if self._is_owed:
+            self._is_owed = False
+            self.deliver()
         self._broken = asyncio.get_running_loop().create_future()
         try:
             await self._broken
@@ -301,8 +305,9 @@ class ScriptedStream(ScriptedQuotes):
         return sorted(self._wanted())
 
     def deliver(self) -> None:
-        """Publish a new price of everything that is wanted; it is not open while nothing is."""
+        """Publish a new price of everything that is wanted, as soon as it is open: that is when something is."""
         if self._publish is None:
+            self._is_owed = True
             return
         for symbol in self._wanted():
             self.prices[symbol] += 1
