@@ -1,13 +1,15 @@
 """What cannot be true, told by a source that is polled and by one that streams."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from structlog.testing import capture_logs
 
-from fakes import NOW_MS, POLL_SECONDS, House, ScriptedStream, a_house
+from fakes import NOW_MS, POLL_SECONDS, House, ScriptedProvider, ScriptedStream, a_house
 from market_house import on_board, quote, told, watch, why_missing
+from stocktrack.clock import ManualClock
 from stocktrack.errors import Reason
+from stocktrack.providers.base import Provider
 
 KEPT_OUT = "a price was kept out"
 
@@ -75,3 +77,19 @@ async def test_an_impossible_market_time_is_left_out_and_holds_up_no_price(house
     await house.clock.advance(POLL_SECONDS)
 
     assert (on_board(house).price, on_board(house).timestamp) == (101.0, NOW_MS)
+
+
+async def test_the_price_of_another_source_with_a_time_before_all_others_does_not_follow_on_one_with_a_time() -> None:
+    def two(clock: ManualClock) -> Sequence[Provider]:
+        return ScriptedProvider(clock, name="first"), ScriptedProvider(clock, name="second")
+
+    async with a_house(two) as house:
+        first, second = (upstream.provider for upstream in house.feed.routes.upstreams)
+        assert isinstance(first, ScriptedProvider)
+        assert isinstance(second, ScriptedProvider)
+        first.market_time, second.market_time = NOW_MS, 1_000
+        second.prices["AAPL"] = 90.0
+        await watch(house, "AAPL")
+        first.script = "fail"
+        await house.clock.advance(POLL_SECONDS * 4)
+        assert (on_board(house).price, on_board(house).provider, on_board(house).stale) == (100.0, "first", True)

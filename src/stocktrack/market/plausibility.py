@@ -59,8 +59,11 @@ class Gate:
         now_ms = self._clock.now_ms()
         sifted = []
         for quote in quotes:
-            if self._is_believed(quote, "price", _comparable_price(quote, held(quote.symbol), now_ms)):
+            before = held(quote.symbol)
+            if self._is_believed(quote, "price", _comparable_price(quote, before, now_ms)):
                 wrong = self._wrong_beside_the_price(quote, now_ms)
+                if wrong and _is_from_before(quote, before):
+                    continue
                 sifted.append(quote.model_copy(update=dict.fromkeys(wrong)) if wrong else quote)
         return sifted
 
@@ -129,6 +132,13 @@ def _comparable_price(quote: Quote, held: Quote | None, now_ms: int) -> float | 
     if held.currency is not quote.currency and held.currency != quote.currency and held.currency and quote.currency:
         return None  # pence of one source and pounds of another are a hundredfold apart
     return held.price
+
+
+def _is_from_before(quote: Quote, before: Quote | None) -> bool:
+    """Whether the time of a quote is too old to be true: it may not follow on one that another source gave a time."""
+    if before is None or before.provider == quote.provider or before.timestamp is None or quote.timestamp is None:
+        return False
+    return quote.timestamp < FIRST_TIME_MS
 
 
 def _prices_of_nothing(quote: Quote) -> Sequence[str]:
