@@ -82,6 +82,21 @@ async def test_what_nobody_asks_for_any_more_is_forgotten_after_a_while(house: H
     assert len(house.board) == 0
 
 
+async def test_that_time_passes_while_a_poll_is_made_is_no_reason_to_leave_the_next_one_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instruments = house.feed.routes.instruments
+
+    def take_a_moment(_symbol: str) -> None:
+        house.clock.stand_still(0.001)
+
+    monkeypatch.setattr(instruments, "refusal", take_a_moment)
+    await watch(house, "AAPL", "MSFT")
+    before = house.provider.quote_requests
+    await house.clock.advance(10 * POLL_SECONDS + 1)
+    assert house.provider.quote_requests == before + 10
+
+
 # --- streams ---
 
 

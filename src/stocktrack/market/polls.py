@@ -78,13 +78,12 @@ class Poll:
         needed_seconds = len(polled) / (a_second - for_mute) if polled else 0.0
         self.apart_seconds = max(self._interval_seconds, needed_seconds)
 
-    def due(self) -> tuple[list[str], list[str]]:
-        """What is to be asked for now, and what is overdue and there is no room for.
+    def due(self, now: float) -> tuple[list[str], list[str]]:
+        """What is to be asked for `now` (monotonic), and what is overdue and there is no room for.
 
         Where there is not room for all the oldest come first; what a stream leaves mute may have half of the room
         before anything else.
         """
-        now = self._clock.monotonic()
         streamed = [symbol for symbol in self._leads.streamed_by(self._upstream) if self._is_mute(symbol, now)]
         polled = [symbol for symbol in self._leads.polled_by(self._upstream) if self._is_due(symbol, now)]
         room = self._upstream.room_for_symbols(is_poll=True)
@@ -100,9 +99,12 @@ class Poll:
         later = in_order[int(room) :]
         return in_order[: int(room)], [each for each in later if now - self._renewed_at(each) > self._patience(each)]
 
-    def began(self, symbols: Iterable[str]) -> None:
-        """Note that `symbols` are being asked for."""
-        self._asked |= dict.fromkeys(symbols, self._clock.monotonic())
+    def began(self, symbols: Iterable[str], at: float) -> None:
+        """Note that `symbols` are being asked for, since they were due `at` that time.
+
+        It is not the time of the request, which is a little later: by that one nothing would be due in time again.
+        """
+        self._asked |= dict.fromkeys(symbols, at)
 
     def ended(self, symbols: Iterable[str]) -> None:
         """Note that this is over, however it went."""
