@@ -1,5 +1,6 @@
 """The whole server on the real yfinance and feedparser, against recorded answers of Yahoo and recorded feeds."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from live_server import LiveServer, RawClient, live_server
+from live_server import PATIENCE_SECONDS, LiveServer, RawClient, live_server
 from recorded_yahoo import RecordedYahoo, recorded_yahoo
-from stocktrack.clock import ManualClock
+from stocktrack.clock import ManualClock, settle
 from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer
 from stocktrack.providers.rss.provider import RssProvider
 from stocktrack.providers.yahoo.provider import YahooProvider
@@ -22,14 +23,26 @@ NO_FEEDS = ("bloomberg_sitemap_not_a_feed.xml", "there_is_no_such.xml")
 
 
 class CountingYahoo(YahooProvider):
-    """The real provider, which says how often it was asked for quotes."""
+    """The real provider, which says how often it was asked for quotes, and when it is done with them all."""
 
     quote_requests = 0
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._under_way = 0
+        self.is_idle = asyncio.Event()
 
     async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         """What Yahoo answers."""
         self.quote_requests += 1
-        return await super().quotes(symbols, errand)
+        self._under_way += 1
+        self.is_idle.clear()
+        try:
+            return await super().quotes(symbols, errand)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self.is_idle.set()
 
 
 class House:
@@ -42,10 +55,17 @@ class House:
         self.provider = provider
 
     async def poll(self) -> None:
-        """Let time pass until the feed has asked Yahoo once more. The call itself takes real time."""
+        """Let time pass until the feed has asked Yahoo once more, and has its answer.
+
+        The call itself takes real time. Were the clock moved on meanwhile, the feed's own deadline would come before
+        the answer does, on a machine that is busy.
+        """
         before = self.provider.quote_requests
         while self.provider.quote_requests == before:
             await self.clock.advance(1)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self.provider.is_idle.wait()
+        await settle()
 
 
 @pytest.fixture

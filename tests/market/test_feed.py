@@ -7,12 +7,13 @@ from structlog.testing import capture_logs
 
 from fakes import NOW_MS, POLL_SECONDS, House, ScriptedStream, a_house, a_watcher, soon
 from market_house import on_board, quote, told, watch
-from stocktrack.clock import settle
+from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.market import feed
 from stocktrack.market.demand import GRACE_SECONDS
 from stocktrack.market.events import Event, FeedEvent
 from stocktrack.market.leads import FILL_SECONDS
+from stocktrack.providers.base import StreamSink, Wanted
 from stocktrack.quotes import MarketState
 
 
@@ -82,6 +83,21 @@ async def test_what_nobody_asks_for_any_more_is_forgotten_after_a_while(house: H
     assert len(house.board) == 0
 
 
+async def test_that_time_passes_while_a_poll_is_made_is_no_reason_to_leave_the_next_one_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instruments = house.feed.routes.instruments
+
+    def take_a_moment(_symbol: str) -> None:
+        house.clock.stand_still(0.001)
+
+    monkeypatch.setattr(instruments, "refusal", take_a_moment)
+    await watch(house, "AAPL", "MSFT")
+    before = house.provider.quote_requests
+    await house.clock.advance(10 * POLL_SECONDS + 1)
+    assert house.provider.quote_requests == before + 10
+
+
 # --- streams ---
 
 
@@ -142,6 +158,37 @@ async def test_in_a_closed_market_a_mute_stream_is_no_reason_to_ask_or_to_call_a
         await live.clock.advance(60)
         assert not on_board(live).stale
     assert stream.quote_requests - before == 2
+
+
+class SlowToOpen(ScriptedStream):
+    """A source whose stream takes its time to open, and which is asked in batches."""
+
+    symbols_a_request = 50
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.may_open = asyncio.Event()
+
+    async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
+        await self.may_open.wait()
+        await super().stream(wanted, sink)
+
+
+async def test_while_a_stream_is_still_opening_what_it_will_carry_is_polled_at_the_usual_pace() -> None:
+    async with a_house(lambda clock: (SlowToOpen(clock),)) as slow:
+        source = slow.provider
+        assert isinstance(source, SlowToOpen)
+        await watch(slow, "AAPL", "MSFT")
+        before = source.quote_requests
+        await slow.clock.advance(6 * POLL_SECONDS)
+        assert source.quote_requests == before + 6
+        source.may_open.set()
+        await slow.clock.advance(1)
+        before = source.quote_requests
+        for _ in range(30):
+            source.deliver()
+            await slow.clock.advance(1)
+        assert source.quote_requests == before
 
 
 async def test_a_stream_that_breaks_is_opened_again_with_back_off(live: House, stream: ScriptedStream) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from certificates import trusting, write_certificate
 from stocktrack.clock import Clock, ManualClock, settle
@@ -399,16 +400,20 @@ async def test_a_connection_that_breaks_is_one_error(
     assert vendor.handshakes == 1
 
 
-async def test_bad_messages_between_good_ones_are_skipped(vendor: StreamServer, stream: Stream, sink: Sink) -> None:
-    stream(Vendor(vendor.url))
-    connection = await vendor.connected()
-    await connection.heard()
+async def test_bad_messages_between_good_ones_are_skipped_and_told_to_the_log_once(
+    vendor: StreamServer, stream: Stream, sink: Sink
+) -> None:
+    with capture_logs() as logs:
+        stream(Vendor(vendor.url))
+        connection = await vendor.connected()
+        await connection.heard()
 
-    for price in range(3):
-        await connection.send(*["{"] * (MAX_BAD_FRAMES - 1), {"AAPL": 1.0 + price})
-    await sink.until(lambda: bool(sink.quotes) and sink.quotes[-1].price == 3.0)
+        for price in range(3):
+            await connection.send(*["{"] * (MAX_BAD_FRAMES - 1), {"AAPL": 1.0 + price})
+        await sink.until(lambda: bool(sink.quotes) and sink.quotes[-1].price == 3.0)
 
     assert sink.times_opened == 1
+    assert [entry["vendor"] for entry in logs] == ["Acme"]
 
 
 async def test_silence_while_a_market_is_open_breaks_the_connection(

@@ -228,10 +228,11 @@ def test_a_late_price_after_hours_does_not_replace_a_newer_one() -> None:
 
 
 @pytest.mark.parametrize("told", [{"change": 2.0}, {"previous_close": 101.5}])
+@pytest.mark.parametrize("state", [MarketState.PRE, MarketState.OPEN])  # a future's market is never closed
 def test_the_first_tick_of_another_day_is_counted_from_its_own_close_and_has_a_day_of_its_own(
-    told: dict[str, Any],
+    told: dict[str, Any], state: MarketState
 ) -> None:
-    quote = after(103.5, known=polled(market_state=MarketState.PRE), day_high=104.0, day_low=103.0, **told)
+    quote = after(103.5, known=polled(market_state=state), day_high=104.0, day_low=103.0, **told)
 
     assert quote is not None
     assert (quote.previous_close, quote.change) == (101.5, 2.0)
@@ -243,6 +244,14 @@ def test_a_change_that_is_counted_from_the_polled_close_leaves_the_day_as_it_is(
 
     assert quote is not None
     assert (quote.previous_close, quote.change, quote.open, quote.volume) == (100.0, 3.5, 100.25, 123_456)
+
+
+@pytest.mark.parametrize("kind", [COIN, CURRENCY])
+def test_what_no_exchange_trades_keeps_the_close_that_was_polled(kind: int) -> None:
+    quote = after(103.5, quote_type=kind, change=2.0, previous_close=101.5)
+
+    assert quote is not None
+    assert (quote.previous_close, quote.change, quote.open) == (100.0, 3.5, 100.25)
 
 
 def test_the_change_of_a_coin_is_not_that_of_the_day() -> None:

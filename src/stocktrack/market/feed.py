@@ -374,7 +374,7 @@ class Feed:
                 await self._leads.change()
                 continue
             started = self._clock.monotonic()
-            errors = await self._renew(asked, *poll.due())
+            errors = await self._renew(asked, started, *poll.due(started))
             self._tell_unknown(symbol for symbol, error in errors.items() if error.reason is Reason.UNKNOWN_SYMBOL)
             await self._clock.sleep(started + poll.tick_seconds() - self._clock.monotonic())
             # In an outage the next try is later; in short naps, since a GET may find the source back before it.
@@ -382,19 +382,19 @@ class Feed:
                 await self._clock.sleep(min(left, self._poll_interval_seconds))
 
     async def _renew(
-        self, asked: _Asked, symbols: Sequence[str], overdue: Sequence[str]
+        self, asked: _Asked, started: float, symbols: Sequence[str], overdue: Sequence[str]
     ) -> Mapping[str, StockTrackError]:
-        """Ask for what is due, and others for what is overdue, and wait; the errors of those that failed."""
+        """Ask for what was due when it `started`, and others for what is overdue; the errors of those that failed."""
         # What a user's call is about to bring is left to it, and not waited for: the poll waits for nobody.
         in_flight = [each.user_calls for each in self._asked.values()]
         errors, due = self._refused(
             [symbol for symbol in symbols if not any(calls.is_in_flight(symbol) for calls in in_flight)]
         )
-        asked.poll.began(due)
+        asked.poll.began(due, started)
         calls = [asked.poll_calls.ask(due)]
         # What there is no request left for others may have.
         for upstream, group in self.routes.followers(asked.upstream, overdue).items():
-            asked.poll.began(group)
+            asked.poll.began(group, started)
             calls.append(self._asked[upstream].poll_calls.ask(group))
         for part in await together(calls):
             errors |= part

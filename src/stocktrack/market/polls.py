@@ -60,8 +60,7 @@ class Poll:
 
     def pace(self) -> None:
         """See how far apart polls have to be, and keep room for them."""
-        polled = self._leads.polled_by(self._upstream)
-        streamed = self._leads.streamed_by(self._upstream)
+        polled, streamed = self._led()
         self._asked = _only(self._asked, polled, streamed)
         self._answered = _only(self._answered, polled, streamed)
         self._given = _only(self._given, polled, streamed)
@@ -78,15 +77,15 @@ class Poll:
         needed_seconds = len(polled) / (a_second - for_mute) if polled else 0.0
         self.apart_seconds = max(self._interval_seconds, needed_seconds)
 
-    def due(self) -> tuple[list[str], list[str]]:
-        """What is to be asked for now, and what is overdue and there is no room for.
+    def due(self, now: float) -> tuple[list[str], list[str]]:
+        """What is to be asked for `now` (monotonic), and what is overdue and there is no room for.
 
         Where there is not room for all the oldest come first; what a stream leaves mute may have half of the room
         before anything else.
         """
-        now = self._clock.monotonic()
-        streamed = [symbol for symbol in self._leads.streamed_by(self._upstream) if self._is_mute(symbol, now)]
-        polled = [symbol for symbol in self._leads.polled_by(self._upstream) if self._is_due(symbol, now)]
+        to_poll, in_stream = self._led()
+        streamed = [symbol for symbol in in_stream if self._is_mute(symbol, now)]
+        polled = [symbol for symbol in to_poll if self._is_due(symbol, now)]
         room = self._upstream.room_for_symbols(is_poll=True)
         self._is_short_of_room = room < len(streamed) + len(polled)
         if not self._is_short_of_room:
@@ -100,9 +99,12 @@ class Poll:
         later = in_order[int(room) :]
         return in_order[: int(room)], [each for each in later if now - self._renewed_at(each) > self._patience(each)]
 
-    def began(self, symbols: Iterable[str]) -> None:
-        """Note that `symbols` are being asked for."""
-        self._asked |= dict.fromkeys(symbols, self._clock.monotonic())
+    def began(self, symbols: Iterable[str], at: float) -> None:
+        """Note that `symbols` are being asked for, since they were due `at` that time.
+
+        It is not the time of the request, which is a little later: by that one nothing would be due in time again.
+        """
+        self._asked |= dict.fromkeys(symbols, at)
 
     def ended(self, symbols: Iterable[str]) -> None:
         """Note that this is over, however it went."""
@@ -114,20 +116,31 @@ class Poll:
 
     def interval(self, symbol: str) -> float:
         """How often `symbol` is asked for now, in seconds."""
-        if symbol in self._leads.streamed_by(self._upstream):
+        if symbol in self._led()[1]:
             return RESTING_SECONDS if self._is_resting(symbol) else self._fill_seconds
         return self.apart_seconds
 
     def _patience(self, symbol: str) -> float:
         """How old a symbol may get before another source is asked for it, in seconds."""
-        return FILL_SECONDS if symbol in self._leads.streamed_by(self._upstream) else self.apart_seconds
+        return FILL_SECONDS if symbol in self._led()[1] else self.apart_seconds
 
     def tick_seconds(self) -> float:
         """When to look again, in seconds from now."""
         if self._is_short_of_room:
             return min(self._interval_seconds, SHORT_TICK_SECONDS)
-        is_watchful = bool(self._leads.streamed_by(self._upstream)) or self.apart_seconds > self._interval_seconds
+        is_watchful = bool(self._led()[1]) or self.apart_seconds > self._interval_seconds
         return min(self._interval_seconds, TICK_SECONDS) if is_watchful else self._interval_seconds
+
+    def _led(self) -> tuple[Mapping[str, None], Mapping[str, None]]:
+        """What the source leads by being asked, and what by its stream.
+
+        A stream that is still opening brings nothing, and a host that lets nobody through takes a minute to say so.
+        Where asking costs little, what the stream will carry is polled until then.
+        """
+        polled, streamed = self._leads.polled_by(self._upstream), self._leads.streamed_by(self._upstream)
+        if self._upstream.is_streaming or self._size < _BATCH:
+            return polled, streamed
+        return {**streamed, **polled}, {}
 
     def _is_due(self, symbol: str, now: float) -> bool:
         """Whether something that is polled is due."""

@@ -198,7 +198,8 @@ class _Stream:
         self._subscribed: dict[str, None] = {}  # in the order of the subscriptions
         self._received: dict[str, Quote] = {}
         self._has_news = asyncio.Event()
-        self._bad_frames = 0
+        self._bad_frames = 0  # in a row
+        self._has_told_of_bad_frames = False
         self._was_trading = False
         self._quiet_since = clock.monotonic()
         self._repeated_at = 0.0
@@ -248,7 +249,8 @@ class _Stream:
             quotes = self._protocol.receive(frame)
         except ValueError:
             self._bad_frames += 1
-            if self._bad_frames == 1:
+            if not self._has_told_of_bad_frames:
+                self._has_told_of_bad_frames = True
                 log.info("a stream sent what makes no sense; it is skipped", vendor=self._protocol.vendor)
             if self._bad_frames >= MAX_BAD_FRAMES:
                 message = f"{self._protocol.vendor} sent {MAX_BAD_FRAMES} messages in a row that make no sense."

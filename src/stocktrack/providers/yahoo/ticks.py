@@ -46,6 +46,7 @@ class Hours(IntEnum):
 _MAY_BE_NEGATIVE: Final = frozenset({Kind.FUTURE, Kind.INDEX})
 # They have no hours before or after the regular ones, so that a tick without hours is a regular one.
 _HAVE_REGULAR_HOURS_ONLY: Final = frozenset({Kind.COIN, Kind.CURRENCY, Kind.FUTURE, Kind.INDEX, Kind.MUTUAL_FUND})
+_TRADED_BY_NO_EXCHANGE: Final = frozenset({Kind.COIN, Kind.CURRENCY})
 _HOURS: Final = {int(hours): hours for hours in Hours}
 _NO_EXTENDED: Final = dict.fromkeys(
     ("extended_price", "extended_change", "extended_change_percent", "extended_time"),
@@ -243,11 +244,12 @@ def _furthest(choose: Callable[..., float], price: float, *told: float | None) -
 def _previous_close(known: Quote, tick: Tick) -> float | None:
     """The close that the day's change is counted from: the one that was polled, which is exact, while it is that day.
 
-    The first tick of another day shows another one, in so many words or by its change. A coin's change is that of 24
-    hours and shows nothing.
+    The first tick of another day shows another one, in so many words or by its change; of a future, which is traded
+    day and night, nothing else shows it. A coin's change is that of 24 hours and shows nothing, and of coins and
+    currencies no exchange says where a day ends: while their market is open the poll is believed.
     """
     polled, close = known.previous_close, tick.previous_close
-    if polled is not None and known.market_state is MarketState.OPEN:
+    if polled is not None and tick.kind in _TRADED_BY_NO_EXCHANGE and known.market_state is MarketState.OPEN:
         return polled
     decimals = tick.decimals or known.price_hint or _DEFAULT_DECIMALS
     if close is None and tick.change is not None and tick.kind != Kind.COIN:
