@@ -8,10 +8,11 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.finnhub.symbols import is_prefixed, is_us, ours
+from stocktrack.providers.keys import KeyOf
 from stocktrack.quotes import (
     CompanyInfo,
     Dividend,
@@ -25,6 +26,7 @@ from stocktrack.quotes import (
     major_currency,
 )
 
+KEY: Final = KeyOf("finnhub", "Finnhub", "a free one is at https://finnhub.io/register")
 MAX_NAME_CHARS, MAX_TITLE_CHARS = 60, 300
 # A clock may run a minute fast. What is dated later, or before Finnhub's prices begin, is no time of a price.
 MAX_AHEAD_MS = 60_000

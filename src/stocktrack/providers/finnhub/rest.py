@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from stocktrack import __version__
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, ProviderError, Reason
-from stocktrack.providers.finnhub.keys import refused_key
+from stocktrack.providers.finnhub.answers import KEY
 from stocktrack.quotes import clean_text
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -126,7 +126,7 @@ class FinnhubRest:
             case 200:
                 return
             case 401:
-                raise refused_key()
+                raise KEY.refused()
             case 403:
                 raise CommandError(Reason.NOT_OFFERED, "This is not on the plan of this server's Finnhub key.")
             case 404:

@@ -26,7 +26,7 @@ CURRENCY: Final = "INR"
 # A wrong key counts against whoever sends it, and at a hundred a day OpenAlgo may shut an address out for ever.
 REFUSED_KEY_RETRY_MS: Final = 1_800_000
 NOBODY_LOGGED_IN_RETRY_MS: Final = 60_000
-KEY: Final = KeyOf(PROVIDER, "OpenAlgo shows it in its menu, under API Key")
+KEY: Final = KeyOf(PROVIDER, "OpenAlgo", "OpenAlgo shows it in its menu, under API Key")
 
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
@@ -217,10 +217,7 @@ def complaint_of(message: Mapping[str, Any]) -> str:
 
 def refused_key() -> SourceUnusable:
     """The error where OpenAlgo does not know the key."""
-    return SourceUnusable(
-        f"OpenAlgo refuses the key of openalgo_api_key: set the right one; {KEY.how_to_get_one}.",
-        retry_after_ms=REFUSED_KEY_RETRY_MS,
-    )
+    return KEY.refused(retry_after_ms=REFUSED_KEY_RETRY_MS)
 
 
 def nobody_logged_in() -> SourceUnusable:
