@@ -71,7 +71,7 @@ HOUSE = (
         4,
         Side.SERVER,
         "providers",
-        "base symbol_names instrument_file instrument_search keys streaming rss yahoo openalgo finnhub simulated "
+        "base symbol_names instrument_file instrument_search keys http streaming rss yahoo openalgo finnhub simulated "
         "instruments installed registry",
     ),
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),

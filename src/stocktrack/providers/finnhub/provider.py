@@ -184,16 +184,8 @@ class FinnhubProvider(Source):
                 lock = self._lock_of(key)
                 await lock.take()
                 self._lock, self._key = lock, key
-                self._rest = self._new_client(key)
+                self._rest = FinnhubRest(self._rest_url, key, timeout_seconds=self._timeout_seconds, clock=self._clock)
             return self._rest
-
-    def _new_client(self, key: SecretStr) -> FinnhubRest:
-        try:
-            return FinnhubRest(self._rest_url, key, timeout_seconds=self._timeout_seconds, clock=self._clock)
-        except (ImportError, OSError, ValueError) as error:
-            # A proxy of the environment that httpx2 cannot use, or certificates that cannot be read.
-            message = f"finnhub: the HTTP client cannot be made ({type(error).__name__})."
-            raise ProviderError(Reason.PROVIDER_ERROR, message) from None
 
     async def _ask(self, path: str, what: str, **params: str) -> Any:
         try:
