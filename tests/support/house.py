@@ -71,8 +71,8 @@ HOUSE = (
         4,
         Side.SERVER,
         "providers",
-        "base symbol_names instrument_file instrument_search keys http streaming rss yahoo openalgo finnhub simulated "
-        "instruments installed registry",
+        "base reading symbol_names instrument_file instrument_search keys http streaming rss yahoo openalgo finnhub "
+        "simulated instruments installed registry",
     ),
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
