@@ -102,7 +102,33 @@ def test_a_quote_has_what_finnhub_tells_and_the_change_by_our_rule() -> None:
         timestamp=NOW_MS,
         received_at=NOW_MS,
         provider="finnhub",
+        price_hint=2,
     )
+
+
+@pytest.mark.parametrize(
+    ("symbol", "price", "decimals"),
+    [
+        ("AAPL", 189.45, 2),
+        ("BRK-B", 1.0, 2),
+        ("SNDL", 0.9999, 4),
+        ("BINANCE:BTCUSDT", 65_000.5, None),
+        ("X.NS", 9, None),
+    ],
+)
+def test_us_shares_are_quoted_in_cents_and_below_a_dollar_in_hundredths(
+    symbol: str, price: float, decimals: int | None
+) -> None:
+    quote = read(quote_row(price), symbol)
+    assert quote is not None
+    assert quote.price_hint == decimals
+
+
+def test_the_decimals_follow_the_price_past_a_dollar() -> None:
+    market = Market("SNDL", figures=False)
+    market.renew("SNDL", c=1.02)
+    assert [quote.price_hint for quote in market.traded(trade("SNDL", 0.9912, NOW_MS + 1))] == [4]
+    assert [quote.price_hint for quote in market.traded(trade("SNDL", 1.01, NOW_MS + 2))] == [2]
 
 
 @pytest.mark.parametrize("symbol", ["BINANCE:BTCUSDT", "RELIANCE.NS"])
@@ -335,6 +361,7 @@ def test_without_figures_a_trade_is_told_alone() -> None:
         timestamp=NOW_MS,
         received_at=NOW_MS,
         provider="finnhub",
+        price_hint=2,
     )
 
 

@@ -9,9 +9,10 @@ from pydantic import SecretStr
 
 from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
-from stocktrack.providers.finnhub.answers import KEY, market_time, positive
+from stocktrack.providers.finnhub.answers import KEY, market_time
 from stocktrack.providers.finnhub.day import Days, Trade
 from stocktrack.providers.finnhub.symbols import at_finnhub
+from stocktrack.providers.reading import positive
 from stocktrack.providers.streaming import Frame, StreamProtocol, json_frame, json_object
 from stocktrack.quotes import Quote, clean_text
 
