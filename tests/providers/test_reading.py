@@ -7,6 +7,7 @@ import pytest
 from stocktrack.providers.reading import FIRST_TIME_MS, is_time, link, number, objects, positive, text
 
 NOW_MS = 1_712_331_900_000
+NO_LISTS: tuple[Any, ...] = (None, {}, "x", 5)
 
 
 @pytest.mark.parametrize(("value", "read"), [(1, 1.0), (-2.5, -2.5), (0, 0.0), (10**25, 1e25)])
@@ -29,8 +30,8 @@ def test_nothing_and_less_is_not_positive(value: float) -> None:
 
 def test_the_first_text_with_something_in_it_is_cleaned() -> None:
     assert text(None, 5, "", " \t", "\x1b[31mApple\x00  Inc", "Other") == "[31mApple Inc"
-    assert text("A" * 100) == text("A" * 60)
-    assert text("A" * 100, max_chars=5) is not None
+    assert text("A" * 100) == f"{'A' * 59}…"
+    assert text("A" * 100, max_chars=5) == "AAAA…"
     assert text(None, [], {}) is None
 
 
@@ -41,7 +42,7 @@ def test_only_addresses_of_the_web_are_links() -> None:
 
 def test_only_the_objects_of_a_list_are_rows() -> None:
     assert objects([{"a": 1}, None, [], "x", {}]) == [{"a": 1}, {}]
-    assert [list(objects(value)) for value in (None, {}, "x", 5)] == [[]] * 4
+    assert [list(objects(value)) for value in NO_LISTS] == [[], [], [], []]
 
 
 @pytest.mark.parametrize(
