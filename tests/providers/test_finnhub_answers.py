@@ -336,9 +336,18 @@ def test_a_trade_older_than_the_last_one_is_dropped() -> None:
     assert (quote.price, quote.low) == (191.5, 187.0)
 
 
-def test_a_trade_older_than_the_figures_changes_no_price() -> None:
-    [quote] = Market().traded(trade("AAPL", 150.0, NOW_MS - 5_000))
-    assert (quote.price, quote.timestamp) == (189.45, NOW_MS)
+def test_a_trade_older_than_the_figures_is_no_news() -> None:
+    assert Market().traded(trade("AAPL", 150.0, NOW_MS - 5_000)) == []
+
+
+@pytest.mark.parametrize("state", [MarketState.OPEN, MarketState.POST])
+@pytest.mark.parametrize("at", [NOW_MS + 1, None])
+def test_the_same_trade_once_more_is_no_news(state: MarketState, at: int | None) -> None:
+    market = Market()
+    market.days.tell_market(state)
+    assert len(market.traded(trade("AAPL", 191.0, at))) == 1
+    assert market.traded(trade("AAPL", 191.0, at), trade("AAPL", 191.0, at)) == []
+    assert len(market.traded(trade("AAPL", 191.01, at))) == 1
 
 
 def test_figures_older_than_the_last_trade_leave_its_price() -> None:

@@ -62,14 +62,21 @@ class Days:
         """The quote with new `figures` of REST: a trade that is newer than they are stays its price."""
         day = self._of(figures.symbol)
         day.figures, day.high, day.low = figures, 0.0, float("inf")
+        day.newest_at = max(day.newest_at, figures.timestamp or 0)
         return self._quote(figures.symbol, day) or figures
 
     def trade(self, symbol: str, trades: Iterable[Trade]) -> Quote | None:
-        """The quote after `trades`, in the order in which they came; None where all of them are older than others."""
+        """The quote after `trades`, in the order in which they came; None where none of them is news.
+
+        What is older than what is known says nothing of now, and neither does the last trade when it comes once more:
+        a stream that repeats itself is mute.
+        """
         day = self._of(symbol)
         is_late = is_us(symbol) and self.state(symbol) in _EXTENDED
         is_new = False
         for trade in trades:
+            if trade == (day.late if is_late else day.trade):
+                continue
             if trade.at is not None:
                 if trade.at < day.newest_at:
                     continue
