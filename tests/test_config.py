@@ -167,6 +167,8 @@ def test_the_feed_of_a_symbol_is_an_address_that_says_where_the_symbol_goes(monk
         ("https://example.com/{SYMBOL}", "must say where the symbol goes"),
         ("ftp://example.com/{symbol}", "is not an http(s) address"),
         ("{symbol}", "is not an http(s) address"),
+        ("https://example.com:99999/{symbol}", "is not an http(s) address"),
+        ("https://[::1/{symbol}", "is not an http(s) address"),
     ],
 )
 def test_another_address_of_a_symbols_feed_is_refused(monkeypatch: pytest.MonkeyPatch, address: str, why: str) -> None:

@@ -50,11 +50,28 @@ def _split(value: Any) -> Any:
     return value
 
 
-def _is_web_address(url: str) -> str:
+def _is_address(url: str, *schemes: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"{url!r} is not an http(s) address")
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"must be an address that begins with {schemes[-1]}:// or {schemes[0]}://")
+    if parts.port == 0:  # one that is no port at all is an error of its own
+        raise ValueError("must be an address of a port from 1 to 65535")
     return url
+
+
+def _is_plain_address(url: str, *schemes: str) -> str:
+    """An address that may be shown: no key or password stands in it."""
+    parts = urlsplit(_is_address(url, *schemes))
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must be an address without a key, a password or anything else after ? or #")
+    return url
+
+
+def _is_web_address(url: str) -> str:
+    try:
+        return _is_address(url, "http", "https")
+    except ValueError:  # it may be one of several, so that the sentence has to say which
+        raise ValueError(f"{url!r} is not an http(s) address") from None
 
 
 def _has_a_place_for_a_symbol(url: str) -> str:
@@ -67,22 +84,7 @@ def _has_a_place_for_a_symbol(url: str) -> str:
 
 
 def _is_websocket_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"ws", "wss"} or not parts.hostname or parts.port == 0:  # an absurd port raises
-        raise ValueError("must be an address that begins with wss:// or ws://")
-    return url
-
-
-def _is_plain_address(url: str, *schemes: str) -> str:
-    """An address that may be shown: no key or password stands in it."""
-    parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.hostname or parts.port == 0:  # an absurd port raises
-        raise ValueError(f"must be an address that begins with {schemes[-1]}://")
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("must be an address without a key, a password or anything else after ? or #")
-    if parts.port == 0:  # one that is no port at all is an error of its own
-        raise ValueError("must be an address of a port from 1 to 65535")
-    return url
+    return _is_address(url, "ws", "wss")
 
 
 def _is_rest_address(url: str) -> str:

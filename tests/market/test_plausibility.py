@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from fakes import NOW_MS, a_quote
 from stocktrack.clock import ManualClock
 from stocktrack.market import plausibility
-from stocktrack.market.plausibility import AHEAD_MS, FIRST_TIME_MS, HELD_MS, STAYS_SECONDS, Gate
+from stocktrack.market.plausibility import AHEAD_MS, HELD_MS, STAYS_SECONDS, Gate
+from stocktrack.providers.reading import FIRST_TIME_MS
 from stocktrack.quotes import Quote
 
 POLL_SECONDS = 5.0

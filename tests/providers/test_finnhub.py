@@ -21,7 +21,7 @@ from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, 
 from stocktrack.providers.base import Budget, Capability, Errand, capabilities_of
 from stocktrack.providers.finnhub.key_lock import MachineKeyLock
 from stocktrack.providers.finnhub.provider import PLAN_SECONDS, FinnhubProvider
-from stocktrack.providers.finnhub.rest import MAX_BODY_BYTES
+from stocktrack.providers.http import MAX_JSON_BYTES
 from stocktrack.providers.registry import build_providers
 from stocktrack.quotes import MarketState
 from stocktrack.testing import (
@@ -286,7 +286,7 @@ async def test_a_429_ends_the_call_and_says_when_to_come_back(
         (200, b'{"c":null,"d":null,"dp":null,"h":null,"l":null,"o":null,"pc":null,"t":null}', Reason.PROVIDER_ERROR),
         (200, b"[" * 200_000, Reason.PROVIDER_ERROR),
         (200, b'{"c":' + b"9" * 5_000 + b"}", Reason.PROVIDER_ERROR),
-        (200, b" " * (MAX_BODY_BYTES + 1), Reason.PROVIDER_ERROR),
+        (200, b" " * (MAX_JSON_BYTES + 1), Reason.PROVIDER_ERROR),
     ],
 )
 async def test_one_bad_answer_is_the_failure_of_its_symbol_alone(

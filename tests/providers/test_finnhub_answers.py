@@ -102,7 +102,33 @@ def test_a_quote_has_what_finnhub_tells_and_the_change_by_our_rule() -> None:
         timestamp=NOW_MS,
         received_at=NOW_MS,
         provider="finnhub",
+        price_hint=2,
     )
+
+
+@pytest.mark.parametrize(
+    ("symbol", "price", "decimals"),
+    [
+        ("AAPL", 189.45, 2),
+        ("BRK-B", 1.0, 2),
+        ("SNDL", 0.9999, 4),
+        ("BINANCE:BTCUSDT", 65_000.5, None),
+        ("X.NS", 9, None),
+    ],
+)
+def test_us_shares_are_quoted_in_cents_and_below_a_dollar_in_hundredths(
+    symbol: str, price: float, decimals: int | None
+) -> None:
+    quote = read(quote_row(price), symbol)
+    assert quote is not None
+    assert quote.price_hint == decimals
+
+
+def test_the_decimals_follow_the_price_past_a_dollar() -> None:
+    market = Market("SNDL", figures=False)
+    market.renew("SNDL", c=1.02)
+    assert [quote.price_hint for quote in market.traded(trade("SNDL", 0.9912, NOW_MS + 1))] == [4]
+    assert [quote.price_hint for quote in market.traded(trade("SNDL", 1.01, NOW_MS + 2))] == [2]
 
 
 @pytest.mark.parametrize("symbol", ["BINANCE:BTCUSDT", "RELIANCE.NS"])
@@ -310,9 +336,18 @@ def test_a_trade_older_than_the_last_one_is_dropped() -> None:
     assert (quote.price, quote.low) == (191.5, 187.0)
 
 
-def test_a_trade_older_than_the_figures_changes_no_price() -> None:
-    [quote] = Market().traded(trade("AAPL", 150.0, NOW_MS - 5_000))
-    assert (quote.price, quote.timestamp) == (189.45, NOW_MS)
+def test_a_trade_older_than_the_figures_is_no_news() -> None:
+    assert Market().traded(trade("AAPL", 150.0, NOW_MS - 5_000)) == []
+
+
+@pytest.mark.parametrize("state", [MarketState.OPEN, MarketState.POST])
+@pytest.mark.parametrize("at", [NOW_MS + 1, None])
+def test_the_same_trade_once_more_is_no_news(state: MarketState, at: int | None) -> None:
+    market = Market()
+    market.days.tell_market(state)
+    assert len(market.traded(trade("AAPL", 191.0, at))) == 1
+    assert market.traded(trade("AAPL", 191.0, at), trade("AAPL", 191.0, at)) == []
+    assert len(market.traded(trade("AAPL", 191.01, at))) == 1
 
 
 def test_figures_older_than_the_last_trade_leave_its_price() -> None:
@@ -335,6 +370,7 @@ def test_without_figures_a_trade_is_told_alone() -> None:
         timestamp=NOW_MS,
         received_at=NOW_MS,
         provider="finnhub",
+        price_hint=2,
     )
 
 

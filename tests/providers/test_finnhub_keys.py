@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from command_line import Run
 from stocktrack.config import load_settings
 from stocktrack.errors import ConfigError, SourceUnusable
+from stocktrack.providers.finnhub.answers import KEY as FINNHUB_KEY
 from stocktrack.providers.finnhub.key_lock import MachineKeyLock
-from stocktrack.providers.finnhub.keys import find_key
 from stocktrack.system.setting_sources import setting_sources
 
 KEY = "c0ffee0SeCrEt0c0ffee"
@@ -121,7 +121,7 @@ def test_without_a_key_the_sentence_says_what_to_set() -> None:
     with pytest.raises(
         SourceUnusable, match=r"STOCKTRACK_FINNHUB_API_KEY.*finnhub_api_key_file.*finnhub\.io"
     ) as caught:
-        find_key(None, None)
+        FINNHUB_KEY.find(None, None)
     assert not caught.value.is_waiting
 
 
@@ -131,8 +131,8 @@ def test_a_key_is_taken_without_what_stands_around_it(written: str, tmp_path: Pa
     file.write_text(written, encoding="utf-8")
     file.chmod(0o600)
 
-    assert find_key(SecretStr(written), None).get_secret_value() == KEY
-    assert find_key(None, file).get_secret_value() == KEY
+    assert FINNHUB_KEY.find(SecretStr(written), None).get_secret_value() == KEY
+    assert FINNHUB_KEY.find(None, file).get_secret_value() == KEY
 
 
 @pytest.mark.parametrize(
@@ -145,25 +145,25 @@ def test_what_is_no_key_is_refused_without_being_repeated(written: str, tmp_path
 
     for given, path in ((SecretStr(written), None), (None, file)):
         with pytest.raises(SourceUnusable, match="finnhub_api_key") as caught:
-            find_key(given, path)
+            FINNHUB_KEY.find(given, path)
         assert written not in caught.value.message
 
 
 def test_a_key_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     file = tmp_path / "finnhub.key"
     with pytest.raises(SourceUnusable, match=r"finnhub_api_key_file = .*finnhub\.key' cannot be read: No such file"):
-        find_key(None, file)
+        FINNHUB_KEY.find(None, file)
     file.write_text(KEY, encoding="utf-8")
     file.chmod(0o644)
     with pytest.raises(SourceUnusable, match=r"can be read by others\. Change that with: chmod 600"):
-        find_key(None, file)
+        FINNHUB_KEY.find(None, file)
     file.chmod(0o600)
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(SourceUnusable, match="not UTF-8"):
-        find_key(None, file)
+        FINNHUB_KEY.find(None, file)
     file.write_bytes(b"")
     with pytest.raises(SourceUnusable, match="is empty"):
-        find_key(None, file)
+        FINNHUB_KEY.find(None, file)
 
 
 # --- it is never shown -------------------------------------------------------------------------------------------

@@ -71,13 +71,13 @@ HOUSE = (
         4,
         Side.SERVER,
         "providers",
-        "base symbol_names instrument_file instrument_search keys streaming rss yahoo openalgo finnhub simulated "
-        "instruments installed registry",
+        "base reading symbol_names instrument_file instrument_search keys http streaming rss yahoo openalgo finnhub "
+        "simulated instruments installed registry",
     ),
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
-    row(4, Side.SERVER, "providers.finnhub", "symbols keys key_lock answers rest day stream provider"),
+    row(4, Side.SERVER, "providers.finnhub", "symbols key_lock answers rest day stream provider"),
     row(5, Side.SERVER, "testing", "subject contracts failures"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
     row(

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from stocktrack.clock import Clock
+from stocktrack.providers.reading import FIRST_TIME_MS
 from stocktrack.quotes import Quote, may_be_negative
 
 log = structlog.get_logger()
@@ -25,7 +26,6 @@ STAYS_SECONDS: Final = 4.0  # less than the five between two polls
 # A price on the board that was not renewed for so long, a long weekend, says nothing about a new one.
 HELD_MS: Final = 4 * 86_400_000
 AHEAD_MS: Final = 300_000
-FIRST_TIME_MS: Final = 631_152_000_000  # 1990: before any source here began, and after what a zero or an overflow reads
 TELL_AGAIN_SECONDS: Final = 3_600.0
 MAX_SUSPECTS: Final = 10_000
 MAX_TOLD: Final = 1_000

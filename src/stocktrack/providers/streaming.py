@@ -11,7 +11,6 @@ off.
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import logging
 import socket
@@ -41,6 +40,7 @@ from stocktrack.clock import Clock, RealClock, ended
 from stocktrack.errors import ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.providers.base import StreamSink, Wanted
 from stocktrack.quotes import Quote
+from stocktrack.system.addresses import is_this_machine
 from stocktrack.system.blocking import BlockingPool
 
 log = structlog.get_logger()
@@ -351,7 +351,7 @@ async def _opened(protocol: StreamProtocol, patience: Patience) -> ClientConnect
     try:
         async with asyncio.timeout(patience.handshake_seconds):
             uri = parse_uri(protocol.address)
-            proxy = None if _is_loopback(uri.host) else get_proxy(uri)
+            proxy = None if is_this_machine(uri.host) else get_proxy(uri)
             context = await _in_a_thread(_tls_context) if uri.secure else None
             dialled = None if proxy is not None else await _dialled(uri.host, uri.port, patience.connect_seconds)
             return await _Connect(
@@ -420,14 +420,6 @@ async def _in_a_thread(call: Callable[[], Result]) -> Result:
 def _tls_context() -> ssl.SSLContext:
     """What trusts the authorities of this machine: reading them takes tens of milliseconds, so it is done once."""
     return ssl.create_default_context()
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether it is on this machine: a proxy that the environment names is not meant for that."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _no_connection(protocol: StreamProtocol, error: Exception) -> StockTrackError:

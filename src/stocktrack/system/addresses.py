@@ -56,6 +56,12 @@ def plain_address(text: str) -> str | None:
     return str(mapped or address)
 
 
+def is_this_machine(name: str) -> bool:
+    """Whether a host is this machine by its very name, as `localhost` and 127.0.0.1 are: no proxy is meant for it."""
+    name = name.lower().removesuffix(".")
+    return is_loopback(name) or name == "localhost" or name.endswith(".localhost")
+
+
 def is_loopback(address: str) -> bool:
     """Whether it is an address that only this machine can use."""
     plain = plain_address(address)

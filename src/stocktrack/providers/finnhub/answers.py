@@ -4,14 +4,15 @@ An answer is not trusted: what it lacks is left out, text is cleaned, and what c
 `ProviderError`. Finnhub says of a symbol that it does not have nothing but zeros, with nulls for the change.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.finnhub.symbols import is_prefixed, is_us, ours
+from stocktrack.providers.keys import KeyOf
+from stocktrack.providers.reading import DAY_MS, MAX_TITLE_CHARS, is_time, link, number, objects, positive, text
 from stocktrack.quotes import (
     CompanyInfo,
     Dividend,
@@ -20,17 +21,14 @@ from stocktrack.quotes import (
     Match,
     Quote,
     change_since,
-    clean_link,
-    clean_text,
     major_currency,
 )
 
-MAX_NAME_CHARS, MAX_TITLE_CHARS = 60, 300
-# A clock may run a minute fast. What is dated later, or before Finnhub's prices begin, is no time of a price.
+KEY: Final = KeyOf("finnhub", "Finnhub", "a free one is at https://finnhub.io/register")
+# A clock may run a minute fast. What is dated later is no time of a price.
 MAX_AHEAD_MS = 60_000
-_EARLIEST_MS = 631_152_000_000  # 1 January 1990
 # Of a headline as the feeds' are held: one for tomorrow is dated wrongly.
-_NEWS_AHEAD_MS = 86_400_000
+_NEWS_AHEAD_MS = DAY_MS
 _SESSIONS = {"pre-market": MarketState.PRE, "regular": MarketState.OPEN, "post-market": MarketState.POST}
 
 
@@ -44,7 +42,7 @@ def read_quote(payload: Any, symbol: str, state: MarketState, received_at: int) 
         raise ProviderError(Reason.PROVIDER_ERROR, f"Finnhub gave no usable price for {symbol}.")
     previous_close = positive(row.get("pc"))
     change, change_percent = (None, None) if previous_close is None else change_since(previous_close, price)
-    seconds = _number(row.get("t"))
+    seconds = number(row.get("t"))
     return Quote(
         symbol=symbol,
         price=price,
@@ -59,7 +57,18 @@ def read_quote(payload: Any, symbol: str, state: MarketState, received_at: int) 
         timestamp=None if seconds is None else market_time(seconds * 1000, received_at),
         received_at=received_at,
         provider="finnhub",
+        price_hint=decimals_of(symbol, price),
     )
+
+
+def decimals_of(symbol: str, price: float) -> int | None:
+    """With how many its prices are quoted: US exchanges do so in cents, and below a dollar in hundredths of one.
+
+    That is their rule (Regulation NMS, 612). No answer tells it, and nothing is known of coins and currencies.
+    """
+    if not is_us(symbol):
+        return None
+    return 2 if price >= 1 else 4
 
 
 def currency_of(symbol: str) -> str | None:
@@ -76,14 +85,8 @@ def state_of(symbol: str, us_market: MarketState) -> MarketState:
 
 def market_time(milliseconds: Any, now_ms: int) -> int | None:
     """A market's time, or None where it cannot be one."""
-    number = _number(milliseconds)
-    return int(number) if number is not None and _EARLIEST_MS <= number <= now_ms + MAX_AHEAD_MS else None
-
-
-def positive(value: Any) -> float | None:
-    """The price in `value`; zero is how Finnhub writes that there is none, and nothing that it has is ever negative."""
-    number = _number(value)
-    return number if number is not None and number > 0 else None
+    found = number(milliseconds)
+    return int(found) if found is not None and is_time(found, now_ms, ahead_ms=MAX_AHEAD_MS) else None
 
 
 def read_market_state(payload: Any) -> MarketState:
@@ -102,20 +105,20 @@ def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
     row = _object(payload)
     if not row:
         return None
-    name, website = _text(row.get("name")), row.get("weburl")
+    name, website = text(row.get("name")), row.get("weburl")
     if name is None and row.get("ticker") is None:
         raise _garbled("is no profile of a company")
     # It is that of the company's books: a foreign company's share is traded in dollars all the same.
-    books_currency = _text(row.get("currency"))
+    books_currency = text(row.get("currency"))
     millions = positive(row.get("marketCapitalization"))
     market_cap = None if millions is None else float(Decimal(repr(millions)) * 1_000_000)
     return CompanyInfo(
         symbol=symbol,
         name=name,
-        industry=_text(row.get("finnhubIndustry")),
-        website=clean_link(website) if isinstance(website, str) else None,
-        country=_text(row.get("country")),
-        exchange=_text(row.get("exchange")),
+        industry=text(row.get("finnhubIndustry")),
+        website=link(website),
+        country=text(row.get("country")),
+        exchange=text(row.get("exchange")),
         currency=currency_of(symbol) or books_currency,
         market_cap=market_cap,
         market_cap_currency=major_currency(books_currency) if market_cap is not None else None,
@@ -126,16 +129,16 @@ def read_news(payload: Any, now_ms: int) -> list[Headline]:
     """The headlines, without doubles, newest first; those without a title are left out."""
     headlines: dict[Headline, None] = {}
     for row in _rows(payload):
-        title, link, seconds = _text(row.get("headline"), MAX_TITLE_CHARS), row.get("url"), _number(row.get("datetime"))
+        title, seconds = text(row.get("headline"), max_chars=MAX_TITLE_CHARS), positive(row.get("datetime"))
         if title is None:
             continue
-        published = int(seconds * 1000) if seconds is not None and seconds > 0 else None
+        published = int(seconds * 1000) if seconds is not None else None
         if published is not None and published > now_ms + _NEWS_AHEAD_MS:
             published = None
         headline = Headline(
             title=title,
-            source=_text(row.get("source")) or "Finnhub",
-            link=clean_link(link) if isinstance(link, str) else None,
+            source=text(row.get("source")) or "Finnhub",
+            link=link(row.get("url")),
             published=published,
         )
         headlines[headline] = None
@@ -150,7 +153,7 @@ def read_dividends(payload: Any) -> list[Dividend]:
         ex_date, amount = _date(row.get("date")), positive(row.get("adjustedAmount")) or positive(row.get("amount"))
         if ex_date is not None and amount is not None:
             # What comes twice is one dividend; a special one is paid beside the usual.
-            paid.setdefault(ex_date, {})[amount, _text(row.get("currency"))] = None
+            paid.setdefault(ex_date, {})[amount, text(row.get("currency"))] = None
     if rows and not paid:
         raise _garbled("holds dividends without dates or amounts")
     return [_sum(ex_date, tuple(paid[ex_date])) for ex_date in sorted(paid, reverse=True)]
@@ -164,13 +167,13 @@ def read_matches(payload: Any, limit: int) -> list[Match]:
         written = row.get("symbol") or row.get("displaySymbol")
         symbol = ours(written) if isinstance(written, str) else None
         if symbol is not None:
-            matches.setdefault(symbol, Match(symbol=symbol, name=_text(row.get("description"))))
+            matches.setdefault(symbol, Match(symbol=symbol, name=text(row.get("description"))))
     return list(matches.values())[:limit]
 
 
 def _is_unknown(row: Mapping[str, Any]) -> bool:
     """Whether it is the answer to a symbol that Finnhub does not have; half of one is a fault and no such answer."""
-    zeros = [_number(row.get(name)) for name in ("c", "h", "l", "o", "pc", "t")]
+    zeros = [number(row.get(name)) for name in ("c", "h", "l", "o", "pc", "t")]
     return zeros == [0.0] * len(zeros) and row.get("d") is None and row.get("dp") is None
 
 
@@ -189,20 +192,10 @@ def _object(payload: Any) -> Mapping[str, Any]:
 def _rows(payload: Any) -> Sequence[Mapping[str, Any]]:
     if not isinstance(payload, list):
         raise _garbled("holds no list")
-    rows = [row for row in payload if isinstance(row, dict)]
+    rows = objects(payload)
     if payload and not rows:
         raise _garbled("holds a list of nothing that can be read")
     return rows
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) and abs(number) < 1e30 else None
 
 
 def _date(value: Any) -> date | None:
@@ -210,10 +203,6 @@ def _date(value: Any) -> date | None:
         return date.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-
-
-def _text(value: Any, max_chars: int = MAX_NAME_CHARS) -> str | None:
-    return (clean_text(value, max_chars) or None) if isinstance(value, str) else None
 
 
 def _garbled(what: str) -> ProviderError:

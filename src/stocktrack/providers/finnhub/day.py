@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stocktrack.clock import Clock
-from stocktrack.providers.finnhub.answers import currency_of, state_of
+from stocktrack.providers.finnhub.answers import currency_of, decimals_of, state_of
 from stocktrack.providers.finnhub.symbols import is_us
+from stocktrack.providers.reading import DAY_MS
 from stocktrack.quotes import MarketState, Quote, change_since
 
 MAX_SYMBOLS = 1_000
 # The market's state is asked for every minute. What is older than this is no longer known.
 STATE_SECONDS = 200.0
-_DAY_MS = 86_400_000
 # New York's trading, early and late hours included, is within one day at five hours from Greenwich, summer or winter.
 _NEW_YORK_MS = -5 * 3_600_000
 _EXTENDED = frozenset({MarketState.PRE, MarketState.POST})
@@ -62,14 +62,21 @@ class Days:
         """The quote with new `figures` of REST: a trade that is newer than they are stays its price."""
         day = self._of(figures.symbol)
         day.figures, day.high, day.low = figures, 0.0, float("inf")
+        day.newest_at = max(day.newest_at, figures.timestamp or 0)
         return self._quote(figures.symbol, day) or figures
 
     def trade(self, symbol: str, trades: Iterable[Trade]) -> Quote | None:
-        """The quote after `trades`, in the order in which they came; None where all of them are older than others."""
+        """The quote after `trades`, in the order in which they came; None where none of them is news.
+
+        What is older than what is known says nothing of now, and neither does the last trade when it comes once more:
+        a stream that repeats itself is mute.
+        """
         day = self._of(symbol)
         is_late = is_us(symbol) and self.state(symbol) in _EXTENDED
         is_new = False
         for trade in trades:
+            if trade == (day.late if is_late else day.trade):
+                continue
             if trade.at is not None:
                 if trade.at < day.newest_at:
                     continue
@@ -121,7 +128,8 @@ def _traded(symbol: str, figures: Quote, day: _Day, trade: Trade, now_ms: int) -
         previous_close = figures.price if is_close else None
         changes |= {"previous_close": previous_close, "open": None, "high": None, "low": None}
     change, percent = (None, None) if previous_close is None else change_since(previous_close, trade.price)
-    return {**changes, "change": change, "change_percent": percent}
+    hint = decimals_of(symbol, trade.price)
+    return {**changes, "change": change, "change_percent": percent, "price_hint": hint}
 
 
 def _alone(symbol: str, trade: Trade, state: MarketState, now_ms: int) -> Quote:
@@ -133,6 +141,7 @@ def _alone(symbol: str, trade: Trade, state: MarketState, now_ms: int) -> Quote:
         timestamp=trade.at,
         received_at=now_ms,
         provider="finnhub",
+        price_hint=decimals_of(symbol, trade.price),
     )
 
 
@@ -153,4 +162,4 @@ def _is_newer(trade: Trade, told_at: int | None) -> bool:
 
 def _day_of(symbol: str, milliseconds: int) -> int:
     """The number of the day on which the symbol's market was at that time."""
-    return (milliseconds + (_NEW_YORK_MS if is_us(symbol) else 0)) // _DAY_MS
+    return (milliseconds + (_NEW_YORK_MS if is_us(symbol) else 0)) // DAY_MS

@@ -19,6 +19,7 @@ from stocktrack.clock import Clock, ended
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
 from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer, Source, StreamSink, Wanted
 from stocktrack.providers.finnhub.answers import (
+    KEY,
     read_company,
     read_dividends,
     read_market_state,
@@ -28,7 +29,6 @@ from stocktrack.providers.finnhub.answers import (
 )
 from stocktrack.providers.finnhub.day import Days
 from stocktrack.providers.finnhub.key_lock import KeyLock, MachineKeyLock
-from stocktrack.providers.finnhub.keys import find_key
 from stocktrack.providers.finnhub.rest import REQUESTS_PER_MINUTE, REQUESTS_PER_SECOND, FinnhubRest, NoSuchPath
 from stocktrack.providers.finnhub.stream import PLACES, FinnhubStream
 from stocktrack.providers.finnhub.symbols import at_finnhub, is_abroad, is_prefixed, is_us
@@ -180,20 +180,12 @@ class FinnhubProvider(Source):
             if self._is_closed:
                 raise ProviderError(Reason.PROVIDER_ERROR, "finnhub is not running.")
             if self._rest is None:
-                key = find_key(self._given_key, self._key_file)
+                key = KEY.find(self._given_key, self._key_file)
                 lock = self._lock_of(key)
                 await lock.take()
                 self._lock, self._key = lock, key
-                self._rest = self._new_client(key)
+                self._rest = FinnhubRest(self._rest_url, key, timeout_seconds=self._timeout_seconds, clock=self._clock)
             return self._rest
-
-    def _new_client(self, key: SecretStr) -> FinnhubRest:
-        try:
-            return FinnhubRest(self._rest_url, key, timeout_seconds=self._timeout_seconds, clock=self._clock)
-        except (ImportError, OSError, ValueError) as error:
-            # A proxy of the environment that httpx2 cannot use, or certificates that cannot be read.
-            message = f"finnhub: the HTTP client cannot be made ({type(error).__name__})."
-            raise ProviderError(Reason.PROVIDER_ERROR, message) from None
 
     async def _ask(self, path: str, what: str, **params: str) -> Any:
         try:

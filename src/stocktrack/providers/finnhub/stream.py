@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
-from stocktrack.providers.finnhub.answers import market_time, positive
+from stocktrack.providers.finnhub.answers import KEY, market_time
 from stocktrack.providers.finnhub.day import Days, Trade
-from stocktrack.providers.finnhub.keys import refused_key
 from stocktrack.providers.finnhub.symbols import at_finnhub
+from stocktrack.providers.reading import positive
 from stocktrack.providers.streaming import Frame, StreamProtocol, json_frame, json_object
 from stocktrack.quotes import Quote, clean_text
 
@@ -79,7 +79,7 @@ class FinnhubStream(StreamProtocol):
     def refused(self, status: int) -> SourceUnusable | None:
         """The key is wrong, or not for the stream."""
         del status
-        return refused_key()
+        return KEY.refused()
 
     def _quotes(self, data: Any) -> Sequence[Quote]:
         if not isinstance(data, list):
@@ -103,7 +103,7 @@ class FinnhubStream(StreamProtocol):
             followed = sum(len(mine) for mine in self._followed.values())
             self.places = max(1, min(self.places, followed) - 1)
         elif any(words in said for words in _KEY_WORDS):
-            raise refused_key()
+            raise KEY.refused()
         elif "limit" in said:
             raise ProviderError(Reason.PROVIDER_BLOCKED, "Finnhub's stream refuses this server for a while (a limit).")
         elif not self._has_complained:

@@ -6,7 +6,6 @@ known is a zero there. It says "Symbol … not found" of a symbol that it does n
 """
 
 import contextlib
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,26 +15,24 @@ from typing import Any, Final
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
 from stocktrack.providers.keys import KeyOf
 from stocktrack.providers.openalgo.symbols import Listing, listing_named
+from stocktrack.providers.reading import DAY_MS, is_time, number, objects, text
 from stocktrack.quotes import MarketState, Match, Quote, TradingDay, change_since, clean_text, may_be_negative
 from stocktrack.segments import CONTRACTS, FUTURE, INDICES, OPTIONS
 
-MAX_NAME_CHARS = 60
 MAX_TEXT_CHARS = 160
 PROVIDER: Final = "openalgo"
 CURRENCY: Final = "INR"
 # A wrong key counts against whoever sends it, and at a hundred a day OpenAlgo may shut an address out for ever.
 REFUSED_KEY_RETRY_MS: Final = 1_800_000
 NOBODY_LOGGED_IN_RETRY_MS: Final = 60_000
-KEY: Final = KeyOf(PROVIDER, "OpenAlgo shows it in its menu, under API Key")
+KEY: Final = KeyOf(PROVIDER, "OpenAlgo", "OpenAlgo shows it in its menu, under API Key")
 
 _MINUTE_MS: Final = 60_000
-_DAY_MS: Final = 86_400_000
 _INDIA_AHEAD_MS: Final = 330 * _MINUTE_MS
 _INDIA: Final = timezone(timedelta(minutes=330))
 # Trading in India begins at nine and ends before midnight. A previous close that was told after half past eight is that
 # of the day; of one that was told in the night, who can say.
 _DAY_BEGINS_MS: Final = 510 * _MINUTE_MS
-_EARLIEST_MS: Final = 631_152_000_000  # 1990
 _MAX_AHEAD_MS: Final = 5 * _MINUTE_MS
 
 _UNKNOWN_SYMBOL = re.compile(
@@ -107,7 +104,7 @@ def read_quotes(payload: Any) -> Mapping[Listing, Mapping[str, Any] | Refused] |
     if not isinstance(results, list):
         results = answer.get("data")
     said: dict[Listing, Mapping[str, Any] | Refused] = {}
-    for result in [*_rows(results), *_rows(answer.get("invalid_symbols"))]:
+    for result in [*objects(results), *objects(answer.get("invalid_symbols"))]:
         listing = _listing(result)
         if listing is not None:
             data = result.get("data")
@@ -164,7 +161,7 @@ def read_matches(payload: Any, limit: int) -> list[Match] | Refused:
     if answer.get("status") == "error" or not isinstance(found, list):
         return Refused(complaint_of(answer))
     matches: dict[str, Match] = {}
-    for row in _rows(found):
+    for row in objects(found):
         listing = _listing(row)
         if listing is not None and listing.symbol not in matches:
             matches[listing.symbol] = _match(row, listing)
@@ -177,7 +174,7 @@ def _match(row: Mapping[str, Any], listing: Listing) -> Match:
     kind, strike, lot = _kind(listing), _number(row.get("strike")), _number(row.get("lotsize"))
     return Match(
         symbol=listing.symbol,
-        name=_text(row.get("name")),
+        name=text(row.get("name")),
         exchange=listing.exchange,
         segment=listing.exchange,
         expiry=_expiry(row.get("expiry")) if listing.exchange in CONTRACTS else None,
@@ -217,10 +214,7 @@ def complaint_of(message: Mapping[str, Any]) -> str:
 
 def refused_key() -> SourceUnusable:
     """The error where OpenAlgo does not know the key."""
-    return SourceUnusable(
-        f"OpenAlgo refuses the key of openalgo_api_key: set the right one; {KEY.how_to_get_one}.",
-        retry_after_ms=REFUSED_KEY_RETRY_MS,
-    )
+    return KEY.refused(retry_after_ms=REFUSED_KEY_RETRY_MS)
 
 
 def nobody_logged_in() -> SourceUnusable:
@@ -238,7 +232,7 @@ def india_date(time_ms: int) -> date:
 
 def trading_date(time_ms: int) -> int:
     """The trading day, which begins at half past eight in India, as a number that is another one each day."""
-    return (time_ms + _INDIA_AHEAD_MS - _DAY_BEGINS_MS) // _DAY_MS
+    return (time_ms + _INDIA_AHEAD_MS - _DAY_BEGINS_MS) // DAY_MS
 
 
 def read_timings(payload: Any, day: date) -> Mapping[str, TradingDay]:
@@ -251,7 +245,7 @@ def read_timings(payload: Any, day: date) -> Mapping[str, TradingDay]:
         raise ProviderError(Reason.PROVIDER_ERROR, "OpenAlgo's answer holds no list of timings.")
     midnight_ms = int(datetime.combine(day, time(), _INDIA).timestamp() * 1000)
     timings: dict[str, TradingDay] = {}
-    for row in _rows(answer["data"]):
+    for row in objects(answer["data"]):
         exchange, opens_at, closes_at = (
             row.get("exchange"),
             _number(row.get("start_time")),
@@ -259,7 +253,7 @@ def read_timings(payload: Any, day: date) -> Mapping[str, TradingDay]:
         )
         if not isinstance(exchange, str) or opens_at is None or closes_at is None:
             continue
-        if not midnight_ms + _DAY_BEGINS_MS <= opens_at < closes_at <= midnight_ms + _DAY_MS:
+        if not midnight_ms + _DAY_BEGINS_MS <= opens_at < closes_at <= midnight_ms + DAY_MS:
             raise ProviderError(Reason.PROVIDER_ERROR, "OpenAlgo's timings are of another time zone than India's.")
         timings[exchange] = TradingDay(opens_at=int(opens_at), closes_at=int(closes_at))
     return timings
@@ -331,27 +325,28 @@ def _time_in(row: Mapping[str, Any], now_ms: int) -> int | None:
     """
     for name in _TIMES:
         time_ms = _milliseconds(row.get(name))
-        is_possible = time_ms is not None and _EARLIEST_MS <= time_ms <= now_ms + _MAX_AHEAD_MS
-        if time_ms is not None and is_possible and (time_ms + _INDIA_AHEAD_MS) % _DAY_MS:
+        if time_ms is None or not is_time(time_ms, now_ms, ahead_ms=_MAX_AHEAD_MS):
+            continue
+        if (time_ms + _INDIA_AHEAD_MS) % DAY_MS:
             return time_ms
     return None
 
 
 def _milliseconds(value: Any) -> int | None:
     """The moment in a number of seconds, milli-, micro- or nanoseconds, or in a text with its zone; else None."""
-    if isinstance(value, str) and (number := _number(value)) is None:
+    if isinstance(value, str) and _number(value) is None:
         try:
             moment = datetime.fromisoformat(value.strip())
         except ValueError:
             return None
         # Without a zone it is that of the broker, of OpenAlgo's machine, or of India.
         return None if moment.tzinfo is None else int(moment.timestamp() * 1000)
-    number = _number(value)
-    if number is None or number <= 0:
+    told = _number(value)
+    if told is None or told <= 0:
         return None
     for limit, factor in ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (1e20, 1e-6)):
-        if number < limit:
-            return int(number * factor)
+        if told < limit:
+            return int(told * factor)
     return None
 
 
@@ -360,12 +355,12 @@ def _listing(row: Mapping[str, Any]) -> Listing | None:
     symbol, exchange, topic = row.get("symbol"), row.get("exchange"), row.get("topic")
     if isinstance(symbol, str) and isinstance(exchange, str) and ":" not in symbol:
         return listing_named(exchange, symbol)
-    for text in (symbol, topic):
-        if isinstance(text, str):
-            before, colon, name = text.partition(":")
+    for written in (symbol, topic):
+        if isinstance(written, str):
+            before, colon, name = written.partition(":")
             if colon:
                 return listing_named(before, name)
-            name, _, after = text.rpartition(".")
+            name, _, after = written.rpartition(".")
             if (listing := listing_named(after, name)) is not None:
                 return listing
     return None
@@ -375,10 +370,6 @@ def _object(payload: Any) -> Mapping[str, Any]:
     if not isinstance(payload, dict):
         raise ProviderError(Reason.PROVIDER_ERROR, "OpenAlgo's answer is no JSON object.")
     return payload
-
-
-def _rows(value: Any) -> Sequence[Mapping[str, Any]]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else ()
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
@@ -391,14 +382,7 @@ def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 def _number(value: Any) -> float | None:
     """The finite number in `value`, which some brokers write as a text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and abs(number) < 1e30 else None
-
-
-def _text(value: Any) -> str | None:
-    return (clean_text(value, MAX_NAME_CHARS) or None) if isinstance(value, str) else None
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return number(float(value))
+    return number(value)

@@ -165,7 +165,8 @@ class OpenAlgoProvider(Source):
 
     def _asker(self) -> OpenAlgoRest:
         if self._rest is None:
-            self._rest = OpenAlgoRest(self._rest_url, self._find_key(), timeout_seconds=self._timeout_seconds)
+            key, seconds = self._find_key(), self._timeout_seconds
+            self._rest = OpenAlgoRest(self._rest_url, key, timeout_seconds=seconds, clock=self._clock)
         return self._rest
 
     def _find_key(self) -> SecretStr:

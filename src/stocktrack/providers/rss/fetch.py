@@ -11,17 +11,16 @@ import email.utils
 import socket
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import httpx2
 
-from stocktrack import __version__
 from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason
+from stocktrack.providers.http import body_of, new_client
 from stocktrack.quotes import clean_text
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
@@ -125,17 +124,10 @@ class Fetcher:
         self._clock = clock
         self._is_private = is_private
         self._resolve = resolve
-        self._client = httpx2.AsyncClient(
-            headers={
-                "User-Agent": f"StockTrack/{__version__}",
-                "Accept": "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.8",
-                "Accept-Encoding": "gzip, deflate",
-            },
-            follow_redirects=False,
-            timeout=None,  # the caller's limit covers the whole of it, drips included
+        self._client = new_client(
+            "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.8",
             # Half a minute lies between two fetches, and a connection belongs to the address that was checked for it.
             limits=httpx2.Limits(max_keepalive_connections=0),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
 
     async def close(self) -> None:
@@ -223,22 +215,13 @@ class Fetcher:
                 f"{host} answered with status {response.status_code}.",
                 retry_after_ms=self._retry_after_ms(response.headers.get("retry-after", "")),
             )
-        if "," in response.headers.get("content-encoding", ""):
-            # One coding swells a read of 64 KiB to 64 MiB, in pieces that are counted. Each further one multiplies
-            # that by a thousand, and may be made so that nothing comes out which could be counted.
-            raise ProviderError(Reason.PROVIDER_ERROR, f"{host} sent a document that is compressed more than once.")
-        body = bytearray()
-        async with aclosing(response.aiter_bytes()) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise _too_large(host)
+        document = await body_of(response, host, MAX_BODY_BYTES)
         headers = {
             ask: response.headers[told]
             for ask, told in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
             if told in response.headers
         }
-        content_type, document = response.headers.get("content-type", ""), bytes(body)
+        content_type = response.headers.get("content-type", "")
         if document.startswith(_ZIPPED):
             # A file that was zipped beforehand, and a server that does not say so; its type is that of the file.
             document = _unzipped(document, host)

@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from stocktrack.errors import ProviderError, Reason
+from stocktrack.providers.reading import DAY_MS, MAX_TITLE_CHARS, link, number, objects, positive, text
 from stocktrack.quotes import (
     CompanyInfo,
     Dividend,
@@ -24,15 +25,11 @@ from stocktrack.quotes import (
     Quote,
     TradingDay,
     change_since,
-    clean_link,
-    clean_text,
     major_currency,
     normalise_symbol,
 )
 
-MAX_NAME_CHARS = 60
 MAX_SUMMARY_CHARS = 2000
-MAX_TITLE_CHARS = 300
 # What the v7 endpoint is asked for, a third of a full row; it adds some fields that it always sends.
 QUOTE_FIELDS = (
     *("symbol", "quoteType", "shortName", "longName", "currency", "exchange", "fullExchangeName", "marketState"),
@@ -59,8 +56,7 @@ _MARKET_STATES = {
 # below. A share's price of nothing is no price.
 _MAY_BE_NEGATIVE = frozenset({"FUTURE", "INDEX"})
 _COIN = "CRYPTOCURRENCY"
-_DAY_MS = 86_400_000
-_ALL_DAY_MS = _DAY_MS - 300_000
+_ALL_DAY_MS = DAY_MS - 300_000
 # A time further ahead of our clock than clocks differ is no time.
 _MAX_AHEAD_MS = 300_000
 _MAX_EPOCH_SECONDS = 60_000_000_000  # the years 68 to 3871: well within what Python's dates can hold
@@ -138,24 +134,23 @@ def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
     if not (profile or price or detail or kind):
         raise _garbled("holds nothing on the company")
     employees = _positive(profile.get("fullTimeEmployees"))
-    website = profile.get("website")
-    currency = _text(price.get("currency"), detail.get("currency"))
+    currency = text(price.get("currency"), detail.get("currency"))
     market_cap = _positive(price.get("marketCap")) or _positive(detail.get("marketCap"))
     low, high = _year_range(detail, str(price.get("quoteType") or kind.get("quoteType")))
     return CompanyInfo(
         symbol=symbol,
-        name=_text(price.get("longName"), price.get("shortName"), kind.get("longName"), kind.get("shortName")),
-        sector=_text(profile.get("sector")),
-        industry=_text(profile.get("industry")),
-        website=clean_link(website) if isinstance(website, str) else None,
-        country=_text(profile.get("country")),
+        name=text(price.get("longName"), price.get("shortName"), kind.get("longName"), kind.get("shortName")),
+        sector=text(profile.get("sector")),
+        industry=text(profile.get("industry")),
+        website=link(profile.get("website")),
+        country=text(profile.get("country")),
         employees=int(employees) if employees is not None else None,
-        exchange=_text(price.get("exchangeName"), price.get("exchange"), kind.get("exchange")),
+        exchange=text(price.get("exchangeName"), price.get("exchange"), kind.get("exchange")),
         currency=currency,
         market_cap=market_cap,
         # Yahoo multiplies the shares by the price in pounds, also where it gives the price in pence.
         market_cap_currency=major_currency(currency) if market_cap is not None else None,
-        summary=_text(profile.get("longBusinessSummary"), profile.get("description"), max_chars=MAX_SUMMARY_CHARS),
+        summary=text(profile.get("longBusinessSummary"), profile.get("description"), max_chars=MAX_SUMMARY_CHARS),
         fifty_two_week_low=low,
         fifty_two_week_high=high,
         trailing_pe=_positive(detail.get("trailingPE")),
@@ -165,14 +160,14 @@ def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
 def read_company_row(payload: Any, symbol: str) -> CompanyInfo | None:
     """What a v7 row tells of the company or fund; None where it tells no market value, as of an index."""
     row = _rows(payload).get(symbol, {})
-    currency, market_cap = _text(row.get("currency")), _positive(row.get("marketCap"))
+    currency, market_cap = text(row.get("currency")), _positive(row.get("marketCap"))
     if market_cap is None:
         return None
     low, high = _year_range(row, str(row.get("quoteType")))
     return CompanyInfo(
         symbol=symbol,
-        name=_text(row.get("longName"), row.get("shortName")),
-        exchange=_text(row.get("fullExchangeName"), row.get("exchange")),
+        name=text(row.get("longName"), row.get("shortName")),
+        exchange=text(row.get("fullExchangeName"), row.get("exchange")),
         currency=currency,
         market_cap=market_cap,
         market_cap_currency=major_currency(currency),
@@ -225,7 +220,7 @@ def read_dividends(payload: Any) -> list[Dividend] | None:
             ex_date = datetime.fromtimestamp(seconds, zone).date()
             amount = _without_float32_noise(amount, range(2, 7))
             # Its own currency, never that of the chart: a share in pence may pay dollars.
-            dividends.append(Dividend(date=ex_date, amount=amount, currency=_text(entry.get("currency"))))
+            dividends.append(Dividend(date=ex_date, amount=amount, currency=text(entry.get("currency"))))
     if entries and not dividends:
         raise _garbled("holds dividends without dates or amounts")
     return sorted(dividends, key=lambda dividend: dividend.date, reverse=True)
@@ -244,8 +239,8 @@ def read_matches(payload: Any, limit: int) -> list[Match]:
                 symbol = normalise_symbol(entry["symbol"])
             except ValueError:
                 continue  # nobody could ask for it
-            name = _text(entry.get("longname"), entry.get("shortname"))
-            exchange = _text(entry.get("exchDisp"), entry.get("exchange"))
+            name = text(entry.get("longname"), entry.get("shortname"))
+            exchange = text(entry.get("exchDisp"), entry.get("exchange"))
             matches.setdefault(symbol, Match(symbol=symbol, name=name, exchange=exchange))
     return list(matches.values())[:limit]
 
@@ -261,14 +256,14 @@ def read_headlines(payload: Any, symbol: str, now_ms: int) -> list[Headline]:
         told = entry if (content := entry.get("content")) is None else content
         if not isinstance(told, dict) or entry.get("ad") or not _is_of(told, symbol):
             continue
-        title = _text(told.get("title"), max_chars=MAX_TITLE_CHARS)
+        title = text(told.get("title"), max_chars=MAX_TITLE_CHARS)
         if title is None:
             continue
         published = _published(told, now_ms)
-        publisher = _text(_module(told, "provider").get("displayName"), told.get("publisher"))
+        publisher = text(_module(told, "provider").get("displayName"), told.get("publisher"))
         links = (_module(told, name).get("url") for name in ("canonicalUrl", "clickThroughUrl"))
-        link = next((each for text in (*links, told.get("link")) if (each := _link(text)) is not None), None)
-        headline = Headline(title=title, source=publisher or "Yahoo Finance", link=link, published=published)
+        found = next((each for url in (*links, told.get("link")) if (each := link(url)) is not None), None)
+        headline = Headline(title=title, source=publisher or "Yahoo Finance", link=found, published=published)
         mark = told.get("id") or told.get("uuid")
         headlines.setdefault(mark if isinstance(mark, str) else headline.model_dump_json(), headline)
     return sorted(headlines.values(), key=lambda each: (each.published is None, -(each.published or 0)))
@@ -282,7 +277,7 @@ def _news_entries(payload: Any) -> Sequence[Mapping[str, Any]]:
         return []
     if not isinstance(found, list):
         raise _garbled("holds no list of headlines")
-    return [entry for entry in found if isinstance(entry, dict)]
+    return objects(found)
 
 
 def _is_of(told: Mapping[str, Any], symbol: str) -> bool:
@@ -293,15 +288,11 @@ def _is_of(told: Mapping[str, Any], symbol: str) -> bool:
 def _published(told: Mapping[str, Any], now_ms: int) -> int | None:
     """When an article was published; None where that is not told, or lies more than a day ahead."""
     published = _market_time(told.get("providerPublishTime"))
-    if published is None and isinstance(text := told.get("pubDate"), str):
+    if published is None and isinstance(date := told.get("pubDate"), str):
         with contextlib.suppress(ValueError, OverflowError):
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(date)
             published = round(moment.timestamp() * 1000) if moment.tzinfo is not None else None
-    return published if published is None or 0 < published <= now_ms + _DAY_MS else None
-
-
-def _link(text: Any) -> str | None:
-    return clean_link(text) if isinstance(text, str) else None
+    return published if published is None or 0 < published <= now_ms + DAY_MS else None
 
 
 def _rows(payload: Any) -> Mapping[str, Mapping[str, Any]]:
@@ -336,7 +327,7 @@ def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at:
         change = change_percent = None  # Yahoo's is that of 24 hours
     else:
         change, change_percent = given_change, _number(row.get("regularMarketChangePercent"))
-    currency = _text(row.get("currency"))
+    currency = text(row.get("currency"))
     volume, delay_minutes = _number(row.get("regularMarketVolume")), _number(row.get("exchangeDataDelayedBy"))
     timestamp = _market_time(row.get("regularMarketTime"))
     extended, extended_time = _extended(row, kind, state, timestamp, received_at)
@@ -358,8 +349,8 @@ def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at:
         volume_currency=currency if kind == _COIN and volume is not None and volume >= 0 else None,
         bid=money("bid"),
         ask=money("ask"),
-        name=_text(row.get("shortName"), row.get("longName")),
-        exchange=_text(row.get("fullExchangeName"), row.get("exchange")),
+        name=text(row.get("shortName"), row.get("longName")),
+        exchange=text(row.get("fullExchangeName"), row.get("exchange")),
         market_state=state,
         timestamp=timestamp,
         received_at=received_at,
@@ -500,7 +491,7 @@ def _only_result(payload: Any, name: str) -> Mapping[str, Any] | None:
     if error is not None:
         if error.get("code") == "Not Found":
             return None
-        described = _text(error.get("description"), error.get("code"), max_chars=120)
+        described = text(error.get("description"), error.get("code"), max_chars=120)
         raise ProviderError(Reason.PROVIDER_ERROR, f"Yahoo answered with an error: {described or 'without a text'}.")
     result = _section(payload, name).get("result")
     if result is None or result == []:
@@ -526,34 +517,17 @@ def _error(payload: Any) -> Mapping[str, Any] | None:
 
 def _number(value: Any) -> float | None:
     """The finite number in `value`, also where it is wrapped as `{"raw": 1.5, "fmt": "1.50"}`."""
-    if isinstance(value, dict):
-        value = value.get("raw")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) and abs(number) < 1e30 else None
+    return number(value.get("raw") if isinstance(value, dict) else value)
 
 
 def _positive(value: Any) -> float | None:
-    number = _number(value)
-    return number if number is not None and number > 0 else None
+    return positive(value.get("raw") if isinstance(value, dict) else value)
 
 
 def _epoch_seconds(value: Any) -> int | None:
     # Dates before 1970 are real: some shares have paid dividends since 1962.
     number = _number(value)
     return int(number) if number is not None and number != 0 and abs(number) < _MAX_EPOCH_SECONDS else None
-
-
-def _text(*values: Any, max_chars: int = MAX_NAME_CHARS) -> str | None:
-    """The first of `values` that is a text with something in it, cleaned."""
-    for value in values:
-        if isinstance(value, str) and (text := clean_text(value, max_chars)):
-            return text
-    return None
 
 
 def _garbled(what: str) -> ProviderError:

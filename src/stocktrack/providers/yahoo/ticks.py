@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
-from stocktrack.quotes import MarketState, Quote, change_since, clean_text
+from stocktrack.providers.reading import is_time, text
+from stocktrack.quotes import MarketState, Quote, change_since
 
-MAX_NAME_CHARS = 60
 # Beyond this the clocks of Yahoo and of this machine differ by more than clocks do.
 MAX_AHEAD_MS = 60_000
-OLDEST_MS = 631_152_000_000  # 1 January 1990: streamers are younger
 _DEFAULT_DECIMALS = 2
 _MOST_DECIMALS = 9
 
@@ -124,7 +123,7 @@ def shortest(value: float, decimals: int) -> float:
 
 def is_timely(tick: Tick, now_ms: int) -> bool:
     """Whether a tick says when it was, in a way that can be: of one that does not nobody knows if it is the newest."""
-    return OLDEST_MS <= tick.time <= now_ms + MAX_AHEAD_MS
+    return is_time(tick.time, now_ms, ahead_ms=MAX_AHEAD_MS)
 
 
 def whole_quote(tick: Tick, now_ms: int) -> Quote | None:
@@ -132,7 +131,7 @@ def whole_quote(tick: Tick, now_ms: int) -> Quote | None:
 
     It takes a currency, and regular hours in so many words.
     """
-    currency = clean_text(tick.currency, MAX_NAME_CHARS) or None
+    currency = text(tick.currency)
     if currency is None or tick.hours != Hours.REGULAR:
         return None
     empty = Quote(
@@ -140,8 +139,8 @@ def whole_quote(tick: Tick, now_ms: int) -> Quote | None:
         price=tick.price,
         currency=currency,
         volume_currency=currency if tick.kind == Kind.COIN and tick.volume is not None else None,
-        name=clean_text(tick.name, MAX_NAME_CHARS) or None,
-        exchange=clean_text(tick.exchange, MAX_NAME_CHARS) or None,
+        name=text(tick.name),
+        exchange=text(tick.exchange),
         price_hint=tick.decimals,
         received_at=now_ms,
         provider="yahoo",
