@@ -149,7 +149,27 @@ BEGIN = "providers = 'acme': the package acme-quotes 1.2 offers this source, and
         ("def Acme(s, c):\n    raise ValueError", "MODULE:Acme(settings, clock) failed: ValueError."),
         ("def Acme(s, c):\n    exit('no licence')", "MODULE:Acme(settings, clock) failed: SystemExit: no licence."),
         ("def Acme(s, c): pass", "its NoneType is no source: it lacks name, is_free, budget, serves, start, close."),
-        (f"{ACME}    budget = None", "its budget is None, and has to be a Budget."),
+        (f"{ACME}    budget = None", "its budget is None, and has to be a Budget of whole numbers above zero."),
+        (
+            f"from stocktrack.providers.base import Budget\n{ACME}    budget = Budget(requests_per_minute=0)",
+            "its budget is Budget(requests_per_minute=0, requests_per_second=None), and has to be a Budget of whole",
+        ),
+        (
+            f"{ACME}    @property\n    def budget(self): return self.plan",
+            "its Acme is no source: it lacks budget.",
+        ),
+        (
+            f"{ACME}    @property\n    def budget(self): return {{}}['plan']",
+            "its budget failed: KeyError: 'plan'.",
+        ),
+        (f"{ACME}    symbols_a_request = 0", "its symbols_a_request is 0, and has to be a whole number above zero."),
+        (f"{ACME}    symbols_a_request = 'ten'", "its symbols_a_request is 'ten', and has to be a whole number"),
+        (
+            f"{ACME}    stream_places = True\n    async def stream(self, w, s): pass",
+            "its stream_places is True, and has to be a whole number, or None.",
+        ),
+        (f"{ACME}    quotes = {{}}", "its quotes is {}, and has to be a coroutine method."),
+        (f"{ACME}    @property\n    def news(self): 1 / 0", "its news failed: ZeroDivisionError: division by zero."),
         (f"{ACME}    serves = 'AAPL'", "its serves is 'AAPL', and has to be a method."),
         (f"{ACME}    def serves(self, s): return {{}}[s]", "its serves('AAPL') failed: KeyError: 'AAPL'."),
         (

@@ -69,7 +69,8 @@ def test_kites_file_may_be_compressed_and_passed_through_other_programs(path: Pa
 @pytest.mark.parametrize(
     ("row", "why"),
     [
-        ('1,1,NIFTY MIDCAP 100,"NIFTY MIDCAP 100",0,,0,0,0,EQ,INDICES,NSE', "'NSE_INDEX:NIFTY MIDCAP 100' is not a"),
+        ('1,1,S&P BSE (TOP),"TOP",0,,0,0,0,EQ,INDICES,BSE', "'BSE_INDEX:S&PBSE(TOP)' is not a symbol"),
+        ("1,1,GIFT NIFTY,,0,,0,0,0,EQ,INDICES,NSEIX", "exchange 'NSEIX' is none that is known here"),
         ("1,1,10.5HL(B),,0,,0,0.01,1,EQ,BSE,BSE", "'BSE:10.5HL(B)' is not a symbol"),
         (f"1,1,{'X' * 45},,0,,0,0.01,1,EQ,BSE,BSE", "is not a symbol: 1 to 48 characters"),
         ("1,1,infy,,0,,0,0.01,1,EQ,NSE,NSE", "'NSE:infy' has small letters"),
@@ -78,7 +79,11 @@ def test_kites_file_may_be_compressed_and_passed_through_other_programs(path: Pa
         ("1,1,AB24APRFUT,AB,0,25-04-2024,0,0.01,1,FUT,NFO-FUT,NFO", "expiry '25-04-2024' is no day such as 2024-04-25"),
         ("1,1,AB24APR1CE,AB,0,2024-04-25,many,0.01,1,CE,NFO-OPT,NFO", "strike 'many' is no number"),
         ("1,1,AB24APR1CE,AB,0,2024-04-25,nan,0.01,1,CE,NFO-OPT,NFO", "strike 'nan' is no number"),
+        ("1,1,AB24APR1CE,AB,0,2024-04-25,18_000,0.01,1,CE,NFO-OPT,NFO", "strike '18_000' is no number"),
+        ("1,1,AB24APR1CE,AB,0,2024-04-25,-,0.01,1,CE,NFO-OPT,NFO", "strike '-' is no number"),
         ("1,1,AB,,0,,0,0.01,-5,EQ,NSE,NSE", "lot '-5' is no count"),
+        ("1,1,AB,,0,,0,0.01,1e30,EQ,NSE,NSE", "lot '1e30' is no count"),
+        ("1,1,AB,,0,,0,-0.01,1,EQ,NSE,NSE", "tick '-0.01' is below zero"),
         ("1,1,AB,A, B and C,0,,0,0.01,1,EQ,NSE,NSE", "it has 13 fields, and the header has 12"),
         ("1,1,AB", "exchange '' is none"),
         ("738561,2885,RELIANCE,,0,,0,0.05,1,EQ,NSE,NSE", "NSE:RELIANCE is there already"),
@@ -93,6 +98,39 @@ def test_a_bad_row_is_left_out_counted_and_told_with_its_line(path: Path, row: s
     assert why in told
     assert len(file.rows) == 10
     assert "NSE:LAST" in file.rows
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("NIFTY FIN SERVICE", "NSE_INDEX:FINNIFTY"),
+        ("NIFTY MID SELECT", "NSE_INDEX:MIDCPNIFTY"),
+        ("NIFTY NEXT 50", "NSE_INDEX:NIFTYNXT50"),
+        ("NIFTY MIDCAP 100", "NSE_INDEX:NIFTYMIDCAP100"),
+        ("HANGSENG BEES-NAV", "NSE_INDEX:HANGSENGBEESNAV"),
+    ],
+)
+def test_an_index_is_called_as_openalgo_calls_it_and_keeps_its_name(path: Path, name: str, symbol: str) -> None:
+    file = read(path, f'{HEADER}\n1,1,{name},"{name}",0,,0,0,0,EQ,INDICES,NSE\n')
+    assert [(row.symbol, row.name) for row in file.rows.values()] == [(symbol, name)]
+
+
+def test_a_column_that_is_not_taken_may_have_any_name(path: Path) -> None:
+    assert list(read(path, b"W\xe4hrung,symbol\nUSD,AAPL\n").rows) == ["AAPL"]
+
+
+def test_rows_without_a_word_and_the_header_again_are_no_rows(path: Path) -> None:
+    rows = [
+        ",,,,,,,,,,,",
+        "   ",
+        HEADER,
+        "1,1,LAST,,0,,0,0.05,1,EQ,NSE,NSE",
+        " ,,",
+        "1,1,in fy,,0,,0,0.05,1,EQ,NSE,NSE",
+    ]
+    file = read(path, KITES + "\n".join(rows))
+    assert (file.skipped, len(file.rows), "NSE:LAST" in file.rows) == (1, 10, True)
+    assert file.first_skipped[0].startswith("line 16: ")
 
 
 def test_of_many_bad_rows_the_first_few_are_told(path: Path) -> None:
@@ -163,6 +201,7 @@ def test_commas_semicolons_and_tabs_are_taken(path: Path, delimiter: str) -> Non
     [
         ("A B,,,", "'A B' is not a symbol"),
         (",yahoo,,", "'' is not a symbol"),
+        ("AB,,,,,,\u06f1\u06f0\u06f0", "is no number"),
         ("AB,Yahoo Finance,,", "source 'yahoo finance' is no name of a source"),
         ("AB,yahoo,A B.NS,", "'A B.NS' is not a symbol"),
         ("AB,,AB.NS,", "it has the source_symbol 'AB.NS' and no source"),
@@ -174,7 +213,7 @@ def test_commas_semicolons_and_tabs_are_taken(path: Path, delimiter: str) -> Non
 )
 def test_a_bad_row_of_ours_is_left_out_too(path: Path, row: str, why: str) -> None:
     file = read(path, f"{OURS}{row}\n\n   \nLAST\n")
-    assert file.skipped in {1, 2}  # a line of spaces is no symbol
+    assert file.skipped == 1
     assert file.first_skipped[0].startswith("line 7: ")
     assert why in file.first_skipped[0]
     assert "LAST" in file.rows
@@ -190,8 +229,12 @@ def test_a_bad_row_of_ours_is_left_out_too(path: Path, row: str, why: str) -> No
             "line 3 is no header. It needs a column 'symbol', .* it has 'ticker', 'name'",
         ),
         (b"tradingsymbol,name\nAAPL,Apple\n", "it has 'tradingsymbol', 'name'"),
-        (KITES.encode("utf-16"), "line 1 is no header"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "line 1 is no header"),
+        (KITES.encode("utf-16"), "line 1 is no text in UTF-8. Save it as CSV in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "line 1 is no text in UTF-8"),
+        (b"\xb6symbol\n", "line 1 is no text in UTF-8"),
+        (b"\x00" * 100, "line 1 is no text in UTF-8"),
+        (b"," * 10_000_000, "line 1 is no header: it is longer than 16384 characters"),
+        (b"\n" + b"symbol" * 100_000, "line 2 is no header: it is longer"),
         (gzip.compress(KITES.encode())[:200], "ends in the middle of its gzip data"),
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\xff" * 50, "is damaged gzip data"),
         (b"\x1f\x8bno gzip data at all", "is damaged gzip data"),
@@ -215,5 +258,5 @@ def test_a_header_alone_is_a_file_without_symbols(path: Path) -> None:
 
 def test_a_hundred_thousand_rows_are_read(tmp_path: Path) -> None:
     file = read_instruments(write_instruments(tmp_path / "instruments.csv.gz", 100_000, date(2024, 4, 25)))
-    assert (len(file.rows), file.skipped) == (99_999, 1)
+    assert (len(file.rows), file.skipped) == (100_000, 0)
     assert file.rows["NFO:NIFTY24APR10050CE"].terms.expiry == date(2024, 4, 25)

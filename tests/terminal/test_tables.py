@@ -1,6 +1,8 @@
 from datetime import date
 
-from stocktrack.messages import InfoReply, SearchReply
+import pytest
+
+from stocktrack.messages import InfoReply, SearchReply, SourceInfo, SourcesReply, SourceState, SourceStream
 from stocktrack.quotes import CompanyInfo, Match
 from stocktrack.terminal.tables import draw
 from stocktrack.terminal.text import Shown
@@ -38,6 +40,15 @@ def test_matches_keep_their_symbols_whole_on_a_narrow_terminal() -> None:
     assert "NFO:NIFTY24APR18000CE" in draw(SearchReply(matches=(OPTION,)), width=60, colour=False, now_ms=0)
 
 
+def test_on_a_very_narrow_terminal_a_contract_keeps_its_expiry_and_strike() -> None:
+    assert lines(SearchReply(matches=(SHARE, OPTION)), width=40) == [
+        ["Symbol", "Expiry", "Strike"],
+        ["NSE:RELIANCE"],
+        ["NFO:NIFTY24APR18000CE", "2024-04-25", "18,000"],
+    ]
+    assert lines(SearchReply(matches=(SHARE,)), width=40)[0][:2] == ["Symbol", "Name"]
+
+
 def test_a_contract_shows_what_it_is() -> None:
     company = CompanyInfo(
         symbol="NFO:X", segment="NFO", expiry=date(2024, 4, 25), strike=0.5, type="PE", lot=50, tick=0.05
@@ -46,3 +57,15 @@ def test_a_contract_shows_what_it_is() -> None:
         *(["Symbol", "NFO:X"], ["Segment", "NFO"], ["Type", "PE"], ["Expiry", "2024-04-25"], ["Strike", "0.5"]),
         *(["Lot", "50"], ["Tick", "0.05"]),
     ]
+
+
+@pytest.mark.parametrize(("leads", "stream"), [(0, "idle"), (3, "down")])
+def test_a_stream_of_which_nothing_is_wanted_is_not_down(leads: int, stream: str) -> None:
+    source = SourceInfo(
+        provider="yahoo",
+        capabilities=("quotes", "stream"),
+        state=SourceState.OK,
+        stream=SourceStream(is_up=False, symbols=0),
+        leads=leads,
+    )
+    assert lines(SourcesReply(sources=(source,)))[1] == ["yahoo", "well", str(leads), stream]

@@ -4,26 +4,43 @@
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import astuple
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from stocktrack.clock import Clock
 from stocktrack.config import Settings
 from stocktrack.errors import ConfigError, SourceUnusable
-from stocktrack.providers.base import CAPABILITIES, Budget, Provider
+from stocktrack.providers.base import CAPABILITIES, Budget, Capability, Provider
 
 GROUP = "stocktrack.providers"
+
+
+def _is_count(value: Any, *, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_budget(value: Any) -> bool:
+    return isinstance(value, Budget) and all(limit is None or _is_count(limit) for limit in astuple(value))
+
 
 # What every source has, beside its capabilities; each with what it has to be.
 _MEMBERS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "name": (lambda value: isinstance(value, str), "a text"),
     "is_free": (lambda value: isinstance(value, bool), "True or False"),
-    "budget": (lambda value: isinstance(value, Budget), "a Budget"),
+    "budget": (_is_budget, "a Budget of whole numbers above zero"),
     "serves": (callable, "a method"),
     "start": (callable, "a coroutine method"),
     "close": (callable, "a coroutine method"),
 }
+# What is no method of what the capabilities take.
+_FIGURES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "symbols_a_request": (_is_count, "a whole number above zero"),
+    "stream_places": (lambda value: value is None or _is_count(value, least=0), "a whole number, or None"),
+}
+_METHOD: tuple[Callable[[Any], bool], str] = (callable, "a coroutine method")
+_ABSENT: Any = object()
 
 
 class InstalledSources:
@@ -101,24 +118,42 @@ def _check_rule(made: Any) -> None:
         raise _UnfitError(f"its serves('AAPL') is {says!r}, and has to be True or False.")
 
 
+def _member(made: object, name: str) -> Any:
+    """What `made` has under this name, or `_ABSENT`; `_UnfitError` where looking fails."""
+    try:
+        return getattr(made, name, _ABSENT)
+    except Exception as error:
+        raise _UnfitError(f"its {name} failed: {_told(error)}") from error
+
+
+def _check_value(name: str, value: Any, rule: tuple[Callable[[Any], bool], str]) -> None:
+    is_right, what = rule
+    if not is_right(value):
+        raise _UnfitError(f"its {name} is {value!r}, and has to be {what}.")
+
+
 def _check(made: object, name: str) -> None:
     """`_UnfitError` where what was made is no source of this name."""
-    if missing := [member for member in _MEMBERS if not hasattr(made, member)]:
+    has = {member: _member(made, member) for member in _MEMBERS}
+    if missing := [member for member, value in has.items() if value is _ABSENT]:
         raise _UnfitError(f"its {type(made).__name__} is no source: it lacks {', '.join(missing)}.")
-    for member, (is_right, what) in _MEMBERS.items():
-        value = getattr(made, member)
-        if not is_right(value):
-            raise _UnfitError(f"its {member} is {value!r}, and has to be {what}.")
-    if (called := getattr(made, "name", None)) != name:
-        raise _UnfitError(f"it calls itself {called!r}: its `name` has to be that of its entry point.")
+    for member, value in has.items():
+        _check_value(member, value, _MEMBERS[member])
+    if has["name"] != name:
+        raise _UnfitError(f"it calls itself {has['name']!r}: its `name` has to be that of its entry point.")
     _check_rule(made)
-    offered = []
-    for capability, members in CAPABILITIES.items():
-        has = [member for member in members if hasattr(made, member)]
-        if has and len(has) < len(members):
-            lacks = ", ".join(sorted(set(members) - set(has)))
-            raise _UnfitError(f"it has {', '.join(has)} and lacks {lacks}: {capability} takes both.")
-        if has:
-            offered.append(capability)
+    # Each is looked at, also where the first is there.
+    offered = [capability for capability, members in CAPABILITIES.items() if _offers(made, capability, members)]
     if not offered:
         raise _UnfitError(f"it offers nothing: it has none of {', '.join(map(str, CAPABILITIES))}.")
+
+
+def _offers(made: object, capability: Capability, members: Collection[str]) -> bool:
+    """Whether it has a capability; `_UnfitError` where it has a part of it, or something else under such a name."""
+    has = {member: value for member in members if (value := _member(made, member)) is not _ABSENT}
+    if has and len(has) < len(members):
+        lacks = ", ".join(sorted(set(members) - set(has)))
+        raise _UnfitError(f"it has {', '.join(has)} and lacks {lacks}: {capability} takes both.")
+    for member, value in has.items():
+        _check_value(member, value, _FIGURES.get(member, _METHOD))
+    return bool(has)

@@ -15,7 +15,7 @@ import math
 import re
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -36,17 +36,26 @@ COLUMNS: Final = ("symbol", "source", "source_symbol", "name", "exchange", "expi
 _KITE_NEEDS: Final = frozenset({"tradingsymbol", "exchange"})
 _DELIMITERS: Final = ",;\t"
 _GZIP_BEGINS: Final = b"\x1f\x8b"
+_MOST_HEADER_CHARS: Final = 16_384
 _TOLD: Final = 3  # how many of the rows that were left out are told with their lines
 _NAME_CHARS, _EXCHANGE_CHARS = 100, 40
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _TYPE = re.compile(r"[A-Z][A-Z0-9_-]{0,15}")
+# What else `float` takes, as `1_000` and digits of other scripts, no exchange writes.
+_NUMBER = re.compile(r"[-+0-9.eE]+", re.ASCII)
+_MOST_PIECES: Final = 10**12
 _INDEX = "IDX"
-# Kite writes the names of indices with spaces. These have one that the rules without a file know, too.
-_KITE_INDICES: Final[Mapping[tuple[str, str], str]] = {
-    ("NSE", "NIFTY 50"): "NIFTY",
-    ("NSE", "NIFTY BANK"): "BANKNIFTY",
-    ("NSE", "INDIA VIX"): "INDIAVIX",
+# Kite writes the names of indices with spaces. OpenAlgo has them without, and other names for these.
+_KITE_INDICES: Final[Mapping[str, str]] = {
+    "NIFTY 50": "NIFTY",
+    "NIFTY NEXT 50": "NIFTYNXT50",
+    "NIFTY BANK": "BANKNIFTY",
+    "NIFTY FIN SERVICE": "FINNIFTY",
+    "NIFTY MID SELECT": "MIDCPNIFTY",
+    "INDIA VIX": "INDIAVIX",
+    "SNSX50": "SENSEX50",
 }
+_SPACES_AND_HYPHENS: Final = str.maketrans("", "", " -")
 _SEGMENTS: Final[Mapping[str, Segment]] = {segment.value: segment for segment in Segment}
 _INDEX_SEGMENTS: Final[Mapping[str, Segment]] = {segment.removesuffix("_INDEX"): segment for segment in INDICES}
 
@@ -120,15 +129,20 @@ def _open(path: Path) -> Iterator[TextIO]:
 
 
 def _read(text: TextIO, named: str) -> InstrumentFile:
-    begin = next(((number, line) for number, line in enumerate(text, 1) if line.strip()), None)
-    if begin is None:
+    number, line = 1, text.readline(_MOST_HEADER_CHARS)
+    while line and not line.strip():
+        number, line = number + 1, text.readline(_MOST_HEADER_CHARS)
+    if not line:
         raise ConfigError(f"{named} is empty. It takes a header with a column 'symbol', and a row for each symbol.")
-    number, line = begin
+    if len(line) == _MOST_HEADER_CHARS:
+        raise ConfigError(f"{named}: line {number} is no header: it is longer than {_MOST_HEADER_CHARS} characters.")
     header = _header(number, line)
     if "symbol" in header.columns:
         return _Rows(text, header, _Ours()).read()
     if header.columns.keys() >= _KITE_NEEDS:
         return _Rows(text, header, _Kites()).read()
+    if "\0" in line or "\ufffd" in line:
+        raise ConfigError(f"{named}: line {number} is no text in UTF-8. Save it as CSV in UTF-8.")
     raise ConfigError(
         f"{named}: line {number} is no header. It needs a column 'symbol', or 'tradingsymbol' and 'exchange' as in "
         f"Kite's file; it has {', '.join(map(shown, list(header.columns)[:12]))}."
@@ -137,12 +151,17 @@ def _read(text: TextIO, named: str) -> InstrumentFile:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The header: its line, what stands between its cells, how many they are, and the place of each by its name."""
+    """The header: its line, what stands between its cells, the cells, and the place of each by its name."""
 
     line: int
     delimiter: str
-    width: int
+    cells: Sequence[str]
     columns: Mapping[str, int]
+
+    @property
+    def width(self) -> int:
+        """How many cells it has."""
+        return len(self.cells)
 
     @property
     def is_usable(self) -> bool:
@@ -157,7 +176,7 @@ def _header(number: int, line: str) -> _Header:
         columns: dict[str, int] = {}
         for place, cell in enumerate(cells):
             columns.setdefault(cell.strip().lower() or f"#{place + 1}", place)
-        headers.append(_Header(number, delimiter, len(cells), columns))
+        headers.append(_Header(number, delimiter, cells, columns))
     return max(headers, key=lambda header: (header.is_usable, header.width))
 
 
@@ -187,7 +206,7 @@ def _day(text: str) -> date | None:
 def _number(column: str, text: str) -> float | None:
     """A number; None for none and for 0, which stands for it."""
     try:
-        value = float(text or 0)
+        value = float(text or 0) if _NUMBER.fullmatch(text or "0") else math.nan
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -198,9 +217,17 @@ def _number(column: str, text: str) -> float | None:
 def _pieces(text: str) -> int | None:
     """A count of pieces; None for none and for 0."""
     value = _number("lot", text) or 0.0
-    if value < 0 or value % 1:
+    if not 0 <= value <= _MOST_PIECES or value % 1:
         raise ValueError(f"lot {shown(text)} is no count of pieces")
     return int(value) or None
+
+
+def _step(text: str) -> float | None:
+    """The least step of a price; None for none and for 0."""
+    value = _number("tick", text)
+    if value is not None and value < 0:
+        raise ValueError(f"tick {shown(text)} is below zero")
+    return value
 
 
 def _kind(text: str) -> str | None:
@@ -257,7 +284,7 @@ class _Ours(_Dialect):
         # Where the symbol does not say it, the exchange may be a segment.
         segment = segment or split_symbol(f"{exchange.upper()}:X")[0]
         shown_exchange = clean_text(exchange, _EXCHANGE_CHARS) or None
-        return Terms(segment, shown_exchange, _day(expiry), _kind(kind), _pieces(lot), _number("tick", tick))
+        return Terms(segment, shown_exchange, _day(expiry), _kind(kind), _pieces(lot), _step(tick))
 
 
 class _Kites(_Dialect):
@@ -278,7 +305,7 @@ class _Kites(_Dialect):
         terms, prefix = self._terms[cells[3:]]
         if terms.type == _INDEX:
             name = name or name_there
-            name_there = _KITE_INDICES.get((cells[3], name_there), name_there)
+            name_there = _KITE_INDICES.get(name_there) or name_there.translate(_SPACES_AND_HYPHENS)
         if not name_there:
             raise ValueError("it has no tradingsymbol")
         written = prefix + name_there
@@ -299,7 +326,7 @@ class _Kites(_Dialect):
         if is_index:
             kind, lot = _INDEX, ""
         return (
-            Terms(segment, exchange, _day(expiry), _kind(kind), _pieces(lot), _number("tick", tick)),
+            Terms(segment, exchange, _day(expiry), _kind(kind), _pieces(lot), _step(tick)),
             f"{segment}:",
         )
 
@@ -327,15 +354,19 @@ class _Rows:
                 if cells:
                     self._take(cells, self._reader.line_num - before)
             except (ValueError, csv.Error) as error:
-                # A quote that is not closed takes lines after it with it.
-                skipped += self._reader.line_num - before
-                if len(told) < _TOLD:
-                    told.append(f"line {self._header.line + before + 1}: {error}")
+                # Spreadsheets end with rows of nothing but commas, which nobody misses.
+                if isinstance(error, csv.Error) or any(map(str.strip, cells or ())):
+                    # A quote that is not closed takes lines after it with it.
+                    skipped += self._reader.line_num - before
+                    if len(told) < _TOLD:
+                        told.append(f"line {self._header.line + before + 1}: {error}")
             before = self._reader.line_num
 
     def _take(self, cells: list[str], lines: int) -> None:
         if lines != 1:
             raise ValueError(f"a quote in it is not closed, and takes {lines - 1} more of the lines after it")
+        if cells == self._header.cells:
+            return  # as where two files were put together
         if len(cells) == self._header.width:
             cells.append("")
         else:

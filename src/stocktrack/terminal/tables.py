@@ -199,23 +199,32 @@ def _quote_columns(quotes: tuple[BoardQuote, ...], now_ms: int) -> list[_Column]
 
 
 def _matches(matches: tuple[Match, ...], width: int) -> Table:
-    """Symbol and name always; what a contract is where there are any, and the exchange where there is room for it."""
+    """Symbol and name; what a contract is where there are any, and the exchange where there is room for it.
+
+    In a narrow terminal a contract's expiry and strike stand in place of its name, which its symbol begins with.
+    """
     are_contracts = any(match.expiry is not None for match in matches)
-    has_room = width >= _WIDE or not are_contracts
+    has_names = width >= _NARROW or not are_contracts
+    has_exchanges = width >= _WIDE or not are_contracts
     table = _table(width)
     # A symbol is never cut: one that ends in dots can't be asked for.
     table.add_column("Symbol", no_wrap=True, min_width=max((len(match.symbol) for match in matches), default=0))
-    table.add_column("Name", no_wrap=True, overflow="ellipsis")
-    if has_room:
+    if has_names:
+        table.add_column("Name", no_wrap=True, overflow="ellipsis")
+    if has_exchanges:
         table.add_column("Exchange", no_wrap=True, overflow="ellipsis")
-    if are_contracts:
+    if are_contracts and has_names:
         table.add_column("Type", no_wrap=True)
+    if are_contracts:
         table.add_column("Expiry", no_wrap=True)
         table.add_column("Strike", no_wrap=True, justify="right")
     for match in matches:
-        exchange = (safe(match.exchange, 40),) if has_room else ()
+        name = (safe(match.name, 200),) if has_names else ()
+        exchange = (safe(match.exchange, 40),) if has_exchanges else ()
         contract = contract_cells(match, grouped=True) if are_contracts else ()
-        table.add_row(Text(safe_symbol(match.symbol), "bold"), safe(match.name, 200), *exchange, *contract)
+        table.add_row(
+            Text(safe_symbol(match.symbol), "bold"), *name, *exchange, *(contract if has_names else contract[1:])
+        )
     return table
 
 

@@ -326,11 +326,11 @@ def source_state_text(source: SourceInfo) -> str:
 
 
 def source_stream_text(source: SourceInfo) -> str:
-    """`up, 50 of 50 symbols`, `down`; empty where the source has no stream."""
+    """`up, 50 of 50 symbols`, `down`; `idle` where nothing is wanted of it; empty where the source has no stream."""
     if (stream := source.stream) is None:
         return ""
     if not stream.is_up:
-        return "down"
+        return "down" if source.leads else "idle"
     of = "" if stream.places is None else f" of {stream.places}"
     return f"up, {stream.symbols}{of} symbols"
 
