@@ -116,19 +116,19 @@ class Poll:
 
     def interval(self, symbol: str) -> float:
         """How often `symbol` is asked for now, in seconds."""
-        if symbol in self._led()[1]:
+        if symbol in self._streamed():
             return RESTING_SECONDS if self._is_resting(symbol) else self._fill_seconds
         return self.apart_seconds
 
     def _patience(self, symbol: str) -> float:
         """How old a symbol may get before another source is asked for it, in seconds."""
-        return FILL_SECONDS if symbol in self._led()[1] else self.apart_seconds
+        return FILL_SECONDS if symbol in self._streamed() else self.apart_seconds
 
     def tick_seconds(self) -> float:
         """When to look again, in seconds from now."""
         if self._is_short_of_room:
             return min(self._interval_seconds, SHORT_TICK_SECONDS)
-        is_watchful = bool(self._led()[1]) or self.apart_seconds > self._interval_seconds
+        is_watchful = bool(self._streamed()) or self.apart_seconds > self._interval_seconds
         return min(self._interval_seconds, TICK_SECONDS) if is_watchful else self._interval_seconds
 
     def _led(self) -> tuple[Mapping[str, None], Mapping[str, None]]:
@@ -137,10 +137,13 @@ class Poll:
         A stream that is still opening brings nothing, and a host that lets nobody through takes a minute to say so.
         Where asking costs little, what the stream will carry is polled until then.
         """
-        polled, streamed = self._leads.polled_by(self._upstream), self._leads.streamed_by(self._upstream)
+        polled, streamed = self._leads.polled_by(self._upstream), self._streamed()
+        return polled if streamed else {**self._leads.streamed_by(self._upstream), **polled}, streamed
+
+    def _streamed(self) -> Mapping[str, None]:
         if self._upstream.is_streaming or self._size < _BATCH:
-            return polled, streamed
-        return {**streamed, **polled}, {}
+            return self._leads.streamed_by(self._upstream)
+        return {}
 
     def _is_due(self, symbol: str, now: float) -> bool:
         """Whether something that is polled is due."""
