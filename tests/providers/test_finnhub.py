@@ -418,7 +418,31 @@ async def test_a_poll_has_the_request_for_the_state_counted_or_leaves_it_out(
     assert stub.asked("stock/market-status") == []
     await finnhub.quotes(["AAPL", "MSFT"], poll)
     assert len(stub.asked("stock/market-status")) == 1
-    assert counted == ["AAPL", "AAPL"], "the quotes were counted before the call"
+    # The quotes were counted before the call; what was counted here is the state twice, and the name of each.
+    assert counted == ["AAPL", "AAPL", "AAPL", "MSFT"]
+
+
+async def test_polls_learn_the_names_behind_the_prices_one_a_time_and_once(
+    stub: FinnhubStub, finnhub: FinnhubProvider
+) -> None:
+    stub.profiles["AAPL"] = profile("AAPL", name="Apple Inc", exchange="NASDAQ NMS - GLOBAL MARKET")
+    symbols = ["AAPL", "MSFT", "BINANCE:BTCUSDT"]
+    stub.know(*symbols[1:])
+    await finnhub.quotes(symbols)
+    assert stub.asked("stock/profile2") == []
+    for _ in range(4):
+        answer = await finnhub.quotes(symbols, POLL)
+    assert stub.asked("stock/profile2") == ["AAPL", "MSFT"]
+    assert (answer.quotes["AAPL"].name, answer.quotes["AAPL"].exchange) == ("Apple Inc", "NASDAQ NMS - GLOBAL MARKET")
+    assert answer.quotes["BINANCE:BTCUSDT"].name is None
+
+
+async def test_a_profile_that_cannot_be_had_keeps_no_price_back(stub: FinnhubStub, finnhub: FinnhubProvider) -> None:
+    stub.fail("stock/profile2", 500, times=10)
+    for _ in range(2):
+        answer = await finnhub.quotes(["AAPL"], POLL)
+        assert answer.quotes["AAPL"].name is None
+    assert stub.asked("stock/profile2") == ["AAPL"]
 
 
 # --- news, companies, dividends, search --------------------------------------------------------------------------

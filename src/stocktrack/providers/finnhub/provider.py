@@ -8,6 +8,7 @@ where the US market is in its day.
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -40,6 +41,7 @@ NEWS_DAYS = 7
 # One 403 for a share abroad, and the plan is taken for one of the US for so long; the same for the market's state.
 PLAN_SECONDS = 3600.0
 STATE_EVERY_SECONDS, STATE_LOOK_SECONDS, STATE_PATIENCE_SECONDS = 60.0, 3.0, 3.0
+MAX_NAMES = 5_000
 # What this source asks by itself leaves so many requests of a minute to what is asked of it.
 OWN_ROOM = 50
 _CLOSE_SECONDS = 0.5
@@ -76,6 +78,8 @@ class FinnhubProvider(Source):
         self._rest: FinnhubRest | None = None
         self._stream: FinnhubStream | None = None
         self._days = Days(clock)
+        # The name and the exchange of each share whose profile was asked for, none where there was nothing in it.
+        self._names: OrderedDict[str, Mapping[str, str | None]] = OrderedDict()
         self._state_again_at = float("-inf")
         self._abroad_again_at = float("-inf")
         self._has_abroad = False
@@ -112,19 +116,22 @@ class FinnhubProvider(Source):
         rest = await self._client()
         asked = tuple(dict.fromkeys(symbols))
         answers = _Answers()
-        state = asyncio.create_task(self._ask_state(rest, asked, errand))
+        beside = (
+            asyncio.create_task(self._ask_state(rest, asked, errand)),
+            asyncio.create_task(self._ask_name(rest, asked, errand)),
+        )
         workers = [asyncio.create_task(self._ask_quotes(rest, answers, waiting)) for waiting in _dealt(asked)]
         try:
             # Sockets live in real time, so this is no business of the `Clock`.
-            await asyncio.wait((state, *workers), timeout=self._timeout_seconds)
+            await asyncio.wait((*beside, *workers), timeout=self._timeout_seconds)
         finally:
-            for task in (state, *workers):
+            for task in (*beside, *workers):
                 task.cancel()
-            await ended(state, *workers)
-        for task in (state, *workers):
+            await ended(*beside, *workers)
+        for task in (*beside, *workers):
             if not task.cancelled():
                 task.result()
-        return answers.complete(asked, self._timeout_seconds, self._days.renew)
+        return answers.complete(asked, self._timeout_seconds, self._renewed)
 
     async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
         """Trades of what is wanted, on the figures of the day, until cancelled or broken."""
@@ -157,7 +164,9 @@ class FinnhubProvider(Source):
     async def company(self, symbol: str) -> CompanyInfo | None:
         """The company behind `symbol`; None where Finnhub has none, as of a fund."""
         payload = await self._ask("/stock/profile2", f"The company of {symbol}", symbol=at_finnhub(symbol))
-        return read_company(payload, symbol)
+        company = read_company(payload, symbol)
+        self._keep_name(symbol, company)
+        return company
 
     async def dividends(self, symbol: str) -> Sequence[Dividend] | None:
         """All dividends, newest first; None where Finnhub does not have the symbol."""
@@ -251,6 +260,33 @@ class FinnhubProvider(Source):
             # What matters of it is seen at the quotes. An address that is not there, or not on the plan, stays so.
             if error.reason is Reason.NOT_OFFERED or isinstance(error, NoSuchPath):
                 self._state_again_at = now + PLAN_SECONDS
+
+    async def _ask_name(self, rest: FinnhubRest, symbols: Iterable[str], errand: Errand) -> None:
+        """Ask for the name behind one of the shares that are polled, where there is room for it beside the prices.
+
+        A price has no name here, and a profile is a request of its own.
+        """
+        if not errand.is_poll:
+            return
+        symbol = next((each for each in symbols if is_us(each) and each not in self._names), None)
+        if symbol is None or errand.refusal(symbol) is not None:
+            return
+        self._keep_name(symbol, None)  # whatever comes of it, it is not asked for again and again
+        with contextlib.suppress(TimeoutError, StockTrackError):
+            async with asyncio.timeout(STATE_PATIENCE_SECONDS):
+                payload = await rest.get("/stock/profile2", symbol=at_finnhub(symbol))
+                self._keep_name(symbol, read_company(payload, symbol))
+
+    def _keep_name(self, symbol: str, company: CompanyInfo | None) -> None:
+        known = {} if company is None else {"name": company.name, "exchange": company.exchange}
+        self._names[symbol] = known
+        self._names.move_to_end(symbol)
+        while len(self._names) > MAX_NAMES:
+            self._names.popitem(last=False)
+
+    def _renewed(self, quote: Quote) -> Quote:
+        """`quote` with the trades since, and with the name behind it where that is known."""
+        return self._days.renew(quote.model_copy(update={**self._names.get(quote.symbol, {})}))
 
     async def _follow_state(self, rest: FinnhubRest, wanted: Wanted) -> None:
         """Know where the US market is in its day while the stream runs: nothing may be asked for by polls meanwhile."""
