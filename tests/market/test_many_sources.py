@@ -261,6 +261,18 @@ async def test_a_symbol_that_the_stream_leaves_mute_is_filled_in_for_by_the_next
             assert max(ages) <= 30
 
 
+async def test_what_ticks_is_not_old_because_it_fails_when_it_is_asked_for(pair: Pair) -> None:
+    async with a_house(pair) as house:
+        await watch(house, "AAPL", "MSFT")
+        pair.vendor.odd = pair.second.odd = {"AAPL"}
+        for _ in range(330):
+            await house.clock.advance(1)
+            pair.vendor.tick("AAPL", "MSFT")
+            assert not on_board(house).stale
+        assert pair.vendor.batches[-1] != ()
+        assert len([batch for batch in pair.vendor.batches if "AAPL" in batch]) >= 2
+
+
 # --- outages ---
 
 

@@ -32,7 +32,7 @@ from stocktrack.market.polls import RESTING_SECONDS, Poll
 from stocktrack.market.questions import Questions
 from stocktrack.market.routes import RoutedAnswer, Routes, together
 from stocktrack.market.streams import Stream
-from stocktrack.market.upstream import CeilingReached, Upstream
+from stocktrack.market.upstream import Upstream
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.base import Errand, Provider, QuoteSource
 from stocktrack.providers.instruments import Instruments
@@ -305,7 +305,7 @@ class Feed:
         missing = [symbol for symbol in symbols if symbol not in answer.quotes]
         errors = {symbol: self.routes.why_missing(symbol, answer.errors.get(symbol, ())) for symbol in missing}
         fallen = {symbol for upstream in down for symbol in answer.fallen[upstream][1] if symbol in errors}
-        self._mark_missing({symbol: error for symbol, error in errors.items() if symbol not in fallen})
+        self._mark_missing({symbol: error for symbol, error in errors.items() if symbol not in fallen}, began)
         for upstream in down:
             failed = [symbol for symbol in answer.fallen[upstream][1] if symbol in errors]
             self._asked[upstream].outage.show(self._board.not_renewed(failed, began), self._leads.of(upstream))
@@ -323,7 +323,7 @@ class Feed:
     def _remember(self, upstream: Upstream, symbol: str, error: StockTrackError, *, is_down: bool) -> None:
         """Have a source not asked again for a while for what it did not give."""
         held = self._board.quote(symbol)
-        if is_down or isinstance(error, CeilingReached | SourceUnusable) or error.code is Code.TOO_MANY_REQUESTS:
+        if is_down or isinstance(error, SourceUnusable) or _is_put_off(error):
             return  # this says nothing of the symbol
         if error.reason is Reason.UNKNOWN_SYMBOL and (held is None or held.provider != upstream.name):
             seconds = UNKNOWN_SECONDS
@@ -336,16 +336,21 @@ class Feed:
             seconds = self._half_poll_seconds
         upstream.refusals.add(symbol, error, seconds)
 
-    def _mark_missing(self, errors: Mapping[str, StockTrackError]) -> None:
-        """Say of quotes that could not be renewed that they are stale; for want of requests only where they are old."""
+    def _mark_missing(self, errors: Mapping[str, StockTrackError], began: float) -> None:
+        """Say of quotes that could not be renewed that they are stale; for want of requests only where they are old.
+
+        What was renewed since the question `began` is not.
+        """
         now = self._clock.monotonic()
         for symbol, error in errors.items():
-            if isinstance(error, CeilingReached) or error.code is Code.TOO_MANY_REQUESTS:
+            if _is_put_off(error):
                 limit = now - STALE_POLLS * self._interval(symbol)
                 self._board.mark_stale(self._board.not_renewed([symbol], limit), Reason.PROVIDER_BLOCKED)
             else:
                 reason = error.reason if error.code is Code.SERVER_ERROR else Reason.PROVIDER_ERROR
-                self._board.mark_stale([symbol], reason)
+                # What ticks is not old because the figures of its day cannot be had.
+                limit = min(began, now - FILL_SECONDS) if self._leads.is_streamed(symbol) else began
+                self._board.mark_stale(self._board.not_renewed([symbol], limit), reason)
 
     def _interval(self, symbol: str) -> float:
         """How often `symbol` is asked for now, in seconds."""
@@ -457,6 +462,11 @@ def _under_way(calls: Iterable[Batches], symbols: Sequence[str]) -> dict[str, as
     for each in calls:
         found |= each.under_way(symbols)
     return found
+
+
+def _is_put_off(error: StockTrackError) -> bool:
+    """Whether something was not asked for, for want of requests: the source's, this server's or a user's."""
+    return error.reason in {Reason.PROVIDER_BLOCKED, Reason.RATE_LIMITED}
 
 
 def _by_source(answer: RoutedAnswer) -> Iterable[tuple[Upstream, list[tuple[str, StockTrackError]]]]:
