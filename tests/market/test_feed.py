@@ -254,6 +254,25 @@ async def test_a_stream_of_some_symbols_does_not_end_the_outage_of_others(live: 
     assert (on_board(live, "AAPL").stale, on_board(live, "MSFT").stale) == (False, True)
 
 
+async def test_while_the_poll_fails_nobody_is_told_of_what_the_stream_goes_on_to_bring(
+    live: House, stream: ScriptedStream
+) -> None:
+    await watch(live, "AAPL", "MSFT")
+    stream.script = "fail"
+    for _ in range(16):
+        await live.clock.advance(5)
+        assert stream._publish is not None
+        stream._publish([stream.quote("AAPL")])
+    await live.clock.advance(4)
+
+    assert told(live) == [(Event.OUTAGE, {"MSFT"})]
+    assert (on_board(live, "AAPL").stale, on_board(live, "MSFT").stale) == (False, True)
+
+    await live.clock.advance(60)
+    assert told(live) == [(Event.OUTAGE, {"MSFT"}), (Event.OUTAGE, {"AAPL"})], "it is mute as well now"
+    assert on_board(live, "AAPL").stale
+
+
 # --- the closing ---
 
 
