@@ -50,6 +50,9 @@ _SHORT = 11  # ten digits and their point
 _LEAST_DIGITS, _LEAST_DIGITS_BELOW_ONE, _MOST_DIGITS_UNHINTED = 3, 4, 6
 _MINOR_BY_ITS_LOOK = re.compile(r"[A-Z]{2}[a-z]")
 
+# A price of a symbol that is so many times another one, or that part of it, is likely a mistake.
+FAR: Final = 100.0
+
 # Oil was sold at -37.63 on 20 April 2020, in India at -2,884, and the yield of the thirteen-week bill, an index, stood
 # below zero in March of that year. By their writing: indices and futures of Yahoo, whose contracts of one month end in
 # their exchange (`CLZ26.NYM`), futures of India's commodity exchanges, and India's indices.
@@ -103,6 +106,17 @@ def may_be_negative(symbol: str) -> bool:
     a price of nothing is no price. A source that knows better what a symbol is may still leave such a price out.
     """
     return _MAY_BE_NEGATIVE.fullmatch(symbol) is not None
+
+
+def is_far_off(price: float, other: float, symbol: str, factor: float = FAR) -> bool:
+    """Whether a price of `symbol` is `factor` times the `other` one or more, or that part of it or less.
+
+    Where prices pass through zero, what is nearer to it than 1 counts as 1. There a ratio says nothing: from 0.01 to
+    -1.50 is a small step, and a change of sign alone is no reason to doubt.
+    """
+    if may_be_negative(symbol):
+        price, other = max(abs(price), 1.0), max(abs(other), 1.0)
+    return not other / factor < price < other * factor
 
 
 def major_currency(currency: str | None) -> str | None:

@@ -83,15 +83,16 @@ async def test_what_nobody_asks_for_any_more_is_forgotten_after_a_while(house: H
     assert len(house.board) == 0
 
 
-async def test_that_time_passes_while_a_poll_is_made_is_no_reason_to_leave_the_next_one_out(
+async def test_a_poll_that_takes_a_moment_and_one_that_begins_a_little_early_leave_the_next_one_in(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instruments = house.feed.routes.instruments
+    sleep = house.clock.sleep
 
     def take_a_moment(_symbol: str) -> None:
         house.clock.stand_still(0.001)
 
-    monkeypatch.setattr(instruments, "refusal", take_a_moment)
+    monkeypatch.setattr(house.feed.routes.instruments, "refusal", take_a_moment)
+    monkeypatch.setattr(house.clock, "sleep", lambda seconds: sleep(seconds - 0.002))
     await watch(house, "AAPL", "MSFT")
     before = house.provider.quote_requests
     await house.clock.advance(10 * POLL_SECONDS + 1)
@@ -251,6 +252,25 @@ async def test_a_stream_of_some_symbols_does_not_end_the_outage_of_others(live: 
         publish([stream.quote("AAPL")])
     assert told(live) == [(Event.OUTAGE, {"AAPL", "MSFT"})]
     assert (on_board(live, "AAPL").stale, on_board(live, "MSFT").stale) == (False, True)
+
+
+async def test_while_the_poll_fails_nobody_is_told_of_what_the_stream_goes_on_to_bring(
+    live: House, stream: ScriptedStream
+) -> None:
+    await watch(live, "AAPL", "MSFT")
+    stream.script = "fail"
+    for _ in range(16):
+        await live.clock.advance(5)
+        assert stream._publish is not None
+        stream._publish([stream.quote("AAPL")])
+    await live.clock.advance(4)
+
+    assert told(live) == [(Event.OUTAGE, {"MSFT"})]
+    assert (on_board(live, "AAPL").stale, on_board(live, "MSFT").stale) == (False, True)
+
+    await live.clock.advance(60)
+    assert told(live) == [(Event.OUTAGE, {"MSFT"}), (Event.OUTAGE, {"AAPL"})], "it is mute as well now"
+    assert on_board(live, "AAPL").stale
 
 
 # --- the closing ---

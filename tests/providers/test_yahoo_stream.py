@@ -383,3 +383,17 @@ class TestYahooWithItsStreamKeepsTheContract(
             query="acme",
             next_prices=next_prices,
         )
+
+
+def test_a_tick_that_is_far_off_comes_back_neither_with_the_next_poll_nor_in_the_range_of_the_day() -> None:
+    known = KnownQuotes(ManualClock(NOW_MS + 10_000))
+    polled = Quote(symbol="ACME", price=100.0, high=101.0, timestamp=NOW_MS, received_at=NOW_MS, provider="yahoo")
+    known.polled(polled)
+
+    told = known.ticked(Tick("ACME", 100_000.0, NOW_MS + 1_000))
+    assert told is not None
+    assert told.price == 100_000.0, "whether it is believed is not decided here"
+    assert known.polled(polled) == polled
+    after = known.ticked(Tick("ACME", 102.0, NOW_MS + 2_000))
+    assert after is not None
+    assert (after.price, after.high) == (102.0, 102.0)

@@ -9,6 +9,7 @@ from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError
 from stocktrack.market.board import Board
 from stocktrack.market.events import Event, FeedEvent
+from stocktrack.market.leads import FILL_SECONDS
 from stocktrack.market.upstream import Upstream
 
 
@@ -16,7 +17,8 @@ class Outage:
     """Whether a source of quotes is down. `tell` is given an event when that shows, and one when it is over.
 
     Prices stay on the board meanwhile, marked stale with the reason and the time of the next try. One that something
-    renewed within the last `fresh_seconds` is not marked: a stream may go on while the poll fails.
+    renewed within the last `fresh_seconds` is not marked. While the poll fails the source's stream may go on: what it
+    carries is neither marked nor told of, until it is mute for so long that the poll would fill in for it.
     """
 
     def __init__(
@@ -60,8 +62,9 @@ class Outage:
         if self._error is None:
             return
         watched = {symbol for symbol in led if self._board.is_watched(symbol)}
-        self._board.mark_stale({*failed, *self._not_fresh(watched)}, self._error.reason, self._retry_at_ms())
-        if news := frozenset(watched - self._told):
+        old = self._not_carried([*failed, *self._not_fresh(watched)])
+        self._board.mark_stale(old, self._error.reason, self._retry_at_ms())
+        if news := self._not_carried(watched) - self._told:
             self._told |= news
             self._tell(FeedEvent(Event.OUTAGE, news, self._error))
 
@@ -70,7 +73,7 @@ class Outage:
         left = self.wait_seconds
         if self._error is None or left <= 0:
             return None
-        self._board.mark_stale(self._not_fresh(symbols), self._error.reason, self._retry_at_ms())
+        self._board.mark_stale(self._not_carried(self._not_fresh(symbols)), self._error.reason, self._retry_at_ms())
         return ProviderError(self._error.reason, self._error.message, retry_after_ms=round(left * 1000))
 
     def ended(self) -> None:
@@ -97,6 +100,16 @@ class Outage:
 
     def _not_fresh(self, symbols: Iterable[str]) -> list[str]:
         return self._board.not_renewed(symbols, self._clock.monotonic() - self._fresh_seconds)
+
+    def _not_carried(self, symbols: Iterable[str]) -> frozenset[str]:
+        """Those of `symbols` that the source's stream has not renewed of late."""
+        if not self._upstream.is_streaming:
+            return frozenset(symbols)
+        since = self._clock.monotonic() - FILL_SECONDS
+        entries = ((symbol, self._board.entry(symbol)) for symbol in symbols)
+        return frozenset(
+            symbol for symbol, entry in entries if entry is None or not entry.is_streamed or entry.refreshed_at <= since
+        )
 
     def _retry_at_ms(self) -> int:
         return self._clock.now_ms() + round(self.wait_seconds * 1000)

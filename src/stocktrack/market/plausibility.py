@@ -14,11 +14,10 @@ import structlog
 
 from stocktrack.clock import Clock
 from stocktrack.providers.reading import FIRST_TIME_MS
-from stocktrack.quotes import Quote, may_be_negative
+from stocktrack.quotes import FAR, Quote, is_far_off, may_be_negative
 
 log = structlog.get_logger()
 
-FAR: Final = 100.0
 # The root of it: what is within it of a price that is far off is nearer to that one than to the one on the board. A
 # narrower limit would keep out an option that fell to its last two ticks, of which one is twice the other.
 NEAR: Final = 10.0
@@ -37,9 +36,9 @@ _beside_the_price = itemgetter("timestamp", "extended_time", "extended_price", *
 
 @dataclass(frozen=True, slots=True)
 class _Suspect:
-    """The size of a price that is far off, and since when (monotonic) only such ones are heard."""
+    """A price that is far off, and since when (monotonic) only such ones are heard."""
 
-    size: float
+    price: float
     since: float
 
 
@@ -102,12 +101,12 @@ class Gate:
         return is_believed
 
     def _is_near_or_stays(self, quote: Quote, field: str, held_price: float) -> bool:
-        key, size, now = _key(quote, field), _size(quote.__dict__[field], quote.symbol), self._clock.monotonic()
+        key, price, now = _key(quote, field), quote.__dict__[field], self._clock.monotonic()
         suspect = self._suspects.pop(key, None)
-        if _is_within(FAR, size, _size(held_price, quote.symbol)):
+        if not is_far_off(price, held_price, quote.symbol):
             return True
-        if suspect is None or not _is_within(NEAR, size, suspect.size):
-            suspect = _Suspect(size, now)
+        if suspect is None or is_far_off(price, suspect.price, quote.symbol, NEAR):
+            suspect = _Suspect(price, now)
         if now - suspect.since >= STAYS_SECONDS:
             return True
         if len(self._suspects) >= MAX_SUSPECTS:
@@ -151,15 +150,3 @@ def _prices_of_nothing(quote: Quote) -> Sequence[str]:
 
 def _key(quote: Quote, field: str) -> str:
     return quote.symbol if field == "price" else f"{quote.symbol} {field}"  # no symbol has a space in it
-
-
-def _size(price: float, symbol: str) -> float:
-    """How far `price` is from zero; where prices pass through zero, what is nearer to it than 1 counts as 1.
-
-    There a ratio says nothing: from 0.01 to -1.50 is a small step, and a change of sign alone is no reason to doubt.
-    """
-    return max(abs(price), 1.0) if may_be_negative(symbol) else price
-
-
-def _is_within(factor: float, size: float, other: float) -> bool:
-    return other / factor < size < other * factor

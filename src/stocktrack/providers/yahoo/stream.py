@@ -20,7 +20,7 @@ from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer, StreamSink,
 from stocktrack.providers.streaming import Frame, StreamProtocol, json_frame, json_object, run_stream
 from stocktrack.providers.yahoo.provider import YahooProvider
 from stocktrack.providers.yahoo.ticks import MAX_AHEAD_MS, Tick, is_timely, later_quote, read_tick, whole_quote
-from stocktrack.quotes import Quote
+from stocktrack.quotes import Quote, is_far_off
 
 log = structlog.get_logger()
 
@@ -53,11 +53,15 @@ class KnownQuotes:
         return quote
 
     def ticked(self, tick: Tick) -> Quote | None:
-        """The quote of a symbol after a tick; None where the tick says nothing new, or too little to stand alone."""
+        """The quote of a symbol after a tick; None where the tick says nothing new, or too little to stand alone.
+
+        One that is far off is told and not remembered: whether it is believed the market decides, and neither the next
+        poll nor the day's range may repeat it.
+        """
         now_ms = self._clock.now_ms()
         known = self._quotes.get(tick.symbol)
         quote = whole_quote(tick, now_ms) if known is None else later_quote(*known, tick, now_ms)
-        if quote is not None:
+        if quote is not None and (known is None or not is_far_off(tick.price, known[0].price, tick.symbol)):
             self._keep(quote, 0 if known is None else known[1])
             self._ticks[tick.symbol] = tick
         return quote
