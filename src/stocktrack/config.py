@@ -7,6 +7,7 @@ lists them, and a test holds the two together.
 
 import difflib
 import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -103,12 +104,19 @@ def _none_if_blank(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _at_home(value: Any) -> Any:
+    """A path whose `~` is the home folder: no shell has replaced it in a file."""
+    value = _none_if_blank(value)
+    return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111 - that one may raise
+
+
 def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
 Mark = TypeVar("Mark")
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+KeyFile = Annotated[Path | None, BeforeValidator(_at_home)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_without_doubles)]
 Addresses = Annotated[tuple[Annotated[str, AfterValidator(_is_web_address)], ...], BeforeValidator(_split)]
 
@@ -270,7 +278,7 @@ class Settings(BaseModel):
     finnhub_api_key: Annotated[SecretStr | None, BeforeValidator(_none_if_blank)] = Field(
         default=None, description="key of the source finnhub; FINNHUB_API_KEY is read, too, and no page or log shows it"
     )
-    finnhub_api_key_file: Annotated[Path | None, BeforeValidator(_none_if_blank)] = Field(
+    finnhub_api_key_file: KeyFile = Field(
         default=None, description="file that holds nothing but that key, with mode 0600"
     )
     finnhub_rest_url: Annotated[str, AfterValidator(_is_rest_address)] = Field(
@@ -290,7 +298,7 @@ class Settings(BaseModel):
         default=None,
         description="key of the source openalgo; OPENALGO_API_KEY is read, too, and no page or log shows it",
     )
-    openalgo_api_key_file: Annotated[Path | None, BeforeValidator(_none_if_blank)] = Field(
+    openalgo_api_key_file: KeyFile = Field(
         default=None, description="file that holds nothing but the key of OpenAlgo, with mode 0600"
     )
     heartbeat_seconds: Seconds = Field(default=30.0, description="silence after which a session gets a HEARTBEAT")

@@ -288,6 +288,23 @@ async def test_the_outage_of_one_source_is_told_to_those_who_watch_what_it_leads
         assert told(house)[1:] == [(Event.RESTORED, {"RELIANCE.NS"})]
 
 
+async def test_an_outage_is_told_to_nobody_whose_prices_the_stream_goes_on_to_carry() -> None:
+    async with a_house(lambda clock: (Vendor(clock),)) as house:
+        vendor = house.provider
+        assert isinstance(vendor, Vendor)
+        await watch(house, "AAPL", "MSFT")
+        vendor.script = "blocked"
+        # Somebody asks for another one, and finds out; MSFT is not traded any more.
+        assert await why_missing(house, "W1") is Reason.PROVIDER_BLOCKED
+        assert told(house) == []
+        for _ in range(20):
+            vendor.tick("AAPL")
+            await house.clock.advance(POLL_SECONDS)
+            assert not on_board(house).stale
+        assert told(house) == [(Event.OUTAGE, {"MSFT"})]
+        assert (on_board(house, "MSFT").stale, on_board(house).stale) == (True, False)
+
+
 async def test_a_source_that_hangs_does_not_hold_up_the_prices_of_another(pair: Pair) -> None:
     async with a_house(pair) as house:
         await watch(house, "AAPL", "RELIANCE.NS")

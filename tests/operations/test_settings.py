@@ -127,3 +127,29 @@ def test_the_check_warns_of_what_is_no_error(run: Run, monkeypatch: pytest.Monke
     monkeypatch.setenv("STOCKTRACK_SOURCES__ACME__API_KEY", "SeCrEt")
     warning = "warning: sources.acme is ignored: providers does not name acme.\n"
     assert run("config", "check") == Finished(0, "The settings are right.\n", warning)
+
+
+@pytest.mark.parametrize(
+    ("source", "variables", "says"),
+    [
+        ("finnhub", {}, "finnhub needs a key: set STOCKTRACK_FINNHUB_API_KEY"),
+        ("openalgo", {}, "openalgo needs a key: set STOCKTRACK_OPENALGO_API_KEY"),
+        ("finnhub", {"FINNHUB_API_KEY": "SeC rEt"}, "finnhub_api_key holds no key"),
+        (
+            "openalgo",
+            {"STOCKTRACK_OPENALGO_API_KEY_FILE": "missing"},
+            "openalgo_api_key_file = 'missing' cannot be read",
+        ),
+    ],
+)
+def test_the_check_warns_of_a_source_that_will_be_left_out(
+    run: Run, monkeypatch: pytest.MonkeyPatch, source: str, variables: dict[str, str], says: str
+) -> None:
+    monkeypatch.setenv("STOCKTRACK_PROVIDERS", f"{source},rss")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    finished = run("config", "check")
+    assert finished.code == 0
+    assert finished.err.startswith("warning: ")
+    assert says in finished.err
+    assert "SeC rEt" not in finished.err

@@ -166,6 +166,20 @@ def test_a_key_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         FINNHUB_KEY.find(None, file)
 
 
+@pytest.mark.parametrize("source", ["finnhub", "openalgo"])
+def test_a_key_file_may_be_named_from_the_home_folder(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    name = f"{source}_api_key_file"
+    env_file = tmp_path / "env"
+    env_file.write_text(f"STOCKTRACK_{name.upper()}=~/keys/mine\n", encoding="utf-8")
+    assert getattr(load_settings(env_file=env_file).settings, name) == tmp_path / "keys" / "mine"
+    for other in ("~nobody-is-called-so/key", "key~"):
+        assert getattr(load_settings({name: other}).settings, name) == Path(other)
+    assert getattr(load_settings({name: " "}).settings, name) is None
+
+
 # --- it is never shown -------------------------------------------------------------------------------------------
 
 

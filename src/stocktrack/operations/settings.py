@@ -45,13 +45,21 @@ def check(config: ConfigFile = None) -> None:
     from stocktrack.clock import RealClock
     from stocktrack.config import load_settings
     from stocktrack.doors.tls import server_context
+    from stocktrack.errors import SourceUnusable
+    from stocktrack.providers.base import Source
     from stocktrack.providers.instrument_file import read_instruments
     from stocktrack.providers.registry import build_providers
     from stocktrack.storage.store import Store
 
     loaded = load_settings(config_file=config)
     warnings = [*loaded.warnings]
-    build_providers(loaded.settings, RealClock(), warnings.append)
+    for provider in build_providers(loaded.settings, RealClock(), warnings.append):
+        # A server starts without it, and serves what its other sources have.
+        if isinstance(provider, Source):
+            try:
+                provider.check_settings()
+            except SourceUnusable as error:
+                warnings.append(error.message)
     if loaded.settings.symbols_file is not None:
         read_instruments(loaded.settings.symbols_file)
     Store(loaded.settings.database)

@@ -118,6 +118,9 @@ class Source:
         """Whether it may have `symbol`: any."""
         return bool(symbol)
 
+    def check_settings(self) -> None:
+        """`SourceUnusable` where its settings do not do, as far as that shows without asking anybody."""
+
     async def start(self) -> None:
         """Nothing has to be got ready."""
 

@@ -97,6 +97,10 @@ class FinnhubProvider(Source):
             return True
         return is_abroad(symbol) and self._clock.monotonic() >= self._abroad_again_at
 
+    def check_settings(self) -> None:
+        """`SourceUnusable` where there is no key."""
+        self._find_key()
+
     async def start(self) -> None:
         """Find the key and claim it; nothing is asked of Finnhub yet."""
         await self._client()
@@ -189,12 +193,15 @@ class FinnhubProvider(Source):
             if self._is_closed:
                 raise ProviderError(Reason.PROVIDER_ERROR, "finnhub is not running.")
             if self._rest is None:
-                key = KEY.find(self._given_key, self._key_file)
+                key = self._find_key()
                 lock = self._lock_of(key)
                 await lock.take()
                 self._lock, self._key = lock, key
                 self._rest = FinnhubRest(self._rest_url, key, timeout_seconds=self._timeout_seconds, clock=self._clock)
             return self._rest
+
+    def _find_key(self) -> SecretStr:
+        return KEY.find(self._given_key, self._key_file)
 
     async def _ask(self, path: str, what: str, **params: str) -> Any:
         try:

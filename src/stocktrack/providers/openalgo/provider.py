@@ -100,6 +100,10 @@ class OpenAlgoProvider(Source):
         """Whether it is written as a symbol of one of India's exchanges: `NSE:RELIANCE`."""
         return listing_of(symbol) is not None
 
+    def check_settings(self) -> None:
+        """`SourceUnusable` where there is no key."""
+        self._find_key()
+
     async def start(self) -> None:
         """Find the key; OpenAlgo itself is asked nothing yet."""
         self._asker()
