@@ -67,7 +67,7 @@ class Leads:
     def name_at(self, upstream: Upstream, symbol: str) -> str | None:
         """What the source calls `symbol`; None where it does not serve it."""
         name = self._instruments.symbol_at(upstream.name, symbol)
-        return name if name is not None and upstream.provider.serves(name) else None
+        return name if name is not None and upstream.serves(name) else None
 
     def serving(self, symbol: str) -> Sequence[Upstream]:
         """The sources of prices that serve `symbol` and can be used as they are set up, in their order."""

@@ -97,8 +97,8 @@ class Routes:
 
     async def close(self) -> None:
         """End the providers."""
-        for upstream in self.upstreams:
-            await upstream.provider.close()
+        # Together: one that takes its time, or fails, keeps none of the others from closing.
+        await asyncio.gather(*(upstream.close() for upstream in self.upstreams), return_exceptions=True)
 
     # --- quotes --------------------------------------------------------------------------------------------------
 
