@@ -25,6 +25,10 @@ NO_ANSWERS: list[Any] = [
     QuoteAnswer({"AAPL": "12"}),  # type: ignore[dict-item]
     QuoteAnswer({"AAPL": None}),  # type: ignore[dict-item]
     QuoteAnswer({"MSFT": QUOTE}),
+    QuoteAnswer({"AAPL": QUOTE.model_copy(update={"price": float("nan")})}),
+    QuoteAnswer({"AAPL": QUOTE.model_copy(update={"price": "100"})}),
+    QuoteAnswer({"AAPL": QUOTE.model_copy(update={"change": float("inf")})}),
+    QuoteAnswer({"AAPL": QUOTE.model_copy(update={"timestamp": 1.5})}),
     QuoteAnswer(unknown="AAPL"),  # type: ignore[arg-type]
     QuoteAnswer(failed={"AAPL": "bad"}),  # type: ignore[dict-item]
     QuoteAnswer(failed={"AAPL": RuntimeError("bad")}),  # type: ignore[dict-item]
