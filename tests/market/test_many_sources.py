@@ -1,15 +1,18 @@
 """Several sources at once: who serves a symbol, who leads it, who fills in, and when nobody knows it."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterable
 
 import pytest
+from structlog.testing import capture_logs
 
-from fakes import NOW_MS, POLL_SECONDS, House, ScriptedQuotes, ScriptedStream, a_house, a_quote, a_watcher
+from fakes import NOW_MS, POLL_SECONDS, House, ScriptedQuotes, ScriptedStream, SteadyRandom, a_house, a_quote, a_watcher
 from market_house import on_board, quote, told, watch, why_missing
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.events import Event
+from stocktrack.market.upstream import Upstream
 from stocktrack.messages import SourceInfo, SourceState
 from stocktrack.providers.base import (
     QUESTION,
@@ -23,6 +26,14 @@ from stocktrack.providers.base import (
 )
 
 STREAM_PLACES = 50
+
+
+def exits() -> None:
+    sys.exit(2)
+
+
+def gives_up() -> None:
+    raise asyncio.CancelledError
 
 
 class Vendor(ScriptedStream):
@@ -88,6 +99,71 @@ def source(house: House, name: str) -> SourceInfo:
 
 def providers(house: House, symbols: Iterable[str]) -> set[str]:
     return {on_board(house, symbol).provider for symbol in symbols}
+
+
+# --- a source that is written badly ---
+
+
+async def test_a_rule_that_fails_is_a_no_and_is_told_once(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rule(_symbol: str) -> bool:
+        raise RuntimeError("no rule")
+
+    async with a_house(pair) as house:
+        monkeypatch.setattr(pair.vendor, "serves", rule)
+        with capture_logs() as logs:
+            found = await house.feed.quotes(["AAPL", "MSFT", "RELIANCE.NS"])
+        assert {each.provider for each in found.quotes.values()} == {"second"}
+        assert [each["provider"] for each in logs if each["log_level"] == "error"] == ["vendor"]
+
+
+@pytest.mark.parametrize("fails", [exits, gives_up])
+async def test_a_source_that_would_end_the_process_or_the_task_only_fails(
+    pair: Pair, fails: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def quotes(_symbols: Iterable[str], _errand: Errand = QUESTION) -> QuoteAnswer:
+        fails()
+        return QuoteAnswer()
+
+    async with a_house(pair) as house:
+        monkeypatch.setattr(pair.vendor, "quotes", quotes)
+        assert (await quote(house)).provider == "second"
+        assert source(house, "vendor").state is SourceState.FAILING
+
+
+@pytest.mark.parametrize("fails", [exits, gives_up])
+async def test_a_source_that_fails_as_it_starts_or_closes_keeps_no_other_from_it(
+    pair: Pair, fails: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing() -> None:
+        fails()
+
+    def broken(clock: ManualClock) -> tuple[Vendor, ScriptedQuotes]:
+        vendor, second = pair(clock)
+        monkeypatch.setattr(vendor, "start", failing)
+        monkeypatch.setattr(vendor, "close", failing)
+        return vendor, second
+
+    async with a_house(broken) as house:
+        assert source(house, "vendor").state is SourceState.NOT_OFFERED
+        assert (await quote(house)).provider == "second"
+        await house.feed.close()
+        assert pair.second.is_closed
+
+
+async def test_a_source_that_is_not_ready_after_half_a_minute_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+    vendor = Vendor(clock)
+    upstream = Upstream(vendor, clock, timeout_seconds=10.0, rng=SteadyRandom())
+
+    async def start() -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(vendor, "start", start)
+    starting = asyncio.ensure_future(upstream.start())
+    await clock.advance(31.0)
+    await starting
+    assert upstream.unusable is not None
+    assert upstream.unusable.message == "vendor failed to start: vendor did not answer within 30 s."
 
 
 # --- who serves ---

@@ -125,6 +125,15 @@ def test_what_somebody_owns_has_no_price_of_nothing(market: Market, symbol: str,
     ]
 
 
+@pytest.mark.parametrize("price", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("symbol", ["AAPL", "CL=F"])
+def test_a_number_that_is_none_is_no_price(market: Market, symbol: str, price: float) -> None:
+    for _ in range(5):  # nor one that stays
+        market.sift(a_quote(symbol).model_copy(update={"price": price}))
+        market.wait(POLL_SECONDS)
+    assert market.board == {}
+
+
 @pytest.mark.parametrize("symbol", ["CL=F", "CLK20.NYM", "^IRX", "MCX:CRUDEOIL20APR20FUT", "NCDEX:GUARSEED20MAY26FUT"])
 def test_futures_and_indices_may_cost_nothing_and_less(market: Market, symbol: str) -> None:
     assert all(market.hear(price, symbol) for price in (18.27, 0.01, 0.0, -1.5, -37.63, -13.1, 1.4))

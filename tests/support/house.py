@@ -84,8 +84,8 @@ HOUSE = (
         5,
         Side.SERVER,
         "market",
-        "events plausibility board demand refusals bills batching ceiling upstream leads routes answer_cache hours "
-        "questions outage merging polls streams feed",
+        "events plausibility board demand refusals bills batching ceiling upstream shapes leads routes answer_cache "
+        "hours questions outage merging polls streams feed",
     ),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(

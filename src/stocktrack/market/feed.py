@@ -139,7 +139,14 @@ class Feed:
         return _Asked(
             upstream,
             poll,
-            Outage(upstream, self._board, self._clock, self._tell, fresh_seconds=self._half_poll_seconds),
+            Outage(
+                upstream,
+                self._board,
+                self._clock,
+                self._tell,
+                fresh_seconds=self._half_poll_seconds,
+                is_streamed=lambda symbol: symbol in self._leads.streamed_by(upstream),
+            ),
             Batches(
                 partial(self._fetch, upstream, is_poll=True), lambda: self.supervisor.note(f"poll {upstream.name}")
             ),
@@ -308,17 +315,8 @@ class Feed:
         self._mark_missing({symbol: error for symbol, error in errors.items() if symbol not in fallen}, began)
         for upstream in down:
             failed = [symbol for symbol in answer.fallen[upstream][1] if symbol in errors]
-            self._asked[upstream].outage.show(self._board.not_renewed(failed, began), self._bereft(upstream))
+            self._asked[upstream].outage.show(self._board.not_renewed(failed, began), self._leads.of(upstream))
         return errors
-
-    def _bereft(self, upstream: Upstream) -> Sequence[str]:
-        """What of that a source leads has no prices while it does not answer: not what its stream goes on to carry."""
-        led = self._leads.of(upstream)
-        if not upstream.is_streaming:
-            return led
-        streamed = self._leads.streamed_by(upstream)
-        mute = set(self._board.not_renewed(streamed, self._clock.monotonic() - FILL_SECONDS))
-        return [symbol for symbol in led if symbol not in streamed or symbol in mute]
 
     def _is_down(self, error: ProviderError, asked_for: Sequence[str]) -> bool:
         """Whether a call that failed says that its source is down.

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stocktrack.clock import Clock
+from stocktrack.errors import Code
 from stocktrack.market.upstream import Upstream
 from stocktrack.providers.instruments import Instruments
 
@@ -67,7 +68,7 @@ class Leads:
     def name_at(self, upstream: Upstream, symbol: str) -> str | None:
         """What the source calls `symbol`; None where it does not serve it."""
         name = self._instruments.symbol_at(upstream.name, symbol)
-        return name if name is not None and upstream.provider.serves(name) else None
+        return name if name is not None and upstream.serves(name) else None
 
     def serving(self, symbol: str) -> Sequence[Upstream]:
         """The sources of prices that serve `symbol` and can be used as they are set up, in their order."""
@@ -143,15 +144,18 @@ class Leads:
         lead: dict[str, Upstream] = {}
         for symbol in wanted:
             serving = [room for room in rooms if self.name_at(room.upstream, symbol) is not None]
-            willing = [room for room in serving if room.upstream.refusals.get(symbol) is None]
-            for room in willing:
-                part = parts[room.upstream]
+            refused = {room.upstream: room.upstream.refusals.get(symbol) for room in serving}
+            willing = [room for room in serving if refused[room.upstream] is None]
+            for room in serving:
+                part, refusal = parts[room.upstream], refused[room.upstream]
+                if refusal is not None and refusal.code is not Code.SERVER_ERROR:
+                    continue  # it does not have the symbol, or does not give it
                 part.has_use_for_stream |= room.in_stream > 0 or room.has_stream_down
                 # A stream that is up leads, whatever becomes of what else is asked of its source.
-                if room.in_stream > 0 and (room.is_streaming or room.is_well):
+                if room.in_stream > 0 and (room.is_streaming or (room.is_well and refusal is None)):
                     room.in_stream -= 1
                     part.streamed[symbol] = None
-                elif room.by_poll > 0 and room.is_well:
+                elif room.by_poll > 0 and room.is_well and refusal is None:
                     room.by_poll -= 1
                     part.polled[symbol] = None
                 else:

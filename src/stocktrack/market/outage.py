@@ -18,17 +18,26 @@ class Outage:
 
     Prices stay on the board meanwhile, marked stale with the reason and the time of the next try. One that something
     renewed within the last `fresh_seconds` is not marked. While the poll fails the source's stream may go on: what it
-    carries is neither marked nor told of, until it is mute for so long that the poll would fill in for it.
+    carries, which `is_streamed` says, is neither marked nor told of, until it is mute for so long that the poll would
+    fill in for it.
     """
 
     def __init__(
-        self, upstream: Upstream, board: Board, clock: Clock, tell: Callable[[FeedEvent], None], *, fresh_seconds: float
+        self,
+        upstream: Upstream,
+        board: Board,
+        clock: Clock,
+        tell: Callable[[FeedEvent], None],
+        *,
+        fresh_seconds: float,
+        is_streamed: Callable[[str], bool],
     ) -> None:
         self._upstream = upstream
         self._board = board
         self._clock = clock
         self._tell = tell
         self._fresh_seconds = fresh_seconds
+        self._is_streamed = is_streamed
         self._error: ProviderError | None = None
         # Those whose watchers were told, as long as it is not over for them.
         self._told: set[str] = set()
@@ -103,13 +112,10 @@ class Outage:
 
     def _not_carried(self, symbols: Iterable[str]) -> frozenset[str]:
         """Those of `symbols` that the source's stream has not renewed of late."""
-        if not self._upstream.is_streaming:
-            return frozenset(symbols)
-        since = self._clock.monotonic() - FILL_SECONDS
-        entries = ((symbol, self._board.entry(symbol)) for symbol in symbols)
-        return frozenset(
-            symbol for symbol, entry in entries if entry is None or not entry.is_streamed or entry.refreshed_at <= since
-        )
+        symbols = frozenset(symbols)
+        carried = [symbol for symbol in symbols if self._is_streamed(symbol)] if self._upstream.is_streaming else []
+        mute = self._board.not_renewed(carried, self._clock.monotonic() - FILL_SECONDS)
+        return symbols.difference(carried).union(mute)
 
     def _retry_at_ms(self) -> int:
         return self._clock.now_ms() + round(self.wait_seconds * 1000)

@@ -5,6 +5,7 @@ that part of it or less. It is kept out at first and taken when it stays: when n
 `STAYS_SECONDS`, from any source, so that the next poll confirms it. A split of one to a hundred takes that long, too.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -88,11 +89,11 @@ class Gate:
         """Whether the price in `field` is one, and is near `held_price` or here to stay; if not, the log says so."""
         price = quote.__dict__[field]
         # What is true of nearly every price is asked first.
-        if price > 0 and (held_price is None or held_price / FAR < price < held_price * FAR):
+        if 0 < price < math.inf and (held_price is None or held_price / FAR < price < held_price * FAR):
             if self._suspects:
                 self._suspects.pop(_key(quote, field), None)
             return True
-        if price <= 0 and not may_be_negative(quote.symbol):
+        if not math.isfinite(price) or (price <= 0 and not may_be_negative(quote.symbol)):
             is_believed = False
         else:
             is_believed = held_price is None or self._is_near_or_stays(quote, field, held_price)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 from stocktrack.clock import Clock
 from stocktrack.errors import Code, CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.leads import Leads
+from stocktrack.market.shapes import check_answer, check_quotes
 from stocktrack.market.upstream import CeilingReached, Upstream
 from stocktrack.messages import SourceBudget, SourceInfo, SourceState, SourceStream
 from stocktrack.providers.base import (
@@ -97,8 +98,8 @@ class Routes:
 
     async def close(self) -> None:
         """End the providers."""
-        for upstream in self.upstreams:
-            await upstream.provider.close()
+        # Together: one that takes its time, or fails, keeps none of the others from closing.
+        await asyncio.gather(*(upstream.close() for upstream in self.upstreams), return_exceptions=True)
 
     # --- quotes --------------------------------------------------------------------------------------------------
 
@@ -300,7 +301,7 @@ class Routes:
         async def ask_one(upstream: Upstream, source: Source) -> Result:
             if not among(upstream.name):
                 raise CommandError(Reason.NOT_OFFERED, f"{upstream.name} has nothing of the kind.")
-            return await upstream.call(capability, partial(ask, source))
+            return await upstream.call(capability, partial(_ask_other, capability, partial(ask, source)))
 
         return await self._first_of(kind, ask_one)
 
@@ -319,7 +320,7 @@ class Routes:
             name = self.leads.name_at(upstream, symbol)
             if name is None:
                 raise CommandError(Reason.NOT_OFFERED, self.instruments.not_offered(symbol, upstream.name))
-            result = await upstream.call(capability, lambda: ask(source, name))
+            result = await upstream.call(capability, partial(_ask_other, capability, partial(ask, source, name)))
             if result is None:
                 has_nothing = True
                 raise CommandError(Reason.NOT_OFFERED, f"{upstream.name} has nothing on {symbol}.")
@@ -408,12 +409,16 @@ def _said_of(name: str, symbol: str, answer: QuoteAnswer, upstream: Upstream) ->
     return ProviderError(Reason.PROVIDER_ERROR, f"{upstream.name} left {symbol} out of its answer.")
 
 
+async def _ask_other(capability: Capability, ask: Callable[[], Awaitable[Result]]) -> Result:
+    answer = await ask()
+    check_answer(capability, answer)
+    return answer
+
+
 async def _ask_quotes(
     names: Sequence[str], expected: Collection[str | None], errand: Errand, source: QuoteSource
 ) -> QuoteAnswer:
-    answer = await source.quotes(names, errand)
-    if not isinstance(answer, QuoteAnswer):
-        raise TypeError(f"quotes() returned {type(answer).__name__}, which is no QuoteAnswer")
+    answer = check_quotes(await source.quotes(names, errand))
     if expected and answer.failed.keys() >= set(expected) and not answer.quotes:
         raise next(iter(answer.failed.values()))
     return answer

@@ -31,6 +31,8 @@ BLOCKED_FIRST_SECONDS, BLOCKED_LONGEST_SECONDS = 30.0, 600.0
 STEADY_STREAM_SECONDS = 60.0
 # A source that cannot be used as it is set up is tried again after so long, where it does not say when.
 UNUSABLE_SECONDS = 600.0
+# How long a source may take to get ready: the server does not listen before.
+START_SECONDS = 30.0
 # How long a question waits for its turn where this server asks a source as often as it may; a poll waits for ever.
 CEILING_PATIENCE_SECONDS = 2.0
 
@@ -84,6 +86,7 @@ class Upstream:
         self._backs_off_until: dict[Capability, float] = {}
         # How many failures were counted, ever: a call that was under way when one was belongs to that same failure.
         self._counted: Counter[Capability] = Counter()
+        self._has_failed_rule = False
         self._has_streamed = False  # since it was opened last
         self._stream_opened_at: float | None = None  # monotonic; None while it is not up
         # Until when it is not asked for prices, since it failed at them; `outage.py` sets it.
@@ -187,11 +190,13 @@ class Upstream:
         `ConfigError` is the one thing that it may stop the server with.
         """
         try:
-            await self.provider.start()
+            await self._within(START_SECONDS, self.provider.start)
         except SourceUnusable as error:
             self._cannot_be_used(error)
         except ConfigError:
             raise
+        except ProviderError as error:
+            self._cannot_be_used(SourceUnusable(f"{self.name} failed to start: {error.message}"))
         except Exception:
             log.exception("a source failed to start in an unexpected way", provider=self.name)
             self._cannot_be_used(SourceUnusable(f"{self.name} failed to start; the server's log says why."))
@@ -210,10 +215,27 @@ class Upstream:
         short moment, then it is `CeilingReached`.
         """
         await self._wait_for_turn(requests, is_poll=is_poll)
-        result = await self._translated(capability, lambda: self._within_deadline(make))
+        result = await self._translated(capability, lambda: self._within(self._timeout_seconds, make))
         self.results[capability, "ok"] += 1
         self.succeeded(capability)
         return result
+
+    async def close(self) -> None:
+        """End the provider; one that fails at it is told to the log and keeps nobody from going on."""
+        try:
+            await _without_exit(self.provider.close)
+        except Exception:
+            log.exception("a source failed to close", provider=self.name)
+
+    def serves(self, name: str) -> bool:
+        """Whether the provider may have what it calls `name`; not where its rule fails, which the log tells once."""
+        try:
+            return self.provider.serves(name)
+        except Exception:
+            if not self._has_failed_rule:
+                self._has_failed_rule = True
+                log.exception("a source failed to say whether it serves a symbol", provider=self.name, symbol=name)
+            return False
 
     def room_for_symbols(self, *, is_poll: bool) -> float:
         """Of how many symbols the prices may be asked now, as far as the ceiling goes; 0 where it has no prices."""
@@ -255,7 +277,7 @@ class Upstream:
         """Run a stream until it breaks: a `ProviderError` that says when it is opened again."""
         self._has_streamed = False
         try:
-            await self._translated(Capability.STREAM, run)
+            await self._translated(Capability.STREAM, lambda: _without_exit(run))
         finally:
             self._stream_opened_at = None
 
@@ -328,16 +350,14 @@ class Upstream:
             plain = ProviderError(Reason.PROVIDER_ERROR, f"{self.name} failed in an unexpected way.")
             raise self._failed(capability, plain, counted) from error
 
-    async def _within_deadline(self, make: Callable[[], Awaitable[Result]]) -> Result:
+    async def _within(self, seconds: float, make: Callable[[], Awaitable[Result]]) -> Result:
         # The provider keeps its own time-outs; this is for the one that hangs all the same.
-        call = asyncio.ensure_future(make())
+        call = asyncio.ensure_future(_without_exit(make))
         try:
             # What the call raises stays in the call: a `TimeoutError` of its own is no sign that our time is over.
-            await within(self._clock, self._timeout_seconds + 1, asyncio.wait((call,)))
+            await within(self._clock, seconds + 1, asyncio.wait((call,)))
         except TimeoutError:
-            raise ProviderError(
-                Reason.PROVIDER_TIMEOUT, f"{self.name} did not answer within {self._timeout_seconds:g} s."
-            ) from None
+            raise ProviderError(Reason.PROVIDER_TIMEOUT, f"{self.name} did not answer within {seconds:g} s.") from None
         finally:
             call.cancel()
         if call.cancelled():
@@ -406,6 +426,14 @@ class Upstream:
         if self._unusable is not None:
             self._unusable = None
             log.info("source can be used now", provider=self.name)
+
+
+async def _without_exit(make: Callable[[], Awaitable[Result]]) -> Result:
+    """What `make` returns; a source that would end the whole process only fails."""
+    try:
+        return await make()
+    except SystemExit as error:
+        raise RuntimeError(f"the source called sys.exit({error.code!r})") from error
 
 
 def _ceiling(provider: Provider, clock: Clock, requests_per_minute: int | None) -> Ceiling | None:
