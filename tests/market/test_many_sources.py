@@ -7,7 +7,7 @@ import pytest
 from fakes import NOW_MS, POLL_SECONDS, House, ScriptedQuotes, ScriptedStream, a_house, a_watcher
 from market_house import on_board, quote, told, watch, why_missing
 from stocktrack.clock import ManualClock
-from stocktrack.errors import CommandError, Reason, SourceUnusable, StockTrackError
+from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.events import Event
 from stocktrack.messages import SourceInfo, SourceState
 from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer
@@ -26,6 +26,8 @@ class Vendor(ScriptedStream):
         self.stream_places = places
         self.why_not: SourceUnusable | None = None
         self.not_on_plan: set[str] = set()
+        self.puts_off: set[str] = set()
+        self.has_put_off = False
         self.asked_at: list[float] = []
 
     def serves(self, symbol: str) -> bool:
@@ -42,7 +44,14 @@ class Vendor(ScriptedStream):
             for symbol in symbols
             if symbol in self.not_on_plan
         }
-        return QuoteAnswer(answer.quotes, answer.unknown, answer.failed, answer.put_off, refused)
+        put_off: dict[str, StockTrackError] = {
+            symbol: ProviderError(Reason.PROVIDER_BLOCKED, "vendor was asked as often as it may be.")
+            for symbol in symbols
+            if symbol in self.puts_off
+        }
+        self.has_put_off |= bool(put_off)
+        quotes = {symbol: each for symbol, each in answer.quotes.items() if symbol not in put_off}
+        return QuoteAnswer(quotes, answer.unknown, answer.failed, put_off, refused)
 
     def tick(self, *symbols: str, time_ms: int | None = None) -> None:
         """Stream another price of each of `symbols`, made now."""
@@ -249,6 +258,23 @@ async def test_a_symbol_that_the_stream_leaves_mute_is_filled_in_for_by_the_next
             await house.clock.advance(5)
             ages = [house.clock.monotonic() - house.board.entry(symbol).refreshed_at for symbol in symbols]  # type: ignore[union-attr] # they are there
             assert max(ages) <= 30
+
+
+async def test_what_a_source_puts_off_for_want_of_requests_is_not_stale_for_it_and_is_asked_for_soon() -> None:
+    async with a_house(lambda clock: (Vendor(clock, places=0),)) as house:
+        vendor = house.provider
+        assert isinstance(vendor, Vendor)
+        await watch(house, *(f"W{number}" for number in range(30)))
+        vendor.prices |= {f"W{number}": 10.0 for number in range(30)}
+        await house.clock.advance(120)
+        vendor.puts_off = {"W7"}
+        while not vendor.has_put_off:
+            await house.clock.advance(1)
+        vendor.puts_off = set()
+        assert not on_board(house, "W7").stale
+        asked = sum("W7" in batch for batch in vendor.batches)
+        await house.clock.advance(POLL_SECONDS)
+        assert sum("W7" in batch for batch in vendor.batches) == asked + 1
 
 
 # --- outages ---

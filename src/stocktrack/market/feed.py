@@ -403,6 +403,7 @@ class Feed:
         for part in await together(calls):
             errors |= part
         asked.poll.ended(due)
+        asked.poll.put_off(symbol for symbol in due if isinstance(errors.get(symbol), CeilingReached))
         return errors
 
     def _tell_unknown(self, symbols: Iterable[str]) -> None:

@@ -402,6 +402,10 @@ def _said_of(name: str, symbol: str, answer: QuoteAnswer, upstream: Upstream) ->
         return quote if name == symbol else quote.model_copy(update={"symbol": symbol})
     if name in answer.unknown:
         return CommandError(Reason.UNKNOWN_SYMBOL, f"No source knows the symbol {symbol}.")
+    put_off = answer.put_off.get(name)
+    if put_off is not None and put_off.reason is Reason.PROVIDER_BLOCKED and upstream.ceiling is not None:
+        # A source that counts for itself, too, has found what this server finds at other times: it says nothing of it.
+        return upstream.ceiling_reached()
     for errors in (answer.put_off, answer.not_offered, answer.failed):
         if (error := errors.get(name)) is not None:
             return error
