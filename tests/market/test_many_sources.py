@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from fakes import NOW_MS, POLL_SECONDS, House, ScriptedQuotes, ScriptedStream, SteadyRandom, a_house, a_quote, a_watcher
 from market_house import on_board, quote, told, watch, why_missing
 from stocktrack.clock import ManualClock, settle
-from stocktrack.errors import CommandError, Reason, SourceUnusable, StockTrackError
+from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.events import Event
 from stocktrack.market.upstream import Upstream
 from stocktrack.messages import SourceInfo, SourceState
@@ -47,6 +47,8 @@ class Vendor(ScriptedStream):
         self.stream_places = places
         self.why_not: SourceUnusable | None = None
         self.not_on_plan: set[str] = set()
+        self.puts_off: set[str] = set()
+        self.has_put_off = False
         self.asked_at: list[float] = []
 
     def serves(self, symbol: str) -> bool:
@@ -63,7 +65,14 @@ class Vendor(ScriptedStream):
             for symbol in symbols
             if symbol in self.not_on_plan
         }
-        return QuoteAnswer(answer.quotes, answer.unknown, answer.failed, answer.put_off, refused)
+        put_off: dict[str, StockTrackError] = {
+            symbol: ProviderError(Reason.PROVIDER_BLOCKED, "vendor was asked as often as it may be.")
+            for symbol in symbols
+            if symbol in self.puts_off
+        }
+        self.has_put_off |= bool(put_off)
+        quotes = {symbol: each for symbol, each in answer.quotes.items() if symbol not in put_off}
+        return QuoteAnswer(quotes, answer.unknown, answer.failed, put_off, refused)
 
     def tick(self, *symbols: str, time_ms: int | None = None) -> None:
         """Stream another price of each of `symbols`, made now."""
@@ -347,6 +356,23 @@ async def test_what_ticks_is_not_old_because_it_fails_when_it_is_asked_for(pair:
             assert not on_board(house).stale
         assert pair.vendor.batches[-1] != ()
         assert len([batch for batch in pair.vendor.batches if "AAPL" in batch]) >= 2
+
+
+async def test_what_a_source_puts_off_for_want_of_requests_is_not_stale_for_it_and_is_asked_for_soon() -> None:
+    async with a_house(lambda clock: (Vendor(clock, places=0),)) as house:
+        vendor = house.provider
+        assert isinstance(vendor, Vendor)
+        await watch(house, *(f"W{number}" for number in range(30)))
+        vendor.prices |= {f"W{number}": 10.0 for number in range(30)}
+        await house.clock.advance(120)
+        vendor.puts_off = {"W7"}
+        while not vendor.has_put_off:
+            await house.clock.advance(1)
+        vendor.puts_off = set()
+        assert not on_board(house, "W7").stale
+        asked = sum("W7" in batch for batch in vendor.batches)
+        await house.clock.advance(POLL_SECONDS)
+        assert sum("W7" in batch for batch in vendor.batches) == asked + 1
 
 
 # --- outages ---

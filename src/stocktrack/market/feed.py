@@ -411,6 +411,7 @@ class Feed:
         for part in await together(calls):
             errors |= part
         asked.poll.ended(due)
+        asked.poll.put_off(symbol for symbol in due if symbol in errors and _is_put_off(errors[symbol]))
         return errors
 
     def _tell_unknown(self, symbols: Iterable[str]) -> None:

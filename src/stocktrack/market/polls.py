@@ -112,6 +112,11 @@ class Poll:
         """Note that this is over, however it went."""
         self._answered |= dict.fromkeys(symbols, self._clock.monotonic())
 
+    def put_off(self, symbols: Iterable[str]) -> None:
+        """Note that there was no request left for `symbols`: they are as due as before."""
+        for symbol in symbols:
+            self._asked.pop(symbol, None)
+
     def gave(self, symbols: Iterable[str]) -> None:
         """Note that the source was asked for `symbols` and has answered."""
         self._given |= dict.fromkeys(symbols, self._clock.monotonic())
