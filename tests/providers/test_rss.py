@@ -11,7 +11,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from structlog.testing import capture_logs
@@ -1139,6 +1139,24 @@ async def test_an_error_nobody_thought_of_is_a_provider_error_too(build: Build, 
 
     assert error.reason is Reason.PROVIDER_ERROR
     assert "127.0.0.1 could not be read (RuntimeError)." in error.message
+
+
+async def test_a_name_server_is_asked_in_a_thread_that_the_exit_does_not_wait_for(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def find_nothing(*_: object, **__: object) -> NoReturn:
+        threads.append(threading.current_thread())
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    provider = build("http://dead.example/feed.xml")
+    await provider.start()
+    monkeypatch.setattr(socket, "getaddrinfo", find_nothing)
+    error = await failure_of(asyncio.ensure_future(provider.news()))
+
+    assert "dead.example cannot be reached or broke off: [Errno" in error.message
+    assert [thread.daemon for thread in threads] == [True]
 
 
 async def test_before_the_start_and_after_the_end_there_is_no_news(build: Build) -> None:

@@ -16,7 +16,7 @@ import logging
 import socket
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, NoReturn, TypeVar
@@ -41,7 +41,7 @@ from stocktrack.errors import ProviderError, Reason, SourceUnusable, StockTrackE
 from stocktrack.providers.base import StreamSink, Wanted
 from stocktrack.quotes import Quote
 from stocktrack.system.addresses import is_this_machine
-from stocktrack.system.blocking import BlockingPool
+from stocktrack.system.blocking import in_a_thread
 
 log = structlog.get_logger()
 
@@ -352,7 +352,7 @@ async def _opened(protocol: StreamProtocol, patience: Patience) -> ClientConnect
         async with asyncio.timeout(patience.handshake_seconds):
             uri = parse_uri(protocol.address)
             proxy = None if is_this_machine(uri.host) else get_proxy(uri)
-            context = await _in_a_thread(_tls_context) if uri.secure else None
+            context = await in_a_thread(_tls_context) if uri.secure else None
             dialled = None if proxy is not None else await _dialled(uri.host, uri.port, patience.connect_seconds)
             return await _Connect(
                 protocol.address,
@@ -387,7 +387,7 @@ async def _dialled(host: str, port: int, seconds: float) -> socket.socket:
     """A TCP connection to the first address of `host` that takes one within `seconds`."""
     failure: OSError = ConnectionError()
     find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    for family, kind, number, _, address in await _in_a_thread(find):
+    for family, kind, number, _, address in await in_a_thread(find):
         dialled = socket.socket(family, kind, number)
         dialled.setblocking(False)
         try:
@@ -402,18 +402,6 @@ async def _dialled(host: str, port: int, seconds: float) -> socket.socket:
         else:
             return dialled
     raise failure
-
-
-async def _in_a_thread(call: Callable[[], Result]) -> Result:
-    """The result of a call that blocks, made in a thread that nobody waits for at exit.
-
-    The event loop would wait for its own for as long as a dead name server does not answer.
-    """
-    pool = BlockingPool("stream-opening", 1)
-    try:
-        return await pool.run(call)
-    finally:
-        pool.close()
 
 
 @cache

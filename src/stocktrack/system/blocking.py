@@ -75,6 +75,18 @@ class BlockingPool:
         return True
 
 
+async def in_a_thread(call: Callable[[], Result]) -> Result:
+    """The result of a call that blocks now and then, made in a thread of its own that nobody waits for at exit.
+
+    The event loop waits for its threads, also for one that asks a dead name server, which takes half a minute.
+    """
+    pool = BlockingPool("single call", 1)
+    try:
+        return await pool.run(call)
+    finally:
+        pool.close()
+
+
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
     if future.done():
         return

@@ -6,15 +6,16 @@ resolved, every address must be public, and the request goes to the very address
 look-up could give another one. What the operator configured is not checked: a feed on the loopback may stay there.
 """
 
-import asyncio
 import email.utils
 import socket
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
+from urllib.request import getproxies
 
 import httpx2
 
@@ -22,6 +23,7 @@ from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.http import body_of, new_client
 from stocktrack.quotes import clean_text
+from stocktrack.system.blocking import in_a_thread
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_REDIRECTS = 5
@@ -87,8 +89,21 @@ def is_private(address: IPAddress) -> bool:
 
 async def resolve_host(host: str, port: int) -> Sequence[str]:
     """The addresses of `host`, the best first; `OSError` where it has none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await in_a_thread(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     return [str(socket_address[0]) for *_, socket_address in found]
+
+
+async def _wait_for_name_server(url: httpx2.URL) -> None:
+    """Return once the name server has answered for the host of `url`; `httpx2.ConnectError` where it has no address.
+
+    The client's own look-up, in a thread of the event loop's that the exit would wait for, is a short one then.
+    """
+    if getproxies():
+        return  # the proxy looks names up
+    try:
+        await resolve_host(url.raw_host.decode("ascii").strip("[]"), url.port or 80)
+    except (OSError, UnicodeError) as error:
+        raise httpx2.ConnectError(str(error)) from error
 
 
 def _unzipped(body: bytes, host: str) -> bytes:
@@ -156,6 +171,8 @@ class Fetcher:
         checked: str | None = None
         is_inside = self._is_inside(url)
         for _ in range(MAX_REDIRECTS + 1):
+            if checked is None:
+                await _wait_for_name_server(url)
             async with self._get(url, checked, known) as response:
                 if not response.has_redirect_location:
                     return await self._read(response, host, url, known)
