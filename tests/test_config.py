@@ -137,6 +137,30 @@ def test_a_list_in_a_file_or_a_flag_may_be_a_list_or_one_text(tmp_path: Path) ->
     assert load_settings({"providers": "simulated,rss"}).settings.providers == ("simulated", "rss")
 
 
+def test_no_source_at_all_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKTRACK_PROVIDERS", " , ")
+    assert complaint() == (
+        "providers = ' , ' (from environment): must name a source, such as yahoo, or several in their order."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("finnhub_ws_url", "wss:// or ws://"),
+        ("finnhub_rest_url", "https:// or http://"),
+        ("openalgo_url", "wss:// or ws:// or https:// or http://"),
+    ],
+)
+def test_an_address_without_a_scheme_is_told_which_there_are(
+    monkeypatch: pytest.MonkeyPatch, name: str, begins: str
+) -> None:
+    monkeypatch.setenv(f"STOCKTRACK_{name.upper()}", "127.0.0.1:8765")
+    assert complaint() == (
+        f"{name} = '127.0.0.1:8765' (from environment): must be an address that begins with {begins}."
+    )
+
+
 def test_news_feeds_are_web_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STOCKTRACK_NEWS_FEEDS", "https://example.com/a.xml,http://example.com/b.xml")
     assert load_settings().settings.news_feeds == ("https://example.com/a.xml", "http://example.com/b.xml")
@@ -165,6 +189,7 @@ def test_the_feed_of_a_symbol_is_an_address_that_says_where_the_symbol_goes(monk
         ("https://{symbol}.example.com/rss", "must say where the symbol goes"),
         ("https://{symbol}@example.com/{symbol}", "must say where the symbol goes"),
         ("https://example.com/{SYMBOL}", "must say where the symbol goes"),
+        ("https://example.com/{symbol}/{exchange}", "must have no braces but those of {symbol}"),
         ("ftp://example.com/{symbol}", "is not an http(s) address"),
         ("{symbol}", "is not an http(s) address"),
         ("https://example.com:99999/{symbol}", "is not an http(s) address"),

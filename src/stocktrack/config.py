@@ -54,7 +54,8 @@ def _split(value: Any) -> Any:
 def _is_address(url: str, *schemes: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(f"must be an address that begins with {schemes[-1]}:// or {schemes[0]}://")
+        begins = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ValueError(f"must be an address that begins with {begins}")
     if parts.port == 0:  # one that is no port at all is an error of its own
         raise ValueError("must be an address of a port from 1 to 65535")
     return url
@@ -81,23 +82,25 @@ def _has_a_place_for_a_symbol(url: str) -> str:
         raise ValueError(
             f"{url!r} must say where the symbol goes, behind the host: https://example.com/rss?s={SYMBOL_PLACE}"
         )
+    if {"{", "}"} & set(url.replace(SYMBOL_PLACE, "")):
+        raise ValueError(f"{url!r} must have no braces but those of {SYMBOL_PLACE}: nothing else is put in its place")
     return url
 
 
 def _is_websocket_address(url: str) -> str:
-    return _is_address(url, "ws", "wss")
+    return _is_address(url, "wss", "ws")
 
 
 def _is_rest_address(url: str) -> str:
-    return _is_plain_address(url, "http", "https").rstrip("/")
+    return _is_plain_address(url, "https", "http").rstrip("/")
 
 
 def _is_stream_address(url: str) -> str:
-    return _is_plain_address(url, "ws", "wss")
+    return _is_plain_address(url, "wss", "ws")
 
 
 def _is_openalgo_address(url: str) -> str:
-    return _is_plain_address(url, "http", "https", "ws", "wss").rstrip("/")
+    return _is_plain_address(url, "wss", "ws", "https", "http").rstrip("/")
 
 
 def _none_if_blank(value: Any) -> Any:
@@ -112,6 +115,12 @@ def _at_home(value: Any) -> Any:
 
 def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
+
+
+def _names_a_source(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("must name a source, such as yahoo, or several in their order")
+    return names
 
 
 Mark = TypeVar("Mark")
@@ -227,8 +236,8 @@ class Settings(BaseModel):
     metrics_port: PortOrOff = Field(
         default=None, description="port of /metrics, /healthz and /readyz alone; left out, they are on web_port"
     )
-    providers: Annotated[Names, Flag("--provider")] = Field(
-        default=("yahoo", "rss"), min_length=1, description="market sources; the first that offers a thing serves it"
+    providers: Annotated[Names, AfterValidator(_names_a_source), Flag("--provider")] = Field(
+        default=("yahoo", "rss"), description="market sources; the first that offers a thing serves it"
     )
     symbols_file: Annotated[Path | None, BeforeValidator(_switched_off), Reload.AT_ONCE] = Field(
         default=None, description="CSV of symbols and what each is, or Kite's instruments file; may be gzip"

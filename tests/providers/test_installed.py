@@ -125,8 +125,14 @@ def test_a_source_that_nobody_offers_is_told_with_those_there_are(offer: Install
     assert complaint(build, "acme").startswith("providers = 'acme': there is no such source; there are yahoo, finnhub,")
     offer(ACME)
     told = complaint(build, "acmee")
+    assert told.startswith("providers = 'acmee': there is no such source; did you mean acme? There are yahoo, finnhub,")
     assert "and of installed packages acme. " in told
     assert told.endswith("has to be installed where StockTrack is.")
+
+
+@pytest.mark.parametrize(("written", "meant"), [("Yahoo", "yahoo"), ("FINNHUB", "finnhub"), ("simulate", "simulated")])
+def test_a_source_that_is_nearly_written_right_is_told(build: Build, written: str, meant: str) -> None:
+    assert f"there is no such source; did you mean {meant}? There are yahoo, " in complaint(build, written)
 
 
 BEGIN = "providers = 'acme': the package acme-quotes 1.2 offers this source, and "

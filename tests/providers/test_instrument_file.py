@@ -248,6 +248,8 @@ def test_what_is_no_such_file_is_refused_in_a_sentence(path: Path, content: byte
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.csv' cannot be read: No such file or directory"):
         read_instruments(tmp_path / "none.csv")
+    with pytest.raises(ConfigError, match=r"a\\x00b' is no path of a file"):
+        read_instruments(Path("a\0b"))
     with pytest.raises(ConfigError, match="cannot be read: it is no regular file"):
         read_instruments(tmp_path)
 

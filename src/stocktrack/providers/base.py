@@ -33,7 +33,10 @@ class QuoteAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How often a source lets itself be asked, by its own terms; None where those say nothing."""
+    """How often a source lets itself be asked, by its own terms; None where those say nothing.
+
+    The market keeps the minute. The second the source keeps by itself: one call of it may take several requests.
+    """
 
     requests_per_minute: int | None = None
     requests_per_second: int | None = None

@@ -100,6 +100,8 @@ class InstrumentFile:
 def read_instruments(path: Path) -> InstrumentFile:
     """What the file of the setting `symbols_file` says; `ConfigError` where it is no such file."""
     named = f"symbols_file = {str(path)!r}"
+    if "\0" in str(path):
+        raise ConfigError(f"{named} is no path of a file.")
     try:
         with _open(path) as text:
             return _read(text, named)

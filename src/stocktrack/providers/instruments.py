@@ -205,7 +205,7 @@ def _stamp(path: Path) -> _Stamp | None:
     """What changes when the file does; None where nobody can look, which reading it explains."""
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return path, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 

@@ -1,6 +1,7 @@
 """Names to sources. A source's module, and the library under it, is imported only when it is asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from stocktrack.clock import Clock
@@ -116,8 +117,10 @@ def build_providers(
 
 
 def _no_such_source(name: str, installed: Sequence[str]) -> str:
+    near = get_close_matches(name.lower(), [*SOURCES, *installed], n=1)
+    meant = f"did you mean {near[0]}? There" if near else "there"
     others = f", and of installed packages {', '.join(installed)}" if installed else ""
     return (
-        f"providers = {name!r}: there is no such source; there are {', '.join(SOURCES)}{others}. "
+        f"providers = {name!r}: there is no such source; {meant} are {', '.join(SOURCES)}{others}. "
         "A source that others wrote has to be installed where StockTrack is."
     )
