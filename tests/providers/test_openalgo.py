@@ -281,6 +281,18 @@ async def test_an_outage_of_the_broker_costs_few_requests(provider: OpenAlgoProv
     assert stub.asked["quotes"] <= 4
 
 
+async def test_an_outage_of_the_broker_is_one_for_all_batches(make: Make, stub: OpenAlgoStub) -> None:
+    many = [f"NSE:S{number}" for number in range(500)]
+    stub.know(*many)
+    stub.odd = dict.fromkeys(many, "The broker is closed for maintenance")
+
+    with pytest.raises(ProviderError, match="maintenance"):
+        await make(timeout_seconds=10.0).quotes(many)
+
+    assert stub.asked["multiquotes"] == 10
+    assert stub.asked["quotes"] <= 10
+
+
 async def test_an_exchange_that_this_openalgo_does_not_have_is_not_offered(
     provider: OpenAlgoProvider, stub: OpenAlgoStub
 ) -> None:
@@ -338,6 +350,18 @@ async def test_what_is_no_answer_is_a_failure_with_a_sentence(
         await provider.quotes([RELIANCE])
 
     assert caught.value.reason is Reason.PROVIDER_ERROR
+
+
+async def test_a_complaint_that_repeats_the_key_is_told_without_it(
+    provider: OpenAlgoProvider, stub: OpenAlgoStub
+) -> None:
+    said = f'{{"status":"error","message":"Bad {KEY}"}}'.encode()
+    stub.fail("multiquotes", 200, said)
+    stub.fail("quotes", 200, said)
+
+    answer = await provider.quotes([RELIANCE])
+
+    assert answer.failed[RELIANCE].message.endswith(": Bad ….")
 
 
 @pytest.mark.parametrize(

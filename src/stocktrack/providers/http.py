@@ -106,9 +106,10 @@ class Pace:
 class JsonAnswer:
     """An answer whose head has come: its status, its headers, and on demand its body."""
 
-    def __init__(self, response: httpx2.Response, vendor: str) -> None:
+    def __init__(self, response: httpx2.Response, vendor: str, secret: bytes) -> None:
         self._response = response
         self._vendor = vendor
+        self._secret = secret
 
     @property
     def status(self) -> int:
@@ -123,6 +124,8 @@ class JsonAnswer:
     async def json(self) -> Any:
         """What the body says; `NoJson` where it does not say it in JSON."""
         body = await body_of(self._response, self._vendor, MAX_JSON_BYTES)
+        if self._secret:
+            body = body.replace(self._secret, "…".encode())
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
@@ -132,7 +135,8 @@ class JsonAnswer:
 class JsonHttp:
     """Asks one vendor, whose name is in the sentences of what goes wrong; `close` breaks off what is under way.
 
-    `ProviderError` where no client can be made with what the environment says.
+    A `secret` that travels in what is asked is blotted out of what is answered: a complaint may repeat it, and is told
+    to logs and clients. `ProviderError` where no client can be made with what the environment says.
     """
 
     def __init__(
@@ -143,8 +147,10 @@ class JsonHttp:
         timeout_seconds: float,
         pace: Pace,
         headers: Mapping[str, str] | None = None,
+        secret: str = "",
     ) -> None:
         self._vendor = vendor
+        self._secret = secret.encode()
         self._base_url = base_url
         self._timeout_seconds = timeout_seconds
         self._pace = pace
@@ -173,7 +179,7 @@ class JsonHttp:
             async with asyncio.timeout(self._timeout_seconds):
                 await self._pace.turn()
                 async with self._client.stream(method, self._base_url + path, **content) as response:
-                    yield JsonAnswer(response, vendor)
+                    yield JsonAnswer(response, vendor, self._secret)
         except (TimeoutError, httpx2.TimeoutException):
             message = f"{vendor} did not answer within {self._timeout_seconds:g} seconds."
             raise ProviderError(Reason.PROVIDER_TIMEOUT, message) from None

@@ -8,7 +8,7 @@ beside it, so that its address is a setting.
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -222,6 +222,7 @@ class OpenAlgoProvider(Source):
         if isinstance(said, Refused):
             # One of an exchange that it does not know has the question of all refused.
             return await call.ask_each(self._in_turn(listings), is_paid=False)
+        call.answered.extend(said)
         return {listing: said.get(listing, _LEFT_OUT) for listing in listings}
 
     def _answer(self, names: Mapping[str, Listing | None], said: Mapping[Listing, _Outcome]) -> QuoteAnswer:
@@ -287,6 +288,10 @@ class _Call:
     errand: Errand
     ends_at: float
     asked_as: Mapping[Listing, str]
+    # What was answered so far, by whatever request, and how those for one symbol failed.
+    answered: list[Listing] = field(default_factory=list)
+    failures: list[StockTrackError] = field(default_factory=list)
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
 
     async def ask_each(self, listings: Sequence[Listing], *, is_paid: bool) -> Mapping[Listing, _Outcome]:
         """What OpenAlgo says of each, asked one by one, a few at a time.
@@ -295,29 +300,37 @@ class _Call:
         fail, no more is asked.
         """
         said: dict[Listing, _Outcome] = {}
-        failures: list[StockTrackError] = []
         waiting = iter(listings)
 
-        def is_over() -> bool:
-            is_refused = any(error.reason is not Reason.PROVIDER_ERROR for error in failures)
-            return is_refused or (len(failures) >= _TRIES and len(failures) == len(said))
-
         async def ask_next() -> None:
-            while not is_over() and self.clock.monotonic() < self.ends_at:
-                if (listing := next(waiting, None)) is None:
-                    return
-                if not is_paid and (why_not := self.errand.refusal(self.asked_as[listing])) is not None:
-                    said[listing] = _PutOff(why_not)
-                    continue
-                try:
-                    said[listing] = read_single(await self.rest.ask("quotes", **listing.as_json))
-                except (ProviderError, SourceUnusable) as error:
-                    said[listing] = error
-                    failures.append(error)
+            while True:
+                async with self.slots:
+                    if self._is_over() or self.clock.monotonic() >= self.ends_at:
+                        return
+                    if (listing := next(waiting, None)) is None:
+                        return
+                    if not is_paid and (why_not := self.errand.refusal(self.asked_as[listing])) is not None:
+                        said[listing] = _PutOff(why_not)
+                        continue
+                    said[listing] = await self._ask(listing)
 
         await asyncio.gather(*(ask_next() for _ in range(_AT_A_TIME)))
-        rest = failures[0] if is_over() else _NO_TIME
+        rest = self.failures[0] if self._is_over() else _NO_TIME
         return {listing: said.get(listing, rest) for listing in listings}
+
+    async def _ask(self, listing: Listing) -> _Outcome:
+        try:
+            said = read_single(await self.rest.ask("quotes", **listing.as_json))
+        except (ProviderError, SourceUnusable) as error:
+            self.failures.append(error)
+            return error
+        self.answered.append(listing)
+        return said
+
+    def _is_over(self) -> bool:
+        """Whether it is of no use to ask for more, of whatever batch."""
+        is_refused = any(error.reason is not Reason.PROVIDER_ERROR for error in self.failures)
+        return is_refused or (len(self.failures) >= _TRIES and not self.answered)
 
 
 @dataclass(frozen=True, slots=True)

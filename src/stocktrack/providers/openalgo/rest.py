@@ -27,7 +27,13 @@ class OpenAlgoRest:
     def __init__(self, base_url: str, key: SecretStr, *, timeout_seconds: float, clock: Clock) -> None:
         self._key = key
         self._clock = clock
-        self._http = JsonHttp("OpenAlgo", base_url, timeout_seconds=timeout_seconds, pace=Pace(_APART_SECONDS))
+        self._http = JsonHttp(
+            "OpenAlgo",
+            base_url,
+            timeout_seconds=timeout_seconds,
+            pace=Pace(_APART_SECONDS),
+            secret=key.get_secret_value(),
+        )
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -64,13 +70,9 @@ class OpenAlgoRest:
                     retry_after_ms=retry_after_ms(told, self._clock.now_ms()),
                 )
             case status:
-                # The broker's own words help whoever runs OpenAlgo, and may repeat what was sent.
-                said = f": {self.without_key(complaint)}" if complaint else ""
+                # The broker's own words help whoever runs OpenAlgo.
+                said = f": {complaint}" if complaint else ""
                 raise ProviderError(Reason.PROVIDER_ERROR, f"OpenAlgo answered with status {status}{said}.")
-
-    def without_key(self, text: str) -> str:
-        """`text` with the key blotted out."""
-        return text.replace(self._key.get_secret_value(), "…")
 
 
 async def _payload(answer: JsonAnswer) -> Any:

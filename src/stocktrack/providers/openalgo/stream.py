@@ -135,7 +135,7 @@ class OpenAlgoStream(StreamProtocol):
 
     def _complain(self, message: Mapping[str, Any], kind: str | None) -> None:
         """Raise where OpenAlgo refuses to go on; what it says of one message or symbol is logged once."""
-        said = complaint_of(message).replace(self._key.get_secret_value(), "…")
+        said = self._said(message)
         code = str(message.get("code")).upper()
         if not self.is_ready and _NO_BROKER.search(said):
             raise nobody_logged_in()
@@ -152,7 +152,7 @@ class OpenAlgoStream(StreamProtocol):
     def _note_refused(self, answers: Sequence[Any]) -> None:
         """Look at what was said of each symbol; where there is no place for more, take no more."""
         failed = [
-            complaint_of(answer)
+            self._said(answer)
             for answer in answers
             if isinstance(answer, dict) and _word(answer.get("status")) in {"error", "failed", "failure"}
         ]
@@ -160,6 +160,10 @@ class OpenAlgoStream(StreamProtocol):
             self._log_once(failed[0])
         if without_place := sum(_NO_PLACE.search(said) is not None for said in failed):
             self.places = max(1, len(self._symbols) - without_place)
+
+    def _said(self, message: Mapping[str, Any]) -> str:
+        """The complaint in a message, which may repeat the key."""
+        return complaint_of(message).replace(self._key.get_secret_value(), "…")
 
     def _log_once(self, said: str) -> None:
         if not self._has_complained:
