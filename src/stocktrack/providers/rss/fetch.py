@@ -99,7 +99,7 @@ async def _wait_for_name_server(request: httpx2.Request) -> None:
 
     The client's own look-up, in a thread of the event loop's that the exit would wait for, is a short one then.
     """
-    if getproxies():
+    if getproxies().keys() - {"no"}:
         return  # the proxy looks names up
     url = request.url
     try:
