@@ -69,6 +69,27 @@ def test_a_sentence_is_no_name_and_the_site_stands_for_it(title: str, addresses:
     assert short_name(title, *addresses) == name
 
 
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Top Stories - Acme", "Acme"),
+        ("Business News | Acme", "Acme"),
+        ("Acme RSS Feed", "Acme"),
+        ("RSS: Acme", "Acme"),
+        ("RSS Feed", "served.example"),
+        ("Latest News", "served.example"),
+        ("-", "served.example"),
+        ("ニュース RSS", "ニュース"),
+    ],
+)
+def test_words_that_any_feed_may_have_are_no_name(title: str, name: str) -> None:
+    assert short_name(title, "feeds.served.example") == name
+
+
+def test_without_a_site_a_title_of_such_words_is_better_than_no_name() -> None:
+    assert short_name("Latest News") == "Latest News"
+
+
 @pytest.mark.parametrize("title", ["y" * 500, "word " * 90, " - " * 200, "a: " * 200, ".", "\u200b"])
 @pytest.mark.parametrize("host", ["h" * 200 + ".example", "h", "1.2.3.4", ""])
 def test_whatever_the_title_a_name_is_short(title: str, host: str) -> None:

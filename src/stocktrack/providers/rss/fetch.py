@@ -93,13 +93,14 @@ async def resolve_host(host: str, port: int) -> Sequence[str]:
     return [str(socket_address[0]) for *_, socket_address in found]
 
 
-async def _wait_for_name_server(url: httpx2.URL) -> None:
-    """Return once the name server has answered for the host of `url`; `httpx2.ConnectError` where it has no address.
+async def _wait_for_name_server(request: httpx2.Request) -> None:
+    """Return once the name server has answered for the host of `request`; `httpx2.ConnectError` where there is none.
 
     The client's own look-up, in a thread of the event loop's that the exit would wait for, is a short one then.
     """
-    if getproxies():
+    if getproxies().keys() - {"no"}:
         return  # the proxy looks names up
+    url = request.url
     try:
         await resolve_host(url.raw_host.decode("ascii").strip("[]"), url.port or 80)
     except (OSError, UnicodeError) as error:
@@ -143,6 +144,7 @@ class Fetcher:
             "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.8",
             # Half a minute lies between two fetches, and a connection belongs to the address that was checked for it.
             limits=httpx2.Limits(max_keepalive_connections=0),
+            event_hooks={"request": [_wait_for_name_server]},
         )
 
     async def close(self) -> None:
@@ -171,8 +173,6 @@ class Fetcher:
         checked: str | None = None
         is_inside = self._is_inside(url)
         for _ in range(MAX_REDIRECTS + 1):
-            if checked is None:
-                await _wait_for_name_server(url)
             async with self._get(url, checked, known) as response:
                 if not response.has_redirect_location:
                     return await self._read(response, host, url, known)

@@ -4,6 +4,7 @@ A feed's own title is a sentence about the feed ("US Top News and Analysis", "NY
 and says who publishes it or not. Whose site it is says it better.
 """
 
+import itertools
 import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -88,25 +89,36 @@ _PUBLISHERS = {
 # What stands before a domain where feeds are served, and says nothing of who serves them.
 _SERVICES = frozenset(("www", "www2", "www3", "feeds", "feed", "rss", "rssfeeds", "atom", "xml", "m", "mobile", "amp"))
 _SEPARATORS = re.compile(r"\s+[-–—|>»›·•/~]+\s+|\s*::\s*|:\s+|\s*\|\s*")  # noqa: RUF001 - the dashes of titles
+# Words that say that it is a feed, and those of which a part of a title may consist and name nobody.
+_OF_FEEDS = frozenset(("rss", "rss2", "atom", "xml", "feed", "feeds"))
+_OF_ANYBODY = _OF_FEEDS | frozenset(
+    (
+        *("the", "a", "and", "&", "of", "all", "our", "top", "latest", "breaking", "daily", "recent", "main", "new"),
+        *("news", "newsfeed", "headlines", "stories", "story", "articles", "posts", "updates", "releases", "press"),
+        *("blog", "home", "homepage", "business", "markets", "market", "finance", "economy", "stocks", "world", "us"),
+    )
+)
 _NO_LETTER = re.compile(r"[\W_]+")
 
 
 def short_name(title: str, *addresses: str) -> str:
     """The publisher in at most `MAX_NAME_CHARS`, by the feed's `title` and the `addresses` (or hosts) of feed and site.
 
-    A publisher that is known by its site; else the part of the title that the site is called by, or the first part;
-    else, where that is a sentence, the site itself.
+    A publisher that is known by its site; else the part of the title that the site is called by, or the first part that
+    names somebody ("Top News - Acme" is Acme's); else, where that is a sentence or there is none, the site itself.
     """
     hosts = [host for address in addresses if (host := host_of(address))]
     for host in hosts:
         if known := _publisher_of(host):
             return known
-    parts = [part for part in _SEPARATORS.split(title) if part]
+    parts = [name for part in _SEPARATORS.split(title) if (name := _without_feed(part))]
     for part in parts:
         # A title may begin with a site: "MarketWatch.com - Top Stories".
         if "." in part and (known := _publisher_of(part.casefold())):
             return known
-    named = next((part for part in parts if _is_called(part, hosts)), parts[0] if parts else "")
+    called = (part for part in parts if _is_called(part, hosts))
+    telling = (part for part in parts if _names_somebody(part))
+    named = next(itertools.chain(called, telling), "" if hosts else title)
     if named and len(named) <= MAX_NAME_CHARS:
         return named
     # The site before the address of the feed, which may be at a service that serves feeds for many.
@@ -127,6 +139,18 @@ def host_of(address: str) -> str:
 def _publisher_of(host: str) -> str | None:
     labels = host.split(".")
     return next((name for n in range(len(labels)) if (name := _PUBLISHERS.get(".".join(labels[n:])))), None)
+
+
+def _without_feed(part: str) -> str:
+    """A part of a title without the words at its end that only say that it is a feed; there may be no others."""
+    words = part.split()
+    while words and _NO_LETTER.sub("", words[-1]).casefold() in _OF_FEEDS:
+        words.pop()
+    return " ".join(words)
+
+
+def _names_somebody(part: str) -> bool:
+    return bool(_NO_LETTER.sub("", part)) and not _OF_ANYBODY.issuperset(part.casefold().split())
 
 
 def _is_called(part: str, hosts: list[str]) -> bool:
