@@ -12,6 +12,7 @@ from market_house import on_board, quote, told, watch, why_missing
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.events import Event
+from stocktrack.market.polls import Poll
 from stocktrack.market.upstream import Upstream
 from stocktrack.messages import SourceInfo, SourceState
 from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer
@@ -265,6 +266,24 @@ async def test_no_minute_sees_more_requests_than_the_source_allows_and_everythin
         assert max(ages) < 800
         # What is asked for as often as it may be is not old for that.
         assert not any(on_board(house, symbol).stale for symbol in symbols)
+
+
+async def test_a_poll_that_begins_a_little_late_does_not_leave_the_next_one_out(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_house(lambda clock: (pair(clock)[1],)) as house:
+        await watch(house, "AAPL")
+        look = Poll.due
+
+        def due(poll: Poll) -> tuple[list[str], list[str]]:
+            found = look(poll)
+            house.clock.stand_still(0.01)  # looking takes its time
+            return found
+
+        monkeypatch.setattr(Poll, "due", due)
+        pair.second.batches.clear()
+        await house.clock.advance(10 * POLL_SECONDS)
+        assert len(pair.second.batches) >= 9
 
 
 async def test_when_the_stream_and_its_source_go_the_next_fills_in_and_hands_back(pair: Pair) -> None:
