@@ -83,9 +83,11 @@ async def test_a_source_that_cannot_be_used_is_not_up(tmp_path: Path, monkeypatc
     clock = ManualClock()
     second = ScriptedProvider(clock, name="second")
     monkeypatch.setattr(second, "start", start)
-    async with live_server(tmp_path, ScriptedProvider(clock), second, clock=clock, web=True) as server:
-        async with httpx2.AsyncClient(base_url=server.web_url) as http:
-            page = (await http.get("/metrics")).text
+    async with (
+        live_server(tmp_path, ScriptedProvider(clock), second, clock=clock, web=True) as server,
+        httpx2.AsyncClient(base_url=server.web_url) as http,
+    ):
+        page = (await http.get("/metrics")).text
 
     assert [line for line in page.splitlines() if line.startswith("stocktrack_provider_up{")] == [
         'stocktrack_provider_up{provider="scripted"} 1.0',
@@ -162,6 +164,6 @@ async def test_sources_are_told_in_the_order_of_the_setting_with_what_they_have(
     assert (reply["type"], reply["id"], reply["code"]) == ("SOURCES", 7, 200)
     assert [source["provider"] for source in reply["sources"]] == ["first", "second"]
     assert reply["sources"][0]["capabilities"] == ["quotes", "stream"]
-    assert reply["sources"][1]["capabilities"] == ["company", "dividends", "news", "quotes", "search"]
+    assert reply["sources"][1]["capabilities"] == ["company", "dividends", "news", "quotes", "search", "symbol_news"]
     assert states(reply["sources"]) == {"first": "unused", "second": "unused"}
     assert states(after["sources"]) == {"first": "failing", "second": "ok"}
