@@ -10,7 +10,7 @@ import pytest
 from fakes import NOW_MS, ScriptedProvider, ScriptedStream
 from live_server import LiveServer, live_server
 from stocktrack.clock import ManualClock
-from stocktrack.errors import ProviderError, Reason
+from stocktrack.errors import ProviderError, Reason, SourceUnusable
 from stocktrack.messages import SourceBudget, SourceInfo, SourceState, SourceStream
 
 SECRET = "finnhub: the key k-4711 was refused"
@@ -74,6 +74,25 @@ async def test_the_sources_stand_in_the_metrics_with_one_state_each(
         'stream_up{provider="scripted"}': 1,
         'stream_symbols{provider="scripted"}': 50,
     }
+
+
+async def test_a_source_that_cannot_be_used_is_not_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def start() -> None:
+        raise SourceUnusable("second needs a key: set second_api_key.")
+
+    clock = ManualClock()
+    second = ScriptedProvider(clock, name="second")
+    monkeypatch.setattr(second, "start", start)
+    async with (
+        live_server(tmp_path, ScriptedProvider(clock), second, clock=clock, web=True) as server,
+        httpx2.AsyncClient(base_url=server.web_url) as http,
+    ):
+        page = (await http.get("/metrics")).text
+
+    assert [line for line in page.splitlines() if line.startswith("stocktrack_provider_up{")] == [
+        'stocktrack_provider_up{provider="scripted"} 1.0',
+        'stocktrack_provider_up{provider="second"} 0.0',
+    ]
 
 
 @pytest.mark.parametrize("state", [SourceState.NOT_OFFERED, SourceState.WAITING])

@@ -21,8 +21,9 @@ _MUTE_SHARE = 0.5
 # How often the figures of the day are asked for of a symbol that ticks: cheaply in batches, or else one by one.
 DAY_SECONDS, DAY_ALONE_SECONDS = 60.0, 300.0
 RESTING_SECONDS = 600.0
-# uvloop's timers count whole milliseconds: a poll may begin a little before its time, and what is due then is due.
-EARLY_SECONDS = 0.005
+# A poll begins a moment after its time, and the next one may look a moment before its own: so much of an interval is
+# no reason to leave a whole one out.
+_EARLY = 0.1
 _BATCH = 10  # from so many symbols a request on, asking is cheap
 
 
@@ -154,7 +155,7 @@ class Poll:
 
     def _is_due(self, symbol: str, now: float) -> bool:
         """Whether something that is polled is due."""
-        if now - self._asked.get(symbol, -math.inf) < self.apart_seconds - EARLY_SECONDS:
+        if now - self._asked.get(symbol, -math.inf) < self.apart_seconds - _EARLY * self._interval_seconds:
             return False
         # What was renewed after the last poll was renewed by a stream or a GET. The answer to the poll itself is no
         # reason to leave the next one out, however late it came.
