@@ -86,12 +86,15 @@ class _Figures(Collector):
             "stocktrack_upstream_requests", "Requests to the sources.", labels=("provider", "asked", "result")
         )
         up = GaugeMetricFamily(
-            "stocktrack_provider_up", "1 while a source answers, 0 while it fails.", labels=("provider",)
+            "stocktrack_provider_up",
+            "1 while a source answers, 0 while it fails or cannot be used.",
+            labels=("provider",),
         )
         for upstream in self._feed.routes.upstreams:
             for (capability, result), count in sorted(upstream.results.items()):
                 requests.add_metric((upstream.name, capability.value, str(result)), count)
-            up.add_metric((upstream.name,), 0 if upstream.failing or upstream.is_blocked else 1)
+            is_down = upstream.failing or upstream.is_blocked or upstream.unusable is not None
+            up.add_metric((upstream.name,), 0 if is_down else 1)
         yield requests
         yield up
         yield from _source_figures(self._feed.routes.sources())
