@@ -153,3 +153,30 @@ def test_the_check_warns_of_a_source_that_will_be_left_out(
     assert finished.err.startswith("warning: ")
     assert says in finished.err
     assert "SeC rEt" not in finished.err
+
+
+def test_the_check_warns_of_what_a_source_of_an_installed_package_finds(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    code = """
+from stocktrack.errors import SourceUnusable
+from stocktrack.providers.base import QUESTION, QuoteAnswer, Source
+
+class Acme(Source):
+    name = "acme"
+    symbols_a_request = 100
+
+    def __init__(self, settings, clock):
+        pass
+
+    def check_settings(self):
+        raise SourceUnusable("acme needs a key: set sources.acme.api_key.")
+
+    async def quotes(self, symbols, errand=QUESTION):
+        return QuoteAnswer()
+"""
+    install(tmp_path / "site", "acme-quotes", {"keyless_acme": code}, {"acme": "keyless_acme:Acme"})
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setenv("STOCKTRACK_PROVIDERS", "acme")
+    warning = "warning: acme needs a key: set sources.acme.api_key.\n"
+    assert run("config", "check") == Finished(0, "The settings are right.\n", warning)

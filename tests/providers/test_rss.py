@@ -20,7 +20,8 @@ from feed_server import Answer, FeedServer, Request, hang, head, redirect, respo
 from stocktrack import __version__
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ProviderError, Reason
-from stocktrack.providers.rss.fetch import MAX_BODY_BYTES, Fetcher, IPAddress, is_private, resolve_host
+from stocktrack.providers.http import resolve_host
+from stocktrack.providers.rss.fetch import MAX_BODY_BYTES, Fetcher, IPAddress, is_private
 from stocktrack.providers.rss.parse import FeedParser, ParsedEntry, ParsedFeed, UnreadableFeed, read_feed
 from stocktrack.providers.rss.provider import MAX_AHEAD_MS, RssProvider, SymbolRssProvider, newest_first, read_headlines
 from stocktrack.providers.rss.publishers import short_name

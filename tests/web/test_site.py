@@ -13,7 +13,7 @@ from server_process import run_stocktrack, server_process
 from stocktrack.app import App
 from stocktrack.clock import ManualClock
 from stocktrack.config import Settings
-from stocktrack.errors import ConfigError
+from stocktrack.errors import ConfigError, SourceUnusable
 from stocktrack.web.assets import Assets
 from web_clients import logged_in
 
@@ -201,6 +201,20 @@ async def test_the_metrics_tell_sessions_prices_commands_and_sources(tmp_path: P
         assert figures['stocktrack_provider_up{provider="scripted"}'] == "0.0"
         assert figures["stocktrack_symbols_watched"] == "2.0"
         assert figures['stocktrack_quote_age_seconds{which="oldest"}'] == "0.0"
+
+
+async def test_a_source_that_cannot_be_used_as_it_is_set_up_is_not_up(tmp_path: Path) -> None:
+    class Keyless(ScriptedProvider):
+        async def start(self) -> None:
+            raise SourceUnusable("scripted needs a key: set scripted_api_key.")
+
+    clock = ManualClock()
+    async with (
+        live_server(tmp_path, Keyless(clock), clock=clock, web=True) as server,
+        httpx2.AsyncClient(base_url=server.web_url) as http,
+    ):
+        figures = (await http.get("/metrics")).text
+    assert 'stocktrack_provider_up{provider="scripted"} 0.0' in figures
 
 
 async def test_pushes_that_were_merged_are_counted(tmp_path: Path) -> None:

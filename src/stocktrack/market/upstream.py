@@ -116,8 +116,8 @@ class Upstream:
 
     @property
     def failing(self) -> tuple[Capability, ...]:
-        """What the provider failed at when it was last asked."""
-        return tuple(self._failing)
+        """What the provider failed at when it was last asked; a stream that is down is none of it where it is asked."""
+        return tuple(each for each in self._failing if each is not Capability.STREAM or self.quote_source is None)
 
     @property
     def is_streaming(self) -> bool:

@@ -6,13 +6,16 @@ sentence that holds no address and no header, and has no other exception behind 
 
 import asyncio
 import json
+import socket
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx2
 
@@ -21,11 +24,32 @@ from stocktrack.clock import Clock, RealClock
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.quotes import clean_text
 from stocktrack.system.addresses import is_this_machine
+from stocktrack.system.blocking import in_a_thread
 
 MAX_JSON_BYTES: Final = 4 * 2**20
 # A request is counted when it leaves, and by the vendor when it arrives: the window is that much longer here.
 WINDOW_SECONDS: Final = 61.0
 _LONGEST_RETRY_MS: Final = 3_600_000
+
+
+async def resolve_host(host: str, port: int) -> Sequence[str]:
+    """The addresses of `host`, the best first; `OSError` where it has none."""
+    found = await in_a_thread(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
+    return [str(socket_address[0]) for *_, socket_address in found]
+
+
+async def _wait_for_name_server(request: httpx2.Request) -> None:
+    """Return once the name server has answered for the host of `request`; `httpx2.ConnectError` where there is none.
+
+    The client's own look-up, in a thread of the event loop's that the exit would wait for, is a short one then.
+    """
+    if getproxies().keys() - {"no"}:
+        return  # the proxy looks names up
+    url = request.url
+    try:
+        await resolve_host(url.raw_host.decode("ascii").strip("[]"), url.port or 80)
+    except (OSError, UnicodeError) as error:
+        raise httpx2.ConnectError(str(error)) from error
 
 
 def new_client(accept: str, headers: Mapping[str, str] | None = None, **options: Any) -> httpx2.AsyncClient:
@@ -40,6 +64,7 @@ def new_client(accept: str, headers: Mapping[str, str] | None = None, **options:
         follow_redirects=False,
         timeout=None,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        event_hooks={"request": [_wait_for_name_server]},
         **options,
     )
 

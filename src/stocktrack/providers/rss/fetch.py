@@ -7,23 +7,19 @@ look-up could give another one. What the operator configured is not checked: a f
 """
 
 import email.utils
-import socket
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
-from urllib.request import getproxies
 
 import httpx2
 
 from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason
-from stocktrack.providers.http import body_of, new_client
+from stocktrack.providers.http import body_of, new_client, resolve_host
 from stocktrack.quotes import clean_text
-from stocktrack.system.blocking import in_a_thread
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_REDIRECTS = 5
@@ -87,26 +83,6 @@ def is_private(address: IPAddress) -> bool:
     )
 
 
-async def resolve_host(host: str, port: int) -> Sequence[str]:
-    """The addresses of `host`, the best first; `OSError` where it has none."""
-    found = await in_a_thread(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
-    return [str(socket_address[0]) for *_, socket_address in found]
-
-
-async def _wait_for_name_server(request: httpx2.Request) -> None:
-    """Return once the name server has answered for the host of `request`; `httpx2.ConnectError` where there is none.
-
-    The client's own look-up, in a thread of the event loop's that the exit would wait for, is a short one then.
-    """
-    if getproxies().keys() - {"no"}:
-        return  # the proxy looks names up
-    url = request.url
-    try:
-        await resolve_host(url.raw_host.decode("ascii").strip("[]"), url.port or 80)
-    except (OSError, UnicodeError) as error:
-        raise httpx2.ConnectError(str(error)) from error
-
-
 def _unzipped(body: bytes, host: str) -> bytes:
     """What is in a gzip or zlib `body`, of which no more than `MAX_BODY_BYTES` are ever unpacked."""
     unpacked = bytearray()
@@ -144,7 +120,6 @@ class Fetcher:
             "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.8",
             # Half a minute lies between two fetches, and a connection belongs to the address that was checked for it.
             limits=httpx2.Limits(max_keepalive_connections=0),
-            event_hooks={"request": [_wait_for_name_server]},
         )
 
     async def close(self) -> None:
