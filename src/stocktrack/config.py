@@ -288,7 +288,7 @@ class Settings(BaseModel):
         default="wss://ws.finnhub.io", description="address of Finnhub's stream, or of what stands in for it"
     )
     openalgo_url: Annotated[str, AfterValidator(_is_openalgo_address)] = Field(
-        default="ws://127.0.0.1:8765",
+        default=f"ws://{DEFAULT_HOST}:8765",
         description="address of OpenAlgo: its stream (ws) or its page (http); either will do",
     )
     openalgo_rest_url: Annotated[
