@@ -166,6 +166,21 @@ def test_a_key_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         FINNHUB_KEY.find(None, file)
 
 
+def test_a_pipe_may_hold_the_key_and_one_that_nobody_writes_to_holds_up_nothing(tmp_path: Path) -> None:
+    silent, written = tmp_path / "silent", tmp_path / "written"
+    os.mkfifo(silent, 0o600)
+    with pytest.raises(SourceUnusable, match="is empty"):
+        FINNHUB_KEY.find(None, silent)
+    os.mkfifo(written, 0o600)
+    with os.fdopen(os.open(written, os.O_RDWR), "wb", buffering=0) as pipe:
+        pipe.write(KEY.encode())
+        handle = os.open(written, os.O_RDONLY | os.O_NONBLOCK)  # what is in a pipe stays while somebody has it open
+    try:
+        assert FINNHUB_KEY.find(None, written).get_secret_value() == KEY
+    finally:
+        os.close(handle)
+
+
 @pytest.mark.parametrize("source", ["finnhub", "openalgo"])
 def test_a_key_file_may_be_named_from_the_home_folder(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

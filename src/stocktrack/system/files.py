@@ -15,7 +15,7 @@ _MAX_BYTES = 8_192
 def read_private_file(path: Path, named: str) -> str:
     """The text of the file, which `named` calls in an error; `ConfigError` says what is wrong and how to mend it."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_opened_at_once) as file:
             # The open file is asked, not its name: a name can point to another file a moment later.
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISREG(mode) and mode & 0o077:
@@ -27,6 +27,13 @@ def read_private_file(path: Path, named: str) -> str:
         return content.decode()
     except UnicodeDecodeError:
         raise ConfigError(f"{named} is not UTF-8 text.") from None
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    """The open file, also where it is a pipe: one that nobody writes to is empty, and a shell's <(…) is read."""
+    handle = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(handle, True)
+    return handle
 
 
 def write_private_file(path: Path, named: str, content: str, *, replaces: bool) -> bool:
