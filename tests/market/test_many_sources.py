@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterable
 import pytest
 from structlog.testing import capture_logs
 
-from fakes import NOW_MS, POLL_SECONDS, House, ScriptedQuotes, ScriptedStream, SteadyRandom, a_house, a_quote, a_watcher
+from fakes import (
+    NOW_MS,
+    POLL_SECONDS,
+    House,
+    ScriptedQuotes,
+    ScriptedStream,
+    SteadyRandom,
+    a_house,
+    a_quote,
+    a_watcher,
+    soon,
+)
 from market_house import on_board, quote, told, watch, why_missing
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
@@ -405,6 +416,29 @@ async def test_an_outage_is_told_to_nobody_whose_prices_the_stream_goes_on_to_ca
             assert not on_board(house).stale
         assert told(house) == [(Event.OUTAGE, {"MSFT"})]
         assert (on_board(house, "MSFT").stale, on_board(house).stale) == (True, False)
+
+
+async def test_a_question_is_answered_by_the_next_source_while_the_first_takes_its_time(pair: Pair) -> None:
+    async with a_house(pair) as house:
+        pair.vendor.script = "hang"
+        get = await soon(quote(house))
+        await house.clock.advance(3.9)
+        assert not get.done()
+        await house.clock.advance(0.2)
+        assert (await get).provider == "second"
+        # It is asked on, and what comes of it in the end is noted: after its time-out it has failed.
+        assert source(house, "vendor").state is SourceState.UNUSED
+        await house.clock.advance(10)
+        assert source(house, "vendor").state is SourceState.FAILING
+
+
+async def test_closing_waits_for_no_call_that_nobody_waits_for(pair: Pair) -> None:
+    async with a_house(pair) as house:
+        pair.vendor.script = "hang"
+        get = await soon(quote(house))
+        await house.clock.advance(5)
+        assert (await get).provider == "second"
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 
 
 async def test_a_source_that_hangs_does_not_hold_up_the_prices_of_another(pair: Pair) -> None:

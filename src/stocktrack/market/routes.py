@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from stocktrack.clock import Clock
+from stocktrack.clock import Clock, within
 from stocktrack.errors import Code, CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.leads import Leads
 from stocktrack.market.shapes import check_answer, check_quotes
@@ -37,6 +37,9 @@ Source = TypeVar("Source")
 # What is told of a symbol that several sources were asked for, by what they said: a failure may be over soon, and a
 # symbol is unknown only where all of them say so.
 _TELLING = (Code.SERVER_ERROR, Code.TOO_MANY_REQUESTS)
+
+# How long a question waits for a source where another one could answer it: a client's own patience is ten seconds.
+PATIENCE_SECONDS = 4.0
 
 Outcome = Mapping[str, Quote | StockTrackError]
 # Has the requests for some symbols paid, so many symbols a request; the errors of those that nobody pays for.
@@ -68,6 +71,13 @@ class _Walk:
     answer: RoutedAnswer
 
 
+class _NotYet(ProviderError):  # noqa: N818 - named as what happened
+    """A source takes its time, and another one is asked."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(Reason.PROVIDER_TIMEOUT, f"{name} has not answered within {PATIENCE_SECONDS:g} s.")
+
+
 class Routes:
     """The providers in the order of the setting, each with what is known of its health in `upstreams`."""
 
@@ -90,6 +100,8 @@ class Routes:
         self.instruments = instruments or Instruments()
         self.leads = Leads(self.upstreams, self.instruments, clock, poll_interval_seconds=poll_interval_seconds)
         self._clock = clock
+        # Calls that somebody asked for and nobody waits for any more.
+        self._late: set[asyncio.Task[Outcome]] = set()
 
     async def start(self) -> None:
         """Warm up the providers."""
@@ -97,7 +109,11 @@ class Routes:
             await upstream.start()
 
     async def close(self) -> None:
-        """End the providers."""
+        """End the providers, and what is still asked of them."""
+        late = list(self._late)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
         # Together: one that takes its time, or fails, keeps none of the others from closing.
         await asyncio.gather(*(upstream.close() for upstream in self.upstreams), return_exceptions=True)
 
@@ -234,8 +250,10 @@ class Routes:
             if fitting and not (is_poll or upstream.provider.is_free or upstream.is_blocked):
                 outcome |= walk.pay(fitting, source.symbols_a_request)
             if asked := [symbol for symbol in fitting if symbol not in outcome]:
-                outcome |= await self._call(upstream, source, asked, walk)
+                outcome |= await self._call_in_time(upstream, source, asked, walk)
                 walk.answer.given.setdefault(upstream, [])
+        except _NotYet as error:
+            outcome |= {symbol: error for symbol in symbols if symbol not in outcome}
         except CeilingReached as error:
             outcome |= {symbol: error for symbol in symbols if symbol not in outcome}
         except ProviderError as error:
@@ -245,6 +263,33 @@ class Routes:
         except (SourceUnusable, CommandError) as error:
             outcome |= {symbol: error for symbol in symbols if symbol not in outcome}
         return outcome
+
+    async def _call_in_time(
+        self, upstream: Upstream, source: QuoteSource, symbols: Sequence[str], walk: _Walk
+    ) -> Outcome:
+        """What `_call` returns; `_NotYet` where a question that others can answer has waited for long enough.
+
+        The call goes on: whether the source answers in the end is noted, and nobody waits for it.
+        """
+        call = self._call(upstream, source, symbols, walk)
+        if walk.errand.is_poll or not all(self._follower(each, walk) for each in symbols):
+            return await call
+        task = asyncio.create_task(call, name=f"ask {upstream.name}")
+        try:
+            await within(self._clock, PATIENCE_SECONDS, asyncio.wait((task,)))
+        except TimeoutError:
+            self._late.add(task)
+            task.add_done_callback(self._came_late)
+            raise _NotYet(upstream.name) from None
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        return task.result()
+
+    def _came_late(self, task: asyncio.Task[Outcome]) -> None:
+        self._late.discard(task)
+        if not task.cancelled():
+            task.exception()  # the source's failure was noted where it was asked
 
     async def _call(self, upstream: Upstream, source: QuoteSource, symbols: Sequence[str], walk: _Walk) -> Outcome:
         named: dict[str, list[str]] = {}  # our symbols by what the source calls them
