@@ -35,7 +35,7 @@ class QuoteAnswer:
 class Budget:
     """How often a source lets itself be asked, by its own terms; None where those say nothing.
 
-    The market keeps the minute. The second the source keeps by itself: one call of it may take several requests.
+    The market counts a call's requests as it begins; within a call of several the source keeps to the second by itself.
     """
 
     requests_per_minute: int | None = None
