@@ -82,7 +82,6 @@ def quote(
 
 async def test_nothing_is_known_before_it_was_asked_for(hours: Hours, market: Market) -> None:
     assert hours.day_of(quote()) is None
-    assert hours.next_opening(quote(), NOW) is None
     assert market.asked == Counter()
 
 
@@ -295,11 +294,3 @@ async def test_beyond_the_day_the_quote_is_believed(
     told = quote(state=state, traded_at=None if quiet_ms is None else now - quiet_ms)
 
     assert hours.is_resting(told, now) is is_resting
-
-
-async def test_the_next_opening_is_the_first_moment_at_which_somebody_trades(hours: Hours, market: Market) -> None:
-    await hours.learn(quote())
-
-    assert hours.next_opening(quote(), NOW - 1) == NOW
-    assert hours.next_opening(quote(), NOW) == DAY.opens_at
-    assert hours.next_opening(quote(), DAY.opens_at) is None

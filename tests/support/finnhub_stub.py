@@ -16,13 +16,14 @@ import random
 import re
 import signal
 import time
-from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import WSMsgType, web
+
+from endpoint_faults import EndpointFaults
 
 Fields = dict[str, Any]
 
@@ -85,16 +86,6 @@ def trades(*entries: Any) -> str:
     return json.dumps({"data": list(entries), "type": "trade"})
 
 
-@dataclass(slots=True)
-class Fault:
-    """What an endpoint answers instead of the truth, `times` times; `body` None hangs."""
-
-    status: int
-    body: bytes | None
-    headers: dict[str, str]
-    times: int
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request as it came; `at` is the monotonic time, `authorised` whether it carried the key in its header."""
@@ -116,10 +107,11 @@ class Connection:
     sent: list[Fields] = field(default_factory=list)
 
 
-class FinnhubStub:
+class FinnhubStub(EndpointFaults):
     """The stub: fill `quotes`, `profiles` and the others, send trades, then look at `calls` and `connections`."""
 
     def __init__(self, key: str = "key") -> None:
+        super().__init__()
         self.key = key
         self.port = 0
         self.places = PLACES
@@ -145,9 +137,7 @@ class FinnhubStub:
         self.messages: list[Fields] = []
         self.handshakes = 0
         self.handshake_status: int | None = None
-        self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._changed = asyncio.Event()
-        self._closing = asyncio.Event()
 
     @property
     def rest_url(self) -> str:
@@ -165,18 +155,9 @@ class FinnhubStub:
             self.quotes[symbol] = quote_row()
             self.profiles[symbol] = profile(symbol)
 
-    def fail(self, endpoint: str, status: int = 200, body: bytes = b"", *, times: int = 1, **headers: str) -> None:
-        """Answer the next `times` requests to `endpoint` ("quote", "stock/profile2", …) with this."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self._faults[endpoint].append(Fault(status, body, named, times))
-
-    def hang(self, endpoint: str, *, times: int = 1) -> None:
-        """Never answer the next `times` requests to `endpoint`."""
-        self._faults[endpoint].append(Fault(200, None, {}, times))
-
     def heal(self) -> None:
         """Forget all faults, also that of the handshake."""
-        self._faults.clear()
+        super().heal()
         self.handshake_status = None
 
     def asked(self, endpoint: str) -> list[str]:
@@ -246,13 +227,8 @@ class FinnhubStub:
         symbol = request.query.get("symbol", "")
         authorised = request.headers.get("X-Finnhub-Token") == self.key
         self.calls.append(Call(endpoint, symbol, request.query_string, time.monotonic(), authorised))
-        if (faults := self._faults[endpoint]) and (fault := faults[0]).times > 0:
-            fault.times -= 1
-            if not fault.times:
-                faults.popleft()
-            if fault.body is None:
-                await self._closing.wait()
-            return web.Response(status=fault.status, body=fault.body, headers=fault.headers)
+        if (fault := await self._fault_of(endpoint)) is not None:
+            return fault
         if not authorised:
             return web.json_response({"error": "Invalid API key"}, status=401)
         if self.abroad_is_refused and re.fullmatch(r"[^:]+\.[A-Z]{2,3}", symbol):

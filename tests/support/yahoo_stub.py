@@ -4,16 +4,16 @@ It runs in the test's own event loop; the provider's threads reach it through `y
 up, in the shapes that Yahoo's endpoints have.
 """
 
-import asyncio
 import itertools
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
+
+from endpoint_faults import EndpointFaults
 
 Fields = dict[str, Any]
 
@@ -110,20 +110,11 @@ def in_envelope(endpoint: str, result: Any, error: Any = None) -> Fields:
     return {endpoint: {"result": result, "error": error}}
 
 
-@dataclass(slots=True)
-class Fault:
-    """What an endpoint answers instead of the truth, `times` times; `body` None hangs."""
-
-    status: int
-    body: bytes | None
-    headers: dict[str, str]
-    times: int
-
-
-class YahooStub:
+class YahooStub(EndpointFaults):
     """The stub: fill `rows`, `charts`, `summaries` and `matches`, then look at `asked`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.url = ""
         self.rows: dict[str, Fields] = {}
         self.charts: dict[str, Fields] = {}
@@ -136,30 +127,14 @@ class YahooStub:
         self.asked: Counter[str] = Counter()
         self.quote_requests: list[list[str]] = []
         self.chart_requests: list[str] = []
-        self.hanging = asyncio.Event()
-        self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._cookies = itertools.count(1)
         self._crumb_age = 0
-        self._closing = asyncio.Event()
 
     def know(self, *symbols: str) -> None:
         """Have a row and a chart for each of `symbols`."""
         for symbol in symbols:
             self.rows[symbol] = row(symbol)
             self.charts[symbol] = chart(symbol)
-
-    def fail(self, endpoint: str, status: int = 200, body: bytes = b"", *, times: int = 1, **headers: str) -> None:
-        """Answer the next `times` requests to `endpoint` (quote, chart, crumb, cookie, …) with this."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self._faults[endpoint].append(Fault(status, body, named, times))
-
-    def hang(self, endpoint: str, *, times: int = 1) -> None:
-        """Take the next `times` requests to `endpoint` and never answer; the event `hanging` tells of the first."""
-        self._faults[endpoint].append(Fault(0, None, {}, times))
-
-    def heal(self) -> None:
-        """Forget all faults."""
-        self._faults.clear()
 
     def let_crumbs_grow_old(self) -> None:
         """Refuse every crumb handed out so far."""
@@ -172,17 +147,7 @@ class YahooStub:
 
     async def _answer(self, endpoint: str, answer: Callable[[], web.Response]) -> web.StreamResponse:
         self.asked[endpoint] += 1
-        faults = self._faults[endpoint]
-        if not faults:
-            return answer()
-        fault = faults[0]
-        fault.times -= 1
-        if fault.times == 0:
-            faults.popleft()
-        if fault.body is None:
-            self.hanging.set()
-            await self._closing.wait()
-        return web.Response(status=fault.status or 500, body=fault.body, headers=fault.headers)
+        return await self._fault_of(endpoint) or answer()
 
     def _crumb(self, request: web.BaseRequest) -> str:
         return f"crumb.{request.cookies.get('A3', 'none')}.{self._crumb_age}"

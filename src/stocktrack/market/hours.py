@@ -108,15 +108,6 @@ class Hours:
             return quiet_ms is None or quiet_ms > QUIET_MS
         return quote.market_state is MarketState.UNKNOWN and quiet_ms is not None and quiet_ms > QUIET_MS
 
-    def next_opening(self, quote: Quote, now_ms: int) -> int | None:
-        """When trading in the market of `quote` begins next, before the regular hours or with them, where it is known.
-
-        Epoch milliseconds, later than `now_ms`.
-        """
-        day = self.day_of(quote)
-        moments = (day.pre_starts_at, day.opens_at) if day is not None else ()
-        return min((moment for moment in moments if moment is not None and moment > now_ms), default=None)
-
     async def _ask(self, exchange: str, symbol: str) -> None:
         try:
             async with self._places:

@@ -32,9 +32,6 @@ class _Part:
     # Whether its stream would carry something if it were up.
     has_use_for_stream: bool = False
 
-    def __len__(self) -> int:
-        return len(self.streamed) + len(self.polled)
-
 
 @dataclass(slots=True)
 class _Room:

@@ -52,11 +52,6 @@ class Outage:
         """Whether the source is down, as far as is known."""
         return self._error is not None
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the source is down and not asked at this moment."""
-        return self._error is not None and self.wait_seconds > 0
-
     def began(self, error: ProviderError) -> None:
         """Note that the source failed with `error`."""
         self._upstream.rests_until = self._clock.monotonic() + (error.retry_after_ms or 0) / 1000
