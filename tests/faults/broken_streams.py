@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from live_server import RawClient
+from pacing import comes
 from server_process import ServerProcess, server_process
 from stream_server import VendorConnection, running
 from yahoo_redirect import send_yahoo_to
@@ -69,7 +70,8 @@ async def behave(_: BadStreamer, connection: VendorConnection) -> None:
     for number in itertools.count():
         symbol = WATCHED[number % len(WATCHED)]
         await connection.send(tick(symbol, 100 + number % 50, time=now_ms()))
-        await asyncio.sleep(0.1)
+        if await comes(connection.ended(), 0.1):
+            return
 
 
 async def be_silent(_: BadStreamer, connection: VendorConnection) -> None:
@@ -101,7 +103,8 @@ async def trickle_garbage(_: BadStreamer, connection: VendorConnection) -> None:
     """Ten bad messages a second, and a good one between them."""
     for number in itertools.count():
         await connection.send("no JSON", tick(WATCHED[0], 100 + number % 50, time=now_ms()))
-        await asyncio.sleep(0.1)
+        if await comes(connection.ended(), 0.1):
+            return
 
 
 async def send_too_much(_: BadStreamer, connection: VendorConnection) -> None:
@@ -184,7 +187,8 @@ async def suffer(name: str, seconds: float) -> bool:
                 await client.ask({"type": "AUTH", "username": "ann"})
                 client.send({"type": "SUBSCRIBE", "symbols": list(WATCHED), "interval": 5})
                 await client.receive_until("SUBSCRIBE")
-                await asyncio.sleep(3)  # imports and first polls are no part of it
+                for _ in range(2 * len(WATCHED)):  # the first push and the second: imports are no part of it
+                    await client.receive_until("PRICE")
                 cpu, handshakes = cpu_seconds(server.pid), streamer.handshakes
                 ping_ms = await worst_ping_ms(client, seconds)
                 percent = (cpu_seconds(server.pid) - cpu) / seconds * 100

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from live_server import PASSWORD
+from pacing import comes
 from server_process import run_stocktrack, server_process
 
 NEW_PASSWORD = f"{PASSWORD}, a new one"
@@ -51,14 +52,15 @@ async def auth(port: int, source: str, password: str, name: str = "ann") -> dict
 async def attack(port: int, tries: int, addresses: int, answers: Counter[str], until: float) -> None:
     """So many tries at once, and then on and on from each address."""
     numbers = itertools.count()
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(until - time.monotonic(), over.set)
 
     async def attacker(number: int) -> None:
         source = f"127.1.{number // 250}.{number % 250 + 1}"
         with contextlib.suppress(OSError, ValueError):
             await asyncio.gather(*(guess(source) for _ in range(tries // addresses)))
-            while time.monotonic() < until:
+            while not await comes(over.wait(), 0.2):
                 await guess(source)
-                await asyncio.sleep(0.2)
 
     async def guess(source: str) -> None:
         answers[(await auth(port, source, f"guess {next(numbers)}")).get("reason", "let in")] += 1
@@ -68,12 +70,13 @@ async def attack(port: int, tries: int, addresses: int, answers: Counter[str], u
 
 async def honest(port: int, source: str, password: str) -> tuple[float, int, str]:
     """Seconds until an honest login is let in, how many tries it took, and the last answer."""
-    began = time.monotonic()
+    began, given_up = time.monotonic(), asyncio.Event()
+    asyncio.get_running_loop().call_later(PATIENCE_SECONDS, given_up.set)
     for tries in itertools.count(1):
         reply = await auth(port, source, password)
-        if reply["code"] == 200 or time.monotonic() - began > PATIENCE_SECONDS:
+        if reply["code"] == 200 or given_up.is_set():
             return time.monotonic() - began, tries, reply.get("reason", "let in")
-        await asyncio.sleep(1.0)
+        await comes(given_up.wait(), 1.0)
     raise AssertionError
 
 

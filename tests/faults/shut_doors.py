@@ -9,6 +9,7 @@ clients come from one address at once, at each door, and two thousand. It exits 
 
 import asyncio
 import base64
+import re
 import socket
 import sys
 import tempfile
@@ -16,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from canary import PRICE_SECONDS, canary
+import httpx2
+
+from canary import PATIENCE_SECONDS, PRICE_SECONDS, canary
 from live_server import PASSWORD, RawClient
 from server_process import ServerProcess, run_stocktrack, server_process
 
@@ -118,8 +121,19 @@ async def honest(server: ServerProcess, port: int, count: int) -> bool:
         let_in = sum(answer is True for answer in answers)
         print(f"{count} honest clients of one address at {door}: {let_in} let in, within {seconds:.1f} s", flush=True)
         is_well = is_well and let_in == count
-        await asyncio.sleep(3)
+        await all_let_go(port)
     return is_well
+
+
+async def all_let_go(port: int) -> None:
+    """Return once the server, whose web port this is, has let go of every session."""
+    async with httpx2.AsyncClient(trust_env=False) as client, asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            figures = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+            counts = re.findall(r"^stocktrack_sessions\{.*\} (\S+)$", figures, re.MULTILINE)
+            assert counts, figures
+            if not any(map(float, counts)):
+                return
 
 
 async def main(cases: list[str]) -> int:

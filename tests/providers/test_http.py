@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import web
 
+from pacing import comes
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ProviderError, Reason
 from stocktrack.providers.http import WINDOW_SECONDS, JsonHttp, NoJson, Pace, retry_after_ms
@@ -23,6 +24,7 @@ class Vendor:
         self.url = ""
         self.asked: list[str] = []
         self.cookies: list[str] = []
+        self.over = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """What the path says."""
@@ -37,9 +39,8 @@ class Vendor:
                 response = web.StreamResponse()
                 await response.prepare(request)
                 with contextlib.suppress(ConnectionError):
-                    while True:
+                    while not await comes(self.over.wait(), 0.01):
                         await response.write(b" ")
-                        await asyncio.sleep(0.01)
                 return response
             case _:
                 return web.Response(text="<html>hello</html>", content_type="text/html")
@@ -55,6 +56,7 @@ async def vendor() -> AsyncIterator[Vendor]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     vendor.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield vendor
+    vendor.over.set()
     await runner.cleanup()
 
 

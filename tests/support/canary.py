@@ -87,14 +87,17 @@ class Canary:
         """Look until the standard input ends, and print what was seen."""
         prices, pings = await self._log_in(), await self._log_in()
         await prices.ask({"type": "SUBSCRIBE", "symbol": "AAPL", "interval": 0, "save": False})
+        # The first of everything is slow for its own reasons.
+        await prices.receive_until("PRICE")
+        for look in (self._ping(pings), self._login(), self._healthz()):
+            await look
+        self.seen = Seen()
         tasks = [
             asyncio.create_task(self._gaps(prices)),
             asyncio.create_task(self._again(lambda: self._ping(pings), 0.025)),
             asyncio.create_task(self._again(self._login, 0.01)),
             asyncio.create_task(self._again(self._healthz, 0.01)),
         ]
-        await asyncio.sleep(0.5)  # the first of everything is slow for its own reasons
-        self.seen = Seen()
         self._say("ready")
         await asyncio.to_thread(sys.stdin.read)
         self._say(json.dumps(asdict(self.seen)))

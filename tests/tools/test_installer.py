@@ -20,7 +20,6 @@ ALWAYS_THERE = frozenset(
 # What is called and is no program of the system.
 NO_PROGRAM = frozenset(
     {
-        "no-such-program",  # a test of what happens then
         "node.exe",  # of the wheel for Windows, by its path
     }
 )
