@@ -196,6 +196,23 @@ async def test_a_stream_that_is_refused_keeps_nobody_from_asking(
     await clock.advance(90)
 
 
+async def test_a_source_that_failed_to_start_is_started_before_it_is_asked_again(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken, capture_logs():
+
+        async def fails() -> None:
+            raise OSError("no route")
+
+        broken.setattr(provider, "start", fails)
+        await upstream.start()
+    assert not upstream.is_usable
+    await clock.advance(600)
+    before = provider.is_started
+    assert (await ask(upstream, provider)).quotes
+    assert (before, provider.is_started, upstream.unusable) == (False, True, None)
+
+
 # --- the deadline ---
 
 

@@ -24,6 +24,7 @@ RESTING_SECONDS = 600.0
 # A poll begins a moment after its time, and the next one may look a moment before its own: so much of an interval is
 # no reason to leave a whole one out.
 _EARLY = 0.1
+_MOST_GIVEN = 20_000
 _BATCH = 10  # from so many symbols a request on, asking is cheap
 
 
@@ -121,6 +122,9 @@ class Poll:
     def gave(self, symbols: Iterable[str]) -> None:
         """Note that the source was asked for `symbols` and has answered."""
         self._given |= dict.fromkeys(symbols, self._clock.monotonic())
+        # Also of what nobody watches, since somebody may be about to.
+        while len(self._given) > _MOST_GIVEN:
+            del self._given[next(iter(self._given))]
 
     def interval(self, symbol: str) -> float:
         """How often `symbol` is asked for now, in seconds."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
 from stocktrack.market.leads import Leads
-from stocktrack.market.upstream import UNUSABLE_SECONDS, Upstream
+from stocktrack.market.upstream import Upstream
 from stocktrack.providers.base import StreamSource
 from stocktrack.quotes import Quote
 
@@ -50,12 +50,11 @@ class Stream:
             try:
                 await self._upstream.stream(self._run_once)
             except ProviderError as error:
-                self._arrange()
-                await self._clock.sleep((error.retry_after_ms or 0) / 1000)
-            except SourceUnusable as error:
-                self._arrange()
-                seconds = UNUSABLE_SECONDS if error.retry_after_ms is None else error.retry_after_ms / 1000
-                await self._clock.sleep(seconds)
+                seconds = (error.retry_after_ms or 0) / 1000
+            except SourceUnusable:
+                seconds = self._upstream.unusable_seconds()
+            self._arrange()
+            await self._clock.sleep(seconds)
 
     async def _run_once(self) -> None:
         await self._source.stream(self._wanted, self)

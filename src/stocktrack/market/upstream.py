@@ -87,6 +87,9 @@ class Upstream:
         # How many failures were counted, ever: a call that was under way when one was belongs to that same failure.
         self._counted: Counter[Capability] = Counter()
         self._has_failed_rule = False
+        # It failed to start: what is asked of it later has to start it before.
+        self._has_to_start = False
+        self._starting = asyncio.Lock()
         self._has_streamed = False  # since it was opened last
         self._stream_opened_at: float | None = None  # monotonic; None while it is not up
         # Until when it is not asked for prices, since it failed at them; `outage.py` sets it.
@@ -189,8 +192,9 @@ class Upstream:
 
         `ConfigError` is the one thing that it may stop the server with.
         """
+        self._has_to_start = True
         try:
-            await self._within(START_SECONDS, self.provider.start)
+            await self._start_once()
         except SourceUnusable as error:
             self._cannot_be_used(error)
         except ConfigError:
@@ -200,6 +204,12 @@ class Upstream:
         except Exception:
             log.exception("a source failed to start in an unexpected way", provider=self.name)
             self._cannot_be_used(SourceUnusable(f"{self.name} failed to start; the server's log says why."))
+
+    async def _start_once(self) -> None:
+        async with self._starting:
+            if self._has_to_start:
+                await self._within(START_SECONDS, self.provider.start)
+                self._has_to_start = False
 
     async def call(
         self,
@@ -334,6 +344,8 @@ class Upstream:
         self.check_blocked()
         counted = self._counted[capability]
         try:
+            if self._has_to_start:
+                await self._start_once()
             return await make()
         except ProviderError as error:
             raise self._failed(capability, error, counted) from error
