@@ -188,13 +188,11 @@ async def test_who_asks_meanwhile_waits_for_the_same_answer_and_may_give_up(hour
     assert hours.day_of(quote()) == DAY
 
 
-async def test_a_day_can_be_asked_for_without_waiting(hours: Hours, market: Market) -> None:
-    first, second = hours.ask_for(quote()), hours.ask_for(quote("MSFT"))
-    await settle()
+async def test_who_asks_at_the_same_time_shares_one_question(hours: Hours, market: Market) -> None:
+    await asyncio.gather(hours.learn(quote()), hours.learn(quote("MSFT")))
+    await hours.learn(quote())
 
-    assert first is second is not None
     assert hours.day_of(quote()) == DAY
-    assert hours.ask_for(quote()) is None
     assert market.asked == {"AAPL": 1}
 
 

@@ -49,7 +49,7 @@ class _Known:
 
 
 class Hours:
-    """The trading days of exchanges. `ask_for` and `learn` ask for those that are not known; all else is memory."""
+    """The trading days of exchanges. `learn` asks for one that is not known; all else is memory."""
 
     def __init__(self, routes: Routes, clock: Clock) -> None:
         self._routes = routes
@@ -70,25 +70,20 @@ class Hours:
         known = self._known.get(_exchange(listed))
         return known.day if known is not None else None
 
-    def ask_for(self, listed: Listed) -> asyncio.Task[None] | None:
-        """Begin to ask for the day of the market of `listed`; None where it is known, or was asked for a while ago.
+    async def learn(self, listed: Listed) -> None:
+        """Know the day of the market of `listed` afterwards, where it can be had; no failure of a source leaves here.
 
-        The task ends when the answer is there, or will not come: no failure of a source leaves it.
+        It is not asked for again before its time. To stop waiting stops no question.
         """
         exchange = _exchange(listed)
         known = self._known.get(exchange)
         if known is not None and self._clock.monotonic() < known.ask_again_at:
-            return None
+            return
         task = self._asking.get(exchange)
         if task is None:
             task = asyncio.create_task(self._ask(exchange, listed.symbol), name=f"hours of {exchange}")
             self._asking[exchange] = task
-        return task
-
-    async def learn(self, listed: Listed) -> None:
-        """Know the day of the market of `listed` afterwards, where it can be had; to stop waiting stops no question."""
-        if (task := self.ask_for(listed)) is not None:
-            await asyncio.shield(task)
+        await asyncio.shield(task)
 
     def is_resting(self, quote: Quote, now_ms: int) -> bool:
         """Whether the market of `quote` is closed now for all that is known; it is not before and after hours.

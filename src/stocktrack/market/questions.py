@@ -33,7 +33,7 @@ class Questions:
 
     Every question raises `ProviderError` where the sources fail, and `CommandError` where none of them offers it, or
     where its `payer` would have to pay a request and cannot; without a payer it is the server's own question.
-    `hours` are those that others use as well.
+    What is known of the markets' `hours` others use as well.
     """
 
     def __init__(
@@ -42,9 +42,8 @@ class Questions:
         clock: Clock,
         *,
         known: Callable[[Sequence[str], Payer | None], Awaitable[Mapping[str, StockTrackError]]],
-        hours: Hours | None = None,
     ) -> None:
-        self.hours = hours or Hours(routes, clock)
+        self.hours = Hours(routes, clock)
         self._routes = routes
         self._instruments = routes.instruments
         self._clock = clock
