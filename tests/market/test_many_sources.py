@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,6 +11,7 @@ from fakes import (
     NOW_MS,
     POLL_SECONDS,
     House,
+    ScriptedProvider,
     ScriptedQuotes,
     ScriptedStream,
     SteadyRandom,
@@ -35,6 +36,7 @@ from stocktrack.providers.base import (
     StreamSink,
     Wanted,
 )
+from stocktrack.quotes import Dividend
 
 STREAM_PLACES = 50
 
@@ -548,6 +550,25 @@ async def test_what_only_streams_is_pending_until_its_first_tick(pair: Pair) -> 
         # It cannot be asked: what it does not say for long is called old, and nobody waits for it.
         await house.clock.advance(90)
         assert on_board(house, "X.TICK").stale
+
+
+async def test_what_only_a_source_without_its_key_could_answer_says_what_that_needs() -> None:
+    class Broker(ScriptedProvider):
+        def serves(self, symbol: str) -> bool:
+            return symbol.startswith("NFO:")
+
+        async def dividends(self, symbol: str) -> Sequence[Dividend]:
+            raise SourceUnusable("broker needs a key: set broker_api_key.")
+
+    def two(clock: ManualClock) -> tuple[Provider, ...]:
+        shares = ScriptedProvider(clock, name="shares")
+        shares.serves = lambda symbol: ":" not in symbol  # type: ignore[method-assign] # a rule of writing
+        return shares, Broker(clock, name="broker")
+
+    async with a_house(two) as house:
+        for _ in range(2):  # the second time it is known not to be usable
+            with pytest.raises(CommandError, match="broker needs a key"):
+                await house.feed.questions.dividends("NFO:GOLD", 5)
 
 
 # --- for the operator ---

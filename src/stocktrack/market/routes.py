@@ -342,13 +342,12 @@ class Routes:
         `ProviderError` of the first where all fail, `CommandError` where none is of this kind.
         """
         capability = capability_of(kind)
-
-        async def ask_one(upstream: Upstream, source: Source) -> Result:
-            if not among(upstream.name):
-                raise CommandError(Reason.NOT_OFFERED, f"{upstream.name} has nothing of the kind.")
-            return await upstream.call(capability, partial(_ask_other, capability, partial(ask, source)))
-
-        return await self._first_of(kind, ask_one)
+        offering = self._offering(kind, lambda upstream: among(upstream.name))
+        return await self._first_of(
+            offering,
+            lambda upstream, source: upstream.call(capability, partial(_ask_other, capability, partial(ask, source))),
+            f"None of this server's sources ({self._names()}) offers {capability}.",
+        )
 
     async def first_answer_of(
         self, kind: type[Source], symbol: str, ask: Callable[[Source, str], Awaitable[Result | None]]
@@ -358,13 +357,16 @@ class Routes:
         None where all that serve the symbol say that they have nothing; errors as in `first_answer`.
         """
         capability = capability_of(kind)
+        every = self._offering(kind)
+        offering = self._offering(kind, lambda upstream: self.leads.name_at(upstream, symbol) is not None)
+        why_none = f"None of this server's sources ({self._names()}) offers {capability}."
+        if every:
+            why_none = self.instruments.not_offered(symbol, ", ".join(upstream.name for upstream, _ in every))
         has_nothing = False
 
         async def ask_one(upstream: Upstream, source: Source) -> Result | None:
             nonlocal has_nothing
-            name = self.leads.name_at(upstream, symbol)
-            if name is None:
-                raise CommandError(Reason.NOT_OFFERED, self.instruments.not_offered(symbol, upstream.name))
+            name = self.leads.name_at(upstream, symbol) or symbol
             result = await upstream.call(capability, partial(_ask_other, capability, partial(ask, source, name)))
             if result is None:
                 has_nothing = True
@@ -372,16 +374,21 @@ class Routes:
             return result
 
         try:
-            return await self._first_of(kind, ask_one)
+            return await self._first_of(offering, ask_one, why_none)
         except CommandError:
             if has_nothing:
                 return None
             raise
 
-    async def _first_of(self, kind: type[Source], ask: Callable[[Upstream, Source], Awaitable[Result]]) -> Result:
+    async def _first_of(
+        self,
+        offering: Sequence[tuple[Upstream, Source]],
+        ask: Callable[[Upstream, Source], Awaitable[Result]],
+        why_none: str,
+    ) -> Result:
         first_error: ProviderError | None = None
         first_why_not: StockTrackError | None = None
-        for upstream, source in self._offering(kind):
+        for upstream, source in offering:
             try:
                 return await ask(upstream, source)
             except ProviderError as error:
@@ -394,12 +401,20 @@ class Routes:
             raise first_error
         if first_why_not is not None:
             raise first_why_not
-        names = ", ".join(upstream.name for upstream in self.upstreams)
-        raise CommandError(Reason.NOT_OFFERED, f"None of this server's sources ({names}) offers {capability_of(kind)}.")
+        raise CommandError(Reason.NOT_OFFERED, why_none)
 
-    def _offering(self, kind: type[Source]) -> Sequence[tuple[Upstream, Source]]:
-        """The sources of this kind in the order in which they are asked."""
-        offering = [(upstream, upstream.provider) for upstream in self.upstreams if isinstance(upstream.provider, kind)]
+    def _names(self) -> str:
+        return ", ".join(upstream.name for upstream in self.upstreams)
+
+    def _offering(
+        self, kind: type[Source], among: Callable[[Upstream], bool] = lambda _upstream: True
+    ) -> Sequence[tuple[Upstream, Source]]:
+        """The sources of this kind, of those that ``among(upstream)`` lets in, in the order in which they are asked."""
+        offering = [
+            (upstream, upstream.provider)
+            for upstream in self.upstreams
+            if isinstance(upstream.provider, kind) and among(upstream)
+        ]
         offering = [each for each in offering if each[0].is_usable] or offering
         # One that failed is not asked before its back-off ends, where another can serve meanwhile.
         capability = capability_of(kind)
