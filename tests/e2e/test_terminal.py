@@ -567,15 +567,14 @@ async def test_sigterm_ends_the_demo_without_a_terminal_with_143_and_leaves_noth
 
 async def test_no_price_goes_back_in_time_when_the_server_is_killed_under_watch(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "server-folder") as server:
-        async with (
-            started("watch", "AAPL", "MSFT", "--jsonl", home=tmp_path, port=server.port) as process,
-            asyncio.timeout(PATIENCE_SECONDS),
-        ):
+        async with started("watch", "AAPL", "MSFT", "--jsonl", home=tmp_path, port=server.port) as process:
             assert process.stdout is not None
-            lines = [await process.stdout.readline() for _ in range(6)]
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                lines = [await process.stdout.readline() for _ in range(6)]
             await asyncio.to_thread(server.stop, signal.SIGKILL)
-            await asyncio.to_thread(server.start)
-            lines += [await process.stdout.readline() for _ in range(12)]
+            await asyncio.to_thread(server.start)  # has a patience of its own
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                lines += [await process.stdout.readline() for _ in range(12)]
 
     for symbol in ("AAPL", "MSFT"):
         times = [price["timestamp"] for price in map(json.loads, lines) if price["symbol"] == symbol]
