@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -443,3 +444,28 @@ def test_a_variable_with_two_underscores_that_leads_to_no_setting_is_a_warning(
 def test_the_settings_of_sources_are_not_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STOCKTRACK_SOURCES__ACME__API_KEY", "SeCrEt")
     assert "SeCrEt" not in repr(load_settings().settings)
+
+
+# --- the addresses of other programs ---
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("redis_url", "localhost:6379", "must be an address that begins with redis:// or rediss:// or unix://"),
+        ("redis_url", "unix://redis.sock", "must name a socket by its whole path, as unix:///run/redis/redis.sock"),
+        ("kafka_url", "kafka://127.0.0.1:9092", "must end with the name of a topic, as kafka://127.0.0.1:9092/quotes"),
+        ("publish_to", "ftp://host/x", "must begin with one of redis://, rediss://, unix://, kafka://, file://"),
+        ("publish_to", "file://ticks.csv", "must name a file by its whole path"),
+        ("replay_speed", "0", "greater than 0"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_in_a_sentence(name: str, value: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        load_settings({name: value}, env_file=tmp_path / "none", user_file=tmp_path / "none.toml")
+
+
+def test_no_complaint_about_a_way_out_tells_its_password(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_settings({"publish_to": "ftp://me:SeCrEt@host/x?key=SeCrEt"}, user_file=tmp_path / "none.toml")
+    assert "SeCrEt" not in str(error.value)

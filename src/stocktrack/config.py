@@ -7,6 +7,7 @@ lists them, and a test holds the two together.
 
 import difflib
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -103,8 +104,52 @@ def _is_openalgo_address(url: str) -> str:
     return _is_plain_address(url, "wss", "ws", "https", "http").rstrip("/")
 
 
+def _is_redis_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        if not parts.path.startswith("/"):
+            raise ValueError("must name a socket by its whole path, as unix:///run/redis/redis.sock")
+        return url
+    return _is_address(url, "redis", "rediss", "unix")
+
+
+def _is_kafka_address(url: str) -> str:
+    parts = urlsplit(_is_address(url, "kafka"))
+    if not re.fullmatch(r"/[A-Za-z0-9._-]{1,249}", parts.path):
+        raise ValueError("must end with the name of a topic, as kafka://127.0.0.1:9092/quotes")
+    return url
+
+
+def _is_file_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.netloc or not parts.path.startswith("/") or parts.path.endswith("/"):
+        raise ValueError("must name a file by its whole path, as file:///var/lib/stocktrack/ticks.csv")
+    return url
+
+
+def _is_unknown_address(_url: str) -> str:
+    raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in _WAYS_OUT)}")
+
+
+_WAYS_OUT = {
+    "redis": _is_redis_address,
+    "rediss": _is_redis_address,
+    "unix": _is_redis_address,
+    "kafka": _is_kafka_address,
+    "file": _is_file_address,
+}
+
+
+def _is_way_out(url: str) -> str:
+    return _WAYS_OUT.get(urlsplit(url).scheme, _is_unknown_address)(url)
+
+
 def _none_if_blank(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def _speed(value: Any) -> Any:
+    return math.inf if isinstance(value, str) and value.strip().lower() == "max" else value
 
 
 def _at_home(value: Any) -> Any:
@@ -125,8 +170,14 @@ def _names_a_source(names: tuple[str, ...]) -> tuple[str, ...]:
 
 Mark = TypeVar("Mark")
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-KeyFile = Annotated[Path | None, BeforeValidator(_at_home)]
+OwnFile = Annotated[Path | None, BeforeValidator(_at_home)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_without_doubles)]
+RedisAddress = Annotated[Annotated[str, AfterValidator(_is_redis_address)] | None, BeforeValidator(_none_if_blank)]
+KafkaAddress = Annotated[Annotated[str, AfterValidator(_is_kafka_address)] | None, BeforeValidator(_none_if_blank)]
+WaysOut = Annotated[
+    tuple[Annotated[str, AfterValidator(_is_way_out)], ...], BeforeValidator(_split), AfterValidator(_without_doubles)
+]
+Speed = Annotated[float, BeforeValidator(_speed), Field(gt=0)]
 Addresses = Annotated[tuple[Annotated[str, AfterValidator(_is_web_address)], ...], BeforeValidator(_split)]
 
 
@@ -287,7 +338,7 @@ class Settings(BaseModel):
     finnhub_api_key: Annotated[SecretStr | None, BeforeValidator(_none_if_blank)] = Field(
         default=None, description="key of the source finnhub; FINNHUB_API_KEY is read, too, and no page or log shows it"
     )
-    finnhub_api_key_file: KeyFile = Field(
+    finnhub_api_key_file: OwnFile = Field(
         default=None, description="file that holds nothing but that key, with mode 0600"
     )
     finnhub_rest_url: Annotated[str, AfterValidator(_is_rest_address)] = Field(
@@ -307,9 +358,25 @@ class Settings(BaseModel):
         default=None,
         description="key of the source openalgo; OPENALGO_API_KEY is read, too, and no page or log shows it",
     )
-    openalgo_api_key_file: KeyFile = Field(
+    openalgo_api_key_file: OwnFile = Field(
         default=None, description="file that holds nothing but the key of OpenAlgo, with mode 0600"
     )
+    redis_url: RedisAddress = Field(
+        default=None,
+        description="Redis that prices come from and several servers share: redis://, rediss:// with TLS, or unix://",
+    )
+    kafka_url: KafkaAddress = Field(
+        default=None, description="broker and topic of the source kafka, as kafka://127.0.0.1:9092/quotes"
+    )
+    publish_to: WaysOut = Field(
+        default=(),
+        description="where every change of a price goes as well: redis://…, kafka://host:9092/topic, file:///…/ticks.csv",
+    )
+    replay_file: OwnFile = Field(default=None, description="recorded file, or folder of them, of the source replay")
+    replay_speed: Speed = Field(
+        default=1.0, description="how many times as fast as they were recorded prices come; max does not wait"
+    )
+    replay_loop: bool = Field(default=False, description="whether a replay begins anew at its end")
     heartbeat_seconds: Seconds = Field(default=30.0, description="silence after which a session gets a HEARTBEAT")
     auth_timeout_seconds: Annotated[Seconds, Reload.AT_ONCE] = Field(
         default=30.0, description="time from connecting to a successful AUTH, for people typing into nc"
@@ -541,6 +608,6 @@ def _shown(name: str, value: Any) -> str:
     """The value for an error's sentence, without what may be a key or a password."""
     if name in _SECRETS:
         return "…"
-    if name.endswith("_url") and isinstance(value, str):
+    if (name.endswith("_url") or name == "publish_to") and isinstance(value, str):
         value = re.sub(r"//[^/]*@", "//…@", re.sub(r"[?#].*", "?…", value, flags=re.DOTALL))
     return repr(value)

@@ -1,10 +1,12 @@
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from fakes import NOW_MS, CountingWatcher, a_quote, a_watcher
 from stocktrack.errors import Reason
-from stocktrack.market.board import Basket, Board
+from stocktrack.market.board import Basket, Board, Entry
+from stocktrack.messages import BoardQuote
 
 
 def seq(board: Board, symbol: str = "AAPL") -> int:
@@ -328,3 +330,76 @@ def test_what_was_not_renewed_after_a_moment_is_named_also_where_the_board_has_n
     board.put([a_quote("NEW")], 2.0)
     assert board.not_renewed(["NEW", "NONE", "OLD"], 1.0) == ["NONE", "OLD"]
     assert board.not_renewed(["NEW", "OLD"], 0.5) == []
+
+
+# --- quotes that another board had before ---
+
+
+def relayed(symbol: str = "AAPL", price: float = 100.0, *, seq: int, stale: Reason | None = None) -> BoardQuote:
+    return BoardQuote.of(a_quote(symbol, price), seq=seq, stale_reason=stale, retry_at=None)
+
+
+def test_a_relayed_quote_keeps_the_seq_and_the_staleness_of_the_board_it_came_from() -> None:
+    board = Board()
+    board.put([relayed(seq=41, stale=Reason.PROVIDER_TIMEOUT)], 1.0)
+    quote = board.quote("AAPL")
+    assert quote is not None
+    assert (quote.seq, quote.stale, quote.stale_reason) == (41, True, Reason.PROVIDER_TIMEOUT)
+
+
+def test_a_relayed_quote_that_is_older_than_the_one_held_is_passed_over() -> None:
+    board = Board()
+    board.put([relayed(price=101.0, seq=42)], 1.0)
+    board.put([relayed(price=100.0, seq=41)], 2.0)
+    assert (seq(board), board.quote("AAPL").price) == (42, 101.0)  # type: ignore[union-attr] # it was put
+
+
+def test_what_a_board_says_of_a_relayed_quote_by_itself_is_pushed_and_does_not_count() -> None:
+    board = Board()
+    board.put([relayed(seq=41)], 1.0)
+    basket, watcher = watch(board, "AAPL")
+    board.mark_stale(["AAPL"], Reason.PROVIDER_TIMEOUT)
+    assert (seq(board), watcher.wakes) == (41, 1)
+    board.put([relayed(seq=41)], 2.0)
+    assert (seq(board), watcher.wakes) == (41, 2)
+    assert json.loads(basket.lines())["stale"] is False
+    board.put([relayed(price=101.0, seq=42)], 3.0)
+    assert seq(board) == 42
+
+
+def test_seq_never_falls_where_another_source_fills_in_for_a_relayed_one() -> None:
+    board = Board()
+    board.put([relayed(seq=41)], 1.0)
+    board.put([a_quote("AAPL", 102.0)], 2.0)
+    board.put([a_quote("AAPL", 103.0)], 3.0)
+    assert seq(board) == 43
+    board.put([relayed(price=104.0, seq=42)], 4.0)
+    assert seq(board) == 44
+    board.put([relayed(price=105.0, seq=50)], 5.0)
+    assert seq(board) == 50
+
+
+def test_a_board_that_takes_over_counts_on_above_a_given_number() -> None:
+    board = priced("AAPL")
+    board.count_from(1000)
+    board.put([a_quote("AAPL", 101.0), a_quote("MSFT", 1.0)], 1.0)
+    assert (seq(board, "AAPL"), seq(board, "MSFT")) == (1001, 1001)
+
+
+# --- taps ---
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.batches: list[tuple[list[str], list[str]]] = []
+
+    def take(self, changed: Sequence[Entry], renewed: Sequence[Entry]) -> None:
+        self.batches.append(([each.symbol for each in changed], [each.symbol for each in renewed]))
+
+
+def test_a_tap_takes_each_batch_once_with_what_changed_and_what_was_only_confirmed() -> None:
+    board, tap = priced("AAPL", "MSFT"), Recorder()
+    board.taps.append(tap)
+    board.put([a_quote("AAPL", 101.0), a_quote("MSFT")], 1.0)
+    board.mark_stale(["MSFT"], Reason.PROVIDER_TIMEOUT)
+    assert tap.batches == [(["AAPL"], ["MSFT"]), (["MSFT"], [])]

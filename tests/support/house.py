@@ -71,8 +71,8 @@ HOUSE = (
         4,
         Side.SERVER,
         "providers",
-        "base reading symbol_names instrument_file instrument_search keys http streaming rss yahoo openalgo finnhub "
-        "simulated instruments installed registry",
+        "base reading published symbol_names instrument_file instrument_search keys http streaming rss yahoo openalgo "
+        "finnhub simulated instruments installed registry",
     ),
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
@@ -87,6 +87,7 @@ HOUSE = (
         "events plausibility board demand refusals bills batching ceiling upstream shapes leads routes answer_cache "
         "hours questions outage merging polls streams feed",
     ),
+    row(6, Side.SERVER, "sinks", "base"),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(
         7,

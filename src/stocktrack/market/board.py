@@ -5,10 +5,16 @@ quote only, and a session that comes late asks for what has changed since it las
 
     seq        counts the updates of one symbol and is told to clients
     revision   counts the batches of updates of the whole board; an entry remembers the one that changed it last
+
+A quote may come from another board, as that of a feed several servers share, or one that was recorded: it is a
+`BoardQuote` then, and brings its `seq` and its staleness along. Such a *relayed* quote is ordered by its `seq` alone,
+and what this board says of it by itself, as that its source went away, does not count as an update: all boards that
+relay one feed show the same `seq`.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Protocol
 
@@ -29,10 +35,18 @@ class Watcher(Protocol):
         ...
 
 
+class Tap(Protocol):
+    """Somebody who takes all that happens on the board, as the way out to other programs does; it must not block."""
+
+    def take(self, changed: Sequence["Entry"], renewed: Sequence["Entry"]) -> None:
+        """A batch: the entries whose quotes are other ones now, and those whose source only confirmed them."""
+        ...
+
+
 class Entry:
     """What the board knows of one symbol; `quote` is None until a source has given one."""
 
-    __slots__ = ("_line", "baskets", "is_streamed", "quote", "refreshed_at", "revision", "seq", "symbol")
+    __slots__ = ("_line", "baskets", "is_streamed", "quote", "refreshed_at", "relayed", "revision", "seq", "symbol")
 
     def __init__(self, symbol: str, seq: int) -> None:
         self.symbol = symbol
@@ -41,6 +55,7 @@ class Entry:
         self.revision = 0
         self.refreshed_at = -math.inf  # monotonic seconds; the last time a source confirmed the quote
         self.is_streamed = False  # whether the quote came by a stream
+        self.relayed: int | None = None  # the `seq` that the quote has on the board it came from; None where it is ours
         self.baskets: set[Basket] = set()
         self._line: bytes | None = b""
 
@@ -101,14 +116,26 @@ class Basket:
             watcher.wake()
 
 
+@dataclass(slots=True)
+class _Update:
+    """What an entry is to hold: a quote, and why it is stale where it is."""
+
+    entry: Entry
+    quote: Quote
+    stale_reason: Reason | None = None
+    retry_at_ms: int | None = None
+    relayed: int | None = None
+
+
 class Board:
     """The newest quotes. `on_demand(symbol, is_wanted)` is called when a symbol's first watcher comes or its last goes.
 
-    Whoever renews the quotes listens to it; it is set once, before anybody watches.
+    Whoever renews the quotes listens to it; it is set once, before anybody watches. `taps` take all that happens.
     """
 
     def __init__(self) -> None:
         self.on_demand: Callable[[str, bool], None] = lambda _symbol, _is_wanted: None
+        self.taps: list[Tap] = []
         self.revision = 0
         self._entries: dict[str, Entry] = {}
         self._baskets: dict[tuple[str, ...], Basket] = {}
@@ -147,26 +174,49 @@ class Board:
     def put(self, quotes: Iterable[Quote], at: float, *, is_stream: bool = False) -> None:
         """Take a batch of quotes that a source gave at monotonic time `at`; they are stale no longer.
 
-        An older market time never takes the place of a newer one that came from another source, or by a stream.
+        An older market time never takes the place of a newer one that came from another source, or by a stream. Quotes
+        that another board had before are relayed as they stood there.
         """
-        updates: list[tuple[Entry, Quote, Reason | None, int | None]] = []
+        updates: list[_Update] = []
         for quote in quotes:
             entry = self._entry(quote.symbol)
             held = entry.quote
-            if held is None or not _is_older(quote, held):
+            relayed = quote.seq if isinstance(quote, BoardQuote) else None
+            if relayed is not None and entry.relayed is not None:
+                if relayed < entry.relayed:
+                    continue
+            elif held is None or not _is_older(quote, held):
                 entry.is_streamed = is_stream
             elif held.provider != quote.provider:
                 continue  # it says nothing of whether the newer one still holds
             elif entry.is_streamed:
-                quote = held  # noqa: PLW2901 - the source is there, and has told something newer by its stream
+                # The source is there, and has told something newer by its stream.
+                entry.refreshed_at = at
+                updates.append(_Update(entry, held, relayed=entry.relayed))
+                continue
             entry.refreshed_at = at
-            updates.append((entry, quote, None, None))
+            if isinstance(quote, BoardQuote):
+                updates.append(_Update(entry, quote, quote.stale_reason, quote.retry_at, relayed))
+            else:
+                updates.append(_Update(entry, quote))
         self._update(updates)
 
     def mark_stale(self, symbols: Iterable[str], reason: Reason, retry_at_ms: int | None = None) -> None:
         """Say of the quotes of `symbols` that they could not be renewed; symbols without a quote are passed over."""
         entries = [self._entries[symbol] for symbol in symbols if symbol in self._entries]
-        self._update([(entry, entry.quote, reason, retry_at_ms) for entry in entries if entry.quote is not None])
+        self._update(
+            [
+                _Update(entry, entry.quote, reason, retry_at_ms, entry.relayed)
+                for entry in entries
+                if entry.quote is not None
+            ]
+        )
+
+    def count_from(self, seq: int) -> None:
+        """Have every symbol counted on from `seq` at least: a board that takes over from another one goes on above."""
+        self._highest_forgotten_seq = max(self._highest_forgotten_seq, seq)
+        for entry in self._entries.values():
+            entry.seq = max(entry.seq, seq)
 
     def watch(self, symbols: tuple[str, ...], watcher: Watcher, *, eager: bool) -> Basket:
         """The basket of `symbols`, which `watcher` watches until `unwatch`."""
@@ -221,25 +271,52 @@ class Board:
             entry = self._entries[symbol] = Entry(symbol, self._highest_forgotten_seq)
         return entry
 
-    def _update(self, updates: Iterable[tuple[Entry, Quote, Reason | None, int | None]]) -> None:
+    def _update(self, updates: Iterable[_Update]) -> None:
         revision = self.revision + 1
-        is_any_changed = False
         touched: set[Basket] = set()
-        for entry, quote, reason, retry_at_ms in updates:
-            is_changed = not _is_same(entry.quote, quote, reason, retry_at_ms)
-            entry.hold(BoardQuote.of(quote, seq=entry.seq + is_changed, stale_reason=reason, retry_at=retry_at_ms))
+        changed: list[Entry] = []
+        renewed: list[Entry] = []
+        for update in updates:
+            entry = update.entry
+            is_changed = not _is_same(entry.quote, update)
+            entry.hold(
+                BoardQuote.of(
+                    update.quote,
+                    seq=_seq_after(update, is_changed=is_changed),
+                    stale_reason=update.stale_reason,
+                    retry_at=update.retry_at_ms,
+                )
+            )
+            entry.relayed = update.relayed
             if is_changed:
-                is_any_changed = True
                 entry.revision = revision
                 touched |= entry.baskets
+                changed.append(entry)
+            else:
+                renewed.append(entry)
         self._joined.clear()
-        if is_any_changed:
+        if changed:
             self.revision = revision
+        for tap in self.taps:
+            tap.take(changed, renewed)
         for basket in touched:
             basket.revision = revision
             basket.updates += 1
         for basket in touched:
             basket.wake()
+
+
+def _seq_after(update: _Update, *, is_changed: bool) -> int:
+    """The `seq` of an entry after an update: where it is relayed that of the other board, unless ours is ahead of it.
+
+    Ours is ahead only where another source filled in meanwhile; what this board alone says of a quote does not count.
+    """
+    seq = update.entry.seq
+    if update.relayed is None:
+        return seq + is_changed
+    if update.relayed >= seq:
+        return update.relayed
+    return seq + (is_changed and update.relayed != update.entry.relayed)
 
 
 def _is_older(quote: Quote, held: Quote) -> bool:
@@ -249,11 +326,11 @@ def _is_older(quote: Quote, held: Quote) -> bool:
     return quote.timestamp // 1000 < held.timestamp // 1000
 
 
-def _is_same(held: BoardQuote | None, quote: Quote, reason: Reason | None, retry_at_ms: int | None) -> bool:
+def _is_same(held: BoardQuote | None, update: _Update) -> bool:
     """Whether nothing but `received_at` differs."""
-    if held is None or held.stale_reason is not reason or held.retry_at != retry_at_ms:
+    if held is None or held.stale_reason is not update.stale_reason or held.retry_at != update.retry_at_ms:
         return False
-    return bool(_compared(held.__dict__) == _compared(quote.__dict__))
+    return bool(_compared(held.__dict__) == _compared(update.quote.__dict__))
 
 
 _compared = itemgetter(*(name for name in Quote.model_fields if name != "received_at"))

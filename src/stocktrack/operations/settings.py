@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from stocktrack.operations.options import ConfigFile
+from stocktrack.system.addresses import without_password
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,6 +28,10 @@ def show(
     values: dict[str, Any] = loaded.settings.model_dump(mode="json")
     if values["database_url"]:
         values["database_url"] = _without_password(values["database_url"])
+    for name in ("redis_url", "kafka_url"):
+        if values[name]:
+            values[name] = without_password(values[name])
+    values["publish_to"] = [without_password(address) for address in values["publish_to"]]
     # Which of them are secrets, only their source knows.
     values["sources"] = {source: dict.fromkeys(own, "***") for source, own in values["sources"].items()}
     if as_json:

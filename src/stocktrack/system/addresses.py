@@ -4,6 +4,7 @@ import functools
 import ipaddress
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 65_432
@@ -79,3 +80,15 @@ def address_group(address: str) -> str:
     if plain is None or ":" not in plain:
         return plain or address
     return f"{ipaddress.IPv6Address(int(ipaddress.IPv6Address(plain)) >> 64 << 64)}/64"
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown: with `***` for its password and for what stands after a question mark."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "***"  # not an address, and so no telling which part of it is a password
+    user, at, host = parts.netloc.rpartition("@")
+    name, colon, _ = user.partition(":")
+    netloc = f"{name}{':***' if colon else ''}@{host}" if at else host
+    return urlunsplit((parts.scheme, netloc, parts.path, "***" if parts.query else "", ""))
