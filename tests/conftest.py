@@ -1,4 +1,4 @@
-"""What all tests share: which event loops they run on, a command line, and a PostgreSQL server for who asks for one."""
+"""What all tests share: which event loops they run on, a command line, and a PostgreSQL and a Redis for who asks."""
 
 import asyncio
 import importlib.util
@@ -9,6 +9,7 @@ import pytest
 
 from command_line import Run, command_runner
 from postgres_server import PostgresServer, running_postgres
+from redis_server import RedisServer, running_redis
 
 # These run on both loops that `serve` can run on: their socket transports have little code in common.
 ON_BOTH_LOOPS = frozenset(
@@ -37,6 +38,20 @@ def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL server; each test makes its own databases on it."""
     with running_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def one_redis() -> Iterator[RedisServer]:
+    """A real Redis server for tests that neither kill nor configure it; `redis` empties it before each."""
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(one_redis: RedisServer) -> RedisServer:
+    """A real Redis server with nothing in it."""
+    one_redis.command("FLUSHALL")
+    return one_redis
 
 
 @pytest.fixture
