@@ -21,7 +21,7 @@ from stocktrack.web.dialects.live_price import LiveTalk
 from stocktrack.web.dialects.socketio import SocketIo
 from stocktrack.web.health import PATHS as OPERATOR_PATHS
 from stocktrack.web.health import Health
-from stocktrack.web.metrics import Metrics
+from stocktrack.web.metrics import MarketFigures, Metrics, SessionFigures
 from stocktrack.web.rest import rest_app
 from stocktrack.web.rest_sessions import RestSessions
 from stocktrack.web.server import MAX_HTTP_CONNECTIONS, OPERATOR_CONNECTIONS, TakeWebSocket, WebServer
@@ -53,7 +53,7 @@ class Web:
         self._asgi_sockets: AsgiSockets | None = None
         if settings.web_port is None and settings.metrics_port is None:
             return
-        metrics = Metrics(sessions, board, feed, clock)
+        metrics = Metrics(SessionFigures(sessions, board), MarketFigures(board, feed, clock, sessions.supervisor))
         sessions.observe_commands(metrics.observe)
         operator = Health(sessions, feed, metrics, partial(accounts.user, ""))
         if settings.metrics_port is not None:

@@ -38,7 +38,7 @@ class Health:
             case "/readyz":
                 reasons = await self.not_ready()
                 status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
-                sources = [_told(source) for source in self._feed.routes.sources()]
+                sources = [told_of_source(source) for source in self._feed.routes.sources()]
                 await _json(send, status, {"ready": not reasons, "reasons": list(reasons), "sources": sources})
             case "/metrics":
                 # Of what a client can ask for without a login, it takes the most time.
@@ -80,7 +80,7 @@ def _gives_prices(source: SourceInfo) -> bool:
     return is_streaming or source.state in {SourceState.OK, SourceState.UNUSED}
 
 
-def _told(source: SourceInfo) -> dict[str, object]:
+def told_of_source(source: SourceInfo) -> dict[str, object]:
     """What strangers may know of a source: not its sentences, which are for those who log in."""
     told = source.model_dump(mode="json", include={"provider", "state", "reason", "retry_at", "last_success_at"})
     return {name: value for name, value in told.items() if value is not None}
