@@ -32,13 +32,16 @@ _RELEASE = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', K
 
 
 class Lease:
-    """The lease under one key. `take`, then `keep` for as long as it is needed, then `release`."""
+    """The lease under one key. `take`, then `keep` for as long as it is needed, then `release`.
+
+    While it is held its `value` stands under its `key`, which a script in Redis can look at.
+    """
 
     def __init__(self, redis: "Redis", place: str, key: str, holder: str, clock: Clock) -> None:
         self._redis = redis
         self._place = place
-        self._key = key
-        self._value = json.dumps({"holder": holder, "host": socket.gethostname(), "pid": os.getpid()})
+        self.key = key
+        self.value = json.dumps({"holder": holder, "host": socket.gethostname(), "pid": os.getpid()})
         self._clock = clock
         self._until = 0.0  # monotonic
 
@@ -65,7 +68,7 @@ class Lease:
                 why = error.message
             if why != told:
                 told = why
-                log.info("waiting for the lease", key=self._key, why=why)
+                log.info("waiting for the lease", key=self.key, why=why)
             await self._clock.sleep(_TRY_SECONDS)
 
     async def keep(self) -> None:
@@ -84,26 +87,26 @@ class Lease:
             except EngineError as error:
                 if was_held and not self.is_held:
                     was_held = False
-                    log.warning("the lease cannot be renewed", key=self._key, why=error.message)
+                    log.warning("the lease cannot be renewed", key=self.key, why=error.message)
                 continue
             self._until = asked_at + LEASE_SECONDS
             if not was_held:
                 was_held = True
-                log.info("the lease is held again", key=self._key)
+                log.info("the lease is held again", key=self.key)
 
     async def release(self) -> None:
         """Give it up at once, where it is this process's."""
         self._until = 0.0
         with contextlib.suppress(EngineError), translated(self._place):
-            await self._ask(_RELEASE, self._value)
+            await self._ask(_RELEASE, self.value)
 
     async def _try(self) -> bool:
         with translated(self._place):
-            return bool(await self._ask(_TAKE, self._value, str(round(LEASE_SECONDS * 1000))))
+            return bool(await self._ask(_TAKE, self.value, str(round(LEASE_SECONDS * 1000))))
 
     async def _whose(self) -> str:
         with translated(self._place):
-            value = await self._redis.get(self._key)
+            value = await self._redis.get(self.key)
         try:
             fields: Mapping[str, Any] = json.loads(value or b"{}")
             return f"process {int(fields['pid'])} on {fields['host']}"
@@ -111,4 +114,4 @@ class Lease:
             return "another process"
 
     async def _ask(self, script: str, *arguments: str) -> int:
-        return int(await self._redis.eval(script, 1, self._key, *arguments))
+        return int(await self._redis.eval(script, 1, self.key, *arguments))

@@ -124,7 +124,7 @@ class FeedProcess:
                 instruments=self._instruments,
                 instance=instance,
                 first_seq=seq,
-                is_held=lambda: self._lease.is_held,
+                lease=self._lease,
             )
             try:
                 await lead.start()
@@ -166,12 +166,12 @@ class Lead:
         instruments: Instruments,
         instance: str,
         first_seq: int,
-        is_held: Callable[[], bool],
+        lease: Lease,
     ) -> None:
         self._clock = clock
         self._redis = redis
         self._place = place
-        self._is_held = is_held
+        self._lease = lease
         self.instance = instance
         # The time in milliseconds is above whatever was counted from an earlier one, also where Redis has forgotten.
         self.board = Board(first_seq=lambda: max(first_seq, clock.now_ms()))
@@ -185,10 +185,10 @@ class Lead:
             instruments=instruments,
         )
         self.board.on_demand = self.feed.demand_changed
-        self.publisher = Publisher(redis, place, instance, clock, may_publish=is_held)
+        self.publisher = Publisher(redis, place, instance, clock, lease=lease)
         self.board.taps.append(self.publisher)
         self.wanted = WantedSymbols(redis, place, self.board, clock)
-        self.answers = Answers(redis, place, self.feed, may_answer=is_held)
+        self.answers = Answers(redis, place, self.feed, may_answer=lambda: lease.is_held)
         self._words: list[FeedWord] = []
         self.feed.on_event = self._tell
         self._hears = asyncio.Event()
@@ -249,7 +249,7 @@ class Lead:
     async def _beat(self) -> None:
         """Say twice a second that a feed is there, and what happened since."""
         while True:
-            if self._is_held():
+            if self._lease.is_held:
                 words, self._words = self._words, []
                 try:
                     with translated(self._place):

@@ -4,13 +4,14 @@ Nothing is queued: what changes while Redis is busy is merged to the newest of e
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from stocktrack.clock import Clock
 from stocktrack.engine.client import EngineError, translated
+from stocktrack.engine.lease import Lease
 from stocktrack.engine.names import SEQ, price_name
 from stocktrack.market.board import Board, Entry
 from stocktrack.providers.published import encode_published
@@ -26,17 +27,28 @@ _BATCH: Final = 500
 _RETRY_SECONDS: Final = 0.25
 
 
-class Publisher:
-    """A `Tap` of the board; `run` for as long as it should publish. ``may_publish()`` says whether it may now."""
+# A script is a transaction as MULTI is, in one command instead of two for each price, which the client has to write and
+# to read the answers of; and it sees for itself whether this feed still leads.
+_PUBLISH: Final = """
+if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+for i = 4, #ARGV, 2 do
+    redis.call('set', ARGV[i], ARGV[i + 1], 'EX', ARGV[2])
+    redis.call('publish', ARGV[i], ARGV[i + 1])
+end
+redis.call('set', KEYS[2], ARGV[3])
+return 1
+"""
 
-    def __init__(
-        self, redis: "Redis", place: str, instance: str, clock: Clock, *, may_publish: Callable[[], bool]
-    ) -> None:
-        self._redis = redis
+
+class Publisher:
+    """A `Tap` of the board; `run` for as long as it should publish. It does while `lease` is held."""
+
+    def __init__(self, redis: "Redis", place: str, instance: str, clock: Clock, *, lease: Lease) -> None:
         self._place = place
         self._instance = instance
         self._clock = clock
-        self._may_publish = may_publish
+        self._lease = lease
+        self._script = redis.register_script(_PUBLISH)
         self._pending: dict[str, Entry] = {}
         self._has_news = asyncio.Event()
         self._highest_seq = 0
@@ -63,7 +75,7 @@ class Publisher:
         was_told = False
         while True:
             await self._has_news.wait()
-            if not self._may_publish():
+            if not self._lease.is_held:
                 await self._clock.sleep(_RETRY_SECONDS)
                 continue
             batch = [self._pending.pop(symbol) for symbol in list(self._pending)[:_BATCH]]
@@ -82,15 +94,16 @@ class Publisher:
                 self._has_news.clear()
 
     async def _publish(self, batch: Sequence[Entry]) -> None:
-        """One transaction: whoever reads sees a value and gets its message, or neither."""
+        """All of it or nothing: whoever reads sees a value and gets its message, or neither."""
+        words: list[bytes | str | int] = []
+        for entry in batch:
+            assert entry.quote is not None  # noqa: S101 - it was put on the board
+            self._highest_seq = max(self._highest_seq, entry.seq)
+            words += (price_name(entry.symbol), encode_published(entry.quote, self._instance))
         with translated(self._place):
-            async with self._redis.pipeline(transaction=True) as pipe:
-                for entry in batch:
-                    assert entry.quote is not None  # noqa: S101 - it was put on the board
-                    name, payload = price_name(entry.symbol), encode_published(entry.quote, self._instance)
-                    self._highest_seq = max(self._highest_seq, entry.seq)
-                    pipe.set(name, payload, ex=EXPIRY_SECONDS)
-                    pipe.publish(name, payload)
-                pipe.set(SEQ, self._highest_seq)
-                await pipe.execute()
+            written = await self._script(
+                keys=(self._lease.key, SEQ), args=(self._lease.value, EXPIRY_SECONDS, self._highest_seq, *words)
+            )
+        if not written:
+            raise EngineError(f"{self._place} has another leader.")
         self.published += len(batch)

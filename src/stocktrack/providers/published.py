@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.reading import FIRST_TIME_MS, number, text
@@ -67,6 +67,10 @@ def decode_published(payload: bytes | str, *, symbol: str | None, provider: str,
     """
     if len(payload) > MAX_BYTES:
         raise Unreadable("size")
+    if (ours := _ours(payload)) is not None:
+        if symbol is not None and ours.quote.symbol != symbol:
+            raise Unreadable("symbol")
+        return ours
     try:
         fields = json.loads(payload)
     except (ValueError, RecursionError):
@@ -87,6 +91,25 @@ def decode_published(payload: bytes | str, *, symbol: str | None, provider: str,
         else:
             return Published(own, instance[:MAX_INSTANCE_CHARS])
     return Published(_foreign(fields, named, provider, now_ms), None)
+
+
+class _Ours(BoardQuote):
+    """A quote as `encode_published` writes it."""
+
+    instance: str = Field(max_length=MAX_INSTANCE_CHARS)
+
+
+def _ours(payload: bytes | str) -> Published | None:
+    """What this version wrote, in half the time that anything else takes; None where it is something else."""
+    try:
+        fields = _Ours.__pydantic_validator__.validate_json(payload).__dict__
+    except ValidationError:
+        return None
+    instance = fields.pop("instance")
+    return Published(_A_QUOTE.model_copy(update=fields), instance)
+
+
+_A_QUOTE = BoardQuote(symbol="A", price=0.0, received_at=0, provider="", seq=0)
 
 
 def _symbol(value: Any) -> str:
