@@ -76,7 +76,7 @@ class App:
             self._store,
             clock,
             open_signer=lambda: open_signer(
-                self._folder.path, clock, is_loopback=settings.is_loopback, warn=log.warning
+                settings.token_secret, clock, is_loopback=settings.is_loopback, warn=log.warning
             ),
             login_failures_per_minute=settings.login_failures_per_minute,
             allowlist=settings.allowlist,

@@ -304,6 +304,10 @@ class Settings(BaseModel):
         default=None,
         description="database of users and saved lists, sqlite:… or postgresql:…; left out, it is SQLite in data_dir",
     )
+    token_secret_file: OwnFile = Field(
+        default=None,
+        description="file of the secret that signs tokens, the same for servers that share users; it is in data_dir",
+    )
     push_interval_seconds: Annotated[float, Reload.FOR_NEW_CLIENTS] = Field(
         default=5.0,
         ge=MIN_INTERVAL_SECONDS,
@@ -470,6 +474,11 @@ class Settings(BaseModel):
                 f"listen on {DEFAULT_HOST}, or set allowlist_force = true if that is what you want"
             )
         return self
+
+    @property
+    def token_secret(self) -> Path:
+        """The file of the secret that signs the tokens."""
+        return self.token_secret_file or self.data_dir / "token.secret"
 
     @property
     def database(self) -> str:

@@ -8,11 +8,13 @@ import jwt
 import pytest
 
 from scripted_accounts import a_token, an_old_token
-from stocktrack.accounts.tokens import DAY_SECONDS, SECRET_FILE, Claims, IssuedToken, TokenSigner, open_signer
+from stocktrack.accounts.tokens import DAY_SECONDS, Claims, IssuedToken, TokenSigner, open_signer
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ConfigError
 from stocktrack.scopes import Scope
 from stocktrack.storage.store import UserRow
+
+SECRET_FILE = "token.secret"
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 BORN = 1_700_000_000_123
@@ -167,13 +169,13 @@ def test_neither_token_nor_secret_stands_in_a_repr(signer: TokenSigner, clock: M
 def test_the_secret_is_made_at_first_use_for_its_owner_alone_and_stays(tmp_path: Path, clock: ManualClock) -> None:
     old_mask = os.umask(0)
     try:
-        first = open_signer(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
+        first = open_signer(tmp_path / SECRET_FILE, clock, is_loopback=False, warn=refuse_to_warn)
     finally:
         os.umask(old_mask)
     [file] = tmp_path.iterdir()
     assert (file.name, file.stat().st_mode & 0o777) == (SECRET_FILE, 0o600)
     assert len(bytes.fromhex(file.read_text())) == 32
-    again = open_signer(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
+    again = open_signer(tmp_path / SECRET_FILE, clock, is_loopback=False, warn=refuse_to_warn)
     assert again.read(first.make("ann", BORN, 0, a_token(clock)).text) is not None
 
 
@@ -181,7 +183,7 @@ def test_each_server_makes_its_own_secret(tmp_path: Path, clock: ManualClock) ->
     made = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        open_signer(tmp_path / name, clock, is_loopback=True, warn=refuse_to_warn)
+        open_signer(tmp_path / name / SECRET_FILE, clock, is_loopback=True, warn=refuse_to_warn)
         made.append((tmp_path / name / SECRET_FILE).read_text())
     assert made[0] != made[1]
 
@@ -202,10 +204,10 @@ def test_a_weak_secret_is_refused_on_a_network_and_told_on_loopback(
     file.write_text(content)
     file.chmod(mode)
     with pytest.raises(ConfigError, match=sentence) as caught:
-        open_signer(tmp_path, clock, is_loopback=False, warn=refuse_to_warn)
+        open_signer(tmp_path / SECRET_FILE, clock, is_loopback=False, warn=refuse_to_warn)
     assert content.strip() not in str(caught.value).replace("least 32 bytes", "")
     told: list[str] = []
-    signer = open_signer(tmp_path, clock, is_loopback=True, warn=told.append)
+    signer = open_signer(tmp_path / SECRET_FILE, clock, is_loopback=True, warn=told.append)
     assert told == [str(caught.value)]
     assert signer.read(signer.make("ann", BORN, 0, a_token(clock)).text) is not None
 
@@ -214,12 +216,12 @@ def test_an_empty_secret_is_refused_everywhere(tmp_path: Path, clock: ManualCloc
     file = tmp_path / SECRET_FILE
     file.touch(mode=0o600)
     with pytest.raises(ConfigError, match="has 0 bytes"):
-        open_signer(tmp_path, clock, is_loopback=True, warn=refuse_to_warn)
+        open_signer(tmp_path / SECRET_FILE, clock, is_loopback=True, warn=refuse_to_warn)
 
 
 def test_a_secret_that_cannot_be_read_or_made_is_named(tmp_path: Path, clock: ManualClock) -> None:
     (tmp_path / SECRET_FILE).mkdir()
     with pytest.raises(ConfigError, match="Is a directory"):
-        open_signer(tmp_path, clock, is_loopback=True, warn=refuse_to_warn)
+        open_signer(tmp_path / SECRET_FILE, clock, is_loopback=True, warn=refuse_to_warn)
     with pytest.raises(ConfigError, match="No such file"):
-        open_signer(tmp_path / "nowhere", clock, is_loopback=True, warn=refuse_to_warn)
+        open_signer(tmp_path / "nowhere" / SECRET_FILE, clock, is_loopback=True, warn=refuse_to_warn)

@@ -25,7 +25,6 @@ from stocktrack.scopes import Scope
 from stocktrack.storage.store import TokenRow
 from stocktrack.system.files import write_private_file
 
-SECRET_FILE = "token.secret"  # noqa: S105 - the file's name
 ISSUER = "stocktrack"
 DAY_SECONDS = 86_400
 MIN_SECRET_BYTES = 32  # as long as the hash: RFC 7518, section 3.2
@@ -107,13 +106,12 @@ class TokenSigner:
         return Claims(name, since, epoch, expires * 1000, token_id, scope)
 
 
-def open_signer(folder: Path, clock: Clock, *, is_loopback: bool, warn: Callable[[str], object]) -> TokenSigner:
-    """The signer of the server whose data is in `folder`, which exists; the secret is made at first use.
+def open_signer(path: Path, clock: Clock, *, is_loopback: bool, warn: Callable[[str], object]) -> TokenSigner:
+    """The signer by the secret in the file `path`, which is made at first use in a folder that exists.
 
     `ConfigError` where the secret cannot be read, or is weak while the server listens on a network; a weak one on
     loopback is told to `warn`, and one that others can read is taken away from them there.
     """
-    path = folder / SECRET_FILE
     try:
         if not path.exists():
             # Where another process makes one at this moment, that one counts.

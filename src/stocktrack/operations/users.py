@@ -302,7 +302,7 @@ def _with_accounts(
     def open_signer() -> "TokenSigner":
         from stocktrack.accounts import tokens
 
-        return tokens.open_signer(settings.data_dir, clock, is_loopback=settings.is_loopback, warn=_warn)
+        return tokens.open_signer(settings.token_secret, clock, is_loopback=settings.is_loopback, warn=_warn)
 
     async def run() -> Result:
         accounts = Accounts(
