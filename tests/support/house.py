@@ -72,11 +72,12 @@ HOUSE = (
         Side.SERVER,
         "providers",
         "base reading published symbol_names instrument_file instrument_search keys http streaming rss yahoo openalgo "
-        "finnhub simulated instruments installed registry",
+        "finnhub kafka simulated instruments installed registry",
     ),
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
+    row(4, Side.SERVER, "providers.kafka", "topic library"),
     row(4, Side.SERVER, "providers.finnhub", "symbols key_lock answers rest day stream provider"),
     row(5, Side.SERVER, "testing", "subject contracts failures"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
@@ -87,7 +88,7 @@ HOUSE = (
         "events plausibility board demand refusals bills batching ceiling upstream shapes leads routes answer_cache "
         "hours questions outage merging polls streams feed",
     ),
-    row(6, Side.SERVER, "sinks", "base"),
+    row(6, Side.SERVER, "sinks", "base backlog outlet publisher redis kafka registry"),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(
         7,

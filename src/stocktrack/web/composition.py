@@ -14,6 +14,7 @@ from stocktrack.market.feed import Feed
 from stocktrack.sessions.contracts import WatchLists
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
+from stocktrack.sinks.publisher import Publisher
 from stocktrack.web.asgi import AsgiApp
 from stocktrack.web.asgi_sockets import AsgiSockets
 from stocktrack.web.assets import Assets
@@ -42,6 +43,7 @@ class Web:
         feed: Feed,
         board: Board,
         clock: Clock,
+        publisher: Publisher | None = None,
         tls: ssl.SSLContext | None,
         max_connections: int = MAX_HTTP_CONNECTIONS,
     ) -> None:
@@ -53,9 +55,9 @@ class Web:
         self._asgi_sockets: AsgiSockets | None = None
         if settings.web_port is None and settings.metrics_port is None:
             return
-        metrics = Metrics(sessions, board, feed, clock)
+        metrics = Metrics(sessions, board, feed, clock, publisher)
         sessions.observe_commands(metrics.observe)
-        operator = Health(sessions, feed, metrics, partial(accounts.user, ""))
+        operator = Health(sessions, feed, metrics, partial(accounts.user, ""), publisher)
         if settings.metrics_port is not None:
             server = WebServer(
                 operator,
