@@ -114,7 +114,7 @@ def _is_redis_address(url: str) -> str:
 
 
 def _is_kafka_address(url: str) -> str:
-    parts = urlsplit(_is_address(url, "kafka"))
+    parts = urlsplit(_is_plain_address(url, "kafka"))
     if not re.fullmatch(r"/[A-Za-z0-9._-]{1,249}", parts.path):
         raise ValueError("must end with the name of a topic, as kafka://127.0.0.1:9092/quotes")
     return url

@@ -85,11 +85,11 @@ class RedisSink:
         return connection
 
     def _why(self, error: Exception) -> str:
+        told = str(error).strip().rstrip(".") or type(error).__name__
         if isinstance(error, AuthenticationError):
-            return f"{self.name} refuses the name or the password: {error}."
+            return f"{self.name} refuses the name or the password: {told}."
         if isinstance(error, TimeoutError | RedisTimeoutError):
             return f"{self.name} does not answer within {_REPLY_SECONDS:g} s."
-        told = str(error).strip().rstrip(".") or type(error).__name__
         return f"{self.name}: {told}."
 
 
