@@ -103,7 +103,9 @@ class App:
         self._notes = ChangeNotes(settings.data_dir, self._trail)
         self._trail.on_settle = self._notes.look
         self._instance = secrets.token_hex(2)
-        self.publisher = Publisher(build_outlets(settings.publish_to, self._instance, clock), self.board, clock)
+        self.publisher = Publisher(build_outlets(settings.publish_to, self._instance, clock), clock)
+        if settings.publish_to:
+            self.board.taps.append(self.publisher)
         self.sessions = Sessions(
             _rules(settings, self._instance),
             _limits(settings),

@@ -471,6 +471,16 @@ class Settings(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _publishes_in_no_circle(self) -> Self:
+        for source, address in (("kafka", self.kafka_url), ("redis", self.redis_url)):
+            if source in self.providers and address is not None and address in self.publish_to:
+                raise ValueError(
+                    f"publish_to names the address that the source {source} takes prices from: "
+                    "what is published there would come back for ever; choose another one"
+                )
+        return self
+
     @property
     def database(self) -> str:
         """The SQLAlchemy address of the database."""

@@ -144,7 +144,7 @@ async def test_closing_takes_less_than_a_second_while_it_tries(
     [
         (MessageSizeTooLargeError(), "takes no message as large as a quote"),
         (TopicAuthorizationFailedError(), "does not let this server use the topic quotes"),
-        (TimeoutError(), "does not answer within 8 s"),
+        (TimeoutError(), "does not answer in time"),
         (RuntimeError("odd"), "kafka://host:9092/quotes: RuntimeError (odd)."),
     ],
 )

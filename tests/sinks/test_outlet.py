@@ -27,7 +27,8 @@ class House:
         self.clock = ManualClock()
         self.board = Board()
         self.outlets = [Outlet(sink, self.clock, takes_renewals=takes_renewals, rng=NoJitter()) for sink in sinks]
-        self.publisher = Publisher(self.outlets, self.board, self.clock)
+        self.publisher = Publisher(self.outlets, self.clock)
+        self.board.taps.append(self.publisher)
 
 
 @pytest.fixture
@@ -192,7 +193,6 @@ async def test_closing_writes_what_waits_and_takes_nothing_more(house: House, si
 
     assert sink.taken == [("AAPL", 1)]
     assert sink.closed == 1
-    assert house.board.taps == []
 
 
 async def test_a_sink_that_hangs_holds_up_no_closing_and_what_is_lost_is_told(house: House, sink: FakeSink) -> None:

@@ -112,12 +112,12 @@ HOUSE = (
         5,
         Side.CLIENT,
         "terminal",
-        "exit_codes connection_report run text facts tables typed_commands"
+        "exit_codes connection_report status_line run text facts tables typed_commands"
         " board_view board_screen fronts prompt dialogue",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),
-    row(11, Side.BOTH, "operations", "options users demo serve settings database"),
+    row(11, Side.BOTH, "operations", "options users demo serve publishing publish settings database"),
     row(12, Side.BOTH, "", "cli __main__"),
 )
 

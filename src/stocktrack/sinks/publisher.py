@@ -5,35 +5,38 @@ import contextlib
 from collections.abc import Sequence
 
 from stocktrack.clock import Clock, within
-from stocktrack.market.board import Board
+from stocktrack.market.board import Entry
 from stocktrack.messages import SinkInfo
 from stocktrack.sinks.outlet import FLUSH_SECONDS, Outlet
 from stocktrack.system.supervised import Supervisor
 
 
 class Publisher:
-    """The ways out of one board. `start`, then `close`, after the last change was put on the board."""
+    """The ways out of one board, whose `Tap` it is. `start`, then `close`, after the last change of the board."""
 
-    def __init__(self, outlets: Sequence[Outlet], board: Board, clock: Clock) -> None:
+    def __init__(self, outlets: Sequence[Outlet], clock: Clock) -> None:
         self.outlets = tuple(outlets)
         self.supervisor = Supervisor(clock)
-        self._board = board
         self._clock = clock
-        self._is_started = False
+        self._is_open = False
 
     def start(self) -> None:
-        """Take what happens on the board from now on."""
-        self._is_started = True
+        """Write what is taken from now on."""
+        self._is_open = True
         for outlet in self.outlets:
-            self._board.taps.append(outlet)
             self.supervisor.run(f"sink {outlet.name}", outlet.run)
+
+    def take(self, changed: Sequence[Entry], renewed: Sequence[Entry]) -> None:
+        """Have a batch of the board wait for each sink."""
+        if self._is_open:
+            for outlet in self.outlets:
+                outlet.take(changed, renewed)
 
     async def close(self, flush_seconds: float = FLUSH_SECONDS) -> None:
         """Let the sinks have what waits, as far as they take it so soon, and end them."""
-        if not self._is_started:
+        if not self._is_open:
             return
-        self._is_started = False
-        self._board.taps[:] = [tap for tap in self._board.taps if tap not in self.outlets]
+        self._is_open = False
         await asyncio.gather(*(self._flush(outlet, flush_seconds) for outlet in self.outlets))
         await self.supervisor.close()
         await asyncio.gather(*(outlet.close() for outlet in self.outlets))

@@ -52,7 +52,7 @@ def why(error: BaseException, topic: Topic) -> str:
         case KafkaConnectionError() | NodeNotReadyError():
             return f"No Kafka broker answers at {topic.broker}."
         case KafkaTimeoutError() | RequestTimedOutError() | TimeoutError():
-            return f"The Kafka broker at {topic.broker} does not answer within {REQUEST_SECONDS:g} s."
+            return f"The Kafka broker at {topic.broker} does not answer in time."
         case MessageSizeTooLargeError() | RecordTooLargeError():
             return f"{topic} takes no message as large as a quote: raise max.message.bytes of the topic."
         case TopicAuthorizationFailedError() | ClusterAuthorizationFailedError():
