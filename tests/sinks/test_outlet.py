@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from fake_sink import FakeSink
-from sink_quotes import put
+from sink_quotes import a_quote, put
 from stocktrack.clock import ManualClock, settle
 from stocktrack.market.board import Board
 from stocktrack.messages import SinkState
@@ -55,6 +55,13 @@ async def test_every_change_reaches_the_sink_and_a_confirmation_does_not(house: 
     assert (info.sink, info.state, info.written, info.waiting, info.failures) == ("fake://sink", SinkState.OK, 3, 0, 0)
     assert info.last_success_at == house.clock.now_ms()
     assert (info.reason, info.retry_at) == (None, None)
+
+
+async def test_of_several_changes_in_one_message_of_a_source_the_last_comes_once(house: House, sink: FakeSink) -> None:
+    house.board.put([a_quote("AAPL", 1.0), a_quote("MSFT", 5.0), a_quote("AAPL", 2.0)], 0.0)
+    await settle()
+
+    assert sink.taken == [("AAPL", 2), ("MSFT", 1)]
 
 
 async def test_a_sink_whose_prices_expire_gets_confirmations_too() -> None:

@@ -36,8 +36,9 @@ class Backlog:
         self._most_changes = most_changes
         self._most_symbols = most_symbols
         self._changes: deque[BoardQuote] = deque()
-        # The newest of each symbol, where it is merged; else empty. Only one of the two holds anything.
-        self._newest: dict[str, BoardQuote] = {}
+        # The newest of each symbol, where it is merged; else empty. Only one of the two holds anything. An entry is
+        # whatever quote it has when it is written: so no quote is kept alive that the board has not got any more.
+        self._newest: dict[str, BoardQuote | Entry] = {}
         self._keeps_renewals = keeps_renewals
         self._renewals: dict[str, BoardQuote] = {}
 
@@ -50,13 +51,12 @@ class Backlog:
             if self._renewals:
                 for entry in changed:
                     self._renewals.pop(entry.symbol, None)
-            quotes: list[BoardQuote] = [*map(_quote_of, changed)]
-            if not self._newest:
-                self._changes.extend(quotes)
+            if self._newest:
+                self._put(changed)
+            else:
+                self._changes.extend(map(_quote_of, changed))
                 if len(self._changes) > self._most_changes:
                     self._merge()
-            else:
-                self._put(quotes)
         if renewed and self._keeps_renewals:
             for entry in renewed:
                 if entry.quote is not None and (entry.symbol in self._renewals or self._has_room()):
@@ -66,7 +66,7 @@ class Backlog:
         """The oldest of what waits, `most` of it at once; it waits no longer."""
         if self._newest:
             symbols = [*islice(self._newest, most)]
-            batch = [self._newest.pop(symbol) for symbol in symbols]
+            batch = [_quote_in(self._newest.pop(symbol)) for symbol in symbols]
         else:
             batch = [self._changes.popleft() for _ in range(min(most, len(self._changes)))]
         if len(batch) < most and self._renewals:
@@ -90,16 +90,23 @@ class Backlog:
         self._changes.clear()
         self._put(changes)
 
-    def _put(self, quotes: Sequence[BoardQuote]) -> None:
+    def _put(self, items: Sequence[BoardQuote | Entry]) -> None:
         newest = self._newest
-        for quote in quotes:
-            symbol = quote.symbol
+        for item in items:
+            symbol = item.symbol
             if symbol in newest:
                 self.merged += 1
             elif len(newest) >= self._most_symbols:
                 del newest[next(iter(newest))]
                 self.dropped += 1
-            newest[symbol] = quote
+            newest[symbol] = item
 
     def _has_room(self) -> bool:
         return len(self._renewals) < self._most_symbols
+
+
+def _quote_in(item: BoardQuote | Entry) -> BoardQuote:
+    if isinstance(item, BoardQuote):
+        return item
+    assert item.quote is not None  # noqa: S101 - it has changed
+    return item.quote
