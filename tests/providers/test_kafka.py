@@ -282,6 +282,11 @@ async def test_a_partition_that_is_added_is_read_from_its_beginning_and_the_othe
     monkeypatch.setattr(reader, "PROBE_SECONDS", 0.1)
     # Tansu adds no partition to a topic: one of the two is kept from the consumer for a while.
     numbers = {0}
+
+    async def those(*_: object) -> frozenset[int]:
+        return frozenset(numbers)
+
+    monkeypatch.setattr(reader, "partitions_of", those)
     monkeypatch.setattr(AIOKafkaConsumer, "partitions_for_topic", lambda _consumer, _topic: set(numbers))
     await publisher.make_topic(partitions=2)
     await publisher.ours("AAPL", 1, partition=0)

@@ -64,6 +64,8 @@ def why(error: BaseException, topic: Topic) -> str:
 
 
 def _told(error: BaseException) -> str:
+    if type(error) is KafkaError:
+        return str(error).removeprefix("KafkaError: ")
     text = str(error).removeprefix(f"{type(error).__name__}: ").strip().rstrip(".")
     return f"{type(error).__name__} ({text})" if text and text != type(error).__name__ else type(error).__name__
 
@@ -79,12 +81,25 @@ async def make_topic(topic: Topic) -> None:
             topic.name, 1, max(1, min(brokers, _MOST_REPLICAS)), topic_configs={"cleanup.policy": "compact"}
         )
         answer = await admin.create_topics([wanted], timeout_ms=int(REQUEST_SECONDS * 1000))
+    except AttributeError:
+        # So aiokafka meets a cluster that has no controller, or has none yet.
+        raise KafkaError("the cluster has no controller at the moment") from None
+    else:
         for _, code, *_ in answer.topic_errors:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:
                 raise error
     finally:
         await quietly(admin.close())
+
+
+async def partitions_of(consumer: AIOKafkaConsumer, topic: Topic) -> frozenset[int]:
+    """The numbers of the partitions of `topic`; none where there is no such topic.
+
+    Asked for by its name, many brokers would make it, and not compacted: all are asked for.
+    """
+    cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - its public way tells no partitions
+    return frozenset(cluster.partitions_for_topic(topic.name) or ())
 
 
 async def end_producer(producer: AIOKafkaProducer) -> None:

@@ -1,7 +1,7 @@
 """Reads one topic from its beginning, and on as it grows, with one consumer and without a group, until that breaks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final, TypeVar
 
 from stocktrack.clock import Clock
@@ -13,6 +13,7 @@ from stocktrack.providers.kafka.library import (
     AIOKafkaConsumer,
     TopicPartition,
     end_consumer,
+    partitions_of,
     why,
 )
 from stocktrack.providers.kafka.table import Record, Table
@@ -50,12 +51,13 @@ class Reader:
         )
         try:
             await self._consumer.start()
-            if not await self._assign():
-                # Asked for by its name, many brokers would make it, and not compacted.
+            numbers = await _in_time(partitions_of(self._consumer, self._topic), REQUEST_SECONDS)
+            if not numbers:
                 raise ProviderError(
                     Reason.PROVIDER_ERROR,
                     f"There is no topic {self._topic.name} at {self._topic.broker} yet; who publishes to it makes it.",
                 )
+            await self._assign(numbers)
             await self._read_what_is_there()
             self.has_read_all.set()
             await self._read_on()
@@ -66,11 +68,8 @@ class Reader:
         finally:
             await end_consumer(self._consumer)
 
-    async def _assign(self) -> bool:
-        """Read all partitions there are: those that are new from their beginning, the others on from where it is."""
-        numbers = self._consumer.partitions_for_topic(self._topic.name)
-        if not numbers:
-            return False
+    async def _assign(self, numbers: Collection[int]) -> None:
+        """Read these partitions: those that are new from their beginning, the others on from where it is."""
         before = {each: await self._consumer.position(each) for each in self._partitions}
         self._partitions = [TopicPartition(self._topic.name, number) for number in sorted(numbers)]
         self._consumer.assign(self._partitions)
@@ -79,7 +78,6 @@ class Reader:
                 self._consumer.seek(each, before[each])
         if new := [each for each in self._partitions if each not in before]:
             await _in_time(self._consumer.seek_to_beginning(*new), REQUEST_SECONDS)
-        return True
 
     async def _read_what_is_there(self) -> None:
         ends = await _in_time(self._consumer.end_offsets(self._partitions), REQUEST_SECONDS)
@@ -111,8 +109,9 @@ class Reader:
                 raise ProviderError(
                     Reason.PROVIDER_TIMEOUT, f"{self._topic} has more records and does not deliver them."
                 )
-            if len(self._consumer.partitions_for_topic(self._topic.name) or ()) > len(self._partitions):
-                await self._assign()
+            numbers = self._consumer.partitions_for_topic(self._topic.name) or ()
+            if len(numbers) > len(self._partitions):
+                await self._assign(numbers)
                 positions = await self._positions()
             looked_at, looked_from = self._clock.monotonic(), positions
 
