@@ -6,12 +6,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from fake_sink import FakeSink
+from live_server import until
 from sink_quotes import a_quote, put
 from stocktrack.clock import ManualClock, settle
 from stocktrack.market.board import Board
 from stocktrack.messages import SinkState
+from stocktrack.sinks import outlet
 from stocktrack.sinks.base import shown_address
-from stocktrack.sinks.outlet import WRITE_SECONDS, Outlet
+from stocktrack.sinks.outlet import Outlet
 from stocktrack.sinks.publisher import Publisher
 
 
@@ -78,11 +80,11 @@ async def test_a_sink_whose_prices_expire_gets_confirmations_too() -> None:
 
 
 async def test_what_changes_while_it_writes_goes_into_the_next_write_together(house: House, sink: FakeSink) -> None:
-    for n in range(450):
+    for n in range(1050):
         put(house.board, f"S{n}", 1.0)
     await settle()
 
-    assert sink.batches == [200, 200, 50]
+    assert sink.batches == [500, 500, 50]
 
 
 async def test_a_sink_that_is_down_is_tried_later_and_later_and_told_of_once(sink: FakeSink) -> None:
@@ -137,15 +139,18 @@ async def test_a_sink_that_opens_and_refuses_every_write_is_not_told_to_be_back(
     assert sink.opened > 5
 
 
-async def test_a_write_that_hangs_is_given_up_and_made_again(house: House, sink: FakeSink) -> None:
+async def test_a_write_that_hangs_is_given_up_and_made_again(
+    house: House, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlet, "WRITE_SECONDS", 0.01)
     sink.hangs = True
     put(house.board, "AAPL", 1.0)
-    await house.clock.advance(WRITE_SECONDS)
+    await until(lambda: house.publisher.infos()[0].state is SinkState.FAILING)
     [info] = house.publisher.infos()
     sink.hangs = False
     await house.clock.advance(1)
 
-    assert info.reason == "It did not take 1 prices within 10 s."
+    assert info.reason == "It did not take 1 prices within 0.01 s."
     assert sink.taken == [("AAPL", 1)]
 
 

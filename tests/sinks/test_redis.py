@@ -2,12 +2,14 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
 
+from certificates import write_authority, write_certificate
 from redis_server import RedisServer, running_redis
 from sink_quotes import a_board_quote
 from stocktrack.errors import ConfigError
@@ -111,6 +113,22 @@ async def test_a_unix_socket_is_an_address_too(redis: RedisServer, reader: Any) 
 
     assert await reader.exists("stock:AAPL") == 1
     assert sink.name == f"unix://{redis.socket_path}"
+
+
+async def test_tls_is_checked_against_whom_the_address_trusts(tmp_path: Path, unused_tcp_port: int) -> None:
+    files = write_certificate(tmp_path)
+    tls = ("--tls-port", str(unused_tcp_port), "--tls-auth-clients", "no", "--tls-ca-cert-file")
+    certificate = ("--tls-cert-file", str(files["tls_cert"]), "--tls-key-file", str(files["tls_key"]))
+    authority = write_authority(tmp_path)
+    with running_redis(*tls, str(authority), *certificate) as server:
+        sink = await opened(f"rediss://127.0.0.1:{unused_tcp_port}?ssl_ca_certs={authority}")
+        await sink.write([a_board_quote("AAPL", 1)])
+        await sink.close()
+        held = server.command("GET", "stock:AAPL")
+        said = await refusal(RedisSink(f"rediss://127.0.0.1:{unused_tcp_port}", "b7c1"))
+
+    assert b'"seq":1' in held
+    assert "certificate verify failed" in said.lower()
 
 
 @pytest.mark.parametrize("login", ["", ":SeCrEt-wrong@", "nobody:SeCrEt-wrong@"])

@@ -59,4 +59,11 @@ def build_outlets(urls: Sequence[str], instance: str, clock: Clock) -> Sequence[
 
     Redis gets quotes also when their source only confirms them: what is not written again expires there.
     """
-    return [Outlet(build_sink(url, instance), clock, takes_renewals=urlsplit(url).scheme in _REDIS) for url in urls]
+    outlets: list[Outlet] = []
+    for url in urls:
+        outlet = Outlet(build_sink(url, instance), clock, takes_renewals=urlsplit(url).scheme in _REDIS)
+        # Two that differ only in what is not shown, as their password, are told apart by a number.
+        same = sum(1 for other in outlets if other.name.partition(" ")[0] == outlet.name)
+        outlet.name += f" ({same + 1})" if same else ""
+        outlets.append(outlet)
+    return outlets
