@@ -9,9 +9,10 @@ from prometheus_client.registry import Collector
 from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
-from stocktrack.messages import COMMAND_TYPES, SinkInfo, SinkState, SourceInfo, SourceState
+from stocktrack.messages import COMMAND_TYPES, SourceInfo, SourceState
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sinks.publisher import Publisher
+from stocktrack.web.sink_figures import SinkFigures
 
 _LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 DOORS = ("tcp", "web", "rest", "socketio")
@@ -25,6 +26,8 @@ class Metrics:
     ) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Figures(sessions, board, feed, clock, publisher))
+        if publisher is not None:
+            self._registry.register(SinkFigures(publisher))
         latency = Histogram(
             "stocktrack_command_seconds",
             "Time from a command to its reply.",
@@ -86,8 +89,6 @@ class _Figures(Collector):
                 failures.add_metric((task,), count)
         yield failures
         yield from self._sources()
-        if self._publisher is not None and self._publisher.outlets:
-            yield from _sink_figures(self._publisher.infos())
         yield from self._quotes()
 
     def _sources(self) -> Iterator[Metric]:
@@ -154,33 +155,6 @@ def _source_figures(sources: Iterable[SourceInfo]) -> Iterator[Metric]:
             is_up.add_metric(label, int(source.stream.is_up))
             symbols.add_metric(label, source.stream.symbols)
     yield from (state, leads, used, limit, success, is_up, symbols)
-
-
-def _sink_figures(sinks: Iterable[SinkInfo]) -> Iterator[Metric]:
-    """What SOURCES tells of the sinks, as figures."""
-    up = GaugeMetricFamily("stocktrack_sink_up", "1 while a sink takes what it is given, else 0.", labels=("sink",))
-    waiting = GaugeMetricFamily("stocktrack_sink_waiting", "Changes that wait for a sink.", labels=("sink",))
-    written = CounterMetricFamily("stocktrack_sink_written", "Prices that a sink has taken.", labels=("sink",))
-    merged = CounterMetricFamily(
-        "stocktrack_sink_merged",
-        "Changes that a sink never got because a newer one of their symbol took their place.",
-        labels=("sink",),
-    )
-    dropped = CounterMetricFamily(
-        "stocktrack_sink_dropped", "Changes of symbols that there was no room to keep for a sink.", labels=("sink",)
-    )
-    failures = CounterMetricFamily(
-        "stocktrack_sink_failures", "How often a sink could not be opened or written to.", labels=("sink",)
-    )
-    for sink in sinks:
-        label = (sink.sink,)
-        up.add_metric(label, int(sink.state is SinkState.OK))
-        waiting.add_metric(label, sink.waiting)
-        written.add_metric(label, sink.written)
-        merged.add_metric(label, sink.merged)
-        dropped.add_metric(label, sink.dropped)
-        failures.add_metric(label, sink.failures)
-    yield from (up, waiting, written, merged, dropped, failures)
 
 
 def _by_provider(name: str, documentation: str) -> GaugeMetricFamily:

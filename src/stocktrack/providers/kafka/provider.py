@@ -1,7 +1,7 @@
 """Kafka as a source: the newest quote of each symbol in a topic, and each that is published from then on."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -44,9 +44,9 @@ class KafkaProvider(Source):
         self._told = 0
 
     @property
-    def dropped(self) -> int:
-        """How many records were no quotes."""
-        return self._table.dropped.total()
+    def dropped(self) -> Mapping[str, int]:
+        """How many records were no quotes, by why."""
+        return self._table.dropped
 
     def check_settings(self) -> None:
         """`SourceUnusable` where there is no address."""
