@@ -454,7 +454,7 @@ def test_the_settings_of_sources_are_not_written_out(monkeypatch: pytest.MonkeyP
     [
         ("redis_url", "localhost:6379", "must be an address that begins with redis:// or rediss:// or unix://"),
         ("redis_url", "unix://redis.sock", "must name a socket by its whole path, as unix:///run/redis/redis.sock"),
-        ("kafka_url", "kafka://127.0.0.1:9092", "must end with the name of a topic, as kafka://127.0.0.1:9092/quotes"),
+        ("kafka_url", "kafka://127.0.0.1:9092", "must end with the name of a topic, as kafka://localhost:9092/quotes"),
         ("publish_to", "ftp://host/x", "must begin with one of redis://, rediss://, unix://, kafka://, file://"),
         ("publish_to", "file://ticks.csv", "must name a file by its whole path"),
         ("replay_speed", "0", "greater than 0"),

@@ -1,16 +1,12 @@
 """The composition root: builds every part, hands them to each other, and owns the signals and the closing order."""
 
 import asyncio
-import contextlib
-import errno
 import gc
 import os
 import resource
 import secrets
-import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import structlog
 
@@ -23,10 +19,11 @@ from stocktrack.config import RELOADABLE, LoadedSettings, Settings
 from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import MAX_REFUSED_LINGERING
 from stocktrack.doors.tls import server_context
-from stocktrack.errors import ConfigError, Reason, SessionEnd
+from stocktrack.errors import ConfigError, ProviderError, Reason, SessionEnd, StockTrackError
 from stocktrack.market.board import Board
+from stocktrack.market.events import Event, FeedEvent
 from stocktrack.market.feed import Feed
-from stocktrack.providers.base import Provider
+from stocktrack.providers.base import Provider, RelayingSource
 from stocktrack.providers.instruments import Instruments
 from stocktrack.providers.registry import build_providers
 from stocktrack.server import TcpServer
@@ -38,6 +35,7 @@ from stocktrack.storage.store import Store
 from stocktrack.system.change_notes import ChangeNotes
 from stocktrack.system.data_folder import DataFolder
 from stocktrack.system.logs import set_log_level
+from stocktrack.system.processes import loop_factory, raise_descriptor_limit, run_until_told
 from stocktrack.system.running_servers import RunningServers
 from stocktrack.system.trail import Trail
 from stocktrack.web.composition import Web
@@ -49,7 +47,6 @@ log = structlog.get_logger()
 DESCRIPTOR_RESERVE = 128
 # Those of the web beside its HTTP connections: of the operator's, and of WebSockets that are being refused.
 DESCRIPTORS_OF_THE_WEB = OPERATOR_CONNECTIONS + 2 * MAX_REFUSED_LINGERING
-OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 FLUSH_SECONDS, FLUSH_LEAST_SECONDS = 3.0, 1.0
 # Each later step of closing may take this long; together with the flush the server is gone within five seconds.
 CLOSE_STEP_SECONDS = 0.6
@@ -89,8 +86,9 @@ class App:
         )
         self.board = Board()
         self._instruments = Instruments(clock)
+        self._providers = build_providers(settings, clock, log.warning) if providers is None else providers
         self.feed = Feed(
-            build_providers(settings, clock, log.warning) if providers is None else providers,
+            self._providers,
             self.board,
             clock,
             poll_interval_seconds=settings.poll_interval_seconds,
@@ -118,6 +116,9 @@ class App:
             sinks=self.publisher.infos,
         )
         self.feed.on_event = self.sessions.tell
+        for provider in self._providers:
+            if isinstance(provider, RelayingSource):
+                provider.on_instance, provider.on_notice = self._relay_instance, self._relay_notice
         self.server = TcpServer(
             self.sessions,
             clock,
@@ -157,6 +158,16 @@ class App:
         except BaseException:
             await self.close()
             raise
+
+    def _relay_instance(self, instance: str) -> None:
+        """Greet clients with the instance in which the `seq` of the prices counts that come from a feed elsewhere."""
+        if instance != self._instance:
+            self._instance = instance
+            self.sessions.change(_rules(self.settings, instance), _limits(self.settings))
+
+    def _relay_notice(self, kind: str, symbols: frozenset[str], error: StockTrackError | None) -> None:
+        if kind in {each.value for each in Event}:
+            self.sessions.tell(FeedEvent(Event(kind), symbols, error if isinstance(error, ProviderError) else None))
 
     async def close(self) -> None:
         """Close in order: no new clients, tell every session, let them take it, then the sources and the database."""
@@ -278,59 +289,15 @@ async def _within_a_step(what: str, close: Callable[[], Awaitable[None]]) -> Non
         log.exception("closing failed unexpectedly", what=what)
 
 
-class LoopComplaints:
-    """What the event loop calls with errors that nobody waits for; that nothing can be accepted it says in each try."""
-
-    def __init__(self) -> None:
-        self._quiet_until = 0.0
-
-    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Log it; the same want of descriptors once a minute."""
-        error = context.get("exception")
-        if not (isinstance(error, OSError) and error.errno in OUT_OF_RESOURCES):
-            loop.default_exception_handler(context)
-        elif loop.time() >= self._quiet_until:
-            self._quiet_until = loop.time() + 60.0
-            log.error("new clients cannot be accepted", why=error.strerror, hint="allow more open files: ulimit -n")
-
-
 async def serve(app: App, load: Callable[[], LoadedSettings] | None = None) -> None:
-    """Run `app` until the first SIGINT or SIGTERM; a second one ends the process at once with 130 or 143.
-
-    With `load`, SIGHUP takes over the settings that it returns.
-    """
-    stop = asyncio.Event()
-
-    def on_signal(number: int) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        log.info("stopping", signal=signal.Signals(number).name, sessions=len(app.sessions))
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(LoopComplaints())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal, number)
-    if load is not None:
-        loop.add_signal_handler(signal.SIGHUP, app.reload, load)
-    try:
-        start = asyncio.ensure_future(app.start())
-        stopped = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({start, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if start.done():
-            start.result()
-            await _say_ready(app)
-            await stopped
-        else:
-            start.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await start
-            return
-        await app.close()
-        log.info("stopped")
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
+    """Run `app` until the first SIGINT or SIGTERM; with `load`, SIGHUP takes over the settings that it returns."""
+    await run_until_told(
+        app.start,
+        app.close,
+        ready=lambda: _say_ready(app),
+        reload=None if load is None else lambda: app.reload(load),
+        facts=lambda: {"sessions": len(app.sessions)},
+    )
 
 
 async def _say_ready(app: App) -> None:
@@ -352,13 +319,6 @@ async def _say_ready(app: App) -> None:
     log.info("ready", host=host, port=port, providers=",".join(app.settings.providers), pid=os.getpid(), **hints)
 
 
-def raise_descriptor_limit() -> None:
-    """Allow as many open sockets as the system lets this process have."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def _descriptors() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft if soft != resource.RLIM_INFINITY else 1_048_576
@@ -367,17 +327,5 @@ def _descriptors() -> int:
 def run(settings: Settings, load: Callable[[], LoadedSettings] | None = None) -> None:
     """Run a server until it is told to stop, on the event loop that the settings choose; SIGHUP reloads by `load`."""
     raise_descriptor_limit()
-    with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(settings.event_loop)) as runner:
         runner.run(serve(App(settings, running_servers=RunningServers()), load))
-
-
-def _loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if settings.event_loop == "asyncio":
-        return None
-    try:
-        import uvloop  # noqa: PLC0415 - not there on every platform
-    except ImportError:
-        if settings.event_loop == "uvloop":
-            raise
-        return None
-    return uvloop.new_event_loop

@@ -8,7 +8,7 @@ import typer
 from stocktrack import __version__
 from stocktrack.commands import account, admin, interactive, one_shot, protocol
 from stocktrack.errors import ConfigError, StockTrackError
-from stocktrack.operations import database, publish, serve, settings
+from stocktrack.operations import database, feed, publish, serve, settings
 from stocktrack.operations.users import users_app
 
 EXIT_FAILED = 1
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 # `--help` lists the commands in this order, and the groups after them.
 serve.add_to(app)
+feed.add_to(app)
 interactive.add_to(app)
 one_shot.add_to(app)
 account.add_to(app)

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 Result = TypeVar("Result")
 
+CANCEL_AGAIN_SECONDS = 0.1
+
 
 class Clock(Protocol):
     """What the program asks of time. Wall time is for people and the wire, monotonic time for deadlines."""
@@ -113,6 +115,21 @@ async def within(clock: Clock, seconds: float, work: Awaitable[Result]) -> Resul
         task.cancel()  # one that failed just now is only marked as seen by it
         alarm.cancel()
         await ended(task, alarm)
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait for their end, however they end.
+
+    A library may swallow a cancellation, as redis-py does while it connects: it is said again, until it is heard.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # only marked as seen: whoever ends a task is not told why it failed
 
 
 async def ended(*futures: asyncio.Future[Any]) -> None:

@@ -116,7 +116,7 @@ def _is_redis_address(url: str) -> str:
 def _is_kafka_address(url: str) -> str:
     parts = urlsplit(_is_plain_address(url, "kafka"))
     if not re.fullmatch(r"/[A-Za-z0-9._-]{1,249}", parts.path):
-        raise ValueError("must end with the name of a topic, as kafka://127.0.0.1:9092/quotes")
+        raise ValueError("must end with the name of a topic, as kafka://localhost:9092/quotes")
     return url
 
 
@@ -172,7 +172,7 @@ Mark = TypeVar("Mark")
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 OwnFile = Annotated[Path | None, BeforeValidator(_at_home)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_without_doubles)]
-RedisAddress = Annotated[Annotated[str, AfterValidator(_is_redis_address)] | None, BeforeValidator(_none_if_blank)]
+RedisAddress = Annotated[str, AfterValidator(_is_redis_address)]
 KafkaAddress = Annotated[Annotated[str, AfterValidator(_is_kafka_address)] | None, BeforeValidator(_none_if_blank)]
 WaysOut = Annotated[
     tuple[Annotated[str, AfterValidator(_is_way_out)], ...], BeforeValidator(_split), AfterValidator(_without_doubles)
@@ -361,12 +361,12 @@ class Settings(BaseModel):
     openalgo_api_key_file: OwnFile = Field(
         default=None, description="file that holds nothing but the key of OpenAlgo, with mode 0600"
     )
-    redis_url: RedisAddress = Field(
-        default=None,
+    redis_url: Annotated[RedisAddress, Flag("--redis-url")] = Field(
+        default=f"redis://{DEFAULT_HOST}:6379",
         description="Redis that prices come from and several servers share: redis://, rediss:// with TLS, or unix://",
     )
     kafka_url: KafkaAddress = Field(
-        default=None, description="broker and topic of the source kafka, as kafka://127.0.0.1:9092/quotes"
+        default=None, description="broker and topic of the source kafka, as kafka://localhost:9092/quotes"
     )
     publish_to: WaysOut = Field(
         default=(),
@@ -516,11 +516,12 @@ def load_settings(
     config_file: Path | None = None,
     env_file: Path = ENV_FILE,
     user_file: Path | None = None,
+    is_for_redis: bool = False,
 ) -> LoadedSettings:
     """The settings from all sources; `ConfigError` names the setting, the value and what would be right.
 
     `flags` are those given on the command line (a None counts as not given). `config_file` must exist; the user's own
-    file and `.env` need not.
+    file and `.env` need not. `is_for_redis` where the command itself needs a Redis, whatever its sources are.
     """
     if config_file is not None and not config_file.is_file():
         raise ConfigError(f"--config {config_file}: there is no such file.")
@@ -528,6 +529,7 @@ def load_settings(
     origins = dict.fromkeys(merged, "flag")
     unknown: set[str] = set()
     plain_key: tuple[str, str] | None = None
+    redis_place: tuple[str, str] | None = None
     for source in setting_sources(env_file=env_file, config_file=config_file, user_file=user_file):
         for name, value in _unfolded(source.values).items():
             if name not in Settings.model_fields:
@@ -540,7 +542,10 @@ def load_settings(
                 merged[name] = _beneath(merged[name], value)
         if source.plain_key and "finnhub_api_key" not in merged:
             plain_key = source.plain_key, source.origin
+        if source.redis_place and redis_place is None:
+            redis_place = source.redis_place, source.origin
     _settle_finnhub_key(merged, origins, plain_key)
+    _settle_redis(merged, origins, redis_place, is_for_redis=is_for_redis)
     _prefer_key_files(merged, origins)
     try:
         settings = Settings(**merged)
@@ -554,6 +559,20 @@ def _settle_finnhub_key(merged: dict[str, Any], origins: dict[str, str], plain_k
     named = _split(merged.get("providers", ()))
     if plain_key is not None and isinstance(named, list | tuple) and "finnhub" in named:
         merged["finnhub_api_key"], origins["finnhub_api_key"] = plain_key
+
+
+def _settle_redis(
+    merged: dict[str, Any], origins: dict[str, str], place: tuple[str, str] | None, *, is_for_redis: bool
+) -> None:
+    """Take `REDIS_HOST` and `REDIS_PORT` where Redis is asked for and no other is named: they may be anybody's."""
+    named = _split(merged.get("providers", ()))
+    is_named = is_for_redis or (isinstance(named, list | tuple) and "redis" in named)
+    if _none_if_blank(merged.get("redis_url")) is None:
+        # A compose file may leave it empty.
+        merged.pop("redis_url", None)
+        origins.pop("redis_url", None)
+        if place is not None and is_named:
+            merged["redis_url"], origins["redis_url"] = place
 
 
 def _prefer_key_files(merged: dict[str, Any], origins: dict[str, str]) -> None:

@@ -28,7 +28,7 @@ from server_process import (
     run_stocktrack,
     server_process,
 )
-from stocktrack.app import raise_descriptor_limit
+from stocktrack.system.processes import raise_descriptor_limit
 from terminal import Terminal
 
 MANY = 1_000

@@ -379,11 +379,12 @@ def test_seq_never_falls_where_another_source_fills_in_for_a_relayed_one() -> No
     assert seq(board) == 50
 
 
-def test_a_board_that_takes_over_counts_on_above_a_given_number() -> None:
-    board = priced("AAPL")
-    board.count_from(1000)
-    board.put([a_quote("AAPL", 101.0), a_quote("MSFT", 1.0)], 1.0)
-    assert (seq(board, "AAPL"), seq(board, "MSFT")) == (1001, 1001)
+def test_a_board_counts_each_symbol_on_from_the_number_that_it_is_told_when_it_first_hears_of_it() -> None:
+    firsts = iter([1000, 2000])
+    board = Board(first_seq=lambda: next(firsts))
+    board.put([a_quote("AAPL")], 1.0)
+    board.put([a_quote("AAPL", 101.0), a_quote("MSFT", 1.0)], 2.0)
+    assert (seq(board, "AAPL"), seq(board, "MSFT")) == (1002, 2001)
 
 
 # --- taps ---

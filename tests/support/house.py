@@ -54,11 +54,13 @@ HOUSE = (
         1,
         Side.SHARED,
         "system",
-        "addresses files setting_sources data_folder running_servers blocking logs acts trail change_notes supervised",
+        "addresses files setting_sources data_folder running_servers blocking logs acts trail change_notes supervised "
+        "processes",
     ),
     row(2, Side.SHARED, "", "messages"),
     row(3, Side.SHARED, "wire", "connection lines schema"),
     row(3, Side.SERVER, "", "config"),
+    row(3, Side.SERVER, "engine", "names client subscriber lease asking words"),
     row(3, Side.SERVER, "storage", "tables migrations groups database sqlite postgres shared_reads store"),
     row(3, Side.SERVER, "storage.migrations", "env runner versions"),
     row(
@@ -72,8 +74,9 @@ HOUSE = (
         Side.SERVER,
         "providers",
         "base reading published symbol_names instrument_file instrument_search keys http streaming rss yahoo openalgo "
-        "finnhub kafka simulated instruments installed registry",
+        "finnhub kafka redis simulated instruments installed registry",
     ),
+    row(4, Side.SERVER, "providers.redis", "prices link provider"),
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
@@ -106,6 +109,7 @@ HOUSE = (
         "websocket_sessions asgi_sockets rest_sessions rest dialects sink_figures metrics health composition",
     ),
     row(9, Side.SERVER, "web.dialects", "live_price socketio"),
+    row(10, Side.SERVER, "feeding", "demand publisher answering feed health process"),
     row(10, Side.SERVER, "", "app"),
     row(4, Side.CLIENT, "client", "errors state wire prices server_connection reconnecting tls client tokens settings"),
     row(
@@ -117,7 +121,7 @@ HOUSE = (
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),
-    row(11, Side.BOTH, "operations", "options users demo serve publishing publish settings database"),
+    row(11, Side.BOTH, "operations", "options users demo serve feed publishing publish settings database"),
     row(12, Side.BOTH, "", "cli __main__"),
 )
 

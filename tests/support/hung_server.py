@@ -4,11 +4,12 @@ import asyncio
 import socket
 from collections.abc import Sequence
 
-from stocktrack.app import App, raise_descriptor_limit, serve
+from stocktrack.app import App, serve
 from stocktrack.config import load_settings
 from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer, Source
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.system.logs import configure_logs
+from stocktrack.system.processes import raise_descriptor_limit
 
 
 class HungSource(Source):

@@ -20,8 +20,7 @@ _PATIENCE_SECONDS = 20.0
 class RedisServer:
     """One server; it can be killed, paused and started again on the same port, and keeps nothing on disk."""
 
-    def __init__(self, program: Path, folder: Path, options: Sequence[str], password: str | None = None) -> None:
-        self._program = program
+    def __init__(self, folder: Path, options: Sequence[str], password: str | None = None) -> None:
         self._options = options
         self._password = password
         self._process: subprocess.Popen[bytes] | None = None
@@ -65,7 +64,7 @@ class RedisServer:
         log = (self.folder / "log").open("ab")
         with log:
             self._process = subprocess.Popen(  # noqa: S603 - Debian's own program
-                [self._program, *arguments, *self._options],
+                ["redis-server", *arguments, *self._options],  # noqa: S607
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -131,13 +130,12 @@ def _encoded(words: Sequence[str]) -> bytes:
 @contextlib.contextmanager
 def running_redis(*options: str, password: str | None = None) -> Iterator[RedisServer]:
     """A server with more `options` of its command line; it is stopped, and its folder removed, at the end."""
-    program = shutil.which("redis-server")
-    require(program is not None, _HINT)
+    require(shutil.which("redis-server") is not None, _HINT)
     folder = Path(tempfile.mkdtemp(prefix="stocktrack-redis-"))
     if password is not None:
         options = (*options, "--requirepass", password)
     try:
-        server = RedisServer(Path(str(program)), folder, options, password)
+        server = RedisServer(folder, options, password)
         try:
             server.start()
             yield server

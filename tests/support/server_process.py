@@ -191,7 +191,7 @@ async def server_process(
     server = ServerProcess(process)
     try:
         ready = await server.logged("ready", within=START_SECONDS)
-        server.host, server.port = ready["host"], ready["port"]
+        server.host, server.port = ready.get("host", ""), ready.get("port", 0)
         yield server
     finally:
         await server.end()

@@ -130,10 +130,12 @@ class _Update:
 class Board:
     """The newest quotes. `on_demand(symbol, is_wanted)` is called when a symbol's first watcher comes or its last goes.
 
-    Whoever renews the quotes listens to it; it is set once, before anybody watches. `taps` take all that happens.
+    Whoever renews the quotes listens to it; it is set once, before anybody watches. `taps` take all that happens. A
+    symbol's `seq` counts on from ``first_seq()``, asked when the board first hears of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first_seq: Callable[[], int] = lambda: 0) -> None:
+        self._first_seq = first_seq
         self.on_demand: Callable[[str, bool], None] = lambda _symbol, _is_wanted: None
         self.taps: list[Tap] = []
         self.revision = 0
@@ -212,12 +214,6 @@ class Board:
             ]
         )
 
-    def count_from(self, seq: int) -> None:
-        """Have every symbol counted on from `seq` at least: a board that takes over from another one goes on above."""
-        self._highest_forgotten_seq = max(self._highest_forgotten_seq, seq)
-        for entry in self._entries.values():
-            entry.seq = max(entry.seq, seq)
-
     def watch(self, symbols: tuple[str, ...], watcher: Watcher, *, eager: bool) -> Basket:
         """The basket of `symbols`, which `watcher` watches until `unwatch`."""
         basket = self._baskets.get(symbols)
@@ -268,7 +264,7 @@ class Board:
     def _entry(self, symbol: str) -> Entry:
         entry = self._entries.get(symbol)
         if entry is None:
-            entry = self._entries[symbol] = Entry(symbol, self._highest_forgotten_seq)
+            entry = self._entries[symbol] = Entry(symbol, max(self._highest_forgotten_seq, self._first_seq()))
         return entry
 
     def _update(self, updates: Iterable[_Update]) -> None:

@@ -98,9 +98,12 @@ class Outage:
     def streamed(self, led: Iterable[str]) -> None:
         """Note that the stream of the source delivers: with all that the source leads renewed by it, all is well."""
         # The poll, which found the outage, has nothing to ask for any more. While it has, it is the judge: a stream of
-        # some symbols says nothing of the others.
-        if self._error is not None and not self._not_fresh(symbol for symbol in led if self._board.is_watched(symbol)):
+        # some symbols says nothing of the others, but for those that never had a price.
+        if self._error is not None and not self._not_fresh(filter(self._is_priced, led)):
             self.ended()
+
+    def _is_priced(self, symbol: str) -> bool:
+        return self._board.is_watched(symbol) and self._board.quote(symbol) is not None
 
     def _not_fresh(self, symbols: Iterable[str]) -> list[str]:
         return self._board.not_renewed(symbols, self._clock.monotonic() - self._fresh_seconds)

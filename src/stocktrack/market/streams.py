@@ -3,9 +3,10 @@
 A stream leads what `leads.py` gives it, and says only what is traded: what it leaves mute the polls fill in for.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 
-from stocktrack.clock import Clock
+from stocktrack.clock import Clock, within
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
 from stocktrack.market.leads import Leads
 from stocktrack.market.upstream import Upstream
@@ -54,7 +55,8 @@ class Stream:
             except SourceUnusable:
                 seconds = self._upstream.unusable_seconds()
             self._arrange()
-            await self._clock.sleep(seconds)
+            with contextlib.suppress(TimeoutError):
+                await within(self._clock, seconds, self._upstream.recovered())
 
     async def _run_once(self) -> None:
         await self._source.stream(self._wanted, self)
@@ -92,3 +94,7 @@ class Stream:
     def is_trading(self) -> bool:
         """Whether the market of anything it leads may be open."""
         return any(self._may_trade(symbol) for symbol in self._leads.streamed_by(self._upstream))
+
+    async def demand_change(self) -> None:
+        """It leads others by its stream than before, as far as is known."""
+        await self._leads.change()

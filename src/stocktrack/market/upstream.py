@@ -7,7 +7,7 @@ import asyncio
 import math
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, 
 from stocktrack.market.ceiling import Ceiling
 from stocktrack.market.refusals import Refusals
 from stocktrack.messages import SourceState
-from stocktrack.providers.base import Capability, Provider, QuoteSource, StreamSource
+from stocktrack.providers.base import Capability, DroppingSource, Provider, QuoteSource, RecoveringSource, StreamSource
 
 log = structlog.get_logger()
 
@@ -105,6 +105,11 @@ class Upstream:
     def name(self) -> str:
         """The provider's name."""
         return self.provider.name
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many messages of the provider were no quotes, by why, where it counts them."""
+        return self.provider.dropped if isinstance(self.provider, DroppingSource) else {}
 
     def check_blocked(self) -> None:
         """`ProviderError` while the provider refuses requests (429)."""
@@ -291,6 +296,16 @@ class Upstream:
         finally:
             self._stream_opened_at = None
 
+    async def recovered(self) -> None:
+        """Return when the provider knows by itself that its stream is worth opening again; never where it does not."""
+        try:
+            if isinstance(self.provider, RecoveringSource):
+                await self.provider.recovered()
+                return
+        except Exception:
+            log.exception("a source failed to say when it is well again", provider=self.name)
+        await asyncio.Event().wait()
+
     def opened(self) -> None:
         """Note that the stream is up."""
         self._stream_opened_at = self._clock.monotonic()
@@ -452,7 +467,7 @@ def _ceiling(provider: Provider, clock: Clock, requests_per_minute: int | None) 
     """How often a provider may be asked: as often as its own budget and the server's setting both allow."""
     budget = provider.budget
     theirs = budget.requests_per_minute
-    if provider.is_free or (theirs is None and requests_per_minute is None):
+    if provider.is_free or budget.is_unlimited or (theirs is None and requests_per_minute is None):
         return None
     is_theirs = theirs is not None and (requests_per_minute is None or theirs <= requests_per_minute)
     per_minute = theirs if is_theirs else requests_per_minute

@@ -7,12 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stocktrack.app import App, raise_descriptor_limit
+from stocktrack.app import App
 from stocktrack.cli_client import run_client
 from stocktrack.client.settings import ClientSettings
 from stocktrack.commands.watch import Watch, watch_prices
 from stocktrack.config import Settings
 from stocktrack.system.logs import configure_logs
+from stocktrack.system.processes import raise_descriptor_limit
 from stocktrack.terminal.exit_codes import ExitCode
 from stocktrack.terminal.run import is_live_screen, run_to_exit
 from stocktrack.web.assets import Assets

@@ -24,7 +24,11 @@ def serve(
     port: Annotated[int | None, typer.Option(help=f"TCP port; {DEFAULT_PORT} by default")] = None,
     provider: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="yahoo, finnhub, openalgo, kafka, rss, simulated; yahoo,rss by default"),
+        typer.Option(metavar="A,B", help="sources, such as yahoo, finnhub, redis, simulated; yahoo,rss by default"),
+    ] = None,
+    redis_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help=f"Redis of the source redis; redis://{DEFAULT_HOST}:6379 by default"),
     ] = None,
     web_port: Annotated[int | None, typer.Option(help="port of the page, WebSocket and REST; 8080 by default")] = None,
     no_web: Annotated[bool, typer.Option("--no-web", help="no web door")] = False,
@@ -34,7 +38,13 @@ def serve(
     from stocktrack.config import load_settings
     from stocktrack.system.logs import configure_logs
 
-    flags = {"host": host, "port": port, "web_port": "off" if no_web else web_port, "providers": provider}
+    flags = {
+        "host": host,
+        "port": port,
+        "web_port": "off" if no_web else web_port,
+        "providers": provider,
+        "redis_url": redis_url,
+    }
 
     def load() -> "LoadedSettings":
         return load_settings(flags, config_file=config)

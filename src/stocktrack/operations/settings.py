@@ -29,8 +29,7 @@ def show(
     if values["database_url"]:
         values["database_url"] = _without_password(values["database_url"])
     for name in ("redis_url", "kafka_url"):
-        if values[name]:
-            values[name] = without_password(values[name])
+        values[name] = values[name] and without_password(values[name])
     values["publish_to"] = [without_password(address) for address in values["publish_to"]]
     # Which of them are secrets, only their source knows.
     values["sources"] = {source: dict.fromkeys(own, "***") for source, own in values["sources"].items()}

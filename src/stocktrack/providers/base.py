@@ -36,10 +36,13 @@ class Budget:
     """How often a source lets itself be asked, by its own terms; None where those say nothing.
 
     The market counts a call's requests as it begins; within a call of several the source keeps to the second by itself.
+    One that `is_unlimited` is the operator's own: this server asks it as often as it likes. What users cause there is
+    limited all the same, since others may have to be asked for it.
     """
 
     requests_per_minute: int | None = None
     requests_per_second: int | None = None
+    is_unlimited: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,10 @@ class StreamSink(Protocol):
 
     def is_trading(self) -> bool:
         """Whether the market of anything that is wanted may be open: a silent stream is then a reason to worry."""
+        ...
+
+    async def demand_change(self) -> None:
+        """Return when other symbols are wanted, for who can follow at once and need not look now and then."""
         ...
 
 
@@ -161,6 +168,40 @@ class StreamSource(Protocol):
         it again, later and later, so it does not try again by itself.
         """
         ...
+
+
+@runtime_checkable
+class RecoveringSource(Protocol):
+    """A source that knows by itself when it is well again: others are only tried again, later and later."""
+
+    async def recovered(self) -> None:
+        """Return when its stream, which broke, is worth opening again."""
+        ...
+
+
+@runtime_checkable
+class DroppingSource(Protocol):
+    """A source to which anybody may write: what makes no sense it drops, and counts."""
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many messages were dropped so far, by why, each a word."""
+        ...
+
+
+# What a feed elsewhere has to tell: "outage", "restored" or "unknown", the symbols, and for an outage the error.
+RelayNotice = Callable[[str, frozenset[str], StockTrackError | None], None]
+
+
+@runtime_checkable
+class RelayingSource(Protocol):
+    """A source whose quotes a feed in another process has counted: their `seq` counts in that feed's instance.
+
+    Whoever builds the server sets both; they are called while the source runs.
+    """
+
+    on_instance: Callable[[str], None]
+    on_notice: RelayNotice
 
 
 @runtime_checkable

@@ -5,7 +5,6 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import astuple
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -22,7 +21,8 @@ def _is_count(value: Any, *, least: int = 1) -> bool:
 
 
 def _is_budget(value: Any) -> bool:
-    return isinstance(value, Budget) and all(limit is None or _is_count(limit) for limit in astuple(value))
+    limits = (value.requests_per_minute, value.requests_per_second) if isinstance(value, Budget) else (0,)
+    return all(limit is None or _is_count(limit) for limit in limits)
 
 
 # What every source has, beside its capabilities; each with what it has to be.

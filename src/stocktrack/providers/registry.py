@@ -59,6 +59,12 @@ def _finnhub(settings: Settings, clock: Clock) -> Provider:
     )
 
 
+def _redis(settings: Settings, clock: Clock) -> Provider:
+    from stocktrack.providers.redis.provider import RedisProvider
+
+    return RedisProvider(settings.redis_url, timeout_seconds=settings.provider_timeout_seconds, clock=clock)
+
+
 def _openalgo(settings: Settings, clock: Clock) -> Provider:
     from stocktrack.providers.openalgo.provider import OpenAlgoProvider
 
@@ -87,6 +93,7 @@ SOURCES: Mapping[str, Callable[[Settings, Clock], Provider]] = {
     "yahoo": _yahoo,
     "finnhub": _finnhub,
     "openalgo": _openalgo,
+    "redis": _redis,
     "kafka": _kafka,
     "rss": _rss,
     "simulated": _simulated,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stocktrack.errors import ConfigError
+from stocktrack.system.addresses import DEFAULT_HOST, address_text
 
 ENV_PREFIX = "STOCKTRACK_"
 ENV_FILE = Path(".env")
@@ -37,13 +38,14 @@ class Source:
     """One place with settings: what an error calls it, and each value under the setting's name.
 
     `is_ours` where it holds nothing but settings, so that an unknown name is a mistake. `plain_key` is the variable
-    `API_KEY` of a `.env`, or empty.
+    `API_KEY` of a `.env`, and `redis_place` the address that `REDIS_HOST` and `REDIS_PORT` make, or empty.
     """
 
     origin: str
     values: Mapping[str, Any] = field(repr=False)  # keys and passwords are among them
     is_ours: bool = False
     plain_key: str = field(default="", repr=False)
+    redis_place: str = ""
 
 
 def user_config_file() -> Path:
@@ -64,10 +66,15 @@ def setting_sources(
 
     `config_file` must exist. `user_file` is the user's own file where it is not `user_config_file()`.
     """
-    yield Source("environment", _of_variables(environment))
+    yield Source("environment", _of_variables(environment), redis_place=_redis_place(environment))
     if env_file.is_file():
         variables = _read_env(env_file)
-        yield Source(str(env_file), _of_variables(variables), plain_key=variables.get(_PLAIN_KEY, "").strip())
+        yield Source(
+            str(env_file),
+            _of_variables(variables),
+            plain_key=variables.get(_PLAIN_KEY, "").strip(),
+            redis_place=_redis_place(variables),
+        )
     if config_file is not None:
         yield Source(str(config_file), _read_toml(config_file), is_ours=True)
     own_file = user_file or user_config_file()
@@ -89,6 +96,16 @@ def _of_variables(variables: Mapping[str, str]) -> dict[str, str]:
             if value := variables.get(variable, "").strip():
                 values[name] = value
     return values
+
+
+def _redis_place(variables: Mapping[str, str]) -> str:
+    """The address that `REDIS_HOST` and `REDIS_PORT` make, each of which will do; empty without both."""
+    host, port = (variables.get(name, "").strip() for name in ("REDIS_HOST", "REDIS_PORT"))
+    if not (host or port):
+        return ""
+    # Kubernetes sets REDIS_PORT to tcp://10.0.0.7:6379 where a service is called redis.
+    port = port.rpartition(":")[2] or "6379"
+    return f"redis://{address_text(host or DEFAULT_HOST, 0).removesuffix(':0')}:{port}"
 
 
 def _read_env(path: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 
 import structlog
 
-from stocktrack.clock import Clock, backoff_seconds
+from stocktrack.clock import Clock, backoff_seconds, end
 
 log = structlog.get_logger()
 
@@ -51,9 +51,7 @@ class Supervisor:
 
     async def close(self) -> None:
         """Cancel the tasks and wait for their end."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     async def _keep_running(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
         in_a_row = 0

@@ -74,6 +74,10 @@ class Collected:
         """What `trades` says."""
         return self.trades
 
+    async def demand_change(self) -> None:
+        """It does not know when that is."""
+        await asyncio.Event().wait()
+
 
 class Contract:
     """What holds for a source, as a class of tests; they are coroutines, for pytest-asyncio in any mode."""

@@ -22,10 +22,11 @@ from stocktrack.web.dialects.live_price import LiveTalk
 from stocktrack.web.dialects.socketio import SocketIo
 from stocktrack.web.health import PATHS as OPERATOR_PATHS
 from stocktrack.web.health import Health
-from stocktrack.web.metrics import Metrics
+from stocktrack.web.metrics import MarketFigures, Metrics, SessionFigures
 from stocktrack.web.rest import rest_app
 from stocktrack.web.rest_sessions import RestSessions
 from stocktrack.web.server import MAX_HTTP_CONNECTIONS, OPERATOR_CONNECTIONS, TakeWebSocket, WebServer
+from stocktrack.web.sink_figures import SinkFigures
 from stocktrack.web.site import Site
 from stocktrack.web.websocket_sessions import WebSocketSessions
 
@@ -43,7 +44,7 @@ class Web:
         feed: Feed,
         board: Board,
         clock: Clock,
-        publisher: Publisher | None = None,
+        publisher: Publisher,
         tls: ssl.SSLContext | None,
         max_connections: int = MAX_HTTP_CONNECTIONS,
     ) -> None:
@@ -55,7 +56,11 @@ class Web:
         self._asgi_sockets: AsgiSockets | None = None
         if settings.web_port is None and settings.metrics_port is None:
             return
-        metrics = Metrics(sessions, board, feed, clock, publisher)
+        metrics = Metrics(
+            SessionFigures(sessions, board),
+            MarketFigures(board, feed, clock, sessions.supervisor, publisher.supervisor),
+            SinkFigures(publisher),
+        )
         sessions.observe_commands(metrics.observe)
         operator = Health(sessions, feed, metrics, partial(accounts.user, ""), publisher)
         if settings.metrics_port is not None:

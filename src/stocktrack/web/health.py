@@ -45,7 +45,7 @@ class Health:
             case "/readyz":
                 reasons = await self.not_ready()
                 status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
-                sources = [_told(source) for source in self._feed.routes.sources()]
+                sources = [told_of_source(source) for source in self._feed.routes.sources()]
                 content: dict[str, object] = {"ready": not reasons, "reasons": list(reasons), "sources": sources}
                 if self._publisher is not None and self._publisher.outlets:
                     content["sinks"] = [_told_of_sink(sink) for sink in self._publisher.infos()]
@@ -88,7 +88,7 @@ def _gives_prices(source: SourceInfo) -> bool:
     return is_streaming or source.state in {SourceState.OK, SourceState.UNUSED}
 
 
-def _told(source: SourceInfo) -> dict[str, object]:
+def told_of_source(source: SourceInfo) -> dict[str, object]:
     """What strangers may know of a source: not its sentences, which are for those who log in."""
     told = source.model_dump(mode="json", include={"provider", "state", "reason", "retry_at", "last_success_at"})
     return {name: value for name, value in told.items() if value is not None}

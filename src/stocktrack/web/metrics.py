@@ -11,23 +11,19 @@ from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
 from stocktrack.messages import COMMAND_TYPES, SourceInfo, SourceState
 from stocktrack.sessions.open_sessions import Sessions
-from stocktrack.sinks.publisher import Publisher
-from stocktrack.web.sink_figures import SinkFigures
+from stocktrack.system.supervised import Supervisor
 
 _LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 DOORS = ("tcp", "web", "rest", "socketio")
 
 
 class Metrics:
-    """The figures of one server."""
+    """The figures of one process: what its `collectors` tell, and how long its answers take."""
 
-    def __init__(
-        self, sessions: Sessions, board: Board, feed: Feed, clock: Clock, publisher: Publisher | None = None
-    ) -> None:
+    def __init__(self, *collectors: Collector) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Figures(sessions, board, feed, clock, publisher))
-        if publisher is not None:
-            self._registry.register(SinkFigures(publisher))
+        for collector in collectors:
+            self._registry.register(collector)
         latency = Histogram(
             "stocktrack_command_seconds",
             "Time from a command to its reply.",
@@ -47,19 +43,20 @@ class Metrics:
         self._latency[command_type].observe(seconds)
 
 
-class _Figures(Collector):
-    """Reads the parts."""
-
-    def __init__(self, sessions: Sessions, board: Board, feed: Feed, clock: Clock, publisher: Publisher | None) -> None:
-        self._publisher = publisher
-        self._sessions = sessions
-        self._board = board
-        self._feed = feed
-        self._clock = clock
+class Figures(Collector):
+    """Figures that are read from the parts when they are asked for."""
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: what there is depends on the moment."""
         return ()
+
+
+class SessionFigures(Figures):
+    """Of the sessions, and of what they were pushed."""
+
+    def __init__(self, sessions: Sessions, board: Board) -> None:
+        self._sessions = sessions
+        self._board = board
 
     def collect(self) -> Iterator[Metric]:
         """The figures of this moment."""
@@ -76,15 +73,25 @@ class _Figures(Collector):
             "Pushes that a session never got because a newer one took their place.",
             self._board.merged_pushes,
         )
+
+
+class MarketFigures(Figures):
+    """Of the sources, the quotes on the board, and the tasks that run: the `supervisors`' and the feed's own."""
+
+    def __init__(self, board: Board, feed: Feed, clock: Clock, *supervisors: Supervisor) -> None:
+        self._board = board
+        self._feed = feed
+        self._clock = clock
+        self._supervisors = (feed.supervisor, *supervisors)
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures of this moment."""
         failures = CounterMetricFamily(
             "stocktrack_task_failures",
             "Failures of tasks of the server, and of single sessions; each is in the log.",
             labels=("task",),
         )
-        supervisors = [self._feed.supervisor, self._sessions.supervisor]
-        if self._publisher is not None:
-            supervisors.append(self._publisher.supervisor)
-        for supervisor in supervisors:
+        for supervisor in self._supervisors:
             for task, count in sorted(supervisor.failures.items()):
                 failures.add_metric((task,), count)
         yield failures
@@ -105,7 +112,14 @@ class _Figures(Collector):
                 requests.add_metric((upstream.name, capability.value, str(result)), count)
             is_out = upstream.failing or upstream.is_blocked or upstream.unusable is not None
             up.add_metric((upstream.name,), 0 if is_out else 1)
+        dropped = CounterMetricFamily(
+            "stocktrack_messages_dropped", "Messages that were no quotes, by why.", labels=("provider", "why")
+        )
+        for upstream in self._feed.routes.upstreams:
+            for why, count in sorted(upstream.dropped.items()):
+                dropped.add_metric((upstream.name, why), count)
         yield requests
+        yield dropped
         yield up
         yield from _source_figures(self._feed.routes.sources())
 

@@ -1,0 +1,108 @@
+"""Questions to the process that leads, and its answers: one JSON object each way, by channels.
+
+Whoever asks names a channel of its own for the answer. A question that nobody hears is known at once: Redis says how
+many listen. What is not answered in time is a time-out, and an answer that comes later is passed over.
+"""
+
+import asyncio
+import itertools
+import json
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from stocktrack.clock import Clock, within
+from stocktrack.engine.client import EngineError, translated
+from stocktrack.engine.names import ASK, answer_name
+from stocktrack.errors import Code, CommandError, ProviderError, Reason, StockTrackError
+from stocktrack.messages import BoardQuote
+from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, TradingDay
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+# What can be asked, and what the answer is.
+QUESTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
+    "quotes": TypeAdapter(list[BoardQuote]),
+    "news": TypeAdapter(list[Headline]),
+    "symbol_news": TypeAdapter(list[Headline]),
+    "company": TypeAdapter(CompanyInfo | None),
+    "dividends": TypeAdapter(list[Dividend] | None),
+    "search": TypeAdapter(list[Match]),
+    "day": TypeAdapter(TradingDay | None),
+}
+
+
+class NobodyAnswers(EngineError):  # noqa: N818 - named as what is found
+    """No process leads at this Redis."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"No feed answers at {place}; start one with: stocktrack feed.")
+
+
+class Asker:
+    """Asks whoever leads. Its answers come at `channel`: whoever follows that hands them to `take`."""
+
+    def __init__(self, redis: "Redis", place: str, clock: Clock) -> None:
+        self._redis = redis
+        self._place = place
+        self._clock = clock
+        self.channel = answer_name(secrets.token_hex(6))
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+
+    async def ask(self, kind: str, *, timeout_seconds: float, **fields: Any) -> tuple[Any, dict[str, StockTrackError]]:
+        """The answer to a question of `QUESTIONS`, and the errors of those of several symbols that have none.
+
+        `NobodyAnswers` where nobody leads, another `EngineError` where Redis fails or the answer does not come; and
+        whatever `StockTrackError` the answer is.
+        """
+        number = next(self._numbers)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            question = {"id": number, "reply_to": self.channel, "ask": kind, **fields}
+            with translated(self._place):
+                listening = await self._redis.publish(ASK, json.dumps(question))
+            if not listening:
+                raise NobodyAnswers(self._place)
+            try:
+                told = await within(self._clock, timeout_seconds, answer)
+            except TimeoutError:
+                message = f"The feed at {self._place} did not answer within {timeout_seconds:g} s."
+                raise EngineError(message, is_timeout=True) from None
+        finally:
+            del self._waiting[number]
+        if "error" in told:
+            raise error_of(told["error"])
+        try:
+            result = QUESTIONS[kind].validate_python(told.get("answer"))
+        except ValidationError:
+            raise EngineError(f"The feed at {self._place} answered what makes no sense.") from None
+        return result, {str(symbol): error_of(error) for symbol, error in told.get("missing", {}).items()}
+
+    def take(self, payload: bytes) -> None:
+        """An answer that came."""
+        try:
+            told = json.loads(payload)
+            waiting = self._waiting.get(told["id"])
+        except (ValueError, KeyError, TypeError):
+            return  # nothing that was ever asked for
+        if waiting is not None and not waiting.done():
+            waiting.set_result(told)
+
+
+def fields_of(error: StockTrackError) -> dict[str, Any]:
+    """An error as `error_of` reads it back."""
+    return {"reason": error.reason, "message": error.message, "retry_after_ms": error.retry_after_ms}
+
+
+def error_of(fields: Any) -> StockTrackError:
+    """The error that was told; where it makes no sense, that something went wrong."""
+    try:
+        reason, message, retry_after_ms = Reason(fields["reason"]), str(fields["message"]), fields["retry_after_ms"]
+    except (KeyError, TypeError, ValueError):
+        return ProviderError(Reason.PROVIDER_ERROR, "The feed failed and did not say why.")
+    kind = ProviderError if reason.code is Code.SERVER_ERROR else CommandError
+    return kind(reason, message, retry_after_ms=retry_after_ms if isinstance(retry_after_ms, int) else None)

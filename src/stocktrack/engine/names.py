@@ -1,0 +1,37 @@
+"""What stands in Redis under which name: keys, channels, and for how long.
+
+stock:AAPL            the newest quote as JSON, a key and a channel: what anybody may publish and read
+stocktrack:instance   in which instance the feed's `seq` counts; it outlives every leader
+stocktrack:seq        at least as high as the highest `seq` that was published
+stocktrack:leader     which feed leads; whoever holds it publishes
+stocktrack:feed       a channel: the leader says every half a second that it is there
+stocktrack:wanted     a channel: symbols that somebody wants from now on
+stocktrack:ask        a channel: questions to the leader; each is answered at the channel that it names
+stocktrack:bus        a channel: what the servers tell each other
+"""
+
+from typing import Final
+
+PRICES: Final = "stock:"
+INSTANCE: Final = "stocktrack:instance"
+SEQ: Final = "stocktrack:seq"
+LEADER: Final = "stocktrack:leader"
+FEED: Final = "stocktrack:feed"
+WANTED: Final = "stocktrack:wanted"
+ASK: Final = "stocktrack:ask"
+BUS: Final = "stocktrack:bus"
+
+
+def price_name(symbol: str) -> str:
+    """The key and the channel of a symbol."""
+    return PRICES + symbol
+
+
+def answer_name(node: str) -> str:
+    """The channel at which a process gets its answers."""
+    return f"stocktrack:answer:{node}"
+
+
+def probe_name(node: str) -> str:
+    """The channel at which a connection hears that what is published arrives."""
+    return f"stocktrack:probe:{node}"

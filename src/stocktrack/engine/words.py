@@ -1,0 +1,46 @@
+"""What a feed says of itself to whoever listens: that it is there, in which instance it counts, and what happened."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from stocktrack.engine.asking import error_of, fields_of
+from stocktrack.errors import StockTrackError
+
+HEARTBEAT_SECONDS: Final = 0.5
+_MAX_SYMBOLS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class FeedWord:
+    """A word of the feed; `event` is "outage", "restored" or "unknown" where something happened to `symbols`."""
+
+    instance: str
+    event: str | None = None
+    symbols: Sequence[str] = ()
+    error: StockTrackError | None = None
+
+
+def write_word(word: FeedWord) -> bytes:
+    """A word as `read_word` reads it back."""
+    fields: dict[str, Any] = {"instance": word.instance}
+    if word.event is not None:
+        fields |= {"event": word.event, "symbols": list(word.symbols)}
+    if word.error is not None:
+        fields["error"] = fields_of(word.error)
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def read_word(payload: bytes) -> FeedWord | None:
+    """The word in a message; None where it is none."""
+    try:
+        fields = json.loads(payload)
+        instance, event = fields["instance"], fields.get("event")
+        symbols = [str(symbol) for symbol in fields.get("symbols", ())[:_MAX_SYMBOLS]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if not isinstance(instance, str) or not 0 < len(instance) <= 32:
+        return None
+    error = error_of(fields["error"]) if "error" in fields else None
+    return FeedWord(instance, event if isinstance(event, str) else None, symbols, error)

@@ -1,0 +1,1 @@
+"""The feed: a process without clients that asks the sources once for any number of servers, by Redis."""

@@ -1,0 +1,123 @@
+"""Answers what servers ask the feed: quotes that nobody watches, and whatever the sources have beside prices."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from stocktrack.clock import end
+from stocktrack.engine.asking import QUESTIONS, fields_of
+from stocktrack.engine.client import EngineError, translated
+from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
+from stocktrack.market.feed import Feed
+from stocktrack.messages import MAX_LIST_LIMIT
+from stocktrack.providers.base import HoursSource
+from stocktrack.quotes import normalise_symbol
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+log = structlog.get_logger()
+
+MAX_AT_ONCE: Final = 500
+_MAX_SYMBOLS: Final = 1_000
+_MAX_QUERY_CHARS: Final = 100
+
+
+class Answers:
+    """Answers questions by `feed`, each in a task of its own; ``may_answer()`` says whether it is this feed's turn."""
+
+    def __init__(self, redis: "Redis", place: str, feed: Feed, *, may_answer: Callable[[], bool]) -> None:
+        self._redis = redis
+        self._place = place
+        self._feed = feed
+        self._may_answer = may_answer
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.answered = 0
+
+    def take(self, payload: bytes) -> None:
+        """A question that came. One that is none is passed over, and so are those beyond `MAX_AT_ONCE`."""
+        try:
+            question = json.loads(payload)
+            number, reply_to, kind = int(question["id"]), str(question["reply_to"]), str(question["ask"])
+        except (ValueError, KeyError, TypeError):
+            return
+        if kind not in QUESTIONS or not self._may_answer() or len(self._tasks) >= MAX_AT_ONCE:
+            return
+        task = asyncio.create_task(self._answer(number, reply_to, kind, question), name=f"answer {kind}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Leave what is under way unanswered."""
+        await end(*self._tasks)
+
+    async def _answer(self, number: int, reply_to: str, kind: str, question: Mapping[str, Any]) -> None:
+        answer: dict[str, Any] = {"id": number}
+        try:
+            answer |= await self._found(kind, question)
+        except StockTrackError as error:
+            answer["error"] = fields_of(error)
+        except Exception:
+            log.exception("a question could not be answered", ask=kind)
+            answer["error"] = fields_of(ProviderError(Reason.PROVIDER_ERROR, "The feed failed; its log says why."))
+        try:
+            with translated(self._place):
+                await self._redis.publish(reply_to, json.dumps(answer))
+            self.answered += 1
+        except EngineError as error:
+            log.debug("an answer could not be sent", why=error.message)
+
+    async def _found(self, kind: str, question: Mapping[str, Any]) -> dict[str, Any]:
+        if kind == "quotes":
+            return await self._quotes(question)
+        questions, limit = self._feed.questions, MAX_LIST_LIMIT
+        found: Any
+        match kind:
+            case "news":
+                found = await questions.news(limit)
+            case "symbol_news":
+                found = await questions.symbol_news(_symbol(question), limit)
+            case "company":
+                found = await questions.company(_symbol(question))
+            case "dividends":
+                found = await questions.dividends(_symbol(question), limit)
+            case "search":
+                most = question.get("limit")
+                limit = min(limit, max(1, most)) if isinstance(most, int) else limit
+                found = await questions.search(str(question.get("query", ""))[:_MAX_QUERY_CHARS], limit)
+            case _:
+                found = await self._feed.routes.first_answer_of(
+                    HoursSource, _symbol(question), lambda source, name: source.trading_day(name)
+                )
+        return {"answer": _as_json(kind, found)}
+
+    async def _quotes(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        named = question.get("symbols")
+        if not isinstance(named, list) or len(named) > _MAX_SYMBOLS:
+            raise CommandError(Reason.INVALID_COMMAND, "A question for quotes names its symbols in a list.")
+        symbols = [_normalised(symbol) for symbol in named]
+        found = await self._feed.quotes(symbols)
+        return {
+            "answer": _as_json("quotes", list(found.quotes.values())),
+            "missing": {symbol: fields_of(error) for symbol, error in found.missing.items()},
+        }
+
+
+def _symbol(question: Mapping[str, Any]) -> str:
+    return _normalised(question.get("symbol"))
+
+
+def _normalised(name: object) -> str:
+    try:
+        return normalise_symbol(str(name))
+    except ValueError as error:
+        raise CommandError(Reason.INVALID_COMMAND, f"{error}.") from None
+
+
+def _as_json(kind: str, found: Sequence[Any] | Any) -> Any:
+    if isinstance(found, Sequence):
+        found = list(found)
+    return QUESTIONS[kind].dump_python(found, mode="json", exclude_none=True)

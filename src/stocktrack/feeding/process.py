@@ -1,0 +1,52 @@
+"""Runs a feed with its health door until it is told to stop."""
+
+import os
+
+import structlog
+
+from stocktrack.clock import RealClock
+from stocktrack.config import Settings
+from stocktrack.feeding.feed import FeedProcess
+from stocktrack.feeding.health import FeedHealth
+from stocktrack.system.addresses import address_text
+from stocktrack.system.processes import run_until_told
+from stocktrack.web.server import OPERATOR_CONNECTIONS, WebServer
+
+log = structlog.get_logger()
+
+_CLOSE_SECONDS = 1.0
+
+
+async def run_feed(settings: Settings) -> None:
+    """Run a feed until SIGINT or SIGTERM; `ConfigError` where it cannot be run."""
+    clock = RealClock()
+    feed = FeedProcess(settings, clock)
+    health = WebServer(
+        FeedHealth(feed, clock),
+        clock,
+        max_message_bytes=settings.max_line_bytes,
+        tls=None,
+        max_connections=OPERATOR_CONNECTIONS,
+        setting="metrics_port",
+        flag="--metrics-port",
+    )
+
+    async def start() -> None:
+        try:
+            if settings.metrics_port is not None:
+                await health.start(settings.metrics_host or settings.host, settings.metrics_port)
+            await feed.start()
+        except BaseException:
+            await close()
+            raise
+
+    async def close() -> None:
+        health.stop_listening()
+        await feed.close()
+        await health.close(_CLOSE_SECONDS)
+
+    async def ready() -> None:
+        door = {"health": f"http://{address_text(*health.addresses[0])}/"} if health.addresses else {}
+        log.info("ready", redis=feed.place, providers=",".join(settings.providers), pid=os.getpid(), **door)
+
+    await run_until_told(start, close, ready=ready)

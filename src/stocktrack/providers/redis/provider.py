@@ -1,0 +1,339 @@
+"""Redis as a source: what a feed of ours or any other program publishes there, and what the feed answers.
+
+A price comes by the channel of its symbol, and the newest stands under the key of the same name. Of a symbol that
+nobody publishes the feed is asked, where there is one: it has the market's sources, and the servers have it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from stocktrack.clock import Clock, end, within
+from stocktrack.engine.asking import NobodyAnswers
+from stocktrack.engine.client import EngineError, open_redis, place_of
+from stocktrack.engine.words import FeedWord
+from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
+from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer, RelayNotice, Source, StreamSink, Wanted
+from stocktrack.providers.redis.link import FEED_SILENT_SECONDS, Link
+from stocktrack.providers.redis.prices import Prices
+from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote, TradingDay
+
+# A connection that breaks is back within this, or others have to serve meanwhile.
+HEAL_SECONDS: Final = 1.5
+LOOK_SECONDS: Final = 0.25
+# How long an answer waits for Redis to say that it will send what is published from now on: a millisecond or two.
+FOLLOW_SECONDS: Final = 0.5
+# So many messages are read one by one; of more, the newest of each symbol. A symbol has at most so many unread ones.
+_CALM: Final = 500
+_MAX_UNREAD: Final = 20
+# What the feed is asked may take it a call of its own sources.
+_ASK_MARGIN_SECONDS: Final = 0.5
+_NOT_FOUND = frozenset({Reason.UNKNOWN_SYMBOL, Reason.NO_COMPANY_INFO, Reason.NO_DIVIDENDS, Reason.NO_NEWS})
+
+
+class RedisProvider(Source):
+    """Prices out of Redis, for this server and any number of others.
+
+    What the feed has to tell beside prices `on_instance` and `on_notice` are told, as `RelayingSource` says.
+    """
+
+    name = "redis"
+    # It is the operator's own: the limits of the market's sources hold at the feed. What a user may cause there is
+    # limited here all the same.
+    budget = Budget(is_unlimited=True)
+    symbols_a_request = 1_000
+    stream_places: int | None = None
+
+    def __init__(self, url: str, *, timeout_seconds: float, clock: Clock) -> None:
+        self.on_instance: Callable[[str], None] = lambda _name: None
+        self.on_notice: RelayNotice = lambda _kind, _symbols, _error: None
+        self._place = place_of(url)
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._redis = open_redis(url, timeout_seconds=min(timeout_seconds, 5.0))
+        self.prices = Prices(self.name, clock)
+        self.link = Link(self._redis, self._place, clock, take=self._take, hear=self._hear)
+        self._running: asyncio.Task[None] | None = None
+        # What came by the connection since it was last published, and when that may be done again (the loop's time).
+        self._came: dict[str, list[bytes]] = {}
+        self._came_count = 0
+        self._publish_not_before = 0.0
+        self._sink: StreamSink | None = None
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many messages were no quotes, by why."""
+        return self.prices.dropped
+
+    async def start(self) -> None:
+        """Connect; a Redis that is not there yet is waited for, and one that refuses this server is a `SourceUnusable`.
+
+        Where it is not there the server starts all the same, and says so at each price.
+        """
+        if self._running is None:
+            self._running = asyncio.create_task(self.link.run(), name="redis link")
+        try:
+            await self.link.until_up(HEAL_SECONDS)
+            if (instance := await self.link.instance()) is not None:
+                self.on_instance(instance)
+        except EngineError as error:
+            if error.is_refused:
+                raise SourceUnusable(error.message, retry_after_ms=5_000) from None
+
+    async def close(self) -> None:
+        """End the connection."""
+        if self._running is not None:
+            await end(self._running)
+        await self.link.close()
+
+    # --- prices --------------------------------------------------------------------------------------------------
+
+    async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
+        """Hand on what is published of what is wanted, until Redis is away for longer than a moment."""
+        try:
+            await self._until_up()
+            self.link.want(wanted)
+            self._sink = sink
+            sink.opened()
+            known: frozenset[str] = frozenset()
+            while True:
+                await self._until_up()
+                known = self._hand_over(frozenset(wanted()), known)
+                if not self.link.has_feed and self._is_all_fed(wanted()):
+                    raise ProviderError(
+                        Reason.PROVIDER_TIMEOUT,
+                        f"The feed at {self._place} has been silent for {FEED_SILENT_SECONDS:g} s.",
+                    )
+                with contextlib.suppress(TimeoutError):
+                    await within(self._clock, LOOK_SECONDS, sink.demand_change())
+        finally:
+            self._sink = None
+
+    async def recovered(self) -> None:
+        """Return when it is worth trying again: Redis delivers, and a feed is heard."""
+        await self.link.until_better()
+
+    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
+        """What is published of `symbols`; of the others, what the feed says."""
+        await self._until_up()
+        with _translated():
+            found = await self.link.read(symbols)
+        answer = _Answer()
+        unpublished = []
+        for symbol in symbols:
+            payload = found.get(symbol)
+            quote = None
+            if payload is not None:
+                quote = self.prices.read(symbol, payload, has_feed=self.link.has_feed) or self.prices.held(symbol)
+            elif symbol in self.link.following and not self.prices.is_fed(symbol):
+                # It was published and not kept. The connection proves that nothing came since.
+                quote = self.prices.held(symbol)
+            if quote is None or (self.prices.is_fed(symbol) and symbol not in self.link.following):
+                unpublished.append(symbol)  # what a feed wrote when it was wanted the last time may be old
+            elif self.prices.is_fed(symbol) and not self.link.has_feed:
+                answer.failed[symbol] = self._silent()
+                answer.is_down = True
+            else:
+                answer.quotes[symbol] = quote
+        if unpublished:
+            await self._ask_feed_for(unpublished, answer)
+        if not errand.is_poll and (silent := [symbol for symbol in symbols if symbol in answer.failed]):
+            # It may be published the next moment, and subscribed to by then.
+            await self.link.follow(silent, FOLLOW_SECONDS)
+        return answer.complete(symbols)
+
+    async def _ask_feed_for(self, symbols: Sequence[str], answer: "_Answer") -> None:
+        try:
+            quotes, missing = await self._ask("quotes", symbols=list(symbols))
+        except NobodyAnswers:
+            # Somebody may publish it the next moment, which is no failure of Redis.
+            answer.failed |= {symbol: self._unpublished(symbol) for symbol in symbols}
+            return
+        except ProviderError as error:
+            answer.failed |= dict.fromkeys(symbols, error)
+            answer.is_down = True
+            return
+        given: dict[str, Quote] = {quote.symbol: quote for quote in quotes}
+        for symbol in symbols:
+            why = missing.get(symbol)
+            if symbol in given:
+                answer.quotes[symbol] = given[symbol]
+            elif why is None:
+                answer.failed[symbol] = ProviderError(Reason.PROVIDER_ERROR, f"The feed said nothing of {symbol}.")
+            else:
+                answer.refuse(symbol, why)
+
+    def _hear(self, word: FeedWord) -> None:
+        self.on_instance(word.instance)
+        if word.event is not None:
+            self.on_notice(word.event, frozenset(word.symbols), word.error)
+
+    def _is_all_fed(self, wanted: Iterable[str]) -> bool:
+        """Whether all that is held of what is wanted is a feed's, which others have no part in."""
+        held = [symbol for symbol in wanted if self.prices.held(symbol) is not None]
+        return bool(held) and all(map(self.prices.is_fed, held))
+
+    def _silent(self) -> ProviderError:
+        message = f"The feed at {self._place} has been silent for more than {FEED_SILENT_SECONDS:g} s."
+        return ProviderError(Reason.PROVIDER_TIMEOUT, message)
+
+    def _unpublished(self, symbol: str) -> ProviderError:
+        message = f"Nobody has published {symbol} at {self._place}, and no feed answers there: stocktrack feed."
+        return ProviderError(Reason.PROVIDER_ERROR, message)
+
+    def _take(self, symbol: str, payload: bytes) -> None:
+        if not self._came:
+            # After the burst. Under load reading has its part of the time, and what is merged is not even decoded.
+            loop = asyncio.get_running_loop()
+            loop.call_later(max(0.0, self._publish_not_before - loop.time()), self._publish)
+        self._came_count += 1
+        came = self._came.setdefault(symbol, [])
+        came.append(payload)
+        if len(came) > _MAX_UNREAD:
+            del came[0]
+
+    def _hand_over(self, wanted: frozenset[str], known: frozenset[str]) -> frozenset[str]:
+        """Publish what came of symbols before they were wanted, and have all that are followed."""
+        if wanted == known:
+            return known
+        self.link.look()
+        self.prices.keep(wanted | self.link.following)
+        held = [quote for symbol in wanted - known if (quote := self.prices.held(symbol)) is not None]
+        if held and self._sink is not None:
+            self._sink.publish(held)
+        return wanted
+
+    def _publish(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        came, self._came = self._came, {}
+        is_burst, self._came_count = self._came_count > _CALM, 0
+        has_feed = self.link.has_feed
+        quotes: list[Quote] = []
+        for symbol, payloads in came.items():
+            if is_burst:
+                # The newest that is a quote: what makes no sense takes the place of none.
+                newest = (self.prices.read(symbol, each, has_feed=has_feed) for each in reversed(payloads))
+                read = [next((quote for quote in newest if quote is not None), None)]
+            else:
+                read = [self.prices.read(symbol, each, has_feed=has_feed) for each in payloads]
+            quotes += [quote for quote in read if quote is not None]
+        if quotes and self._sink is not None:
+            self._sink.publish(quotes)
+        self._publish_not_before = 2 * loop.time() - began
+
+    # --- what else a feed answers --------------------------------------------------------------------------------
+
+    async def news(self) -> Sequence[Headline]:
+        """The feed's headlines."""
+        headlines: Sequence[Headline] = await self._ask_or("news", [])
+        return headlines
+
+    async def symbol_news(self, symbol: str) -> Sequence[Headline]:
+        """The feed's headlines of a symbol."""
+        headlines: Sequence[Headline] = await self._ask_or("symbol_news", [], symbol=symbol)
+        return headlines
+
+    async def company(self, symbol: str) -> CompanyInfo | None:
+        """The company behind a symbol, as the feed knows it."""
+        company: CompanyInfo | None = await self._ask_or("company", None, symbol=symbol)
+        return company
+
+    async def dividends(self, symbol: str) -> Sequence[Dividend] | None:
+        """The dividends of a symbol, as the feed knows them."""
+        paid: Sequence[Dividend] | None
+        try:
+            paid, _ = await self._ask("dividends", symbol=symbol)
+        except CommandError as error:
+            if error.reason is Reason.NO_DIVIDENDS:
+                return []
+            if error.reason is Reason.UNKNOWN_SYMBOL:
+                return None
+            raise
+        return paid
+
+    async def search(self, query: str, limit: int) -> Sequence[Match]:
+        """What the feed finds."""
+        matches: Sequence[Match] = await self._ask_or("search", [], query=query, limit=limit)
+        return matches
+
+    async def trading_day(self, symbol: str) -> TradingDay | None:
+        """The hours of the market of a symbol, as the feed knows them."""
+        day: TradingDay | None = await self._ask_or("day", None, symbol=symbol)
+        return day
+
+    async def _ask_or(self, kind: str, none: Any, **fields: Any) -> Any:
+        """The feed's answer; `none` where it says that there is nothing."""
+        try:
+            answer, _ = await self._ask(kind, **fields)
+        except CommandError as error:
+            if error.reason in _NOT_FOUND:
+                return none
+            raise
+        return answer
+
+    async def _ask(self, kind: str, **fields: Any) -> tuple[Any, Mapping[str, StockTrackError]]:
+        try:
+            return await self.link.asker.ask(
+                kind, timeout_seconds=self._timeout_seconds - _ASK_MARGIN_SECONDS, **fields
+            )
+        except NobodyAnswers as error:
+            if kind == "quotes":
+                raise
+            if self.link.had_feed:
+                raise ProviderError(Reason.PROVIDER_TIMEOUT, error.message) from None  # another one may take over
+            raise CommandError(Reason.NOT_OFFERED, error.message) from None
+        except EngineError as error:
+            raise _as_provider_error(error) from None
+
+    async def _until_up(self) -> None:
+        try:
+            await self.link.until_up(HEAL_SECONDS)
+        except EngineError as error:
+            if error.is_refused:
+                raise SourceUnusable(error.message, retry_after_ms=5_000) from None
+            raise _as_provider_error(error) from None
+
+
+class _Answer:
+    """What is known so far of what was asked for."""
+
+    def __init__(self) -> None:
+        self.quotes: dict[str, Quote] = {}
+        self.unknown: set[str] = set()
+        self.failed: dict[str, ProviderError] = {}
+        self.put_off: dict[str, StockTrackError] = {}
+        self.not_offered: dict[str, StockTrackError] = {}
+        self.is_down = False  # whether something failed that says more than of one symbol
+
+    def refuse(self, symbol: str, error: StockTrackError) -> None:
+        """Note why the feed does not have a symbol."""
+        if error.reason is Reason.UNKNOWN_SYMBOL:
+            self.unknown.add(symbol)
+        elif isinstance(error, ProviderError):
+            self.failed[symbol] = error
+        elif error.reason is Reason.NOT_OFFERED:
+            self.not_offered[symbol] = error
+        else:
+            self.put_off[symbol] = error
+
+    def complete(self, symbols: Sequence[str]) -> QuoteAnswer:
+        """The answer; `ProviderError` where all of it failed."""
+        if self.is_down and len(self.failed) == len(symbols):
+            raise next(iter(self.failed.values()))
+        return QuoteAnswer(self.quotes, frozenset(self.unknown), self.failed, self.put_off, self.not_offered)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Have an `EngineError` come out as a `ProviderError`."""
+    try:
+        yield
+    except EngineError as error:
+        raise _as_provider_error(error) from None
+
+
+def _as_provider_error(error: EngineError) -> ProviderError:
+    reason = Reason.PROVIDER_TIMEOUT if error.is_timeout else Reason.PROVIDER_ERROR
+    return ProviderError(reason, error.message)
