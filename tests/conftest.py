@@ -1,4 +1,4 @@
-"""What all tests share: which event loops they run on, a command line, and a PostgreSQL and a Redis for who asks."""
+"""What all tests share: which event loops they run on, a command line, and and servers for who asks for them."""
 
 import asyncio
 import importlib.util
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Run, command_runner
+from kafka_broker import KafkaBroker, running_kafka
 from postgres_server import PostgresServer, running_postgres
 from redis_server import RedisServer, running_redis
 
@@ -52,6 +53,13 @@ def redis(one_redis: RedisServer) -> RedisServer:
     """A real Redis server with nothing in it."""
     one_redis.command("FLUSHALL")
     return one_redis
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaBroker]:
+    """A real Kafka broker for tests that neither kill nor pause it; each has topics of its own."""
+    with running_kafka() as broker:
+        yield broker
 
 
 @pytest.fixture

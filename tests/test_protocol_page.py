@@ -37,7 +37,7 @@ SERVER_MODELS: tuple[type[m.ServerMessage], ...] = (
 )
 PARTS: tuple[type[BaseModel], ...] = (
     *(m.Limits, m.Missing, m.BoardQuote, m.SessionInfo, m.TokenInfo),
-    *(m.SourceInfo, m.SourceBudget, m.SourceStream),
+    *(m.SourceInfo, m.SourceBudget, m.SourceStream, m.SinkInfo),
     *(Headline, CompanyInfo, Dividend, Match),
 )
 FIELDS = {name for model in (*COMMAND_MODELS, *SERVER_MODELS, *PARTS) for name in model.model_fields} | {"symbol"}

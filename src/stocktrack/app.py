@@ -29,6 +29,8 @@ from stocktrack.providers.registry import build_providers
 from stocktrack.server import TcpServer
 from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
+from stocktrack.sinks.publisher import Publisher
+from stocktrack.sinks.registry import build_outlets
 from stocktrack.storage.store import Store
 from stocktrack.system.change_notes import ChangeNotes
 from stocktrack.system.data_folder import DataFolder
@@ -99,6 +101,9 @@ class App:
         self._notes = ChangeNotes(settings.data_dir, self._trail)
         self._trail.on_settle = self._notes.look
         self._instance = secrets.token_hex(2)
+        self.publisher = Publisher(build_outlets(settings.publish_to, self._instance, clock), clock)
+        if settings.publish_to:
+            self.board.taps.append(self.publisher)
         self.sessions = Sessions(
             _rules(settings, self._instance),
             _limits(settings),
@@ -108,6 +113,7 @@ class App:
             board=self.board,
             clock=clock,
             trail=self._trail,
+            sinks=self.publisher.infos,
         )
         self.feed.on_event = self.sessions.tell
         for provider in self._providers:
@@ -129,6 +135,7 @@ class App:
             feed=self.feed,
             board=self.board,
             clock=clock,
+            publisher=self.publisher,
             tls=self.server.tls,
             max_connections=http_connections(_descriptors()),
         )
@@ -144,6 +151,7 @@ class App:
                 self._running_servers.register(self._store.label)
             await self._instruments.load(self.settings.symbols_file)
             await self.feed.start()
+            self.publisher.start()
             self.sessions.start()
             await self.server.start(self.settings.host, self.settings.port)
             await self.web.start()
@@ -175,6 +183,7 @@ class App:
         await _within_a_step("sessions", self.sessions.close)
         self._trail.close()
         await _within_a_step("sources", self.feed.close)
+        await _within_a_step("sinks", self.publisher.close)  # after the last change, so that it is written too
         await _within_a_step("symbols", self._instruments.close)
         await _within_a_step("accounts", self.accounts.close)
         await _within_a_step("database", self._store.close)

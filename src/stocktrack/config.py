@@ -114,7 +114,7 @@ def _is_redis_address(url: str) -> str:
 
 
 def _is_kafka_address(url: str) -> str:
-    parts = urlsplit(_is_address(url, "kafka"))
+    parts = urlsplit(_is_plain_address(url, "kafka"))
     if not re.fullmatch(r"/[A-Za-z0-9._-]{1,249}", parts.path):
         raise ValueError("must end with the name of a topic, as kafka://localhost:9092/quotes")
     return url
@@ -473,6 +473,16 @@ class Settings(BaseModel):
                 f"allowlist lets in whoever knows a name, and host = {self.host!r} is open to a network; "
                 f"listen on {DEFAULT_HOST}, or set allowlist_force = true if that is what you want"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _publishes_in_no_circle(self) -> Self:
+        for source, address in (("kafka", self.kafka_url), ("redis", self.redis_url)):
+            if source in self.providers and address is not None and address in self.publish_to:
+                raise ValueError(
+                    f"publish_to names the address that the source {source} takes prices from: "
+                    "what is published there would come back for ever; choose another one"
+                )
         return self
 
     @property

@@ -437,6 +437,30 @@ class SourceInfo(BaseModel):
     leads: int = Field(default=0, description="how many of the symbols that are wanted it is asked for first")
 
 
+class SinkState(StrEnum):
+    """How a sink is."""
+
+    OPENING = "opening"  # it was not connected so far
+    OK = "ok"
+    FAILING = "failing"  # it took nothing when it was tried last
+
+
+class SinkInfo(BaseModel):
+    """One address that this server publishes to, and how that is; times are epoch milliseconds."""
+
+    model_config = ConfigDict(frozen=True)
+    sink: str = Field(description="its address, without a name and a password")
+    state: SinkState
+    waiting: int = Field(description="changes that it has not taken yet")
+    written: int = Field(description="prices that it has taken")
+    merged: int = Field(description="changes that it never got because a newer one of their symbol took their place")
+    dropped: int = Field(default=0, description="changes of symbols that there was no room to keep")
+    failures: int = Field(default=0, description="how often it could not be opened or written to")
+    last_success_at: int | None = Field(default=None, description="when it took something last")
+    retry_at: int | None = Field(default=None, description="when it is tried again, while it is failing")
+    reason: str | None = Field(default=None, description="why it is failing, as a sentence")
+
+
 class Limits(BaseModel):
     """What a client has to keep to."""
 
@@ -592,12 +616,15 @@ class SearchReply(Reply):
 # "stream"],"state":"ok","last_success_at":1712331901204,"budget":{"used":12,"limit":60,"seconds":60},
 # "stream":{"is_up":true,"symbols":50,"places":50},"leads":50},{"provider":"yahoo","capabilities":["company",
 # "dividends","quotes","search"],"state":"blocked","last_success_at":1712331880000,"retry_at":1712331930000,
-# "reason":"provider_blocked","message":"yahoo refuses requests (429); it is asked again in 28 s.","leads":0}]}
+# "reason":"provider_blocked","message":"yahoo refuses requests (429); it is asked again in 28 s.","leads":0}],
+# "sinks":[{"sink":"redis://127.0.0.1:6379/0","state":"ok","waiting":0,"written":81200,"merged":0,"dropped":0,
+# "failures":0,"last_success_at":1712331901310}]}
 class SourcesReply(Reply):
-    """The sources of this server, in the order in which they are asked."""
+    """The sources of this server, in the order in which they are asked, and where it publishes to."""
 
     type: Literal["SOURCES"] = "SOURCES"
     sources: tuple[SourceInfo, ...]
+    sinks: tuple[SinkInfo, ...] | None = Field(default=None, description="left out: it publishes nowhere")
 
 
 # {"type":"PING","id":10,"code":200,"status":"OK","timestamp":1712331900000}

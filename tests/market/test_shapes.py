@@ -10,7 +10,7 @@ from stocktrack.clock import ManualClock
 from stocktrack.errors import ProviderError, Reason, StockTrackError
 from stocktrack.market.questions import Questions
 from stocktrack.market.shapes import check_answer, check_quotes
-from stocktrack.messages import SourceState
+from stocktrack.messages import BoardQuote, SourceState
 from stocktrack.providers.base import Capability, QuoteAnswer
 
 QUOTE = a_quote("AAPL", 100.0)
@@ -41,6 +41,14 @@ NO_ANSWERS: list[Any] = [
 def test_what_is_no_answer_on_quotes_is_refused(answer: object) -> None:
     with pytest.raises(TypeError, match=r"^quotes\(\) "):
         check_quotes(answer)
+
+
+def test_a_quote_of_another_board_is_an_answer_and_looked_at_as_closely() -> None:
+    relayed = BoardQuote.of(QUOTE, seq=7, stale_reason=Reason.PROVIDER_TIMEOUT, retry_at=None)
+
+    assert check_quotes(QuoteAnswer({"AAPL": relayed})).quotes["AAPL"] is relayed
+    with pytest.raises(TypeError, match="whose seq cannot be"):
+        check_quotes(QuoteAnswer({"AAPL": relayed.model_copy(update={"seq": "7"})}))
 
 
 def test_an_answer_is_passed_on_as_it_is() -> None:

@@ -74,12 +74,13 @@ HOUSE = (
         Side.SERVER,
         "providers",
         "base reading published symbol_names instrument_file instrument_search keys http streaming rss yahoo openalgo "
-        "finnhub redis simulated instruments installed registry",
+        "finnhub kafka redis simulated instruments installed registry",
     ),
     row(4, Side.SERVER, "providers.redis", "prices link provider"),
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
+    row(4, Side.SERVER, "providers.kafka", "topic library table reader provider"),
     row(4, Side.SERVER, "providers.finnhub", "symbols key_lock answers rest day stream provider"),
     row(5, Side.SERVER, "testing", "subject contracts failures"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
@@ -90,7 +91,7 @@ HOUSE = (
         "events plausibility board demand refusals bills batching ceiling upstream shapes leads routes answer_cache "
         "hours questions outage merging polls streams feed",
     ),
-    row(6, Side.SERVER, "sinks", "base"),
+    row(6, Side.SERVER, "sinks", "base backlog outlet publisher redis kafka registry"),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(
         7,
@@ -105,7 +106,7 @@ HOUSE = (
         Side.SERVER,
         "web",
         "origins forwarding asgi assets site tls slots request_parser exchange http websocket server "
-        "websocket_sessions asgi_sockets rest_sessions rest dialects metrics health composition",
+        "websocket_sessions asgi_sockets rest_sessions rest dialects sink_figures metrics health composition",
     ),
     row(9, Side.SERVER, "web.dialects", "live_price socketio"),
     row(10, Side.SERVER, "feeding", "demand publisher answering feed health process"),
@@ -115,12 +116,12 @@ HOUSE = (
         5,
         Side.CLIENT,
         "terminal",
-        "exit_codes connection_report run text facts tables typed_commands"
+        "exit_codes connection_report status_line run text facts tables typed_commands"
         " board_view board_screen fronts prompt dialogue",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),
-    row(11, Side.BOTH, "operations", "options users demo serve feed settings database"),
+    row(11, Side.BOTH, "operations", "options users demo serve feed publishing publish settings database"),
     row(12, Side.BOTH, "", "cli __main__"),
 )
 

@@ -8,7 +8,17 @@ import pytest
 
 from scripted_server import NOW_MS, SOURCES, STOCKS, a_price, a_quote
 from stocktrack.errors import Reason
-from stocktrack.messages import BoardQuote, GetReply, InfoReply, NewsReply, Price, SourcesReply, SourceState
+from stocktrack.messages import (
+    BoardQuote,
+    GetReply,
+    InfoReply,
+    NewsReply,
+    Price,
+    SinkInfo,
+    SinkState,
+    SourcesReply,
+    SourceState,
+)
 from stocktrack.quotes import CompanyInfo, Headline, MarketState, price_digits
 from stocktrack.terminal.facts import hours_text, range_text
 from stocktrack.terminal.tables import draw
@@ -27,6 +37,7 @@ from stocktrack.terminal.text import (
     price_text,
     rows_of,
     safe_json,
+    sink_state_text,
     sparkline,
     state_text,
     tab_separated,
@@ -447,6 +458,63 @@ def test_json_for_a_terminal_has_the_same_value_and_nothing_that_does_not_print(
 def test_json_that_prints_stays_as_it_is() -> None:
     line = '{"a":"\\u0085 \\n ü"}'
     assert safe_json(line) == line
+
+
+SINKS = (
+    SinkInfo(
+        sink="redis://127.0.0.1:6379/0",
+        state=SinkState.OK,
+        waiting=0,
+        written=81_200,
+        merged=3,
+        last_success_at=NOW_MS - 1_000,
+    ),
+    SinkInfo(
+        sink="kafka://127.0.0.1:9092/quotes",
+        state=SinkState.FAILING,
+        waiting=1_204,
+        written=0,
+        merged=0,
+        failures=3,
+        retry_at=NOW_MS + 4_000,
+        reason="No Kafka broker answers at 127.0.0.1:9092.\x1b[2J",
+    ),
+)
+
+
+def test_below_the_sources_stand_the_sinks_and_why_one_is_down() -> None:
+    reply = SourcesReply(sources=SOURCES[:1], sinks=SINKS)
+
+    wide = draw(reply, width=100, colour=False, now_ms=NOW_MS)
+    narrow = draw(reply, width=40, colour=False, now_ms=NOW_MS)
+
+    assert wide.splitlines()[2:] == [
+        "",
+        "Sink                           State  Waiting  Written  Merged",
+        "redis://127.0.0.1:6379/0       well         0   81,200       3",
+        "kafka://127.0.0.1:9092/quotes  fails    1,204        0       0",
+        "kafka://127.0.0.1:9092/quotes: No Kafka broker answers at 127.0.0.1:9092.[2J Next try in 4s.",
+    ]
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert draw(reply.model_copy(update={"sinks": None}), width=100, colour=False, now_ms=NOW_MS).count("\n") == 2
+
+
+def test_a_sink_is_a_row_of_as_many_fields_as_a_source_for_programs() -> None:
+    [source, well, down] = rows_of(SourcesReply(sources=SOURCES[:1], sinks=SINKS))
+
+    assert len(source) == len(well) == len(down)
+    assert well[:5] == ("redis://127.0.0.1:6379/0", "ok", "0", "81200 written", "3 merged")
+    assert down[1:3] == ("failing", "1204")
+    assert down[-2:] == ("No Kafka broker answers at 127.0.0.1:9092.[2J", "sink")
+
+
+@pytest.mark.parametrize("state", SinkState)
+def test_every_state_of_a_sink_has_its_words(state: SinkState) -> None:
+    reply = SourcesReply(sources=(), sinks=(SINKS[0].model_copy(update={"state": state}),))
+
+    assert sink_state_text(SINKS[0].model_copy(update={"state": state})) in draw(
+        reply, width=100, colour=False, now_ms=NOW_MS
+    )
 
 
 def test_sources_are_a_table_of_their_states_and_below_it_why_one_is_not_well() -> None:

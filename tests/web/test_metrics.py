@@ -22,7 +22,7 @@ async def test_every_figure_is_documented_with_its_labels_and_nothing_else_is(
     provider = ScriptedProvider(clock)
     monkeypatch.setattr(provider, "dropped", {"json": 1}, raising=False)
     async with (
-        live_server(tmp_path, provider, clock=clock, web=True) as server,
+        live_server(tmp_path, provider, clock=clock, web=True, publish_to="redis://127.0.0.1:1") as server,
         httpx2.AsyncClient(base_url=server.web_url) as http,
     ):
         client = await server.log_in()

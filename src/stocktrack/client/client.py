@@ -41,6 +41,7 @@ from stocktrack.messages import (
     SearchReply,
     SessionInfo,
     SessionsReply,
+    SinkInfo,
     SourceInfo,
     SourcesReply,
     SubscribeReply,
@@ -211,6 +212,10 @@ class StockTrackClient:
     async def sources(self) -> list[SourceInfo]:
         """How the server's sources are, in the order in which it asks them."""
         return [*(await self._call(SourcesReply, "SOURCES")).sources]
+
+    async def sinks(self) -> list[SinkInfo]:
+        """How the addresses are that the server publishes to; an empty list where there are none."""
+        return [*((await self._call(SourcesReply, "SOURCES")).sinks or ())]
 
     async def ping(self) -> PingReply:
         """The server's time."""

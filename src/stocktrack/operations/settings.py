@@ -53,6 +53,7 @@ def check(config: ConfigFile = None) -> None:
     from stocktrack.providers.base import Source
     from stocktrack.providers.instrument_file import read_instruments
     from stocktrack.providers.registry import build_providers
+    from stocktrack.sinks.registry import build_sink
     from stocktrack.storage.store import Store
 
     loaded = load_settings(config_file=config)
@@ -64,6 +65,8 @@ def check(config: ConfigFile = None) -> None:
                 provider.check_settings()
             except SourceUnusable as error:
                 warnings.append(error.message)
+    for address in loaded.settings.publish_to:
+        build_sink(address, instance="")
     if loaded.settings.symbols_file is not None:
         read_instruments(loaded.settings.symbols_file)
     Store(loaded.settings.database)

@@ -6,7 +6,7 @@ from typing import Any
 
 from stocktrack.clock import Clock
 from stocktrack.config import Settings
-from stocktrack.errors import ConfigError
+from stocktrack.errors import ConfigError, extra_hint
 from stocktrack.providers.base import Capability, Provider, capabilities_of
 from stocktrack.providers.installed import InstalledSources
 
@@ -78,11 +78,23 @@ def _openalgo(settings: Settings, clock: Clock) -> Provider:
     )
 
 
+def _kafka(settings: Settings, clock: Clock) -> Provider:
+    try:
+        from stocktrack.providers.kafka.provider import KafkaProvider
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "aiokafka":
+            raise
+        raise ConfigError(f"The source kafka needs the library aiokafka. {extra_hint('kafka')}.") from None
+
+    return KafkaProvider(url=settings.kafka_url, clock=clock)
+
+
 SOURCES: Mapping[str, Callable[[Settings, Clock], Provider]] = {
     "yahoo": _yahoo,
     "finnhub": _finnhub,
     "openalgo": _openalgo,
     "redis": _redis,
+    "kafka": _kafka,
     "rss": _rss,
     "simulated": _simulated,
 }

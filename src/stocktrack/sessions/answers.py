@@ -385,8 +385,9 @@ async def search(session: Asker, command: Search) -> SearchReply:
 
 @answers(Sources)
 async def sources(session: Asker, command: Sources) -> SourcesReply:
-    """How each source is."""
-    return SourcesReply(id=command.id, sources=tuple(session.services.feed.routes.sources()))
+    """How each source is, and each sink: their sentences hold no secret, so that they are for every user."""
+    sinks = tuple(session.services.sinks())
+    return SourcesReply(id=command.id, sources=tuple(session.services.feed.routes.sources()), sinks=sinks or None)
 
 
 # --- for administrators -------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from stocktrack.accounts.tokens import IssuedToken
 from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
-from stocktrack.messages import MAIN_LIST, MAX_REPLY_BYTES, REPLY_BYTES_OF_A_SYMBOL, SessionInfo
+from stocktrack.messages import MAIN_LIST, MAX_REPLY_BYTES, REPLY_BYTES_OF_A_SYMBOL, SessionInfo, SinkInfo
 from stocktrack.metronome import Metronome
 from stocktrack.scopes import Scope
 from stocktrack.sessions.budgets import Budgets
@@ -165,6 +165,7 @@ class Services:
     budgets: Budgets
     admit_guest: Callable[["Asker"], None]
     trail: Trail
+    sinks: Callable[[], Sequence[SinkInfo]] = tuple
     # Told the type of each command and the seconds that its answer took.
     observe: Callable[[str, float], None] = lambda _type, _seconds: None
 

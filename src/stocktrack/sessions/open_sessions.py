@@ -22,6 +22,7 @@ from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError,
 from stocktrack.market.board import Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
+from stocktrack.messages import SinkInfo
 from stocktrack.metronome import Metronome
 from stocktrack.sessions.administration import SessionAdministration
 from stocktrack.sessions.budgets import Budgets
@@ -78,6 +79,7 @@ class Sessions:
         board: Board,
         clock: Clock,
         trail: Trail | None = None,
+        sinks: Callable[[], Sequence[SinkInfo]] = tuple,
     ) -> None:
         self.trail = trail or Trail(clock)
         self._limits = limits
@@ -102,6 +104,7 @@ class Sessions:
             Budgets(clock),
             self._admit_guest,
             self.trail,
+            sinks,
         )
         self._numbers = itertools.count(1)
         self.strangers = Strangers(lambda: self._limits.strangers)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from stocktrack.messages import BoardQuote
 
@@ -11,7 +12,7 @@ class SinkError(Exception):
 
 
 class Sink(Protocol):
-    """One address that quotes go to. None of its methods is called while another one runs."""
+    """One address that quotes go to. None of its methods is called while another one runs, but for `close`."""
 
     @property
     def name(self) -> str:
@@ -29,3 +30,9 @@ class Sink(Protocol):
     async def close(self) -> None:
         """Free everything within a second, also while `write` hangs or nothing was opened."""
         ...
+
+
+def shown_address(url: str) -> str:
+    """`url` as it may be shown: without a name, a password, or anything after `?`, where one may stand as well."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,7 +1,7 @@
 """Replies as tables for a terminal of any width, drawn by rich; imported only where a table is drawn."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -19,6 +19,8 @@ from stocktrack.messages import (
     MyStocksReply,
     NewsReply,
     SearchReply,
+    SinkInfo,
+    SinkState,
     SourcesReply,
     SourceState,
     shown_digits,
@@ -39,6 +41,7 @@ from stocktrack.terminal.text import (
     safe,
     safe_link,
     safe_symbol,
+    sink_state_text,
     source_budget_text,
     source_state_text,
     source_stream_text,
@@ -281,7 +284,38 @@ def _sources(reply: SourcesReply, width: int, now_ms: int) -> Group:
             why.append(f"Next try in {age_text(now_ms, source.retry_at)}.")
         if why:
             sentences.append(Text.assemble((safe(source.provider, 100), "bold"), ": ", " ".join(why)))
-    return Group(table, *sentences)
+    return Group(table, *sentences, *_sinks(reply.sinks or (), width, now_ms))
+
+
+_SINK_TONES = {SinkState.OK: "green", SinkState.OPENING: "yellow"}
+
+
+def _sinks(sinks: Iterable[SinkInfo], width: int, now_ms: int) -> Sequence[RenderableType]:
+    """A row for each sink below those of the sources, and a sentence for each that is down; nothing for none."""
+    table = _table(width)
+    table.add_column("Sink", overflow="fold")
+    table.add_column("State", no_wrap=True)
+    table.add_column("Waiting", justify="right", no_wrap=True)
+    if width >= _NARROW:
+        table.add_column("Written", justify="right", no_wrap=True)
+    if width >= _WIDE:
+        table.add_column("Merged", justify="right", no_wrap=True)
+    sentences = []
+    for sink in sinks:
+        name = safe(sink.sink, 300)
+        state = Text(sink_state_text(sink), _SINK_TONES.get(sink.state, "red"))
+        cells = [Text(name, "bold"), state, Text(f"{sink.waiting:,}")]
+        if width >= _NARROW:
+            cells.append(Text(f"{sink.written:,}"))
+        if width >= _WIDE:
+            cells.append(Text(f"{sink.merged:,}", "dim"))
+        table.add_row(*cells)
+        why = [safe(sink.reason, 500)] if sink.reason else []
+        if sink.retry_at is not None and sink.retry_at > now_ms:
+            why.append(f"Next try in {age_text(now_ms, sink.retry_at)}.")
+        if why:
+            sentences.append(Text.assemble((name, "bold"), ": ", " ".join(why)))
+    return ["", table, *sentences] if table.row_count else []
 
 
 def _facts(facts: Facts) -> Table:

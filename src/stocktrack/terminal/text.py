@@ -21,6 +21,8 @@ from stocktrack.messages import (
     NewsReply,
     Price,
     SearchReply,
+    SinkInfo,
+    SinkState,
     SourceInfo,
     SourcesReply,
     SourceState,
@@ -263,7 +265,7 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
                 for each in reply.matches
             ]
         case SourcesReply():
-            return [source_row(each) for each in reply.sources]
+            return [*map(source_row, reply.sources), *map(sink_row, reply.sinks or ())]
         case _:
             assert_never(reply)
 
@@ -354,6 +356,30 @@ def source_row(source: SourceInfo) -> tuple[str, ...]:
         source.reason.value if source.reason is not None else "",
         safe(source.message, 500),
         ",".join(safe(each, 40) for each in source.capabilities),
+    )
+
+
+_SINK_STATES = {SinkState.OPENING: "connecting", SinkState.OK: "well", SinkState.FAILING: "fails"}
+
+
+def sink_state_text(sink: SinkInfo) -> str:
+    """How a sink is, in words."""
+    return _SINK_STATES[sink.state]
+
+
+def sink_row(sink: SinkInfo) -> tuple[str, ...]:
+    """Ten fields as well, the same ones in the same places as far as they are the same; the last is `sink`."""
+    return (
+        safe(sink.sink, 300),
+        sink.state.value,
+        str(sink.waiting),
+        f"{sink.written} written",
+        f"{sink.merged} merged",
+        iso_time(sink.last_success_at),
+        iso_time(sink.retry_at),
+        "",
+        safe(sink.reason, 500),
+        "sink",
     )
 
 

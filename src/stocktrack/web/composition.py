@@ -14,6 +14,7 @@ from stocktrack.market.feed import Feed
 from stocktrack.sessions.contracts import WatchLists
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
+from stocktrack.sinks.publisher import Publisher
 from stocktrack.web.asgi import AsgiApp
 from stocktrack.web.asgi_sockets import AsgiSockets
 from stocktrack.web.assets import Assets
@@ -25,6 +26,7 @@ from stocktrack.web.metrics import MarketFigures, Metrics, SessionFigures
 from stocktrack.web.rest import rest_app
 from stocktrack.web.rest_sessions import RestSessions
 from stocktrack.web.server import MAX_HTTP_CONNECTIONS, OPERATOR_CONNECTIONS, TakeWebSocket, WebServer
+from stocktrack.web.sink_figures import SinkFigures
 from stocktrack.web.site import Site
 from stocktrack.web.websocket_sessions import WebSocketSessions
 
@@ -42,6 +44,7 @@ class Web:
         feed: Feed,
         board: Board,
         clock: Clock,
+        publisher: Publisher,
         tls: ssl.SSLContext | None,
         max_connections: int = MAX_HTTP_CONNECTIONS,
     ) -> None:
@@ -53,9 +56,13 @@ class Web:
         self._asgi_sockets: AsgiSockets | None = None
         if settings.web_port is None and settings.metrics_port is None:
             return
-        metrics = Metrics(SessionFigures(sessions, board), MarketFigures(board, feed, clock, sessions.supervisor))
+        metrics = Metrics(
+            SessionFigures(sessions, board),
+            MarketFigures(board, feed, clock, sessions.supervisor, publisher.supervisor),
+            SinkFigures(publisher),
+        )
         sessions.observe_commands(metrics.observe)
-        operator = Health(sessions, feed, metrics, partial(accounts.user, ""))
+        operator = Health(sessions, feed, metrics, partial(accounts.user, ""), publisher)
         if settings.metrics_port is not None:
             server = WebServer(
                 operator,

@@ -8,9 +8,10 @@ from http import HTTPStatus
 from stocktrack.doors.turns import TURNS_AT_ONCE, turns
 from stocktrack.errors import StockTrackError
 from stocktrack.market.feed import Feed
-from stocktrack.messages import SourceInfo, SourceState
+from stocktrack.messages import SinkInfo, SourceInfo, SourceState
 from stocktrack.providers.base import Capability
 from stocktrack.sessions.open_sessions import Sessions
+from stocktrack.sinks.publisher import Publisher
 from stocktrack.web.asgi import Receive, Scope, Send, respond
 from stocktrack.web.metrics import Metrics
 
@@ -23,8 +24,14 @@ class Health:
     """The ASGI application of the operator's pages."""
 
     def __init__(
-        self, sessions: Sessions, feed: Feed, metrics: Metrics, check_storage: Callable[[], Awaitable[object]]
+        self,
+        sessions: Sessions,
+        feed: Feed,
+        metrics: Metrics,
+        check_storage: Callable[[], Awaitable[object]],
+        publisher: Publisher | None = None,
     ) -> None:
+        self._publisher = publisher
         self._sessions = sessions
         self._feed = feed
         self._metrics = metrics
@@ -39,14 +46,15 @@ class Health:
                 reasons = await self.not_ready()
                 status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
                 sources = [told_of_source(source) for source in self._feed.routes.sources()]
-                await _json(send, status, {"ready": not reasons, "reasons": list(reasons), "sources": sources})
+                content: dict[str, object] = {"ready": not reasons, "reasons": list(reasons), "sources": sources}
+                if self._publisher is not None and self._publisher.outlets:
+                    content["sinks"] = [_told_of_sink(sink) for sink in self._publisher.infos()]
+                await _json(send, status, content)
             case "/metrics":
                 # Of what a client can ask for without a login, it takes the most time.
                 await turns().turn(cost=TURNS_AT_ONCE, is_more=True)
-                content, content_type = self._metrics.page()
-                await respond(
-                    send, HTTPStatus.OK, content, [(b"cache-control", b"no-store")], content_type=content_type
-                )
+                page, content_type = self._metrics.page()
+                await respond(send, HTTPStatus.OK, page, [(b"cache-control", b"no-store")], content_type=content_type)
             case _:
                 await respond(send, HTTPStatus.NOT_FOUND, b"There are /healthz, /readyz and /metrics.\n")
 
@@ -83,6 +91,12 @@ def _gives_prices(source: SourceInfo) -> bool:
 def told_of_source(source: SourceInfo) -> dict[str, object]:
     """What strangers may know of a source: not its sentences, which are for those who log in."""
     told = source.model_dump(mode="json", include={"provider", "state", "reason", "retry_at", "last_success_at"})
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _told_of_sink(sink: SinkInfo) -> dict[str, object]:
+    """What strangers may know of a sink. One that is down keeps nobody from being served, so that it is no reason."""
+    told = sink.model_dump(mode="json", include={"sink", "state", "waiting", "retry_at", "last_success_at"})
     return {name: value for name, value in told.items() if value is not None}
 
 
