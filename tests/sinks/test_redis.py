@@ -12,10 +12,11 @@ from redis.asyncio import Redis
 from certificates import write_authority, write_certificate
 from redis_server import RedisServer, running_redis
 from sink_quotes import a_board_quote
+from stocktrack.engine.names import PRICE_EXPIRY_SECONDS
 from stocktrack.errors import ConfigError
 from stocktrack.providers.published import decode_published
 from stocktrack.sinks.base import SinkError
-from stocktrack.sinks.redis import EXPIRY_SECONDS, RedisSink
+from stocktrack.sinks.redis import RedisSink
 
 PASSWORD = "SeCrEt: 7 words/@"
 QUOTED = "SeCrEt%3A%207%20words%2F%40"
@@ -74,7 +75,7 @@ async def test_each_change_is_published_and_the_newest_is_set_to_expire(redis: R
     assert [json.loads(each)["seq"] for each in heard] == [1, 2]
     assert held == heard[1]
     assert await reader.exists("stock:^GSPC") == 1
-    assert EXPIRY_SECONDS - 5 <= seconds <= EXPIRY_SECONDS
+    assert PRICE_EXPIRY_SECONDS - 5 <= seconds <= PRICE_EXPIRY_SECONDS
     published = decode_published(held, symbol="AAPL", provider="redis", now_ms=0)
     assert (published.quote, published.instance) == (a_board_quote("AAPL", 2), "b7c1")
 

@@ -13,6 +13,10 @@ stocktrack:bus        a channel: what the servers tell each other
 from typing import Final
 
 PRICES: Final = "stock:"
+# A day: a quote is written again whenever its source confirms it, every ten minutes at least as long as anybody watches
+# it, so that only what no publisher has any more goes away. A publisher may be away overnight, and readers still find
+# its last prices, each with the time that it was received at.
+PRICE_EXPIRY_SECONDS: Final = 86_400
 INSTANCE: Final = "stocktrack:instance"
 SEQ: Final = "stocktrack:seq"
 LEADER: Final = "stocktrack:leader"

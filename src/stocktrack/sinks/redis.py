@@ -13,20 +13,16 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from stocktrack.engine.names import PRICE_EXPIRY_SECONDS, price_name
 from stocktrack.errors import ConfigError
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.published import encode_published
 from stocktrack.sinks.base import SinkError, shown_address
 
-KEY_PREFIX: Final = "stock:"
-# A day: a quote is written again whenever its source confirms it, every ten minutes at least as long as anybody watches
-# it, so that only what no publisher has any more goes away. A publisher may be away overnight, and readers still find
-# its last prices, each with the time that it was received at.
-EXPIRY_SECONDS: Final = 86_400
 _CONNECT_SECONDS: Final = 5.0
 _REPLY_SECONDS: Final = 5.0
 _MULTI, _EXEC = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
-_EXPIRY = str(EXPIRY_SECONDS).encode()
+_EXPIRY = str(PRICE_EXPIRY_SECONDS).encode()
 
 
 class RedisSink:
@@ -98,7 +94,7 @@ def _transaction(quotes: Sequence[BoardQuote], instance: str) -> bytes:
     last = {quote.symbol: quote for quote in quotes}
     parts = [_MULTI]
     for quote in quotes:
-        key = f"{KEY_PREFIX}{quote.symbol}".encode()
+        key = price_name(quote.symbol).encode()
         body = encode_published(quote, instance)
         if last[quote.symbol] is quote:
             parts.append(
