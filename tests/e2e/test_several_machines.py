@@ -1,7 +1,6 @@
 """What contrib/compose.yaml describes, as a user meets it: by HAProxy, with one part after the other killed."""
 
 import asyncio
-import json
 import signal
 from pathlib import Path
 
