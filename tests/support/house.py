@@ -58,6 +58,13 @@ HOUSE = (
     ),
     row(2, Side.SHARED, "", "messages"),
     row(3, Side.SHARED, "wire", "connection lines schema"),
+    row(
+        3,
+        Side.SHARED,
+        "recording",
+        "rows csv_rows json_rows names append_file text_file parquet_file diary recording reading summary progress "
+        "wanted recorder",
+    ),
     row(3, Side.SERVER, "", "config"),
     row(3, Side.SERVER, "storage", "tables migrations groups database sqlite postgres shared_reads store"),
     row(3, Side.SERVER, "storage.migrations", "env runner versions"),
@@ -72,7 +79,7 @@ HOUSE = (
         Side.SERVER,
         "providers",
         "base reading published symbol_names instrument_file instrument_search keys http streaming rss yahoo openalgo "
-        "finnhub simulated instruments installed registry",
+        "finnhub simulated replay instruments installed registry",
     ),
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
@@ -87,7 +94,7 @@ HOUSE = (
         "events plausibility board demand refusals bills batching ceiling upstream shapes leads routes answer_cache "
         "hours questions outage merging polls streams feed",
     ),
-    row(6, Side.SERVER, "sinks", "base"),
+    row(6, Side.SERVER, "sinks", "base files"),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(
         7,
@@ -116,7 +123,7 @@ HOUSE = (
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),
-    row(11, Side.BOTH, "operations", "options users demo serve settings database"),
+    row(11, Side.BOTH, "operations", "options users demo serve settings database price_sources recording_run record replay"),
     row(12, Side.BOTH, "", "cli __main__"),
 )
 

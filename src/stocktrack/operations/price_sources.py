@@ -1,0 +1,321 @@
+"""Where a recorder's prices come from: a server, by the client library, or the sources themselves, without a server."""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from stocktrack.client import ClientError, NotFound, State, StateChange, StockTrackClient, TooManyRequests, Unavailable
+from stocktrack.client.settings import ClientSettings
+from stocktrack.clock import Clock
+from stocktrack.config import Settings
+from stocktrack.errors import Code, Reason, StockTrackError
+from stocktrack.market.board import Basket, Board, Entry
+from stocktrack.market.events import Event, FeedEvent
+from stocktrack.market.feed import Feed
+from stocktrack.messages import Missing, Notice, Price
+from stocktrack.providers.instruments import Instruments
+from stocktrack.providers.registry import build_providers
+from stocktrack.recording.recorder import Recorder
+from stocktrack.recording.summary import duration_text
+from stocktrack.terminal.connection_report import ConnectionReport
+from stocktrack.terminal.exit_codes import sentence_of
+
+# The symbols of one command, so that its line is short enough for any server.
+_SYMBOLS_A_COMMAND = 500
+_AGAIN_SECONDS = 2.0
+
+
+class PriceSource(Protocol):
+    """Hands every change of the symbols that were added to a `Recorder`. None of its methods runs beside another."""
+
+    @property
+    def name(self) -> str:
+        """Where the prices come from, for a sentence."""
+        ...
+
+    @property
+    def why_over(self) -> ClientError | None:
+        """Why nothing can come any more; None as long as something may."""
+        ...
+
+    async def open(self) -> None:
+        """Connect; `ClientError` or `ConfigError` where that fails."""
+        ...
+
+    async def add(self, symbols: Sequence[str]) -> tuple[Missing, ...]:
+        """Begin with `symbols`, and return those that there are no prices of; the others may come later."""
+        ...
+
+    async def remove(self, symbols: Sequence[str]) -> None:
+        """End with `symbols`."""
+        ...
+
+    async def look(self) -> tuple[Missing, ...]:
+        """Called each second: ask again for what could not be asked for yet; returns what there is not."""
+        ...
+
+    async def close(self) -> None:
+        """End."""
+        ...
+
+
+class ServerPrices:
+    """Prices of a server: every change that it pushes, over as many sessions as its limit of symbols takes."""
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        recorder: Recorder,
+        clock: Clock,
+        tell: Callable[[str], None],
+        *,
+        timeout_seconds: float,
+    ) -> None:
+        self._settings = settings
+        self._recorder = recorder
+        self._clock = clock
+        self._tell = tell
+        self._timeout_seconds = timeout_seconds
+        self._clients: list[StockTrackClient] = []
+        self._holds: dict[StockTrackClient, set[str]] = {}
+        self._lost: dict[StockTrackClient, int] = {}
+        self._lost_since: int | None = None
+        self._dropped: list[Missing] = []
+        self._put_off: dict[str, float] = {}  # symbols that the server had no request left for, and when to ask again
+        self._last_at = clock.now_ms()  # when a price came last
+        self.why_over: ClientError | None = None
+
+    @property
+    def name(self) -> str:
+        """The server's address."""
+        return self._settings.address
+
+    async def open(self) -> None:
+        """Connect and log in."""
+        await self._connect()
+
+    async def add(self, symbols: Sequence[str]) -> tuple[Missing, ...]:
+        """Subscribe to `symbols`."""
+        missing: list[Missing] = []
+        for at in range(0, len(symbols), _SYMBOLS_A_COMMAND):
+            rest = list(symbols[at : at + _SYMBOLS_A_COMMAND])
+            while rest:
+                client, room = await self._with_room()
+                missing += await self._subscribe(client, rest[:room])
+                rest = rest[room:]
+        return tuple(missing)
+
+    async def remove(self, symbols: Sequence[str]) -> None:
+        """Unsubscribe from `symbols`."""
+        for symbol in symbols:
+            self._put_off.pop(symbol, None)
+        for client, held in self._holds.items():
+            gone = [symbol for symbol in symbols if symbol in held]
+            held.difference_update(gone)
+            for at in range(0, len(gone), _SYMBOLS_A_COMMAND):
+                await client.wait_connected()
+                with contextlib.suppress(NotFound):  # the server may have dropped them itself meanwhile
+                    await client.unsubscribe(gone[at : at + _SYMBOLS_A_COMMAND], save=False)
+        self._recorder.forget(list(symbols))
+
+    async def look(self) -> tuple[Missing, ...]:
+        """Ask again for what was put off."""
+        now = self._clock.monotonic()
+        due = [symbol for symbol, at in self._put_off.items() if at <= now]
+        for symbol in due:
+            del self._put_off[symbol]
+        dropped, self._dropped = tuple(self._dropped), []
+        return (*dropped, *(await self.add(due))) if due else dropped
+
+    async def close(self) -> None:
+        """Leave the server."""
+        for client in self._clients:
+            await client.close()
+
+    async def _with_room(self) -> tuple[StockTrackClient, int]:
+        """A session with room for more symbols, and for how many."""
+        for client in self._clients:
+            await client.wait_connected()
+            limit = client.hello.limits.max_symbols if client.hello is not None else _SYMBOLS_A_COMMAND
+            if (room := limit - len(self._holds[client])) > 0:
+                return client, room
+        return await self._connect(), 1
+
+    async def _connect(self) -> StockTrackClient:
+        report = ConnectionReport(self._tell)
+
+        def take_price(price: Price) -> None:
+            self._last_at = self._clock.now_ms()
+            self._recorder.take(price, client.hello.instance if client.hello is not None else "")
+
+        def take_notice(notice: Notice) -> None:
+            dropped = report.notice(notice)
+            self._recorder.note(f"{self.name}: {notice.message}")
+            self._holds[client].difference_update(each.symbol for each in dropped)
+            self._dropped += dropped
+
+        def take_state(change: StateChange) -> None:
+            # With several sessions one sentence says it for all of them.
+            if client is self._clients[0]:
+                report.state(change)
+            self._take_state(client, change)
+
+        client = self._settings.client(
+            timeout_seconds=self._timeout_seconds, on_notice=take_notice, on_state=take_state, on_price=take_price
+        )
+        self._clients.append(client)
+        self._holds[client] = set()
+        try:
+            await client.__aenter__()
+        except BaseException:
+            self._clients.remove(client)
+            del self._holds[client]
+            raise
+        return client
+
+    def _take_state(self, client: StockTrackClient, change: StateChange) -> None:
+        now = self._clock.now_ms()
+        if change.state is State.RECONNECTING and client not in self._lost:
+            self._lost[client] = now
+            if self._lost_since is None:
+                # A server that fell silent is found out after a while: the hole began behind the last price.
+                heartbeat = client.hello.heartbeat_seconds if client.hello is not None else 0.0
+                silence_ms = int((2 * heartbeat + self._timeout_seconds) * 1000)
+                self._lost_since = max(self._last_at, now - silence_ms)
+                why = sentence_of(change.cause) if change.cause is not None else "The connection was lost."
+                self._recorder.note(f"lost: {why}")
+        elif change.state is State.CONNECTED and client in self._lost:
+            del self._lost[client]
+            self._holds[client].intersection_update(change.subscribed)
+            self._dropped += change.missing
+            if not self._lost and self._lost_since is not None:
+                self._recorder.note(f"back after {duration_text(now - self._lost_since)}")
+                self._recorder.hole(self._lost_since, f"The connection to {self.name} was lost.")
+                self._lost_since = None
+        elif change.state is State.CLOSED and change.cause is not None and self.why_over is None:
+            self.why_over = change.cause
+
+    async def _subscribe(self, client: StockTrackClient, symbols: Sequence[str]) -> list[Missing]:
+        try:
+            reply = await client.subscribe(symbols, interval=0, save=False)
+        except (NotFound, TooManyRequests) as error:
+            missing: Sequence[Missing] = error.missing
+            if not missing:
+                raise
+        except Unavailable:
+            if client.state is State.CLOSED:
+                raise
+            # Lost in between: it is asked again on the new connection.
+            self._put_off |= dict.fromkeys(symbols, self._clock.monotonic())
+            return []
+        else:
+            missing = reply.missing
+        there = set(symbols) - {each.symbol for each in missing}
+        self._holds[client] |= there
+        now = self._clock.monotonic()
+        later = {
+            each.symbol: now + (each.retry_after_ms / 1000 if each.retry_after_ms else _AGAIN_SECONDS)
+            for each in missing
+            if each.reason is Reason.RATE_LIMITED
+        }
+        self._put_off |= later
+        return [each for each in missing if each.symbol not in later]
+
+
+class ProviderPrices:
+    """Prices of the sources that the settings name, asked for by this process itself; no server runs."""
+
+    def __init__(self, settings: Settings, recorder: Recorder, clock: Clock, tell: Callable[[str], None]) -> None:
+        self._recorder = recorder
+        self._tell = tell
+        self._board = Board()
+        self._instruments = Instruments(clock)
+        self._symbols_file = settings.symbols_file
+        self._feed = Feed(
+            build_providers(settings, clock, tell),
+            self._board,
+            clock,
+            poll_interval_seconds=settings.poll_interval_seconds,
+            timeout_seconds=settings.provider_timeout_seconds,
+            requests_per_minute=settings.upstream_requests_per_minute,
+            instruments=self._instruments,
+        )
+        self._board.on_demand = self._feed.demand_changed
+        self._board.taps.append(self)
+        self._feed.on_event = self._take_event
+        self._baskets: dict[str, Basket] = {}
+        self._unknown: list[Missing] = []
+        self.name = ", ".join(settings.providers)
+        self.why_over: ClientError | None = None
+
+    async def open(self) -> None:
+        """Start the sources."""
+        await self._instruments.load(self._symbols_file)
+        await self._feed.start()
+
+    async def add(self, symbols: Sequence[str]) -> tuple[Missing, ...]:
+        """Watch `symbols` on a board of its own."""
+        errors = await self._feed.known(symbols)
+        missing = {symbol: error for symbol, error in errors.items() if not _may_come(error)}
+        for symbol in symbols:
+            if symbol not in missing and symbol not in self._baskets:
+                self._baskets[symbol] = self._board.watch((symbol,), self, eager=False)
+                if (quote := self._board.quote(symbol)) is not None:
+                    self._recorder.take(Price.of(quote))
+        return _missing_of(missing)
+
+    async def remove(self, symbols: Sequence[str]) -> None:
+        """Watch `symbols` no longer."""
+        for symbol in symbols:
+            if (basket := self._baskets.pop(symbol, None)) is not None:
+                self._board.unwatch(basket, self)
+        self._recorder.forget(list(symbols))
+
+    async def look(self) -> tuple[Missing, ...]:
+        """What turned out to be unknown since."""
+        unknown, self._unknown = tuple(self._unknown), []
+        await self.remove([each.symbol for each in unknown])
+        return unknown
+
+    async def close(self) -> None:
+        """End the sources."""
+        await self._feed.close()
+        await self._instruments.close()
+
+    def take(self, changed: Sequence[Entry], renewed: Sequence[Entry]) -> None:
+        """Record what has changed of what is watched."""
+        for entry in changed:
+            if entry.quote is not None and entry.symbol in self._baskets:
+                self._recorder.take(Price.of(entry.quote))
+
+    def wake(self) -> None:
+        """Nothing has to be done: the tap is told of each change."""
+
+    def _take_event(self, event: FeedEvent) -> None:
+        match event.event:
+            case Event.OUTAGE if event.error is not None:
+                self._say(f"{event.error.message} The last prices stay, marked stale.")
+            case Event.RESTORED:
+                self._say(f"Prices of {', '.join(sorted(event.symbols)[:6])} come again.")
+            case Event.UNKNOWN:
+                self._unknown += [
+                    Missing(symbol=symbol, code=Code.NOT_FOUND, reason=Reason.UNKNOWN_SYMBOL)
+                    for symbol in sorted(event.symbols)
+                ]
+            case _:
+                pass
+
+    def _say(self, sentence: str) -> None:
+        self._tell(sentence)
+        self._recorder.note(sentence)
+
+
+def _may_come(error: StockTrackError) -> bool:
+    return error.code in {Code.SERVER_ERROR, Code.TOO_MANY_REQUESTS}
+
+
+def _missing_of(errors: Mapping[str, StockTrackError]) -> tuple[Missing, ...]:
+    return tuple(
+        Missing(symbol=symbol, code=error.code, reason=error.reason, message=error.message)
+        for symbol, error in errors.items()
+    )
