@@ -123,7 +123,12 @@ HOUSE = (
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),
-    row(11, Side.BOTH, "operations", "options users demo serve settings database price_sources recording_run record replay"),
+    row(
+        11,
+        Side.BOTH,
+        "operations",
+        "options users demo serve settings database price_sources recording_run record replay",
+    ),
     row(12, Side.BOTH, "", "cli __main__"),
 )
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from stocktrack.errors import StockTrackError
+from stocktrack.messages import BoardQuote
 from stocktrack.providers.base import Capability, QuoteAnswer
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote, TradingDay
 
@@ -33,7 +34,8 @@ def check_quotes(answer: object) -> QuoteAnswer:
             raise TypeError(f"quotes() answered under {symbol!r} with what is no Quote of it")
         try:
             # A copy with other values is not looked at by pydantic, and a number that is none spoils a whole line.
-            Quote.model_validate(quote.__dict__, strict=True)
+            kind = BoardQuote if isinstance(quote, BoardQuote) else Quote
+            kind.model_validate(quote.__dict__, strict=True)
         except ValidationError as wrong:
             where = ".".join(map(str, wrong.errors(include_url=False, include_input=False)[0]["loc"]))
             raise TypeError(f"quotes() answered under {symbol!r} with a Quote whose {where} cannot be") from wrong

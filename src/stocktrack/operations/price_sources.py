@@ -54,6 +54,10 @@ class PriceSource(Protocol):
         """Called each second: ask again for what could not be asked for yet; returns what there is not."""
         ...
 
+    def finish(self) -> None:
+        """Nothing more is recorded: say in the recording what is missing at its end."""
+        ...
+
     async def close(self) -> None:
         """End."""
         ...
@@ -126,6 +130,12 @@ class ServerPrices:
             del self._put_off[symbol]
         dropped, self._dropped = tuple(self._dropped), []
         return (*dropped, *(await self.add(due))) if due else dropped
+
+    def finish(self) -> None:
+        """Say that nothing came since the server was lost."""
+        if self._lost_since is not None:
+            self._recorder.hole(self._lost_since, f"The connection to {self.name} was lost.")
+            self._lost_since = None
 
     async def close(self) -> None:
         """Leave the server."""
@@ -276,6 +286,9 @@ class ProviderPrices:
         unknown, self._unknown = tuple(self._unknown), []
         await self.remove([each.symbol for each in unknown])
         return unknown
+
+    def finish(self) -> None:
+        """What a source did not give is marked stale in its rows."""
 
     async def close(self) -> None:
         """End the sources."""

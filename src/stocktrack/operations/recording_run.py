@@ -134,13 +134,13 @@ class _Run:
                 f"{self._order.rotation.word} (process {os.getpid()})"
             )
             self._recorder.begin(recording)
-            self._recorder.note(f"symbols: {_named(self._wanted.symbols)}")
             writing = asyncio.create_task(self._recorder.run(), name="write rows")
             try:
                 async with self._task(self._look_after(source), "look after the recording"):
                     await self._until_over(self._end_of_time())
                     await self._until_over(writing)
             finally:
+                source.finish()
                 self._recorder.end()
                 await ended(writing)
                 self._clear()

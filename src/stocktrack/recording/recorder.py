@@ -66,7 +66,7 @@ class Recorder:
         return len(self._waiting) + self._in_flight
 
     def take(self, price: Price, run: str = "") -> None:
-        """Record a price, unless it is the last one of its symbol again; `run` is the run of the server that counts it."""
+        """Record a price, unless it is the last one of its symbol again; `run` is the server's run that counts it."""
         seen = run, price.seq
         if self._seen.get(price.symbol) == seen:
             return
