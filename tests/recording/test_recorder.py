@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from live_server import until
-from recorded import NOW_MS, a_price
+from recorded import NOW_MS, a_price, no_bad_row
 from stocktrack.clock import ManualClock
 from stocktrack.recording import recorder as module
 from stocktrack.recording.names import Rotation
 from stocktrack.recording.reading import rows_of
 from stocktrack.recording.recorder import Recorder
-from stocktrack.recording.recording import Recording
+from stocktrack.recording.recording import NotWrittenError, Recording
 from stocktrack.recording.rows import Hole, Row
 
 
@@ -32,7 +32,7 @@ class House:
         def writing(recording: Recording, rows: list[Row]) -> None:
             house._tries += 1
             if house.is_full:
-                raise module.NotWrittenError(path, OSError(28, "No space left on device"), 0)
+                raise NotWrittenError(path, OSError(28, "No space left on device"), 0)
             write(recording, rows)
 
         monkeypatch.setattr(Recording, "write", writing)
@@ -60,7 +60,7 @@ class House:
             await enough()
 
     def rows(self) -> list[Row]:
-        return [*rows_of(self.path, pytest.fail)]
+        return [*rows_of(self.path, no_bad_row)]
 
 
 @pytest.fixture

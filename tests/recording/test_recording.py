@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from recorded import NOW_MS, a_price
+from recorded import NOW_MS, a_price, no_bad_row
 from stocktrack.messages import Price
-from stocktrack.recording import parquet_file
+from stocktrack.recording import csv_rows, parquet_file
 from stocktrack.recording.names import Rotation
 from stocktrack.recording.reading import files_of, rows_of
 from stocktrack.recording.recording import NOT_RUNNING, Recording
@@ -23,7 +23,7 @@ def record(path: Path, *rows: Row, rotation: Rotation | None = None, now_ms: int
 
 
 def read(path: Path) -> list[Row]:
-    return [row for each in files_of(path) for row in rows_of(each, pytest.fail)]
+    return [row for each in files_of(path) for row in rows_of(each, no_bad_row)]
 
 
 def prices(count: int, **fields: int) -> list[Price]:
@@ -32,7 +32,7 @@ def prices(count: int, **fields: int) -> list[Price]:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_what_was_written_is_read_back(tmp_path: Path, suffix: str) -> None:
-    rows = [*prices(1_200), Hole(NOW_MS, NOW_MS + 5, "Why not.")]
+    rows: list[Row] = [*prices(1_200), Hole(NOW_MS, NOW_MS + 5, "Why not.")]
 
     record(tmp_path / f"ticks.{suffix}", *rows)
 
@@ -162,7 +162,7 @@ class TestParquet:
         record(path, *rows)
         merged = parquet_file._told_of(path)[1]
         left = path.with_name(f"ticks.parquet.journal-{merged:04}")
-        left.write_bytes(parquet_file.csv_rows.HEADER + b"".join(map(parquet_file.csv_rows.encode, rows)))
+        left.write_bytes(csv_rows.HEADER + b"".join(map(csv_rows.encode, rows)))
 
         assert read(path) == rows
         record(path, now_ms=NOW_MS)

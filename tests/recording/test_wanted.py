@@ -31,11 +31,11 @@ def test_what_is_wanted_is_what_was_named_and_what_the_file_lists_now() -> None:
     wanted = Wanted(["AAPL"])
     wanted.take_file(["MSFT", "AAPL"])
     wanted.add(["NVDA"])
-    assert wanted.symbols == ("AAPL", "NVDA", "MSFT")
+    assert [*wanted.symbols] == ["AAPL", "NVDA", "MSFT"]
 
     wanted.take_file(["TSLA"])
     wanted.remove(["NVDA"])
-    assert wanted.symbols == ("AAPL", "TSLA")
+    assert [*wanted.symbols] == ["AAPL", "TSLA"]
 
 
 class TestAFileOfSymbols:

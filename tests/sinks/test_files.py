@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from recorded import NOW_MS
+from recorded import NOW_MS, no_bad_row
 from stocktrack.messages import BoardQuote, Price
 from stocktrack.quotes import MarketState
 from stocktrack.recording.reading import rows_of
@@ -19,7 +19,7 @@ def a_quote(symbol: str, seq: int) -> BoardQuote:
 
 
 def rows(path: Path) -> list[Row]:
-    return [*rows_of(path, pytest.fail)]
+    return [*rows_of(path, no_bad_row)]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])

@@ -1,8 +1,9 @@
 """Rows for the tests of recordings."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from stocktrack.messages import Price
+from stocktrack.recording.reading import Unreadable
 
 NOW_MS = 1_712_331_900_000
 
@@ -19,3 +20,8 @@ def a_price(symbol: str = "AAPL", price: float = 189.45, *, seq: int = 1, **fiel
         **fields,
     }
     return Price(symbol=symbol, price=price, seq=seq, **given)
+
+
+def no_bad_row(bad: Unreadable) -> NoReturn:
+    """Takes what is no row, where there must be none."""
+    raise AssertionError(str(bad))

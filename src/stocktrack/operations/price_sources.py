@@ -155,6 +155,8 @@ class ServerPrices:
         report = ConnectionReport(self._tell)
 
         def take_price(price: Price) -> None:
+            if client in self._lost:
+                self._found(client)  # it comes before the word that the client is connected
             self._last_at = self._clock.now_ms()
             self._recorder.take(price, client.hello.instance if client.hello is not None else "")
 
@@ -166,7 +168,7 @@ class ServerPrices:
 
         def take_state(change: StateChange) -> None:
             # With several sessions one sentence says it for all of them.
-            if client is self._clients[0]:
+            if client in self._clients[:1]:
                 report.state(change)
             self._take_state(client, change)
 
@@ -194,16 +196,21 @@ class ServerPrices:
                 self._lost_since = max(self._last_at, now - silence_ms)
                 why = sentence_of(change.cause) if change.cause is not None else "The connection was lost."
                 self._recorder.note(f"lost: {why}")
-        elif change.state is State.CONNECTED and client in self._lost:
-            del self._lost[client]
-            self._holds[client].intersection_update(change.subscribed)
-            self._dropped += change.missing
-            if not self._lost and self._lost_since is not None:
-                self._recorder.note(f"back after {duration_text(now - self._lost_since)}")
-                self._recorder.hole(self._lost_since, f"The connection to {self.name} was lost.")
-                self._lost_since = None
+        elif change.state is State.CONNECTED:
+            if self._holds[client]:  # it is no new one
+                self._holds[client].intersection_update(change.subscribed)
+                self._dropped += change.missing
+            if client in self._lost:
+                self._found(client)
         elif change.state is State.CLOSED and change.cause is not None and self.why_over is None:
             self.why_over = change.cause
+
+    def _found(self, client: StockTrackClient) -> None:
+        """Record the hole once all sessions are back."""
+        del self._lost[client]
+        if not self._lost and self._lost_since is not None:
+            self._recorder.note(f"back after {duration_text(self._clock.now_ms() - self._lost_since)}")
+            self.finish()
 
     async def _subscribe(self, client: StockTrackClient, symbols: Sequence[str]) -> list[Missing]:
         try:

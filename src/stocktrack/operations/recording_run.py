@@ -212,8 +212,9 @@ class _Run:
         """Take `+NVDA` and `-TSLA` from standard input; its end ends nothing."""
         # A thread of its own: a terminal, a pipe and a file can all be read by one, and none of them holds up the exit.
         pool = BlockingPool("stdin", 1)
-        descriptor, rest = sys.stdin.fileno(), b""
+        rest = b""
         try:
+            descriptor = sys.stdin.fileno()
             while data := await pool.run(os.read, descriptor, _MAX_LINE):
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
@@ -222,7 +223,7 @@ class _Run:
             if rest.strip():
                 self._take_line(rest.decode("utf-8", "replace"))
         except OSError as error:
-            self._tell(f"Standard input cannot be read: {error.strerror}. The symbols stay as they are.")
+            self._tell(f"Standard input cannot be read: {error.strerror or error}. The symbols stay as they are.")
         finally:
             pool.close()
             self._stdin_ended = True
