@@ -24,7 +24,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help=f"TCP port; {DEFAULT_PORT} by default")] = None,
     provider: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="sources: yahoo, finnhub, openalgo, rss, simulated; yahoo,rss by default"),
+        typer.Option(
+            metavar="A,B", help="sources: yahoo, finnhub, openalgo, rss, simulated, replay; default yahoo,rss"
+        ),
     ] = None,
     web_port: Annotated[int | None, typer.Option(help="port of the page, WebSocket and REST; 8080 by default")] = None,
     no_web: Annotated[bool, typer.Option("--no-web", help="no web door")] = False,
