@@ -2,10 +2,10 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import pytest
 
-from live_server import until
 from recorded import NOW_MS, a_price
 from stocktrack.clock import ManualClock, settle
 from stocktrack.config import Settings
@@ -17,10 +17,13 @@ from stocktrack.quotes import Quote
 from stocktrack.recording.names import Rotation
 from stocktrack.recording.recording import Recording
 from stocktrack.recording.rows import Hole, Row
+from stocktrack.system.blocking import BlockingPool
 from stocktrack.testing import Collected, ProviderContract, QuoteContract, StreamContract, Subject, UnusableContract
 from stocktrack.wire.lines import encode_line
 
 STEP_SECONDS = 0.1
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
 Make = Callable[..., ReplayProvider]
 
 
@@ -42,8 +45,10 @@ async def make(path: Path, clock: ManualClock) -> AsyncIterator[Make]:
         recording = Recording(path, Rotation(), lambda: NOW_MS)
         recording.write(rows)
         recording.close()
-        made.append(ReplayProvider(path, speed=speed, loops=loops, clock=clock))
-        return made[-1]
+        replay = ReplayProvider(path, speed=speed, loops=loops, clock=clock)
+        replay._pool = AtOnce("replay", 1)
+        made.append(replay)
+        return replay
 
     yield provider
     for each in made:
@@ -55,13 +60,18 @@ def prices_of(quotes: list[Quote]) -> list[Price]:
     return [Price.of(quote) for quote in quotes if isinstance(quote, BoardQuote)]
 
 
+class AtOnce(BlockingPool):
+    """A pool whose calls are made at once, so that time alone moves a replay on."""
+
+    async def run(self, call: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwargs) -> Result:
+        return call(*args, **kwargs)
+
+
 async def moved_on(clock: ManualClock, seconds: float) -> None:
-    """Let the replay go on, in small steps: what its thread reads comes without the clock."""
-    for step in (0.0, *[STEP_SECONDS] * round(seconds / STEP_SECONDS)):
-        await clock.advance(step)
-        for _ in range(10):
-            await asyncio.to_thread(lambda: None)
-            await settle()
+    """Let the replay go on, in small steps."""
+    for _ in range(max(1, round(seconds / STEP_SECONDS))):
+        await clock.advance(min(seconds, STEP_SECONDS))
+        await settle(100)
 
 
 async def replayed(provider: ReplayProvider, clock: ManualClock, *symbols: str, seconds: float) -> list[Quote]:
@@ -160,12 +170,33 @@ async def test_who_comes_later_finds_the_price_of_that_moment(make: Make, clock:
 async def test_a_seq_that_falls_goes_on_above_and_a_row_that_stands_twice_comes_once(
     make: Make, clock: ManualClock
 ) -> None:
-    rows = [(10.0, 41), (11.0, 42), (11.0, 42), (12.0, 1), (13.0, 2), (14.0, 0)]
+    rows = [(10.0, 41), (11.0, 42), (11.0, 42), (12.0, 1), (13.0, 2), (13.5, 2), (14.0, 0), (15.0, 0)]
     recorded = [a_price(price=price, seq=seq) for price, seq in rows]
 
     quotes = prices_of(await replayed(make(*recorded), clock, "AAPL", seconds=0))
 
-    assert [(each.price, each.seq) for each in quotes] == [(10, 41), (11, 42), (12, 43), (13, 44), (14, 45)]
+    assert [(each.price, each.seq) for each in quotes] == [
+        *((10, 41), (11, 42), (12, 43), (13, 44), (13.5, 44), (14, 45), (15, 46)),
+    ]
+
+
+async def test_a_file_that_somebody_wrote_by_hand_is_replayed_too(path: Path, make: Make, clock: ManualClock) -> None:
+    provider = make()
+    path.write_text(  # noqa: ASYNC240 - a file of a test
+        f"timestamp,price,symbol,note\n{NOW_MS},1.5,aapl,mine\n{NOW_MS},1.5,no symbol!,\n{NOW_MS + 100},2,AAPL,\n"
+    )
+
+    quotes = prices_of(await replayed(provider, clock, "AAPL", seconds=0.2))
+
+    assert [(each.symbol, each.price, each.seq, each.provider) for each in quotes] == [
+        *(("AAPL", 1.5, 1, "recorded"), ("AAPL", 2.0, 2, "recorded")),
+    ]
+
+
+async def test_a_time_that_is_to_come_holds_up_nothing(make: Make, clock: ManualClock) -> None:
+    rows = [a_price(seq=1), a_price(seq=2, received_at=NOW_MS * 10), a_price(seq=3, price=1.5)]
+
+    assert prices_of(await replayed(make(*rows), clock, "AAPL", seconds=0)) == [rows[0], rows[2]]
 
 
 async def test_a_loop_goes_on_above_and_tells_no_time_of_the_market_again(make: Make, clock: ManualClock) -> None:
@@ -185,8 +216,7 @@ async def test_a_file_that_vanishes_ends_the_replay_with_a_sentence(make: Make, 
     await provider.start()
     path.unlink()  # noqa: ASYNC240 - a file of a test
     await provider.quotes(["AAPL"])
-    await clock.advance(BEGIN_SECONDS)
-    await until(lambda: provider._failed)
+    await moved_on(clock, BEGIN_SECONDS)
 
     with pytest.raises(ProviderError, match=r"replay has broken off: .*ticks.csv cannot be read"):
         await provider.quotes(["AAPL"])

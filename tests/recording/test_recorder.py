@@ -73,9 +73,11 @@ async def test_each_change_is_written_once_and_all_of_them_before_the_end(house:
     async with house.running():
         for seq, run in ((1, "run 1"), (2, "run 1"), (2, "run 1"), (2, "run 2"), (3, "run 2")):
             house.recorder.take(a_price(seq=seq), run)
+        house.recorder.take(a_price(seq=3, received_at=NOW_MS + 1), "run 2")  # only confirmed
+        house.recorder.take(a_price(seq=3, stale=True), "run 2")
 
-    assert house.rows() == [a_price(seq=seq) for seq in (1, 2, 2, 3)]
-    assert house.recorder.rows == 4
+    assert house.rows() == [*(a_price(seq=seq) for seq in (1, 2, 2, 3)), a_price(seq=3, stale=True)]
+    assert house.recorder.rows == 5
     assert house.told == []
 
 

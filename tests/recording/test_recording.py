@@ -115,6 +115,7 @@ def test_a_file_of_something_else_is_refused_and_the_lock_is_free_again(tmp_path
         with pytest.raises(RecordingError, match="not that of a recording"):
             Recording(path, Rotation(), lambda: NOW_MS)
     assert path.read_text() == "hello\n"
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
 class TestParquet:

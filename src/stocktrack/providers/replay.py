@@ -18,15 +18,14 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from pydantic import ValidationError
 
 from stocktrack.clock import Clock
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
-from stocktrack.messages import BoardQuote, Price
+from stocktrack.messages import BoardQuote, Price, ServerMessage
 from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer, Source, StreamSink, Wanted
-from stocktrack.quotes import ASSUMED_PRICE_HINT
+from stocktrack.quotes import ASSUMED_PRICE_HINT, normalise_symbol
 from stocktrack.recording.reading import Unreadable, files_of, rows_of, symbols_of
-from stocktrack.recording.rows import PRICE_COLUMNS, RecordingError, Row
+from stocktrack.recording.rows import RecordingError, Row
 from stocktrack.system.blocking import BlockingPool
 
 log = structlog.get_logger()
@@ -44,7 +43,8 @@ _TURNS: Final = 3
 _LEAST_SLEEP_SECONDS: Final = 0.01
 _MOST_TOLD: Final = 20
 _MAX_HINT: Final = 10
-_recorded = itemgetter(*PRICE_COLUMNS)
+_AHEAD_MS: Final = 86_400_000
+_BLANK = BoardQuote(symbol="A", price=0.0, received_at=0, provider="", seq=0)
 _but_received_at = itemgetter(*(name for name in BoardQuote.model_fields if name not in {"received_at", "seq"}))
 
 
@@ -65,6 +65,7 @@ class ReplayProvider(Source):
         self._pool = BlockingPool("replay", 1)
         self._files: Sequence[Path] = ()
         self._symbols: frozenset[str] | None = None
+        self._names: dict[str, str] = {}  # what stands in the file, and the symbol that it is
         self._unusable: SourceUnusable | None = None
         self._failed: ProviderError | None = None
         self._reached: dict[str, BoardQuote] = {}
@@ -209,31 +210,50 @@ class ReplayProvider(Source):
             yield from rows_of(path, self._note_bad)
 
     def _note_bad(self, bad: Unreadable) -> None:
+        self._leave_out(str(bad))
+
+    def _leave_out(self, why: str) -> None:
         self._bad_rows += 1
         if self._bad_rows <= _MOST_TOLD:
-            log.warning("a recorded row was left out", why=str(bad))
+            log.warning("a recorded row was left out", why=why)
+
+    def _symbol(self, text: str) -> str | None:
+        """The symbol that stands in a row, which somebody may have written by hand; None where it is none."""
+        if text not in self._names:
+            try:
+                self._names[text] = normalise_symbol(text)
+            except ValueError:
+                return None
+        return self._names[text]
 
     def _quote_of(self, price: Price) -> BoardQuote | None:
         """The price as it stood on the board it was recorded from; None where it is the one before once more."""
-        fields = dict(zip(PRICE_COLUMNS, _recorded(price.__dict__), strict=True))
+        fields = {**price.__dict__, "symbol": self._symbol(price.symbol)}
+        for name in ServerMessage.model_fields:
+            del fields[name]
+        if fields["symbol"] is None:
+            self._leave_out(f"{price.symbol!r} is no symbol.")
+            return None
         hint = fields["price_hint"]
         fields["price_hint"] = ASSUMED_PRICE_HINT if hint is None else hint if hint <= _MAX_HINT else None
         if self._round > 1:
             fields |= {"timestamp": None, "extended_time": None}
-        try:
-            quote = BoardQuote.model_validate(fields)
-        except ValidationError as error:
-            wrong = error.errors(include_url=False)[0]
-            self._note_bad(Unreadable(self._files[0], 0, f"{price.symbol}: {wrong['msg']}"))
+        # Its values are valid since they were read as those of a PRICE; a copy takes half as long as a new quote.
+        quote = _BLANK.model_copy(update=fields)
+        if quote.received_at > self._clock.now_ms() + _AHEAD_MS:
+            # The replay would wait for it until then.
+            self._leave_out(f"{quote.symbol}: received_at = {quote.received_at} is to come.")
             return None
         before = self._reached.get(quote.symbol)
         last = before.seq if before is not None else 0
         seq = quote.seq + self._offsets.get(quote.symbol, 0)
-        if seq <= last:
+        if seq <= last or not quote.seq:
             if before is not None and _but_received_at(before.__dict__) == _but_received_at(quote.__dict__):
                 return None
-            self._offsets[quote.symbol] = last + 1 - quote.seq
-            seq = last + 1
+            # A price that only went stale may have kept its number; a file without numbers has 0 everywhere.
+            if seq < last or not quote.seq:
+                self._offsets[quote.symbol] = last + 1 - quote.seq
+                seq = last + 1
         return quote if seq == quote.seq else quote.model_copy(update={"seq": seq})
 
 

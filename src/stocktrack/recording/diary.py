@@ -59,6 +59,12 @@ class Diary:
                 os.write(self._descriptor, self._unwritten[0])
                 self._unwritten.popleft()
 
+    def discard(self) -> None:
+        """Close it, and leave no empty log behind of a recording that never began."""
+        if os.fstat(self._descriptor).st_size == 0:
+            self.path.unlink(missing_ok=True)
+        self.close()
+
     def close(self) -> None:
         """Close it, which frees the recording for others."""
         self.flush()

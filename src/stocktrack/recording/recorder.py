@@ -6,12 +6,13 @@ is missing in the recording, and a row says from when to when and why.
 
 import asyncio
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Final
 
 from stocktrack.clock import Clock, ended
 from stocktrack.messages import Price
 from stocktrack.recording.recording import NotWrittenError, Recording
-from stocktrack.recording.rows import Hole, Row
+from stocktrack.recording.rows import PRICE_COLUMNS, Hole, Row
 from stocktrack.recording.summary import counted, duration_text
 from stocktrack.system.blocking import BlockingPool
 
@@ -20,6 +21,7 @@ MAX_WAITING: Final = 50_000
 BATCH_SECONDS: Final = 0.02
 RETRY_SECONDS: Final = 1.0
 SYNC_SECONDS: Final = 5.0
+_but_received_at: Final = itemgetter(*(name for name in PRICE_COLUMNS if name != "received_at"))
 
 
 class Recorder:
@@ -38,7 +40,7 @@ class Recorder:
         self._stir = asyncio.Event()
         self._ending = asyncio.Event()
         self._notes: list[str] = []  # until there is a log to write them into
-        self._seen: dict[str, tuple[str, int]] = {}
+        self._seen: dict[str, tuple[str, Price]] = {}
         self._failed_at: int | None = None
         self._missing = 0
         self._missing_since = 0
@@ -67,10 +69,10 @@ class Recorder:
 
     def take(self, price: Price, run: str = "") -> None:
         """Record a price, unless it is the last one of its symbol again; `run` is the server's run that counts it."""
-        seen = run, price.seq
-        if self._seen.get(price.symbol) == seen:
+        before_run, before = self._seen.get(price.symbol, ("", None))
+        if before is not None and before.seq == price.seq and before_run == run and _is_same(before, price):
             return
-        self._seen[price.symbol] = seen
+        self._seen[price.symbol] = run, price
         self.taken += 1
         self.last = price
         self.lag_ms = max(0, self._clock.now_ms() - price.received_at)
@@ -202,3 +204,8 @@ class Recorder:
             await self._pool.run(recording.close)
         finally:
             self._pool.close()
+
+
+def _is_same(before: Price, price: Price) -> bool:
+    """Whether nothing but `received_at` differs: a price may go stale and keep its `seq`, where a server relays it."""
+    return bool(_but_received_at(before.__dict__) == _but_received_at(price.__dict__))

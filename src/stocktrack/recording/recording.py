@@ -52,10 +52,10 @@ class Recording:
         try:
             self._begin(now_ms() if resumed_at is None else resumed_at)
         except OSError as error:
-            self.diary.close()
+            self.diary.discard()
             raise RecordingError(f"{self.path} cannot be written: {error.strerror or error}.") from None
         except BaseException:
-            self.diary.close()
+            self.diary.discard()
             raise
 
     def _begin(self, now: int) -> None:
