@@ -37,7 +37,7 @@ matrix: lint types constraints
 constraints: $(VENV)/.installed-dev
 	$(BIN)/python tools/check_constraints.py
 
-# Some four minutes of killing a server in the middle of its work.
+# Some eleven minutes of killing a server, and a recorder, in the middle of its work.
 faults: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/kill_nine.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/vanished_peer.py
