@@ -81,6 +81,16 @@ async def test_each_change_is_written_once_and_all_of_them_before_the_end(house:
     assert house.told == []
 
 
+async def test_no_more_prices_are_taken_than_were_asked_for(house: House) -> None:
+    house.recorder = Recorder(house.clock, house.told.append, most=2)
+    async with house.running():
+        for seq in (1, 1, 2, 3):
+            assert not house.recorder.is_enough.is_set() or seq == 3
+            house.recorder.take(a_price(seq=seq))
+
+    assert house.rows() == [a_price(seq=1), a_price(seq=2)]
+
+
 async def test_a_full_disk_is_told_once_and_nothing_is_missing_where_memory_lasts(house: House) -> None:
     house.is_full = True
     async with house.running():

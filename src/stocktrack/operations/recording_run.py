@@ -6,10 +6,10 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from stocktrack.client import ClientError
 from stocktrack.client.settings import ClientSettings
@@ -87,7 +87,7 @@ class _Run:
     def __init__(self, order: Order, clock: Clock) -> None:
         self._order = order
         self._clock = clock
-        self._recorder = Recorder(clock, self._tell)
+        self._recorder = Recorder(clock, self._tell, order.count)
         self._wanted = Wanted(order.symbols)
         self._held: set[str] = set()
         self._file = SymbolFile(order.symbols_file, self._tell) if order.symbols_file is not None else None
@@ -162,8 +162,6 @@ class _Run:
             await self._follow(source)
             self._note_missing(await source.look())
             await self._recorder.sync()
-            if self._order.count is not None and self._recorder.taken >= self._order.count:
-                self._over.set()
             if (error := source.why_over) is not None:
                 self._code = exit_code_of(error)
                 self._recorder.note(f"over: {sentence_of(error)}")
@@ -202,11 +200,21 @@ class _Run:
         self._wanted.remove(gone)
 
     async def _end_of_time(self) -> None:
-        if self._order.seconds is None:
-            await self._over.wait()
-        else:
-            await self._clock.sleep(self._order.seconds)
+        """Wait until it ends by itself: after so many seconds or prices."""
+        ends = [asyncio.ensure_future(self._recorder.is_enough.wait())]
+        if self._order.seconds is not None:
+            ends.append(asyncio.ensure_future(self._until(self._order.seconds)))
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             self._over.set()
+        finally:
+            for end in ends:
+                end.cancel()
+            await ended(*ends)
+
+    async def _until(self, seconds: float) -> Literal[True]:
+        await self._clock.sleep(seconds)
+        return True
 
     async def _read_lines(self) -> None:
         """Take `+NVDA` and `-TSLA` from standard input; its end ends nothing."""
@@ -340,7 +348,7 @@ class _Run:
             self._over.set()
 
     @contextlib.contextmanager
-    def _signals(self) -> Any:
+    def _signals(self) -> Iterator[None]:
         """End in order at the first SIGINT, SIGTERM or SIGHUP, and at once at the second."""
         loop = asyncio.get_running_loop()
 
@@ -364,7 +372,7 @@ class _Run:
                 loop.remove_signal_handler(number)
 
 
-def _named(symbols: Any) -> str:
+def _named(symbols: Iterable[str]) -> str:
     told = list(symbols)
     more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
     return f"{', '.join(told[:_MOST_NAMED])}{more}"

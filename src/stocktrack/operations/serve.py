@@ -25,7 +25,7 @@ def serve(
     provider: Annotated[
         str | None,
         typer.Option(
-            metavar="A,B", help="sources: yahoo, finnhub, openalgo, rss, simulated, replay; default yahoo,rss"
+            metavar="A,B", help="sources: yahoo, finnhub, openalgo, rss, simulated, replay; yahoo,rss by default"
         ),
     ] = None,
     web_port: Annotated[int | None, typer.Option(help="port of the page, WebSocket and REST; 8080 by default")] = None,

@@ -28,11 +28,10 @@ def read(line: str) -> Row:
         raise BadRow(f"the line is no JSON ({error})") from None
     if not isinstance(fields, dict):
         raise BadRow("the line is no JSON object")
-    for name, value in fields.items():
-        kind = KINDS.get(name)
-        if kind is None or value is None:
-            continue
+    known = {name: value for name, value in fields.items() if value is not None and name in KINDS}
+    for name, value in known.items():
+        kind = KINDS[name]
         kinds = (int, float) if kind is float else kind
         if isinstance(value, bool) is not (kind is bool) or not isinstance(value, kinds):
             raise BadRow(f"{name} = {str(value)[:40]!r} is not of the right kind")
-    return row_of(fields)
+    return row_of(known)

@@ -101,7 +101,7 @@ class ParquetFile:
 
             with parquet.ParquetFile(self.path) as file:
                 group = file.read_row_group(file.metadata.num_row_groups - 1)
-            self._last = row_of(group.slice(group.num_rows - 1).to_pylist()[0])
+            self._last = _row_of(group.slice(group.num_rows - 1).to_pylist()[0])
         return self._last
 
     def write(self, rows: Sequence[Row]) -> int:
@@ -270,7 +270,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
                 raise RecordingError(f"{path} is no recording: it has no columns received_at, symbol and price.")
             for batch in file.iter_batches(_ROWS_A_BATCH, columns=wanted):
                 for fields in batch.to_pylist():
-                    yield row_of(fields)
+                    yield _row_of(fields)
     except (pa.ArrowException, OSError) as error:
         raise RecordingError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
 
@@ -334,6 +334,10 @@ def _told_of(path: Path) -> tuple[int, int]:
             "name another file."
         )
     return rows, int(merged)
+
+
+def _row_of(fields: dict[str, Any]) -> Row:
+    return row_of({name: value for name, value in fields.items() if value is not None})
 
 
 def _values_of(row: Row) -> tuple[Any, ...]:

@@ -27,10 +27,11 @@ _but_received_at: Final = itemgetter(*(name for name in PRICE_COLUMNS if name !=
 class Recorder:
     """Records what `take` and `hole` are given: `begin` with the recording, then `run` until `end`.
 
-    `tell` is called with sentences for a person. What is taken before `begin` waits.
+    `tell` is called with sentences for a person. What is taken before `begin` waits. After `most` prices no more are
+    taken, and `is_enough` is set.
     """
 
-    def __init__(self, clock: Clock, tell: Callable[[str], object]) -> None:
+    def __init__(self, clock: Clock, tell: Callable[[str], object], most: int | None = None) -> None:
         self._clock = clock
         self._tell = tell
         self._pool = BlockingPool("recording", 1)
@@ -48,7 +49,9 @@ class Recorder:
         self._synced_at = clock.monotonic()
         self._is_synced = True
         self.missing_rows = 0
-        self.taken = 0
+        self._most = most
+        self._taken = 0
+        self.is_enough = asyncio.Event()
         self.last: Price | None = None
         self.lag_ms = 0
 
@@ -72,8 +75,12 @@ class Recorder:
         before_run, before = self._seen.get(price.symbol, ("", None))
         if before is not None and before.seq == price.seq and before_run == run and _is_same(before, price):
             return
+        if self.is_enough.is_set():
+            return
         self._seen[price.symbol] = run, price
-        self.taken += 1
+        self._taken += 1
+        if self._taken == self._most:
+            self.is_enough.set()
         self.last = price
         self.lag_ms = max(0, self._clock.now_ms() - price.received_at)
         if self._missing or self.waiting >= MAX_WAITING:

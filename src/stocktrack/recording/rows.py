@@ -6,6 +6,7 @@ from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
+from stocktrack.errors import Code
 from stocktrack.messages import Price, ServerMessage
 
 # What says that a row is a hole, when it began, and why; its end is `received_at`. All three are empty in a price.
@@ -55,23 +56,29 @@ def _kinds_in(annotation: Any) -> set[Any]:
 
 KINDS: Final[Mapping[str, type]] = {name: _kind_of(name) for name in COLUMNS}
 # What is taken where a file has no such column, as one that somebody wrote by hand.
-_ASSUMED: Final = {"market_state": "unknown", "provider": "recorded", "stale": False, "seq": 0}
+_ASSUMED: Final = {
+    "code": Code.CONTINUE,
+    "status": Code.CONTINUE.status,
+    "market_state": "unknown",
+    "provider": "recorded",
+    "stale": False,
+    "seq": 0,
+}
 _validate = Price.__pydantic_validator__.validate_python
 
 
 def row_of(fields: Mapping[str, Any]) -> Row:
-    """The row with these fields, those that are None or no columns left out; `BadRow` where they make none."""
-    event = fields.get("event")
-    if event is not None:
-        return _hole_of(event, fields)
-    known = {name: value for name in PRICE_COLUMNS if (value := fields.get(name)) is not None}
-    if "received_at" not in known and "timestamp" in known:
-        known["received_at"] = known["timestamp"]
+    """The row with these values of columns, none of which is None; `BadRow` where they make none."""
+    if "event" in fields:
+        return _hole_of(fields["event"], fields)
+    given = {**_ASSUMED, **fields}
+    if "received_at" not in given and "timestamp" in given:
+        given["received_at"] = given["timestamp"]
     for name in ("symbol", "price", "received_at"):
-        if name not in known:
+        if name not in given:
             raise BadRow(f"{name} is missing")
     try:
-        price: Price = _validate({**_ASSUMED, **known})
+        price: Price = _validate(given)
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
         raise BadRow(f"{wrong['loc'][0]} = {wrong['input']!r}: {wrong['msg'].removeprefix('Input ')}") from None
