@@ -127,7 +127,8 @@ HOUSE = (
         11,
         Side.BOTH,
         "operations",
-        "options users demo serve settings database price_sources recording_run record replay",
+        "options users demo serve settings database price_sources server_prices provider_prices recording_run record "
+        "replay",
     ),
     row(12, Side.BOTH, "", "cli __main__"),
 )

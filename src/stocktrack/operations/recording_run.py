@@ -9,14 +9,14 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stocktrack.client import ClientError
 from stocktrack.client.settings import ClientSettings
 from stocktrack.clock import Clock, RealClock, ended
-from stocktrack.config import Settings
 from stocktrack.messages import Missing
-from stocktrack.operations.price_sources import PriceSource, ProviderPrices, ServerPrices
+from stocktrack.operations.price_sources import PriceSource
+from stocktrack.operations.server_prices import ServerPrices
 from stocktrack.recording.names import Rotation
 from stocktrack.recording.progress import Progress
 from stocktrack.recording.recorder import Recorder
@@ -27,6 +27,9 @@ from stocktrack.recording.wanted import SymbolFile, Wanted, typed
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
 from stocktrack.terminal.run import say
+
+if TYPE_CHECKING:
+    from stocktrack.config import Settings
 
 _LOOK_SECONDS = 1.0
 _PLAIN_PROGRESS_SECONDS = 60.0
@@ -71,8 +74,10 @@ async def record_from_server(order: Order, settings: ClientSettings) -> int:
     return await _Run(order, clock).run(source)
 
 
-async def record_from_providers(order: Order, settings: Settings) -> int:
+async def record_from_providers(order: Order, settings: "Settings") -> int:
     """Record what the sources of `settings` give, and return the exit code."""
+    from stocktrack.operations.provider_prices import ProviderPrices
+
     clock = RealClock()
 
     def source(recorder: Recorder, tell: Callable[[str], None]) -> PriceSource:
