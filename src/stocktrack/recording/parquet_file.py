@@ -3,8 +3,8 @@
 A Parquet file is read by its last bytes and cannot grow. So rows go into a *journal* first, lines of CSV beside it, and
 from time to time all rows of the journal come behind those of the file into a new one, which takes the file's name at
 once. Which journals are in it the file says itself: a kill between the two steps doubles nothing. A file that has
-`MAX_ROWS` is full, since each new one is written as a whole; the journal may be half as long as the file, so that the
-work stays in proportion to the rows. It is done beside the journal, which goes on.
+`MAX_ROWS` is full, since each new one is written as a whole; the journal may be half as long as the file, up to
+`MOST_WAITING` rows, so that the work stays in proportion to the rows. It is done beside the journal, which goes on.
 
     ticks.parquet                 complete, always
     ticks.parquet.journal-0007    the newest rows, in it soon
@@ -29,9 +29,11 @@ from stocktrack.recording.rows import COLUMNS, GAP, HOLE_COLUMNS, KINDS, PRICE_C
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_ROWS: Final = 5_000_000
+MAX_ROWS: Final = 2_000_000
 GROUP_ROWS: Final = 100_000
 LEAST_MERGED: Final = 50_000
+# They are in memory as well until they are in the file, at some 150 bytes a row.
+MOST_WAITING: Final = 300_000
 MERGED_AFTER_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 1.0  # between two rewritings, whatever comes
 _MERGED_KEY: Final = b"stocktrack.journals"
@@ -122,7 +124,7 @@ class ParquetFile:
 
     def _merge_in_time(self) -> None:
         now = time.monotonic()
-        is_much = self._waiting_rows >= max(LEAST_MERGED, self._rows // 2)
+        is_much = self._waiting_rows >= min(MOST_WAITING, max(LEAST_MERGED, self._rows // 2))
         is_time = now >= self._merge_at and self._waiting_rows * 20 >= self._rows
         if is_time or (is_much and now >= self._merge_at - MERGED_AFTER_SECONDS + _RETRY_SECONDS):
             self._merge_at = now + MERGED_AFTER_SECONDS
