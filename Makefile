@@ -37,7 +37,7 @@ matrix: lint types constraints
 constraints: $(VENV)/.installed-dev
 	$(BIN)/python tools/check_constraints.py
 
-# Some four minutes of killing a server in the middle of its work.
+# Some eleven minutes of killing a server, and a recorder, in the middle of its work.
 faults: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/kill_nine.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/vanished_peer.py
@@ -48,6 +48,7 @@ faults: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/full_shutdown.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/http_pipelining.py "GET /" "WebSocket, pings"
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/shut_doors.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/recorder_kill_nine.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/broken_streams.py 10 "close 1000" cut garbage "handshake 200"
 
 # What the tests need besides Python, where it can be installed; a test whose program is missing says so itself.

@@ -8,7 +8,7 @@ import typer
 from stocktrack import __version__
 from stocktrack.commands import account, admin, interactive, one_shot, protocol
 from stocktrack.errors import ConfigError, StockTrackError
-from stocktrack.operations import database, feed, publish, serve, settings
+from stocktrack.operations import database, feed, publish, record, replay, serve, settings
 from stocktrack.operations.users import users_app
 
 EXIT_FAILED = 1
@@ -29,6 +29,8 @@ one_shot.add_to(app)
 account.add_to(app)
 admin.add_to(app)
 publish.add_to(app)
+record.add_to(app)
+replay.add_to(app)
 protocol.add_to(app)
 settings.add_to(app)
 app.add_typer(users_app, name="users")

@@ -41,6 +41,17 @@ async def test_a_reader_that_keeps_up_gets_every_price_in_order() -> None:
         assert await anext(stream) == a_price(seq=seq)
 
 
+def test_whoever_asks_for_every_price_gets_those_that_a_reader_would_not_see() -> None:
+    seen: list[Price] = []
+    book = PriceBook(seen.append)
+    book.begin("run-1")
+    book.subscribe(["AAPL"])
+    for price in (a_price(seq=3), a_price(seq=4), a_price(seq=2), a_price("MSFT", seq=1)):
+        book.put(price)
+
+    assert seen == [a_price(seq=3), a_price(seq=4), a_price(seq=2)]
+
+
 async def test_a_reader_that_is_behind_gets_the_newest_of_each_symbol_and_seq_shows_the_jump() -> None:
     book = a_book()
     stream = book.stream()

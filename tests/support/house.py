@@ -59,6 +59,13 @@ HOUSE = (
     ),
     row(2, Side.SHARED, "", "messages"),
     row(3, Side.SHARED, "wire", "connection lines schema"),
+    row(
+        3,
+        Side.SHARED,
+        "recording",
+        "rows csv_rows json_rows names append_file text_file parquet_file diary recording reading summary progress "
+        "wanted recorder",
+    ),
     row(3, Side.SERVER, "", "config"),
     row(3, Side.SERVER, "engine", "names client subscriber lease asking words"),
     row(3, Side.SERVER, "storage", "tables migrations groups database sqlite postgres shared_reads store"),
@@ -74,7 +81,7 @@ HOUSE = (
         Side.SERVER,
         "providers",
         "base reading published symbol_names instrument_file instrument_search keys http streaming rss yahoo openalgo "
-        "finnhub kafka redis simulated instruments installed registry",
+        "finnhub kafka redis simulated replay instruments installed registry",
     ),
     row(4, Side.SERVER, "providers.redis", "prices link provider"),
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
@@ -91,7 +98,7 @@ HOUSE = (
         "events plausibility board demand refusals bills batching ceiling upstream shapes leads routes answer_cache "
         "hours questions outage merging polls streams feed",
     ),
-    row(6, Side.SERVER, "sinks", "base backlog outlet publisher redis kafka registry"),
+    row(6, Side.SERVER, "sinks", "base backlog outlet publisher redis kafka files registry"),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(
         7,
@@ -121,7 +128,13 @@ HOUSE = (
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),
-    row(11, Side.BOTH, "operations", "options users demo serve feed publishing publish settings database"),
+    row(
+        11,
+        Side.BOTH,
+        "operations",
+        "options users demo serve feed publishing publish settings database price_sources server_prices "
+        "provider_prices recording_run record replay",
+    ),
     row(12, Side.BOTH, "", "cli __main__"),
 )
 

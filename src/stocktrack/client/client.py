@@ -36,6 +36,7 @@ from stocktrack.messages import (
     NewsReply,
     Notice,
     PingReply,
+    Price,
     Reply,
     RevokeReply,
     SearchReply,
@@ -69,6 +70,8 @@ class StockTrackClient:
     nothing is sent twice. A `token` stands for `username` and `password`; without either the session stays without a
     login. An empty password stands for none, for a server that lets some names in without one. Calls raise nothing
     but `ClientError`s, and take at most `timeout_seconds`. The callbacks run in the event loop, one after the other.
+    `on_price` is called with every price that the server sends of what is subscribed, also where `prices()` would merge
+    those that nobody has read yet; it must be quick.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class StockTrackClient:
         reconnect: bool = True,
         on_notice: Callable[[Notice], object] | None = None,
         on_state: Callable[[StateChange], object] | None = None,
+        on_price: Callable[[Price], object] | None = None,
         clock: Clock = _REAL_CLOCK,
         random: Callable[[], float] = random_numbers.random,
     ) -> None:
@@ -106,6 +110,7 @@ class StockTrackClient:
             reconnect=reconnect,
             on_notice=on_notice,
             on_state=on_state,
+            on_price=on_price,
             clock=clock,
             random=random,
         )

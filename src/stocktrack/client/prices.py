@@ -8,7 +8,7 @@ import asyncio
 import copy
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Self
 
 from stocktrack.client.errors import ClientError
@@ -63,9 +63,13 @@ class PriceStream:
 
 
 class PriceBook:
-    """Takes the prices of all connections of a client, one after the other, and lets none go back in time."""
+    """Takes the prices of all connections of a client, one after the other, and lets none go back in time.
 
-    def __init__(self) -> None:
+    `on_price` is given each price of a subscribed symbol as it comes, before anything is left out or merged.
+    """
+
+    def __init__(self, on_price: Callable[[Price], object] | None = None) -> None:
+        self._on_price = on_price
         self._symbols: dict[str, None] = {}
         self._newest: dict[str, Price] = {}
         self._from_before: set[str] = set()  # symbols whose newest price an earlier run of the server gave
@@ -101,6 +105,8 @@ class PriceBook:
         symbol = price.symbol
         if symbol not in self._symbols:
             return
+        if self._on_price is not None:
+            self._on_price(price)
         last = self._newest.get(symbol)
         if last is not None:
             same_run = not (self._from_before and symbol in self._from_before)

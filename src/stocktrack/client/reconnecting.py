@@ -20,7 +20,7 @@ from stocktrack.client.state import State, StateChange
 from stocktrack.client.wire import Answer, Incoming, command_of, expect
 from stocktrack.clock import Clock, backoff_seconds, ended
 from stocktrack.errors import Code, Reason
-from stocktrack.messages import AuthReply, Command, Hello, Missing, Notice, SubscribeReply, UnsubscribeReply
+from stocktrack.messages import AuthReply, Command, Hello, Missing, Notice, Price, SubscribeReply, UnsubscribeReply
 from stocktrack.system.addresses import address_text
 
 # Half a second lets a restart begin; ten is short enough for a person who waits.
@@ -51,6 +51,7 @@ class ReconnectingConnection:
         reconnect: bool,
         on_notice: Callable[[Notice], object] | None,
         on_state: Callable[[StateChange], object] | None,
+        on_price: Callable[[Price], object] | None = None,
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
@@ -78,7 +79,7 @@ class ReconnectingConnection:
         self.state = State.NEW
         self.hello: Hello | None = None
         self.welcome: AuthReply | None = None
-        self.book = PriceBook()
+        self.book = PriceBook(on_price)
 
     async def open(self) -> None:
         """Connect and log in; raise at once where that fails."""

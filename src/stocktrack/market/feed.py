@@ -34,7 +34,7 @@ from stocktrack.market.routes import RoutedAnswer, Routes, together
 from stocktrack.market.streams import Stream
 from stocktrack.market.upstream import Upstream
 from stocktrack.messages import BoardQuote
-from stocktrack.providers.base import Errand, Provider, QuoteSource
+from stocktrack.providers.base import Errand, Provider, QuoteSource, Source
 from stocktrack.providers.instruments import Instruments
 from stocktrack.quotes import Quote
 from stocktrack.system.supervised import Supervisor
@@ -422,8 +422,10 @@ class Feed:
 
     def _put_streamed(self, upstream: Upstream, quotes: Sequence[Quote]) -> None:
         """Put what a stream brings on the board."""
-        believed = self._gate.sift(quotes, self._board.quote)
-        full = [completed(quote, self._board.quote(quote.symbol)) for quote in believed]
+        full = quotes
+        if not (isinstance(upstream.provider, Source) and upstream.provider.is_recorded):
+            believed = self._gate.sift(quotes, self._board.quote)
+            full = [completed(quote, self._board.quote(quote.symbol)) for quote in believed]
         self._board.put(full, self._clock.monotonic(), is_stream=True)
         upstream.look_at_stream()
         for each in self._asked.values():

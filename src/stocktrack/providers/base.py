@@ -122,6 +122,8 @@ class Source:
 
     name = ""
     is_free = False
+    # Whether its quotes were on a board before, of which the market takes them over as they stood there.
+    is_recorded = False
     budget = Budget()
 
     def serves(self, symbol: str) -> bool:

@@ -89,6 +89,12 @@ def _kafka(settings: Settings, clock: Clock) -> Provider:
     return KafkaProvider(url=settings.kafka_url, clock=clock)
 
 
+def _replay(settings: Settings, clock: Clock) -> Provider:
+    from stocktrack.providers.replay import ReplayProvider
+
+    return ReplayProvider(settings.replay_file, speed=settings.replay_speed, loops=settings.replay_loop, clock=clock)
+
+
 SOURCES: Mapping[str, Callable[[Settings, Clock], Provider]] = {
     "yahoo": _yahoo,
     "finnhub": _finnhub,
@@ -97,8 +103,10 @@ SOURCES: Mapping[str, Callable[[Settings, Clock], Provider]] = {
     "kafka": _kafka,
     "rss": _rss,
     "simulated": _simulated,
+    "replay": _replay,
 }
-_INVENTED = "simulated"
+# What is no price of this moment, and what it is.
+_NOT_LIVE: Mapping[str, str] = {"simulated": "invented", "replay": "recorded"}
 _PRICES = frozenset({Capability.QUOTES, Capability.STREAM})
 
 
@@ -126,12 +134,14 @@ def build_providers(
         SOURCES[name](settings, clock) if name in SOURCES else installed.build(name, settings, clock)
         for name in settings.providers
     )
-    real = [each.name for each in providers if each.name != _INVENTED and _PRICES & capabilities_of(each)]
-    if _INVENTED in settings.providers and real:
-        raise ConfigError(
-            f"providers = {', '.join(settings.providers)}: invented prices beside those of {', '.join(real)} could be "
-            "taken for real ones. Choose one of the two."
-        )
+    priced = [each.name for each in providers if _PRICES & capabilities_of(each)]
+    for name in priced:
+        others = [other for other in priced if other != name]
+        if name in _NOT_LIVE and others:
+            raise ConfigError(
+                f"providers = {', '.join(settings.providers)}: {_NOT_LIVE[name]} prices beside those of "
+                f"{', '.join(others)} could be taken for real ones. Choose one of the two."
+            )
     return providers
 
 

@@ -23,10 +23,9 @@ def _kafka(url: str, instance: str) -> Sink:
 
 
 def _file(url: str, _instance: str) -> Sink:
-    from stocktrack.sinks.files import FileSink  # type: ignore[import-not-found] # it comes with the recordings
+    from stocktrack.sinks.files import FileSink
 
-    sink: Sink = FileSink(Path(unquote(urlsplit(url).path)))
-    return sink
+    return FileSink(Path(unquote(urlsplit(url).path)))
 
 
 SINKS: Mapping[str, Callable[[str, str], Sink]] = {
