@@ -145,7 +145,6 @@ async def test_a_feed_that_falls_silent_makes_its_prices_fail(
     redis: RedisServer, provider: RedisProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stocktrack.providers.redis.link.FEED_SILENT_SECONDS", 0.6)
-    monkeypatch.setattr("stocktrack.providers.redis.link._PROVEN_SECONDS", 0.0)
     sink = Collected()
     async with a_feed(redis, tmp_path):
         stream = asyncio.create_task(provider.stream(lambda: ("AAPL",), sink))

@@ -41,6 +41,13 @@ class Lease:
         self._value = json.dumps({"holder": holder, "host": socket.gethostname(), "pid": os.getpid()})
         self._clock = clock
         self._until = 0.0  # monotonic
+        # Why Redis could not be asked for it the last time; empty where it answered.
+        self.failure = ""
+
+    @property
+    def holder(self) -> str:
+        """What stands at Redis while this process holds it."""
+        return self._value
 
     @property
     def is_held(self) -> bool:
@@ -54,7 +61,6 @@ class Lease:
         """Return when the lease is this process's; the log tells who has it, and where Redis cannot be asked, once."""
         told = ""
         while True:
-            why = ""
             asked_at = self._clock.monotonic()
             try:
                 if await self._try():
@@ -65,7 +71,8 @@ class Lease:
                 why = error.message
             if why != told:
                 told = why
-                log.info("waiting for the lease", key=self._key, why=why)
+                tell = log.warning if self.failure else log.info
+                tell("waiting for the lease", key=self._key, why=why)
             await self._clock.sleep(_TRY_SECONDS)
 
     async def keep(self) -> None:
@@ -98,8 +105,14 @@ class Lease:
             await self._ask(_RELEASE, self._value)
 
     async def _try(self) -> bool:
-        with translated(self._place):
-            return bool(await self._ask(_TAKE, self._value, str(round(LEASE_SECONDS * 1000))))
+        try:
+            with translated(self._place):
+                is_ours = await self._ask(_TAKE, self._value, str(round(LEASE_SECONDS * 1000)))
+        except EngineError as error:
+            self.failure = error.message
+            raise
+        self.failure = ""
+        return bool(is_ours)
 
     async def _whose(self) -> str:
         with translated(self._place):

@@ -1,17 +1,19 @@
 """Publishes the board at Redis: each change as a message and as the value that whoever comes later reads.
 
-Nothing is queued: what changes while Redis is busy is merged to the newest of each symbol.
+Nothing is queued: what changes while Redis is busy is merged to the newest of each symbol. Redis itself looks, in one
+step with the publishing, whether this feed still leads: one that stood still for a while publishes nothing old.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from stocktrack.clock import Clock
 from stocktrack.engine.client import EngineError, translated
-from stocktrack.engine.names import SEQ, price_name
+from stocktrack.engine.lease import Lease
+from stocktrack.engine.names import LEADER, SEQ, price_name
 from stocktrack.market.board import Board, Entry
 from stocktrack.providers.published import encode_published
 
@@ -24,22 +26,37 @@ log = structlog.get_logger()
 EXPIRY_SECONDS: Final = 5 * 86_400
 _BATCH: Final = 500
 _RETRY_SECONDS: Final = 0.25
+# The keys are that of the lease, that of the highest seq, and the prices'; the arguments the holder of the lease, for
+# how long a price is kept, the highest seq, and the prices. A Redis that is full keeps nothing new, and still delivers.
+_PUBLISH: Final = """
+if redis.call('get', KEYS[1]) ~= ARGV[1] then return redis.error_reply('LOST the lease') end
+local why = false
+for i = 3, #KEYS do
+  local kept = redis.pcall('set', KEYS[i], ARGV[i + 1], 'EX', ARGV[2])
+  if kept['err'] then why = kept['err'] end
+  redis.call('publish', KEYS[i], ARGV[i + 1])
+end
+local highest = redis.pcall('get', KEYS[2])
+if (tonumber(type(highest) == 'string' and highest) or 0) < tonumber(ARGV[3]) then
+  redis.pcall('set', KEYS[2], ARGV[3])
+end
+return why
+"""
 
 
 class Publisher:
-    """A `Tap` of the board; `run` for as long as it should publish. ``may_publish()`` says whether it may now."""
+    """A `Tap` of the board; `run` for as long as it should publish, which it does while the lease is held."""
 
-    def __init__(
-        self, redis: "Redis", place: str, instance: str, clock: Clock, *, may_publish: Callable[[], bool]
-    ) -> None:
+    def __init__(self, redis: "Redis", place: str, instance: str, clock: Clock, lease: Lease) -> None:
         self._redis = redis
         self._place = place
         self._instance = instance
         self._clock = clock
-        self._may_publish = may_publish
+        self._lease = lease
         self._pending: dict[str, Entry] = {}
         self._has_news = asyncio.Event()
         self._highest_seq = 0
+        self._is_full = False  # whether Redis keeps nothing new
         self.published = 0
         self.merged = 0
         self.failures = 0
@@ -63,7 +80,7 @@ class Publisher:
         was_told = False
         while True:
             await self._has_news.wait()
-            if not self._may_publish():
+            if not self._lease.is_held:
                 await self._clock.sleep(_RETRY_SECONDS)
                 continue
             batch = [self._pending.pop(symbol) for symbol in list(self._pending)[:_BATCH]]
@@ -72,25 +89,33 @@ class Publisher:
                 was_told = False
             except EngineError as error:
                 self.failures += 1
-                for entry in batch:
-                    self._pending.setdefault(entry.symbol, entry)
-                if not was_told:
+                if not was_told and self._lease.is_held:
                     was_told = True
                     log.warning("prices cannot be published", why=error.message)
                 await self._clock.sleep(_RETRY_SECONDS)
-            if not self._pending:
-                self._has_news.clear()
-
-    async def _publish(self, batch: Sequence[Entry]) -> None:
-        """One transaction: whoever reads sees a value and gets its message, or neither."""
-        with translated(self._place):
-            async with self._redis.pipeline(transaction=True) as pipe:
+            finally:
                 for entry in batch:
-                    assert entry.quote is not None  # noqa: S101 - it was put on the board
-                    name, payload = price_name(entry.symbol), encode_published(entry.quote, self._instance)
-                    self._highest_seq = max(self._highest_seq, entry.seq)
-                    pipe.set(name, payload, ex=EXPIRY_SECONDS)
-                    pipe.publish(name, payload)
-                pipe.set(SEQ, self._highest_seq)
-                await pipe.execute()
+                    self._pending.setdefault(entry.symbol, entry)
+                if not self._pending:
+                    self._has_news.clear()
+
+    async def _publish(self, batch: list[Entry]) -> None:
+        """In one step: whoever reads sees a value and gets its message, or neither. What was sent leaves `batch`."""
+        payloads = []
+        for entry in batch:
+            assert entry.quote is not None  # noqa: S101 - it was put on the board
+            payloads.append(encode_published(entry.quote, self._instance))
+            self._highest_seq = max(self._highest_seq, entry.seq)
+        keys = [LEADER, SEQ, *(price_name(entry.symbol) for entry in batch)]
+        with translated(self._place):
+            why = await self._redis.eval(
+                _PUBLISH, len(keys), *keys, self._lease.holder, EXPIRY_SECONDS, self._highest_seq, *payloads
+            )
         self.published += len(batch)
+        batch.clear()
+        if bool(why) != self._is_full:
+            self._is_full = bool(why)
+            if why:
+                log.warning("prices are published, but not kept: who comes later waits for the next", why=why.decode())
+            else:
+                log.info("prices are kept again")
