@@ -127,7 +127,7 @@ async def test_a_wrong_login_is_refused_and_named_nowhere(redis: RedisServer) ->
 
 
 async def test_a_user_who_may_not_is_told_which_command(refusing: str) -> None:
-    with pytest.raises(EngineError, match="does not permit this to its user: .*'get' command") as wrong:
+    with pytest.raises(EngineError, match=r"does not permit this to its user: .*'get' command") as wrong:
         await said(refusing, lambda redis: redis.get("a"))
     assert wrong.value.is_refused
 

@@ -133,7 +133,9 @@ async def test_prices_that_come_prove_enough(redis: RedisServer, proxy: Proxy) -
 async def test_a_user_that_may_only_read_follows_and_a_dead_connection_is_found(
     redis: RedisServer, proxy: Proxy
 ) -> None:
-    redis.command("ACL", "SETUSER", "reader", "on", ">SeCrEt", "~*", "&*", "+@read", "+subscribe", "+unsubscribe", "+ping")
+    redis.command(
+        "ACL", "SETUSER", "reader", "on", ">SeCrEt", "~*", "&*", "+@read", "+subscribe", "+unsubscribe", "+ping"
+    )
     try:
         async with following(proxy.url.replace("redis://", "redis://reader:SeCrEt@"), "a") as followed:
             redis.command("PUBLISH", "a", "x")
