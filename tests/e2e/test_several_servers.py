@@ -84,7 +84,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
 
 async def prices(client: RawClient, count: int) -> list[dict[str, Any]]:
     """The next PRICEs; anything else that is pushed meanwhile is an error."""
-    found = []
+    found: list[dict[str, Any]] = []
     while len(found) < count:
         message = await client.receive()
         assert message["type"] in {"PRICE", "HEARTBEAT"}, message

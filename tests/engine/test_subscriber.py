@@ -186,7 +186,7 @@ async def test_a_process_that_stood_still_accuses_nobody(redis: RedisServer) -> 
 
         jump = 0.0
 
-        def monotonic(self) -> float:  # type: ignore[override]
+        def monotonic(self) -> float:
             return RealClock.monotonic() + self.jump
 
         async def sleep(self, seconds: float) -> None:

@@ -62,7 +62,7 @@ async def test_a_change_is_kept_and_published_with_its_instance_and_seq(
     assert kept(redis, "AAPL") | {"price": 189.45, "instance": "b7c1", "seq": 1} == kept(redis, "AAPL")
     assert 0 < int(redis.command("TTL", "stock:AAPL")[1:]) <= EXPIRY_SECONDS
     assert redis.command("GET", SEQ) == b"$1\r\n1\r\n"
-    await subscriber.aclose()
+    await subscriber.aclose()  # type: ignore[no-untyped-call] # redis-py types it nowhere
 
 
 async def test_the_highest_seq_never_falls(redis: RedisServer, publishing: Publishing) -> None:
@@ -107,7 +107,7 @@ async def test_a_redis_that_is_full_still_delivers(redis: RedisServer, publishin
     publishing.put("AAPL", 190.0)
     await until(lambda: kept(redis, "AAPL"))
     assert publishing.publisher.failures == 0
-    await subscriber.aclose()
+    await subscriber.aclose()  # type: ignore[no-untyped-call] # redis-py types it nowhere
 
 
 async def test_what_changes_while_redis_is_away_is_merged_and_published_when_it_is_back() -> None:
