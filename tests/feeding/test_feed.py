@@ -375,3 +375,27 @@ async def test_a_redis_that_starts_again_empty_costs_the_clients_no_price(tmp_pa
             while after["seq"] <= before["seq"] + 20:
                 after = await client.receive_until("PRICE", "NOTICE")
                 assert after["type"] == "PRICE", after
+
+
+async def test_what_nobody_had_published_is_there_as_soon_as_somebody_has(redis: RedisServer, tmp_path: Path) -> None:
+    async with a_server(redis, tmp_path) as server:
+        client = await server.log_in()
+        assert (await client.ask({"type": "GET", "symbols": ["AAPL"]}))["reason"] == "provider_error"
+        redis.command("SET", "stock:AAPL", '{"price":189.45}')
+        reply = await client.ask({"type": "GET", "symbols": ["AAPL"]})
+        assert reply["quotes"][0]["price"] == 189.45
+
+
+async def test_a_feed_that_is_gone_is_what_is_told_and_not_that_nobody_has_published(
+    redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stocktrack.providers.redis.link.FEED_SILENT_SECONDS", 0.5)
+    async with a_server(redis, tmp_path) as server:
+        client = await server.log_in()
+        async with a_feed(redis, tmp_path):
+            assert (await client.ask({"type": "GET", "symbols": ["MSFT"]}))["code"] == 200
+        reply = await client.ask({"type": "GET", "symbols": ["TSLA"]})
+        assert (reply["code"], reply["reason"]) == (500, "provider_timeout")
+        assert "has been silent" in reply["message"]
+        sources = await client.ask({"type": "SOURCES"})
+        assert sources["sources"][0]["state"] == "failing"

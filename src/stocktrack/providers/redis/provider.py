@@ -13,7 +13,7 @@ from stocktrack.clock import Clock, end, within
 from stocktrack.engine.asking import NobodyAnswers
 from stocktrack.engine.client import EngineError, open_redis, place_of
 from stocktrack.engine.words import FeedWord
-from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
+from stocktrack.errors import CommandError, NotYetGiven, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer, RelayNotice, Source, StreamSink, Wanted
 from stocktrack.providers.redis.link import FEED_SILENT_SECONDS, Link
 from stocktrack.providers.redis.prices import Prices
@@ -168,8 +168,12 @@ class RedisProvider(Source):
         try:
             quotes, missing = await self._ask("quotes", symbols=list(symbols))
         except NobodyAnswers:
-            # Somebody may publish it the next moment, which is no failure of Redis.
-            answer.failed |= {symbol: self._unpublished(symbol) for symbol in symbols}
+            if self.link.had_feed:
+                answer.failed |= dict.fromkeys(symbols, self._silent())
+                answer.is_down = True
+            else:
+                # Somebody may publish it the next moment, which is no failure of Redis.
+                answer.failed |= {symbol: self._unpublished(symbol) for symbol in symbols}
             return
         except ProviderError as error:
             answer.failed |= dict.fromkeys(symbols, error)
@@ -201,7 +205,7 @@ class RedisProvider(Source):
 
     def _unpublished(self, symbol: str) -> ProviderError:
         message = f"Nobody has published {symbol} at {self._place}, and no feed answers there: stocktrack feed."
-        return ProviderError(Reason.PROVIDER_ERROR, message)
+        return NotYetGiven(Reason.PROVIDER_ERROR, message)
 
     def _take(self, symbol: str, payload: bytes) -> None:
         if not self._came:
