@@ -2,10 +2,10 @@
 
     PYTHONPATH=tests/support python tests/faults/redis_away.py [CLIENTS] [FAULT …]
 
-Each client follows ten symbols that change four times a second. A fault begins, and ends where it does; printed are the
-longest time for which any client of a server had no new price, whether prices were marked stale or clients told, and how
-long it took until all clients had new prices again. Before that it counts how often the market was asked for a symbol:
-once, however many servers and clients there are. It exits 1 where a price's seq fell, a client was lost, a fault that
+Each client follows ten symbols that change four times a second. A fault begins, and ends where it does; printed are
+the longest time for which any client of a server had no new price, how long after the fault all had new prices again,
+and how many prices were stale and how many notices came. Before that it counts how often the market was asked for a
+symbol: once, however many servers and clients there are. It exits 1 where a price's seq fell, a client was lost, a fault that
 a server should not show was shown, or something was not healed within 20 seconds.
 """
 
@@ -237,8 +237,8 @@ async def a_house(clients: int) -> AsyncIterator[House]:
                 home = house.home / f"server{number}"
                 home.mkdir()
                 arguments = ("--provider", "redis")
-                server = server_process(home, *arguments, program=(*STOCKTRACK, "serve"), **house.settings)
-                house.servers.append(await stack.enter_async_context(server))
+                starting = server_process(home, *arguments, program=(*STOCKTRACK, "serve"), **house.settings)
+                house.servers.append(await stack.enter_async_context(starting))
             tasks = []
             for server in house.servers:
                 group = [Follower() for _ in range(clients)]
@@ -276,7 +276,7 @@ def run_feed() -> None:
     from stocktrack.cli import main as stocktrack  # noqa: PLC0415 - only in the process of the feed
     from stocktrack.market.streams import Stream  # noqa: PLC0415
 
-    wanted, known = Stream._wanted, set[str]()  # noqa: SLF001 - it is where the market is told of a symbol
+    wanted, known = Stream._wanted, set[str]()
 
     def noted(stream: Stream) -> object:
         names = wanted(stream)
@@ -286,7 +286,7 @@ def run_feed() -> None:
                 file.write("".join(f"{each}\n" for each in new))
         return names
 
-    Stream._wanted = noted  # type: ignore[assignment,method-assign]  # noqa: SLF001
+    Stream._wanted = noted  # type: ignore[assignment,method-assign]
     sys.argv = ["stocktrack", "feed"]
     stocktrack()
 

@@ -9,6 +9,8 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
+import structlog
+
 from stocktrack.clock import Clock, end, within
 from stocktrack.engine.asking import NobodyAnswers
 from stocktrack.engine.client import EngineError, open_redis, place_of
@@ -18,6 +20,8 @@ from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer, Rel
 from stocktrack.providers.redis.link import FEED_SILENT_SECONDS, Link
 from stocktrack.providers.redis.prices import Prices
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote, TradingDay
+
+log = structlog.get_logger()
 
 # A connection that breaks is back within this, or others have to serve meanwhile.
 HEAL_SECONDS: Final = 1.5
@@ -70,9 +74,9 @@ class RedisProvider(Source):
         return self.prices.dropped
 
     async def start(self) -> None:
-        """Connect; a Redis that is not there yet is waited for, and one that refuses this server is a `SourceUnusable`.
+        """Connect; a Redis that refuses this server is a `SourceUnusable`.
 
-        Where it is not there the server starts all the same, and says so at each price.
+        Where it is not there yet the server starts all the same, and says so in its log and at each price.
         """
         if self._running is None:
             self._running = asyncio.create_task(self.link.run(), name="redis link")
@@ -83,6 +87,7 @@ class RedisProvider(Source):
         except EngineError as error:
             if error.is_refused:
                 raise SourceUnusable(error.message, retry_after_ms=5_000) from None
+            log.warning("Redis is not there yet; it is tried again and again", why=error.message)
 
     async def close(self) -> None:
         """End the connection."""
