@@ -155,3 +155,14 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
     with pytest.raises(ConfigError, match=r"Redis needs a library that is not installed.*redis"):
         open_redis("redis://127.0.0.1:6379")
+
+
+def test_a_redis_that_is_still_loading_is_one_that_cannot_be_reached_yet() -> None:
+    from redis.exceptions import BusyLoadingError  # noqa: PLC0415 - an extra, imported where it is needed
+
+    with (
+        pytest.raises(EngineError, match="Redis cannot be reached: Redis is loading the dataset in memory") as loading,
+        translated("Redis"),
+    ):
+        raise BusyLoadingError("Redis is loading the dataset in memory")
+    assert not loading.value.is_refused

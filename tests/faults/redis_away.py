@@ -5,8 +5,8 @@
 Each client follows ten symbols that change four times a second. A fault begins, and ends where it does; printed are
 the longest time for which any client of a server had no new price, how long after the fault all had new prices again,
 and how many prices were stale and how many notices came. Before that it counts how often the market was asked for a
-symbol: once, however many servers and clients there are. It exits 1 where a price's seq fell, a client was lost, a fault that
-a server should not show was shown, or something was not healed within 20 seconds.
+symbol: once, however many servers and clients there are. It exits 1 where a price's seq fell, a client was lost, a
+fault that a server should not show was shown, or something was not healed within 20 seconds.
 """
 
 import asyncio

@@ -399,3 +399,27 @@ async def test_a_feed_that_is_gone_is_what_is_told_and_not_that_nobody_has_publi
         assert "has been silent" in reply["message"]
         sources = await client.ask({"type": "SOURCES"})
         assert sources["sources"][0]["state"] == "failing"
+
+
+async def test_whether_redis_is_there_shows_also_while_nobody_asks_for_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stocktrack.providers.redis.provider.HEAL_SECONDS", 0.2)
+    with running_redis() as redis:
+        redis.kill()
+        async with a_server(redis, tmp_path) as server:
+
+            def source() -> Any:
+                return server.app.feed.routes.sources()[0]
+
+            await until(lambda: source().state == "failing")
+            assert "cannot be reached: connection refused" in str(source().message)
+            redis.start()
+            await until(lambda: source().state == "unused")
+            redis.command("SET", "stock:AAPL", '{"price":1}')
+            client = await server.log_in()
+            assert (await client.ask({"type": "GET", "symbols": ["AAPL"]}))["code"] == 200
+            assert source().state == "ok"
+            redis.kill()
+            assert (await client.ask({"type": "GET", "symbols": ["MSFT"]}))["code"] == 500
+            assert source().state == "failing"

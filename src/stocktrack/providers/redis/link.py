@@ -78,11 +78,16 @@ class Link:
         # What nobody wants yet, and until when (monotonic) it is followed all the same.
         self._lingering: dict[str, float] = {}
         self.failure: EngineError | None = None
+        self._down_since = clock.monotonic()
 
     @property
     def is_up(self) -> bool:
         """Whether it delivers."""
         return self._up.is_set()
+
+    def lasting_failure(self, seconds: float) -> EngineError | None:
+        """Why it does not deliver, where that is so for longer than so many seconds."""
+        return self.failure if not self.is_up and self._clock.monotonic() - self._down_since > seconds else None
 
     @property
     def has_feed(self) -> bool:
@@ -154,6 +159,8 @@ class Link:
             failures = 1 if is_first else failures + 1
             if is_first:
                 log.info("the connection to Redis broke", place=self._place, why=self.failure.message)
+            if self.is_up:
+                self._down_since = self._clock.monotonic()
             self._up.clear()
             with contextlib.suppress(Exception):  # they may lead to where nobody is any more; new ones are opened
                 await self._redis.connection_pool.disconnect(inuse_connections=False)

@@ -73,6 +73,13 @@ class RedisProvider(Source):
         """How many messages were no quotes, by why."""
         return self.prices.dropped
 
+    @property
+    def trouble(self) -> ProviderError | None:
+        """What keeps it from delivering: Redis is away for longer than a moment, or the feed that all comes from is."""
+        if (failure := self.link.lasting_failure(HEAL_SECONDS)) is not None:
+            return _as_provider_error(failure)
+        return self._silent() if self._missing == "feed" and not self.link.has_feed else None
+
     async def start(self) -> None:
         """Connect; a Redis that refuses this server is a `SourceUnusable`.
 
