@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from certificates import write_authority, write_certificate
 from feeds import a_feed, a_round_trip
 from live_server import until
 from redis_server import RedisServer, running_redis
@@ -341,4 +342,32 @@ async def test_a_redis_that_is_paused_makes_its_prices_fail_and_comes_back(monke
             stream.cancel()
         finally:
             redis.resume()
+            await provider.close()
+
+
+@pytest.mark.parametrize("way", ["tcp", "socket", "RESP3", "TLS", "TLS with RESP3"])
+async def test_prices_come_by_every_way_to_redis_that_an_address_can_name(way: str, tmp_path: Path) -> None:
+    files, authority = write_certificate(tmp_path), write_authority(tmp_path)
+    tls = ("--tls-cert-file", str(files["tls_cert"]), "--tls-key-file", str(files["tls_key"]))
+    with running_redis(
+        *tls, "--tls-ca-cert-file", str(authority), "--tls-auth-clients", "no", password="SeCrEt"
+    ) as redis:
+        url = redis.socket_url if way == "socket" else redis.url
+        if way.startswith("TLS"):
+            redis.command("CONFIG", "SET", "port", "0")
+            redis.command("CONFIG", "SET", "tls-port", str(redis.port))
+            url = f"{url.replace('redis://', 'rediss://')}?ssl_ca_certs={authority}"
+        if way.endswith("RESP3"):
+            url += f"{'&' if '?' in url else '?'}protocol=3"
+        provider = RedisProvider(url, timeout_seconds=5.0, clock=RealClock())
+        await provider.start()
+        try:
+            publish(redis, "AAPL", 1.0)
+            sink, stream = await streaming(provider, {"AAPL"})
+            await until(lambda: sink.quotes)
+            await asyncio.to_thread(publish, redis, "AAPL", 2.0)
+            await until(lambda: len(sink.quotes) > 1)
+            stream.cancel()
+            assert [quote.price for quote in sink.quotes] == [1.0, 2.0]
+        finally:
             await provider.close()
