@@ -371,3 +371,22 @@ async def test_prices_come_by_every_way_to_redis_that_an_address_can_name(way: s
             assert [quote.price for quote in sink.quotes] == [1.0, 2.0]
         finally:
             await provider.close()
+
+
+async def test_while_the_feed_is_silent_the_stream_does_not_say_that_it_is_open(
+    redis: RedisServer, provider: RedisProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stocktrack.providers.redis.link.FEED_SILENT_SECONDS", 0.6)
+    async with a_feed(redis, tmp_path):
+        sink, stream = await streaming(provider, {"AAPL"})
+        await until(lambda: sink.quotes)
+    with pytest.raises(ProviderError, match="has been silent"):
+        await asyncio.wait_for(stream, 10)
+    again = Collected()
+    with pytest.raises(ProviderError, match="has been silent"):
+        await provider.stream(lambda: ("AAPL",), again)
+    assert again.times_opened == 0
+    assert provider.trouble is not None
+    async with a_feed(redis, tmp_path):
+        await provider.recovered()
+        assert provider.trouble is None

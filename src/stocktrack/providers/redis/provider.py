@@ -106,10 +106,11 @@ class RedisProvider(Source):
 
     async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
         """Hand on what is published of what is wanted, until Redis is away for longer than a moment."""
-        self._missing = None
         try:
             await self._until_streamable()
             self.link.want(wanted)
+            self._check_feed(wanted())
+            self._missing = None
             self._sink = sink
             sink.opened()
             known: frozenset[str] = frozenset()
