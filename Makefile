@@ -50,6 +50,7 @@ faults: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/shut_doors.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/recorder_kill_nine.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/broken_streams.py 10 "close 1000" cut garbage "handshake 200"
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/redis_away.py
 
 # What the tests need besides Python, where it can be installed; a test whose program is missing says so itself.
 system:

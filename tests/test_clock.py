@@ -273,3 +273,20 @@ async def test_work_that_fails_in_the_moment_of_being_cancelled_is_no_complaint_
     del waiting  # it holds the frames that hold the task that failed
     gc.collect()
     assert complaints == []
+
+
+async def test_a_time_limit_ends_work_that_swallows_a_cancellation() -> None:
+    class Deaf:
+        heard = 0
+
+        async def work(self) -> None:
+            while self.heard < 3:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    self.heard += 1
+
+    deaf = Deaf()
+    with pytest.raises(TimeoutError):
+        await within(RealClock(), 0.0, deaf.work())
+    assert deaf.heard == 3

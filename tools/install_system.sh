@@ -40,6 +40,7 @@ need caddy caddy
 # What bans addresses by our log, as the page for operators shows; and what bench/fanout.py compares with.
 need fail2ban-regex fail2ban
 need redis-server redis-server
+need redis-cli redis-tools
 
 # Two network namespaces in `make faults`, and the counting client of bench/web_fanout.py.
 need ip iproute2

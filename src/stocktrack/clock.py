@@ -120,7 +120,8 @@ async def within(clock: Clock, seconds: float, work: Awaitable[Result]) -> Resul
 async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks and wait for their end, however they end.
 
-    A library may swallow a cancellation, as redis-py does while it connects: it is said again, until it is heard.
+    A library may swallow a cancellation, as `asyncio.wait_for` of Python 3.11 does where what it waits for ends in the
+    same moment, and so redis-py: it is said again, until it is heard.
     """
     left = {task for task in tasks if not task.done()}
     while left:
@@ -133,12 +134,18 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
 
 
 async def ended(*futures: asyncio.Future[Any]) -> None:
-    """Wait for what ends within a few turns of the loop; being cancelled meanwhile waits for that as well."""
+    """Wait for the end of what was cancelled, as `end` does; being cancelled meanwhile waits for that as well."""
     cancelled: asyncio.CancelledError | None = None
-    while not all(future.done() for future in futures):
+    loop = asyncio.get_running_loop()
+    again_at = loop.time() + CANCEL_AGAIN_SECONDS
+    while left := [future for future in futures if not future.done()]:
         try:
-            await asyncio.wait(futures)
+            await asyncio.wait(left, timeout=max(0.0, again_at - loop.time()))
         except asyncio.CancelledError as error:
             cancelled = error
+        if loop.time() >= again_at:
+            again_at = loop.time() + CANCEL_AGAIN_SECONDS
+            for future in left:
+                future.cancel()
     if cancelled is not None:
         raise cancelled

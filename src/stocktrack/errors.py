@@ -189,6 +189,10 @@ class ProviderError(StockTrackError):
     """
 
 
+class NotYetGiven(ProviderError):  # noqa: N818 - named as what is found
+    """A source has no price of a symbol and may have one the next moment: it is asked again whenever somebody asks."""
+
+
 class SourceUnusable(StockTrackError):  # noqa: N818 - named as what is found
     """A market source cannot be used as it is set up: the sentence says which setting, and what would be right.
 

@@ -5,20 +5,21 @@ many listen. What is not answered in time is a time-out, and an answer that come
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from stocktrack.clock import Clock, within
 from stocktrack.engine.client import EngineError, translated
-from stocktrack.engine.names import ASK, answer_name
+from stocktrack.engine.names import ASK, answer_name, read_json
 from stocktrack.errors import Code, CommandError, ProviderError, Reason, StockTrackError
 from stocktrack.messages import BoardQuote
-from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, TradingDay
+from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, TradingDay, clean_text
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -33,6 +34,12 @@ QUESTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "search": TypeAdapter(list[Match]),
     "day": TypeAdapter(TradingDay | None),
 }
+
+
+ASK_AGAIN_SECONDS: Final = 3.0
+_NEXT_LEADER_SECONDS: Final = 0.25
+_MAX_MESSAGE_CHARS: Final = 500
+_LONGEST_WAIT_MS: Final = 86_400_000
 
 
 class NobodyAnswers(EngineError):  # noqa: N818 - named as what is found
@@ -53,25 +60,33 @@ class Asker:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
-    async def ask(self, kind: str, *, timeout_seconds: float, **fields: Any) -> tuple[Any, dict[str, StockTrackError]]:
+    async def ask(
+        self, kind: str, *, timeout_seconds: float, expects_feed: Callable[[], bool] = lambda: False, **fields: Any
+    ) -> tuple[Any, dict[str, StockTrackError]]:
         """The answer to a question of `QUESTIONS`, and the errors of those of several symbols that have none.
 
-        `NobodyAnswers` where nobody leads, another `EngineError` where Redis fails or the answer does not come; and
-        whatever `StockTrackError` the answer is.
+        While ``expects_feed()`` the next leader is waited for where there is none. `NobodyAnswers` where nobody leads,
+        another `EngineError` where Redis fails or the answer does not come; and whatever `StockTrackError` it is.
         """
         number = next(self._numbers)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        question = json.dumps({"id": number, "reply_to": self.channel, "ask": kind, **fields})
+        until = self._clock.monotonic() + timeout_seconds
         try:
-            question = {"id": number, "reply_to": self.channel, "ask": kind, **fields}
-            with translated(self._place):
-                listening = await self._redis.publish(ASK, json.dumps(question))
-            if not listening:
-                raise NobodyAnswers(self._place)
-            try:
-                told = await within(self._clock, timeout_seconds, answer)
-            except TimeoutError:
-                message = f"The feed at {self._place} did not answer within {timeout_seconds:g} s."
-                raise EngineError(message, is_timeout=True) from None
+            while not answer.done():
+                with translated(self._place):
+                    listening = await self._redis.publish(ASK, question)
+                left = until - self._clock.monotonic()
+                if not listening and not (expects_feed() and left > 0):
+                    raise NobodyAnswers(self._place)
+                if left <= 0:
+                    message = f"The feed at {self._place} did not answer within {timeout_seconds:g} s."
+                    raise EngineError(message, is_timeout=True)
+                # Asked again, since a leader may end with a question unanswered.
+                patience = min(left, ASK_AGAIN_SECONDS if listening else _NEXT_LEADER_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    await within(self._clock, patience, asyncio.wait((answer,)))
+            told = answer.result()
         finally:
             del self._waiting[number]
         if "error" in told:
@@ -80,15 +95,14 @@ class Asker:
             result = QUESTIONS[kind].validate_python(told.get("answer"))
         except ValidationError:
             raise EngineError(f"The feed at {self._place} answered what makes no sense.") from None
-        return result, {str(symbol): error_of(error) for symbol, error in told.get("missing", {}).items()}
+        missing = told.get("missing")
+        return result, {symbol: error_of(why) for symbol, why in missing.items()} if isinstance(missing, dict) else {}
 
     def take(self, payload: bytes) -> None:
-        """An answer that came."""
-        try:
-            told = json.loads(payload)
-            waiting = self._waiting.get(told["id"])
-        except (ValueError, KeyError, TypeError):
-            return  # nothing that was ever asked for
+        """An answer that came; one that nobody waits for, or any more, is passed over."""
+        told = read_json(payload)
+        number = told.get("id") if isinstance(told, dict) else None
+        waiting = self._waiting.get(number) if isinstance(number, int) else None
         if waiting is not None and not waiting.done():
             waiting.set_result(told)
 
@@ -101,8 +115,13 @@ def fields_of(error: StockTrackError) -> dict[str, Any]:
 def error_of(fields: Any) -> StockTrackError:
     """The error that was told; where it makes no sense, that something went wrong."""
     try:
-        reason, message, retry_after_ms = Reason(fields["reason"]), str(fields["message"]), fields["retry_after_ms"]
-    except (KeyError, TypeError, ValueError):
+        reason, retry_after_ms = Reason(fields["reason"]), fields.get("retry_after_ms")
+        message = clean_text(str(fields["message"]), _MAX_MESSAGE_CHARS)
+    except (AttributeError, KeyError, TypeError, ValueError):
         return ProviderError(Reason.PROVIDER_ERROR, "The feed failed and did not say why.")
     kind = ProviderError if reason.code is Code.SERVER_ERROR else CommandError
-    return kind(reason, message, retry_after_ms=retry_after_ms if isinstance(retry_after_ms, int) else None)
+    return kind(reason, message, retry_after_ms=retry_after_ms if _is_wait(retry_after_ms) else None)
+
+
+def _is_wait(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _LONGEST_WAIT_MS

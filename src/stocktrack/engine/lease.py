@@ -32,18 +32,22 @@ _RELEASE = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', K
 
 
 class Lease:
-    """The lease under one key. `take`, then `keep` for as long as it is needed, then `release`.
-
-    While it is held its `value` stands under its `key`, which a script in Redis can look at.
-    """
+    """The lease under one key. `take`, then `keep` for as long as it is needed, then `release`."""
 
     def __init__(self, redis: "Redis", place: str, key: str, holder: str, clock: Clock) -> None:
         self._redis = redis
         self._place = place
-        self.key = key
-        self.value = json.dumps({"holder": holder, "host": socket.gethostname(), "pid": os.getpid()})
+        self._key = key
+        self._value = json.dumps({"holder": holder, "host": socket.gethostname(), "pid": os.getpid()})
         self._clock = clock
         self._until = 0.0  # monotonic
+        # Why Redis could not be asked for it the last time; empty where it answered.
+        self.failure = ""
+
+    @property
+    def holder(self) -> str:
+        """What stands at Redis while this process holds it."""
+        return self._value
 
     @property
     def is_held(self) -> bool:
@@ -57,7 +61,6 @@ class Lease:
         """Return when the lease is this process's; the log tells who has it, and where Redis cannot be asked, once."""
         told = ""
         while True:
-            why = ""
             asked_at = self._clock.monotonic()
             try:
                 if await self._try():
@@ -68,7 +71,8 @@ class Lease:
                 why = error.message
             if why != told:
                 told = why
-                log.info("waiting for the lease", key=self.key, why=why)
+                tell = log.warning if self.failure else log.info
+                tell("waiting for the lease", key=self._key, why=why)
             await self._clock.sleep(_TRY_SECONDS)
 
     async def keep(self) -> None:
@@ -87,26 +91,32 @@ class Lease:
             except EngineError as error:
                 if was_held and not self.is_held:
                     was_held = False
-                    log.warning("the lease cannot be renewed", key=self.key, why=error.message)
+                    log.warning("the lease cannot be renewed", key=self._key, why=error.message)
                 continue
             self._until = asked_at + LEASE_SECONDS
             if not was_held:
                 was_held = True
-                log.info("the lease is held again", key=self.key)
+                log.info("the lease is held again", key=self._key)
 
     async def release(self) -> None:
         """Give it up at once, where it is this process's."""
         self._until = 0.0
         with contextlib.suppress(EngineError), translated(self._place):
-            await self._ask(_RELEASE, self.value)
+            await self._ask(_RELEASE, self._value)
 
     async def _try(self) -> bool:
-        with translated(self._place):
-            return bool(await self._ask(_TAKE, self.value, str(round(LEASE_SECONDS * 1000))))
+        try:
+            with translated(self._place):
+                is_ours = await self._ask(_TAKE, self._value, str(round(LEASE_SECONDS * 1000)))
+        except EngineError as error:
+            self.failure = error.message
+            raise
+        self.failure = ""
+        return bool(is_ours)
 
     async def _whose(self) -> str:
         with translated(self._place):
-            value = await self._redis.get(self.key)
+            value = await self._redis.get(self._key)
         try:
             fields: Mapping[str, Any] = json.loads(value or b"{}")
             return f"process {int(fields['pid'])} on {fields['host']}"
@@ -114,4 +124,4 @@ class Lease:
             return "another process"
 
     async def _ask(self, script: str, *arguments: str) -> int:
-        return int(await self._redis.eval(script, 1, self.key, *arguments))
+        return int(await self._redis.eval(script, 1, self._key, *arguments))

@@ -8,10 +8,14 @@ stocktrack:feed       a channel: the leader says every half a second that it is 
 stocktrack:wanted     a channel: symbols that somebody wants from now on
 stocktrack:ask        a channel: questions to the leader; each is answered at the channel that it names
 stocktrack:bus        a channel: what the servers tell each other
+
+Anybody at Redis may write there, so that nothing that comes is taken for more than JSON.
 """
 
-from typing import Final
+import json
+from typing import Any, Final
 
+MAX_INSTANCE_CHARS: Final = 32
 PRICES: Final = "stock:"
 # A day: a quote is written again whenever its source confirms it, every ten minutes at least as long as anybody watches
 # it, so that only what no publisher has any more goes away. A publisher may be away overnight, and readers still find
@@ -24,6 +28,7 @@ FEED: Final = "stocktrack:feed"
 WANTED: Final = "stocktrack:wanted"
 ASK: Final = "stocktrack:ask"
 BUS: Final = "stocktrack:bus"
+ANSWERS: Final = "stocktrack:answer:"
 
 
 def price_name(symbol: str) -> str:
@@ -33,9 +38,17 @@ def price_name(symbol: str) -> str:
 
 def answer_name(node: str) -> str:
     """The channel at which a process gets its answers."""
-    return f"stocktrack:answer:{node}"
+    return f"{ANSWERS}{node}"
 
 
 def probe_name(node: str) -> str:
     """The channel at which a connection hears that what is published arrives."""
     return f"stocktrack:probe:{node}"
+
+
+def read_json(payload: bytes) -> Any:
+    """What the JSON in a message says; None where it is none."""
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError):
+        return None

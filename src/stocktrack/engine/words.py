@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stocktrack.engine.asking import error_of, fields_of
+from stocktrack.engine.names import MAX_INSTANCE_CHARS, read_json
 from stocktrack.errors import StockTrackError
 
 HEARTBEAT_SECONDS: Final = 0.5
@@ -34,13 +35,12 @@ def write_word(word: FeedWord) -> bytes:
 
 def read_word(payload: bytes) -> FeedWord | None:
     """The word in a message; None where it is none."""
-    try:
-        fields = json.loads(payload)
-        instance, event = fields["instance"], fields.get("event")
-        symbols = [str(symbol) for symbol in fields.get("symbols", ())[:_MAX_SYMBOLS]]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    fields = read_json(payload)
+    if not isinstance(fields, dict):
         return None
-    if not isinstance(instance, str) or not 0 < len(instance) <= 32:
+    instance, event, symbols = fields.get("instance"), fields.get("event"), fields.get("symbols", [])
+    if not isinstance(instance, str) or not 0 < len(instance) <= MAX_INSTANCE_CHARS or not isinstance(symbols, list):
         return None
+    named = [symbol for symbol in symbols[:_MAX_SYMBOLS] if isinstance(symbol, str)]
     error = error_of(fields["error"]) if "error" in fields else None
-    return FeedWord(instance, event if isinstance(event, str) else None, symbols, error)
+    return FeedWord(instance, event if isinstance(event, str) else None, named, error)

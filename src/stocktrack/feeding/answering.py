@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import structlog
 
 from stocktrack.clock import end
 from stocktrack.engine.asking import QUESTIONS, fields_of
 from stocktrack.engine.client import EngineError, translated
+from stocktrack.engine.names import ANSWERS, read_json
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
 from stocktrack.market.feed import Feed
 from stocktrack.messages import MAX_LIST_LIMIT
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-MAX_AT_ONCE: Final = 500
+MAX_AT_ONCE: Final = 2_000
+_KINDS: Final = tuple(QUESTIONS)
 _MAX_SYMBOLS: Final = 1_000
 _MAX_QUERY_CHARS: Final = 100
+_MAX_NAME_CHARS: Final = 100
 
 
 class Answers:
@@ -39,12 +42,11 @@ class Answers:
 
     def take(self, payload: bytes) -> None:
         """A question that came. One that is none is passed over, and so are those beyond `MAX_AT_ONCE`."""
-        try:
-            question = json.loads(payload)
-            number, reply_to, kind = int(question["id"]), str(question["reply_to"]), str(question["ask"])
-        except (ValueError, KeyError, TypeError):
+        question = read_json(payload)
+        if not isinstance(question, dict) or not self._may_answer() or len(self._tasks) >= MAX_AT_ONCE:
             return
-        if kind not in QUESTIONS or not self._may_answer() or len(self._tasks) >= MAX_AT_ONCE:
+        number, reply_to, kind = (question.get(name) for name in ("id", "reply_to", "ask"))
+        if type(number) is not int or not _is_answer_name(reply_to) or kind not in _KINDS:
             return
         task = asyncio.create_task(self._answer(number, reply_to, kind, question), name=f"answer {kind}")
         self._tasks.add(task)
@@ -104,6 +106,11 @@ class Answers:
             "answer": _as_json("quotes", list(found.quotes.values())),
             "missing": {symbol: fields_of(error) for symbol, error in found.missing.items()},
         }
+
+
+def _is_answer_name(name: object) -> TypeGuard[str]:
+    """Whether answers may be sent there: anybody may ask, and nothing but answers is to come of it."""
+    return isinstance(name, str) and name.startswith(ANSWERS) and len(name) <= _MAX_NAME_CHARS
 
 
 def _symbol(question: Mapping[str, Any]) -> str:

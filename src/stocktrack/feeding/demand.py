@@ -1,18 +1,20 @@
 """Which symbols anybody at Redis wants: who subscribes to the channel of one, and who says so a moment before."""
 
-import contextlib
-import json
 import re
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from stocktrack.clock import Clock
 from stocktrack.engine.client import EngineError, translated
-from stocktrack.engine.names import PRICES
+from stocktrack.engine.names import PRICES, read_json
 from stocktrack.market.board import Basket, Board
 from stocktrack.quotes import normalise_symbol
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+log = structlog.get_logger()
 
 LOOK_SECONDS: Final = 1.0
 # A word that something is wanted holds for so long, until its channel shows.
@@ -35,6 +37,8 @@ class WantedSymbols:
         self._clock = clock
         self._watched: dict[str, Basket] = {}
         self._hinted: dict[str, float] = {}  # until when (monotonic)
+        self._is_too_many = False
+        self._was_refused = False
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -44,22 +48,30 @@ class WantedSymbols:
 
     def hint(self, payload: bytes) -> None:
         """Take a word of what is wanted from now on: a list of symbols."""
-        try:
-            named = json.loads(payload)
-        except ValueError:
-            return
+        named = read_json(payload)
         if isinstance(named, list):
             until = self._clock.monotonic() + _HINT_SECONDS
             symbols = [symbol for each in named[:MAX_SYMBOLS] if (symbol := _symbol(each)) is not None]
+            # Words without end, each of other symbols, are no more than that many.
+            symbols = symbols[: max(0, MAX_SYMBOLS - len(self._hinted))]
             self._hinted |= dict.fromkeys(symbols, until)
             self._watch(symbols)
 
     async def run(self) -> None:
         """Look every second what is wanted; while Redis does not tell, that is what it was."""
         while True:
-            with contextlib.suppress(EngineError):  # whoever holds the lease tells the log
-                await self.look()
+            await self.look_if_allowed()
             await self._clock.sleep(LOOK_SECONDS)
+
+    async def look_if_allowed(self) -> None:
+        """`look`, where Redis answers and lets it; the log is told once where it does not let it."""
+        try:
+            await self.look()
+            self._was_refused = False
+        except EngineError as error:
+            if error.is_refused and not self._was_refused:  # of all else whoever holds the lease tells the log
+                self._was_refused = True
+                log.warning("it cannot be seen what is wanted; only hints are followed", why=error.message)
 
     async def look(self) -> None:
         """Watch what is wanted now, and nothing else; `EngineError`."""
@@ -69,6 +81,9 @@ class WantedSymbols:
             channel.decode(errors="replace").removeprefix(PRICES) for channel in channels if isinstance(channel, bytes)
         )
         wanted = {symbol for name in names if (symbol := _symbol(name)) is not None}
+        if len(wanted) > MAX_SYMBOLS and not self._is_too_many:
+            log.warning("more symbols are wanted at Redis than are asked for", wanted=len(wanted), most=MAX_SYMBOLS)
+        self._is_too_many = len(wanted) > MAX_SYMBOLS
         now = self._clock.monotonic()
         self._hinted = {symbol: until for symbol, until in self._hinted.items() if until > now}
         wanted.update(self._hinted)

@@ -40,6 +40,7 @@ log = structlog.get_logger()
 _TIMEOUT_SECONDS = LEASE_SECONDS / 2
 _RETRY_FIRST_SECONDS, _RETRY_LONGEST_SECONDS = 0.1, 1.0
 _MAX_EVENT_SYMBOLS = 10_000
+_MAX_WORDS = 100
 
 
 class FeedProcess:
@@ -62,10 +63,16 @@ class FeedProcess:
         url = settings.redis_url
         self.place = place_of(url)
         self._redis = open_redis(url, timeout_seconds=_TIMEOUT_SECONDS)
-        self._lease = Lease(self._redis, self.place, LEADER, secrets.token_hex(8), clock)
+        # Of its own: no crowd of answers may come before it.
+        self._lease_redis = open_redis(url, timeout_seconds=_TIMEOUT_SECONDS, max_connections=2)
+        self._lease = Lease(self._lease_redis, self.place, LEADER, secrets.token_hex(8), clock)
         self._instruments = Instruments(clock)
         self._task: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._begun: Lead | None = None
         self.lead: Lead | None = None
+        # Why it can neither lead nor wait; empty where it can.
+        self.failure = ""
 
     @property
     def is_leading(self) -> bool:
@@ -78,17 +85,22 @@ class FeedProcess:
         self._task = asyncio.create_task(self._run(), name="feed")
 
     async def check(self) -> None:
-        """`EngineError` where Redis does not answer."""
+        """`EngineError` where Redis does not answer, or does not let this feed lead."""
         with translated(self.place):
             await self._redis.ping()
+        if why := self._lease.failure or self.failure:
+            raise EngineError(why)
 
     async def close(self) -> None:
-        """Give up the lead, so that another one has it at once, and end the sources."""
+        """End the sources and give up the lead, so that another one has it at once."""
         if self._task is not None:
             await end(self._task)
+        # Not in that task: whoever ends it says so again and again until it is over.
+        await self._give_up()
         await self._instruments.close()
-        with contextlib.suppress(Exception):  # it is given up in any case
-            await self._redis.aclose()
+        for redis in (self._redis, self._lease_redis):
+            with contextlib.suppress(Exception):  # it is given up in any case
+                await redis.aclose()
 
     async def _run(self) -> None:
         failures = 0
@@ -96,15 +108,17 @@ class FeedProcess:
             try:
                 await self._lease.take()
                 await self._lead_once()
-                failures = 0
+                failures, self.failure = 0, ""
             except EngineError as error:
                 failures += 1
-                log.warning("the lead failed to begin", why=error.message)
+                if error.message != self.failure:
+                    log.warning("the lead failed to begin", why=error.message)
+                self.failure = error.message
             except Exception:
                 failures += 1
                 log.exception("the lead failed unexpectedly")
-            finally:
-                await self._lease.release()
+                self.failure = "The feed fails to lead; its log says why."
+            await self._give_up()
             await self._clock.sleep(
                 backoff_seconds(failures, first=_RETRY_FIRST_SECONDS, longest=_RETRY_LONGEST_SECONDS, jitter=0.5)
                 if failures
@@ -112,31 +126,36 @@ class FeedProcess:
             )
 
     async def _lead_once(self) -> None:
-        keeping = asyncio.create_task(self._lease.keep(), name="feed lease")
-        try:
-            instance, seq = await self._lineage()
-            lead = Lead(
-                self._settings,
-                self._clock,
-                self._redis,
-                self.place,
-                providers=self._make_providers(),
-                instruments=self._instruments,
-                instance=instance,
-                first_seq=seq,
-                lease=self._lease,
-            )
-            try:
-                await lead.start()
-                self.lead = lead
-                log.info("leading", instance=instance, seq=seq, providers=",".join(self._settings.providers))
-                await keeping
-                log.warning("another feed leads now", instance=instance)
-            finally:
-                self.lead = None
-                await lead.close()
-        finally:
-            await end(keeping)
+        """Lead until the lease is lost; `_give_up` ends what this began."""
+        self._keeping = asyncio.create_task(self._lease.keep(), name="feed lease")
+        instance, seq = await self._lineage()
+        lead = self._begun = Lead(
+            self._settings,
+            self._clock,
+            self._redis,
+            self.place,
+            self._lease,
+            providers=self._make_providers(),
+            instruments=self._instruments,
+            instance=instance,
+            first_seq=seq,
+        )
+        await lead.start()
+        self.lead, self.failure = lead, ""
+        log.info("leading", instance=instance, seq=seq, providers=",".join(self._settings.providers))
+        await self._keeping
+        log.warning("another feed leads now", instance=instance)
+
+    async def _give_up(self) -> None:
+        """End the sources first: the next leader may need their connections, and asks them as soon as it leads."""
+        self.lead = None
+        if self._begun is not None:
+            await self._begun.close()
+            self._begun = None
+        if self._keeping is not None:
+            await end(self._keeping)
+            self._keeping = None
+        await self._lease.release()
 
     async def _lineage(self) -> tuple[str, int]:
         """The instance in which all leaders count, and the number to go on above."""
@@ -161,12 +180,12 @@ class Lead:
         clock: Clock,
         redis: "Redis",
         place: str,
+        lease: Lease,
         *,
         providers: Sequence[Provider],
         instruments: Instruments,
         instance: str,
         first_seq: int,
-        lease: Lease,
     ) -> None:
         self._clock = clock
         self._redis = redis
@@ -185,7 +204,7 @@ class Lead:
             instruments=instruments,
         )
         self.board.on_demand = self.feed.demand_changed
-        self.publisher = Publisher(redis, place, instance, clock, lease=lease)
+        self.publisher = Publisher(redis, place, instance, clock, lease)
         self.board.taps.append(self.publisher)
         self.wanted = WantedSymbols(redis, place, self.board, clock)
         self.answers = Answers(redis, place, self.feed, may_answer=lambda: lease.is_held)
@@ -205,7 +224,7 @@ class Lead:
         """Say that a feed is there, warm up the sources, see what is wanted, and begin; `EngineError`."""
         self.feed.supervisor.run("feed heartbeat", self._beat)
         await self.feed.start()
-        await self.wanted.look()
+        await self.wanted.look_if_allowed()
         work: dict[str, Callable[[], Coroutine[None, None, None]]] = {
             "feed publishing": self.publisher.run,
             "feed demand": self.wanted.run,
@@ -239,12 +258,18 @@ class Lead:
             self.answers.take(payload)
 
     async def _follow(self) -> None:
+        failures = 0
         while True:
+            self._hears.clear()
             try:
                 await self._subscriber.run()
             except EngineError as error:
-                log.info("questions cannot be heard", why=error.message)
-            await self._clock.sleep(_RETRY_LONGEST_SECONDS)
+                failures = 1 if self._hears.is_set() else failures + 1
+                if failures == 1:
+                    log.info("questions cannot be heard", why=error.message)
+            await self._clock.sleep(
+                backoff_seconds(failures, first=_RETRY_FIRST_SECONDS, longest=_RETRY_LONGEST_SECONDS, jitter=0.5)
+            )
 
     async def _beat(self) -> None:
         """Say twice a second that a feed is there, and what happened since."""
@@ -252,14 +277,22 @@ class Lead:
             if self._lease.is_held:
                 words, self._words = self._words, []
                 try:
-                    with translated(self._place):
-                        async with self._redis.pipeline(transaction=False) as pipe:
-                            pipe.set(INSTANCE, self.instance, get=True)
-                            for word in words or [FeedWord(self.instance)]:
-                                pipe.publish(FEED, write_word(word))
-                            before, *_ = await pipe.execute()
-                    if before != self.instance.encode():
-                        self.publisher.publish_all(self.board)  # Redis has forgotten everything
+                    await self._say(words or [FeedWord(self.instance)])
                 except EngineError:
-                    self._words = words + self._words  # whoever holds the lease tells the log
+                    # Whoever holds the lease tells the log.
+                    self._words = (words + self._words)[-_MAX_WORDS:]
             await self._clock.sleep(HEARTBEAT_SECONDS)
+
+    async def _say(self, words: Sequence[FeedWord]) -> None:
+        with translated(self._place):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for word in words:
+                    pipe.publish(FEED, write_word(word))
+                pipe.set(INSTANCE, self.instance, get=True)
+                *said, before = await pipe.execute(raise_on_error=False)
+            for result in said:
+                if isinstance(result, Exception):
+                    raise result
+        # A Redis that is full keeps nothing new, and has forgotten nothing.
+        if not isinstance(before, Exception) and before != self.instance.encode():
+            self.publisher.publish_all(self.board)

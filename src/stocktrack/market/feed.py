@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from stocktrack.clock import Clock
-from stocktrack.errors import Code, ProviderError, Reason, SourceUnusable, StockTrackError
+from stocktrack.errors import Code, NotYetGiven, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.batching import Batches, answers
 from stocktrack.market.bills import Bills, Payer
 from stocktrack.market.board import Board
@@ -330,8 +330,8 @@ class Feed:
     def _remember(self, upstream: Upstream, symbol: str, error: StockTrackError, *, is_down: bool) -> None:
         """Have a source not asked again for a while for what it did not give."""
         held = self._board.quote(symbol)
-        if is_down or isinstance(error, SourceUnusable) or _is_put_off(error):
-            return  # this says nothing of the symbol
+        if is_down or isinstance(error, SourceUnusable | NotYetGiven) or _is_put_off(error):
+            return  # this says nothing of the symbol, or nothing that holds for long
         if error.reason is Reason.UNKNOWN_SYMBOL and (held is None or held.provider != upstream.name):
             seconds = UNKNOWN_SECONDS
         elif error.reason is Reason.NOT_OFFERED:

@@ -18,7 +18,15 @@ from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, 
 from stocktrack.market.ceiling import Ceiling
 from stocktrack.market.refusals import Refusals
 from stocktrack.messages import SourceState
-from stocktrack.providers.base import Capability, DroppingSource, Provider, QuoteSource, RecoveringSource, StreamSource
+from stocktrack.providers.base import (
+    Capability,
+    DroppingSource,
+    Provider,
+    QuoteSource,
+    RecoveringSource,
+    StreamSource,
+    WatchedSource,
+)
 
 log = structlog.get_logger()
 
@@ -164,6 +172,11 @@ class Upstream:
             state = SourceState.WAITING if self._unusable.is_waiting else SourceState.NOT_OFFERED
             return Status(state, self._unusable, self.unusable_seconds())
         failing = self._failing_at()
+        if isinstance(self.provider, WatchedSource) and not self.is_blocked:
+            if (trouble := self.provider.trouble) is not None:
+                return Status(SourceState.FAILING, trouble, self.back_off_seconds(failing or Capability.QUOTES))
+            if failing is not None and not self.is_backing_off(failing):
+                failing = None  # nobody has asked since, and would find it well
         if self.is_blocked:
             return Status(SourceState.BLOCKED, self._last_error, self.back_off_seconds(Capability.QUOTES))
         if failing is not None:

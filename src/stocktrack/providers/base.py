@@ -182,6 +182,16 @@ class RecoveringSource(Protocol):
 
 
 @runtime_checkable
+class WatchedSource(Protocol):
+    """A source that knows by itself how it is, also while nobody asks it for anything."""
+
+    @property
+    def trouble(self) -> ProviderError | None:
+        """What keeps it from delivering at this moment; None where nothing does."""
+        ...
+
+
+@runtime_checkable
 class DroppingSource(Protocol):
     """A source to which anybody may write: what makes no sense it drops, and counts."""
 

@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StrictInt, ValidationError
 
+from stocktrack.engine.names import MAX_INSTANCE_CHARS
 from stocktrack.messages import BoardQuote
-from stocktrack.providers.reading import FIRST_TIME_MS, number, text
-from stocktrack.quotes import MAX_SYMBOL_LENGTH, Quote, change_since, normalise_symbol
+from stocktrack.providers.reading import FIRST_TIME_MS, MAX_NAME_CHARS, number, text
+from stocktrack.quotes import MAX_SYMBOL_LENGTH, Quote, change_since, may_be_negative, normalise_symbol
 
 MAX_BYTES: Final = 65_536  # a quote of ours has some 700
-MAX_INSTANCE_CHARS: Final = 32
 # A time in seconds is taken for one up to the year 5138; in milliseconds that is in March 1973.
 _SECONDS_BELOW: Final = 1e11
+# The whole numbers that every reader of JSON has exactly.
+_MAX_WHOLE: Final = 2**53 - 1
 _TEXTS: Final = ("currency", "volume_currency", "name", "exchange", "market_cap_currency")
 _NUMBERS: Final = (
     *("change", "change_percent", "previous_close", "open", "high", "low", "bid", "ask"),
@@ -34,7 +36,7 @@ _KNOWN: Final = frozenset(BoardQuote.model_fields)
 
 
 class Unreadable(ValueError):  # noqa: N818 - named as what is found
-    """What was published is no quote; `why` is one word for counting: "json", "price", "symbol" or "size"."""
+    """What was published is no quote; `why` is one word for counting: "json", "price", "symbol", "size" or "older"."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -70,6 +72,7 @@ def decode_published(payload: bytes | str, *, symbol: str | None, provider: str,
     if (ours := _ours(payload)) is not None:
         if symbol is not None and ours.quote.symbol != symbol:
             raise Unreadable("symbol")
+        _check_price(ours.quote.price, ours.quote.symbol)
         return ours
     try:
         fields = json.loads(payload)
@@ -80,36 +83,65 @@ def decode_published(payload: bytes | str, *, symbol: str | None, provider: str,
     named = _symbol(fields.get("symbol", symbol))
     if symbol is not None and named != symbol:
         raise Unreadable("symbol")
-    if number(fields.get("price")) is None:
-        raise Unreadable("price")
-    instance, seq = fields.get("instance"), fields.get("seq")
-    if isinstance(instance, str) and isinstance(seq, int):
-        try:
-            own = BoardQuote.model_validate({name: fields[name] for name in _KNOWN & fields.keys()})
-        except ValidationError:
-            pass  # another version's, or no quote of ours at all: what it says is read as anybody's
-        else:
-            return Published(own, instance[:MAX_INSTANCE_CHARS])
+    _check_price(number(fields.get("price")), named)
+    if (own := _own(fields, named)) is not None:
+        return own
     return Published(_foreign(fields, named, provider, now_ms), None)
+
+
+def _check_price(price: float | None, symbol: str) -> None:
+    if price is None or (price <= 0 and not may_be_negative(symbol)):
+        raise Unreadable("price")
 
 
 class _Ours(BoardQuote):
     """A quote as `encode_published` writes it."""
 
-    instance: str = Field(max_length=MAX_INSTANCE_CHARS)
+    seq: StrictInt = Field(ge=0, le=_MAX_WHOLE)
+    instance: str = Field(min_length=1, max_length=MAX_INSTANCE_CHARS)
+
+
+_A_QUOTE = BoardQuote(symbol="A", price=0.0, received_at=0, provider="", seq=0)
 
 
 def _ours(payload: bytes | str) -> Published | None:
     """What this version wrote, in half the time that anything else takes; None where it is something else."""
     try:
-        fields = _Ours.__pydantic_validator__.validate_json(payload).__dict__
+        fields = dict(_Ours.__pydantic_validator__.validate_json(payload).__dict__)
     except ValidationError:
         return None
     instance = fields.pop("instance")
-    return Published(_A_QUOTE.model_copy(update=fields), instance)
+    return _checked(_A_QUOTE.model_copy(update=fields), instance)
 
 
-_A_QUOTE = BoardQuote(symbol="A", price=0.0, received_at=0, provider="", seq=0)
+def _own(fields: dict[str, Any], symbol: str) -> Published | None:
+    """What the feed of a StockTrack published; None for another version's, or what is no quote of ours at all."""
+    instance, seq = fields.get("instance"), fields.get("seq")
+    if not isinstance(instance, str) or not 0 < len(instance) <= MAX_INSTANCE_CHARS or type(seq) is not int:
+        return None
+    if not 0 <= seq <= _MAX_WHOLE:
+        return None
+    try:
+        quote = BoardQuote.model_validate({**{name: fields[name] for name in _KNOWN & fields.keys()}, "symbol": symbol})
+    except ValidationError:
+        return None
+    return _checked(quote, instance)
+
+
+def _checked(quote: BoardQuote, instance: str) -> Published | None:
+    """The quote with its texts cleaned; None where it has numbers or texts that none of ours has."""
+    times = (quote.received_at, quote.timestamp, quote.extended_time, quote.retry_at)
+    if not all(each is None or FIRST_TIME_MS <= each <= _MAX_WHOLE for each in times):
+        return None
+    if not -_MAX_WHOLE <= (quote.volume or 0) <= _MAX_WHOLE:
+        return None
+    # A feed has cleaned them; who writes in its name perhaps has not.
+    texts = {name: getattr(quote, name) for name in (*_TEXTS, "provider")}
+    if any(value is not None and len(value) > MAX_NAME_CHARS for value in texts.values()):
+        return None
+    if not all(value is None or (value.isascii() and value.isprintable()) for value in texts.values()):
+        quote = quote.model_copy(update={name: text(value) for name, value in texts.items()})
+    return Published(quote, instance) if quote.provider else None
 
 
 def _symbol(value: Any) -> str:
@@ -128,7 +160,7 @@ def _foreign(fields: dict[str, Any], symbol: str, provider: str, now_ms: int) ->
     if given["previous_close"] is not None:
         given["change"], given["change_percent"] = change_since(given["previous_close"], price)
     volume = number(fields.get("volume"))
-    given["volume"] = int(volume) if volume is not None and volume >= 0 else None
+    given["volume"] = int(volume) if volume is not None and 0 <= volume <= _MAX_WHOLE else None
     given["timestamp"] = _milliseconds(fields.get("timestamp"))
     given["extended_time"] = _milliseconds(fields.get("extended_time"))
     quote = Quote(

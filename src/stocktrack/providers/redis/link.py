@@ -17,10 +17,9 @@ import structlog
 from stocktrack.clock import Clock, backoff_seconds, end, within
 from stocktrack.engine.asking import Asker
 from stocktrack.engine.client import EngineError, translated
-from stocktrack.engine.names import FEED, INSTANCE, PRICES, WANTED, price_name
+from stocktrack.engine.names import FEED, INSTANCE, MAX_INSTANCE_CHARS, PRICES, WANTED, price_name
 from stocktrack.engine.subscriber import Subscriber
 from stocktrack.engine.words import FeedWord, read_word
-from stocktrack.providers.published import MAX_INSTANCE_CHARS
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -30,18 +29,21 @@ log = structlog.get_logger()
 RETRY_FIRST_SECONDS, RETRY_LONGEST_SECONDS = 0.1, 1.0
 # A leader says every half a second that it is there, and a second one takes over within five.
 FEED_SILENT_SECONDS = 5.0
-# How long something that was heard may be old for what was not heard meanwhile to be a silence.
-_PROVEN_SECONDS = 2.5
+# A connection that was up for so long is tried again at once when it breaks.
+STEADY_SECONDS = 5.0
 _KEYS_A_COMMAND = 1_000
 # What somebody asked for, and nobody has published, is followed for so long: a subscription to it may come.
 LINGER_SECONDS = 10.0
 _MAX_LINGERING = 5_000
+# What was published before it was followed is tried to be read so often; the polls find it later in any case.
+_READ_TRIES = 3
 
 
 class Link:
     """Keeps the connection. `run` for as long as the server does.
 
-    `take(symbol, payload)` gets what is published of a symbol, and `hear(word)` what the feed has to say.
+    `take(symbol, payload)` gets what is published of a symbol, `take_kept(symbol, payload)` what stood at Redis when it
+    began to be followed, and `hear(word)` what the feed has to say.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class Link:
         clock: Clock,
         *,
         take: Callable[[str, bytes], None],
+        take_kept: Callable[[str, bytes], None],
         hear: Callable[[FeedWord], None],
     ) -> None:
         self._redis = redis
         self._place = place
         self._clock = clock
         self._take_price = take
+        self._take_kept = take_kept
         self._hear = hear
         self.asker = Asker(redis, place, clock)
         self._wanted: Callable[[], Collection[str]] = lambda: ()
@@ -66,35 +70,37 @@ class Link:
         self._rng = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
         self._up = asyncio.Event()
         self._feed_came = asyncio.Event()
-        self._feed_heard_at = -math.inf
+        # Whether one was ever heard, and when last (monotonic), or when it could be heard again.
+        self.had_feed = False
+        self._feed_silent_since = -math.inf
         self._reads: set[asyncio.Task[None]] = set()
-        # What is sent as it is published, from now on.
-        self.following: set[str] = set()
         self._followed = asyncio.Event()
         # What nobody wants yet, and until when (monotonic) it is followed all the same.
         self._lingering: dict[str, float] = {}
         self.failure: EngineError | None = None
-        self.breaks = 0
+        self._down_since = clock.monotonic()
 
     @property
     def is_up(self) -> bool:
         """Whether it delivers."""
         return self._up.is_set()
 
-    @property
-    def has_feed(self) -> bool:
-        """Whether a feed is there: it was heard a moment ago, or nothing at all can have been heard of it."""
-        now = self._clock.monotonic()
-        if now - self._feed_heard_at < FEED_SILENT_SECONDS:
-            return True
-        # A connection that has delivered nothing since says nothing of the feed either.
-        is_unproven = self._subscriber.heard_at - self._feed_heard_at < _PROVEN_SECONDS
-        return self._feed_heard_at > -math.inf and is_unproven and self.is_up
+    def lasting_failure(self, seconds: float) -> EngineError | None:
+        """Why it does not deliver, where that is so for longer than so many seconds."""
+        return self.failure if not self.is_up and self._clock.monotonic() - self._down_since > seconds else None
 
     @property
-    def had_feed(self) -> bool:
-        """Whether a feed was ever heard."""
-        return self._feed_heard_at > -math.inf
+    def has_feed(self) -> bool:
+        """Whether a feed is there, as far as is known: what came by the connection since does not prove its silence.
+
+        It is counted by what was delivered, not by the clock: while Redis is away, or this process stands still,
+        nothing can be heard of a feed.
+        """
+        return self._subscriber.delivered_at - self._feed_silent_since < FEED_SILENT_SECONDS
+
+    def is_following(self, symbol: str) -> bool:
+        """Whether Redis sends what is published of `symbol`, so that nothing can have been missed."""
+        return price_name(symbol) in self._subscriber.following
 
     def want(self, wanted: Callable[[], Collection[str]]) -> None:
         """Follow the symbols that ``wanted()`` names, from now on."""
@@ -112,7 +118,7 @@ class Link:
             await within(self._clock, seconds, self._until_following(set(some)))
 
     async def _until_following(self, symbols: set[str]) -> None:
-        while not symbols <= self.following:
+        while not all(map(self.is_following, symbols)):
             self._followed.clear()
             await self._followed.wait()
 
@@ -127,11 +133,12 @@ class Link:
         except TimeoutError:
             raise self.failure or EngineError(f"{self._place} does not answer.", is_timeout=True) from None
 
-    async def until_better(self) -> None:
-        """Return when it delivers again, or where it does already, when a feed is heard."""
-        if not self.is_up:
-            await self._up.wait()
-            return
+    async def until_delivering(self) -> None:
+        """Return when it delivers, however long that takes."""
+        await self._up.wait()
+
+    async def until_feed(self) -> None:
+        """Return when a feed is heard."""
         self._feed_came.clear()
         await self._feed_came.wait()
 
@@ -139,20 +146,29 @@ class Link:
         """Keep it up."""
         failures = 0
         while True:
+            began = self._clock.monotonic()
             try:
-                await self._subscriber.run(self._opened)
+                await self._subscriber.run()
             except EngineError as error:
                 self.failure = error
-            failures = 0 if self.is_up else failures + 1
+            except Exception:
+                # Were it to end this task, the server would hear nothing ever again.
+                log.exception("the connection to Redis failed in an unexpected way")
+                self.failure = EngineError(f"The connection to {self._place} failed; the log says why.")
+            is_first = self.is_up and self._clock.monotonic() - began >= STEADY_SECONDS
+            failures = 1 if is_first else failures + 1
+            if is_first:
+                log.info("the connection to Redis broke", place=self._place, why=self.failure.message)
+            if self.is_up:
+                self._down_since = self._clock.monotonic()
             self._up.clear()
-            self.following = set()
-            self.breaks += 1
-            if failures:
-                await self._clock.sleep(
-                    backoff_seconds(
-                        failures, first=RETRY_FIRST_SECONDS, longest=RETRY_LONGEST_SECONDS, jitter=self._rng.random()
-                    )
+            with contextlib.suppress(Exception):  # they may lead to where nobody is any more; new ones are opened
+                await self._redis.connection_pool.disconnect(inuse_connections=False)
+            await self._clock.sleep(
+                backoff_seconds(
+                    failures, first=RETRY_FIRST_SECONDS, longest=RETRY_LONGEST_SECONDS, jitter=self._rng.random()
                 )
+            )
 
     async def read(self, symbols: Sequence[str]) -> dict[str, bytes]:
         """What stands at Redis of `symbols`, without those of which nothing does; `EngineError`."""
@@ -178,6 +194,7 @@ class Link:
 
     def _opened(self) -> None:
         self.failure = None
+        self._feed_silent_since = self._clock.monotonic()
         self._up.set()
 
     def _channels(self) -> Collection[str]:
@@ -199,23 +216,32 @@ class Link:
 
     def _hear_feed(self, payload: bytes) -> None:
         if (word := read_word(payload)) is not None:
-            self._feed_heard_at = self._clock.monotonic()
+            self.had_feed = True
+            self._feed_silent_since = self._clock.monotonic()
             self._feed_came.set()
             self._hear(word)
 
     def _confirmed(self, channels: Sequence[str]) -> None:
         """From now on every price of these comes; what was published before is read once, which leaves no gap."""
+        if FEED in channels:
+            self._opened()
         symbols = [channel.removeprefix(PRICES) for channel in channels if channel.startswith(PRICES)]
         if symbols:
-            self.following.update(symbols)
-            self.following.intersection_update(self._symbols())
             self._followed.set()
             task = asyncio.create_task(self._catch_up(symbols), name="redis catch up")
             self._reads.add(task)
             task.add_done_callback(self._reads.discard)
 
     async def _catch_up(self, symbols: Sequence[str]) -> None:
-        with contextlib.suppress(EngineError), translated(self._place):  # the connection breaks by itself then
+        with contextlib.suppress(EngineError), translated(self._place):
+            # Only a hint: the feed sees within a second who follows what. One that may only read cannot give it.
             await self._redis.publish(WANTED, json.dumps(symbols))
-            for symbol, payload in (await self.read(symbols)).items():
-                self._take_price(symbol, payload)
+        for _ in range(_READ_TRIES):
+            try:
+                found = await self.read(symbols)
+            except EngineError:
+                await self._clock.sleep(RETRY_LONGEST_SECONDS)
+                continue
+            for symbol, payload in found.items():
+                self._take_kept(symbol, payload)
+            return

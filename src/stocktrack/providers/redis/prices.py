@@ -1,13 +1,14 @@
 """What was published of each symbol, and which of two messages is the newer one; no I/O.
 
-A feed's quotes are ordered by their `seq`. What others publish has none, so it gets one made of its own time: the same
-on every server that hears it, and never falling. Where a symbol has both, the feed's go on counting, and the board
-counts what others put between them.
+A feed's quotes are ordered by their `seq`, within the instance that they count in; those of another instance go on
+above, so that a `seq` never falls. What others publish has none, so it gets one made of its own time: the same on
+every server that hears it, and never falling. Where a symbol has both, the feed's go on counting, and the board counts
+what others put between them.
 """
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -19,9 +20,12 @@ from stocktrack.quotes import Quote
 log = structlog.get_logger()
 
 _TELL_AGAIN_SECONDS = 3_600.0
+_MAX_UNWANTED = 1_000
+# A clock that is faster than this is wrong: its time would have all that comes after it taken for older.
+AHEAD_MS = 300_000
 _WHY = {
     "json": "it is no JSON object",
-    "price": "it has no price that is a number",
+    "price": "it has no price that can be one",
     "symbol": "it is of another symbol, or of none",
     "size": "it is too large",
     "older": "it is older than what was published before",
@@ -30,15 +34,17 @@ _WHY = {
 
 @dataclass(slots=True)
 class _Held:
-    """The newest message of a symbol, as it came and as it was read.
+    """The newest message of a symbol, as it came and as it was read; `is_fed` where a feed published it.
 
-    `is_fed` where a feed published it; `fed_seq` is that of the last one that a feed did.
+    `instance` and `fed_seq` are those of the last one that a feed published, and `above` what is added to its `seq`.
     """
 
     payload: bytes
     quote: Quote
     is_fed: bool
-    fed_seq: int | None
+    instance: str | None = None
+    fed_seq: int = 0
+    above: int = 0
 
 
 class Prices:
@@ -62,18 +68,18 @@ class Prices:
             if not held.is_fed:
                 held.quote = held.quote.model_copy(update={"received_at": self._clock.now_ms()})
             return held.quote
+        now_ms = self._clock.now_ms()
         try:
-            published = decode_published(payload, symbol=symbol, provider=self._name, now_ms=self._clock.now_ms())
-            quote, fed_seq = published.quote, held.fed_seq if held is not None else None
+            published = decode_published(payload, symbol=symbol, provider=self._name, now_ms=now_ms)
             if published.instance is None:
-                quote = self._counted(quote, held, is_fed=has_feed and fed_seq is not None)
+                new = self._of_others(payload, _without_future(published.quote, now_ms), held, has_feed=has_feed)
             else:
-                quote, fed_seq = _in_order(quote, fed_seq)
+                new = _of_feed(payload, published.quote, published.instance, held)
         except Unreadable as error:
             self._drop(symbol, error.why)
             return None
-        self._held[symbol] = _Held(payload, quote, published.instance is not None, fed_seq)
-        return quote
+        self._held[symbol] = new
+        return new.quote
 
     def held(self, symbol: str) -> Quote | None:
         """The newest that was read of `symbol`."""
@@ -85,21 +91,34 @@ class Prices:
         held = self._held.get(symbol)
         return held is not None and held.is_fed
 
+    def newest_of(self, symbol: str, payloads: Sequence[bytes], *, has_feed: bool) -> Quote | None:
+        """The last of `payloads` that is a quote: what makes no sense takes the place of none."""
+        newest = (self.read(symbol, each, has_feed=has_feed) for each in reversed(payloads))
+        return next((quote for quote in newest if quote is not None), None)
+
+    def payload(self, symbol: str) -> bytes | None:
+        """What the newest of `symbol` was read from."""
+        held = self._held.get(symbol)
+        return held.payload if held is not None else None
+
     def keep(self, symbols: Collection[str]) -> None:
-        """Forget all but these."""
-        if len(self._held) > 2 * len(symbols) + 100:
+        """Forget all but these, where it has become much more."""
+        if len(self._held) > 2 * len(symbols) + _MAX_UNWANTED:
             self._held = {symbol: held for symbol, held in self._held.items() if symbol in symbols}
 
-    def _counted(self, quote: Quote, held: _Held | None, *, is_fed: bool) -> Quote:
+    def _of_others(self, payload: bytes, quote: Quote, held: _Held | None, *, has_feed: bool) -> _Held:
         """What others published, with the number that it gets; `Unreadable` where it is older than what is held."""
         before = held.quote if held is not None else None
         if before is not None and before.timestamp is not None and (quote.timestamp or math.inf) < before.timestamp:
             raise Unreadable("older")
-        if is_fed:
-            return quote
+        new = replace(held, payload=payload, is_fed=False) if held is not None else _Held(payload, quote, is_fed=False)
+        if has_feed and new.instance is not None:
+            new.quote = quote
+            return new
         at = quote.received_at if quote.timestamp is None else min(quote.timestamp, quote.received_at)
         seq = max(at, before.seq + 1) if isinstance(before, BoardQuote) else at
-        return BoardQuote.of(quote, seq=seq, stale_reason=None, retry_at=None)
+        new.quote = BoardQuote.of(quote, seq=seq, stale_reason=None, retry_at=None)
+        return new
 
     def _drop(self, symbol: str, why: str) -> None:
         self.dropped[why] += 1
@@ -109,9 +128,23 @@ class Prices:
             log.warning("a message was dropped", provider=self._name, symbol=symbol, why=_WHY[why])
 
 
-def _in_order(quote: Quote, fed_seq: int | None) -> tuple[Quote, int]:
-    """A feed's quote and its number; `Unreadable` where one with a higher number was read before."""
+def _of_feed(payload: bytes, quote: Quote, instance: str, held: _Held | None) -> _Held:
+    """What a feed published; `Unreadable` where one with a higher number was read before."""
     assert isinstance(quote, BoardQuote)  # noqa: S101 - what has an instance has a number
-    if fed_seq is not None and quote.seq < fed_seq:
-        raise Unreadable("older")
-    return quote, quote.seq
+    above = 0
+    if held is not None and held.instance == instance:
+        if quote.seq < held.fed_seq:
+            raise Unreadable("older")
+        above = held.above
+    elif held is not None and isinstance(held.quote, BoardQuote):
+        # Another feed, after a Redis that forgot everything. It counts by its clock, which may be behind.
+        above = max(0, held.quote.seq + 1 - quote.seq)
+    shown = quote if above == 0 else quote.model_copy(update={"seq": quote.seq + above})
+    return _Held(payload, shown, is_fed=True, instance=instance, fed_seq=quote.seq, above=above)
+
+
+def _without_future(quote: Quote, now_ms: int) -> Quote:
+    """The quote without a market time that is yet to come."""
+    if quote.timestamp is None or quote.timestamp <= now_ms + AHEAD_MS:
+        return quote
+    return quote.model_copy(update={"timestamp": None})

@@ -8,17 +8,21 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+import structlog
 
 from stocktrack.clock import Clock, end, within
 from stocktrack.engine.asking import NobodyAnswers
 from stocktrack.engine.client import EngineError, open_redis, place_of
 from stocktrack.engine.words import FeedWord
-from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
+from stocktrack.errors import CommandError, NotYetGiven, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer, RelayNotice, Source, StreamSink, Wanted
 from stocktrack.providers.redis.link import FEED_SILENT_SECONDS, Link
 from stocktrack.providers.redis.prices import Prices
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote, TradingDay
+
+log = structlog.get_logger()
 
 # A connection that breaks is back within this, or others have to serve meanwhile.
 HEAL_SECONDS: Final = 1.5
@@ -56,23 +60,33 @@ class RedisProvider(Source):
         self._clock = clock
         self._redis = open_redis(url, timeout_seconds=min(timeout_seconds, 5.0))
         self.prices = Prices(self.name, clock)
-        self.link = Link(self._redis, self._place, clock, take=self._take, hear=self._hear)
+        self.link = Link(self._redis, self._place, clock, take=self._take, take_kept=self._take_kept, hear=self._hear)
         self._running: asyncio.Task[None] | None = None
         # What came by the connection since it was last published, and when that may be done again (the loop's time).
         self._came: dict[str, list[bytes]] = {}
         self._came_count = 0
         self._publish_not_before = 0.0
         self._sink: StreamSink | None = None
+        self._followed: frozenset[str] = frozenset()  # what the stream is wanted for
+        # What the stream broke for, and waits for.
+        self._missing: Literal["redis", "feed"] | None = None
 
     @property
     def dropped(self) -> Mapping[str, int]:
         """How many messages were no quotes, by why."""
         return self.prices.dropped
 
-    async def start(self) -> None:
-        """Connect; a Redis that is not there yet is waited for, and one that refuses this server is a `SourceUnusable`.
+    @property
+    def trouble(self) -> ProviderError | None:
+        """What keeps it from delivering: Redis is away for longer than a moment, or the feed that all comes from is."""
+        if (failure := self.link.lasting_failure(HEAL_SECONDS)) is not None:
+            return _as_provider_error(failure)
+        return self._silent() if self._missing == "feed" and not self.link.has_feed else None
 
-        Where it is not there the server starts all the same, and says so at each price.
+    async def start(self) -> None:
+        """Connect; a Redis that refuses this server is a `SourceUnusable`.
+
+        Where it is not there yet the server starts all the same, and says so in its log and at each price.
         """
         if self._running is None:
             self._running = asyncio.create_task(self.link.run(), name="redis link")
@@ -83,6 +97,7 @@ class RedisProvider(Source):
         except EngineError as error:
             if error.is_refused:
                 raise SourceUnusable(error.message, retry_after_ms=5_000) from None
+            log.warning("Redis is not there yet; it is tried again and again", why=error.message)
 
     async def close(self) -> None:
         """End the connection."""
@@ -95,27 +110,45 @@ class RedisProvider(Source):
     async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
         """Hand on what is published of what is wanted, until Redis is away for longer than a moment."""
         try:
-            await self._until_up()
+            await self._until_streamable()
             self.link.want(wanted)
+            self._check_feed(wanted())
+            self._missing = None
             self._sink = sink
             sink.opened()
             known: frozenset[str] = frozenset()
             while True:
-                await self._until_up()
+                await self._until_streamable()
                 known = self._hand_over(frozenset(wanted()), known)
-                if not self.link.has_feed and self._is_all_fed(wanted()):
-                    raise ProviderError(
-                        Reason.PROVIDER_TIMEOUT,
-                        f"The feed at {self._place} has been silent for {FEED_SILENT_SECONDS:g} s.",
-                    )
+                self._check_feed(known)
                 with contextlib.suppress(TimeoutError):
                     await within(self._clock, LOOK_SECONDS, sink.demand_change())
         finally:
             self._sink = None
 
+    async def _until_streamable(self) -> None:
+        try:
+            await self._until_up()
+        except (ProviderError, SourceUnusable):
+            self._missing = "redis"
+            raise
+
+    def _check_feed(self, wanted: Iterable[str]) -> None:
+        """`ProviderError` where the feed is silent, and all that is held of what is wanted is the feed's."""
+        held = [symbol for symbol in wanted if self.prices.held(symbol) is not None]
+        if not self.link.has_feed and held and all(map(self.prices.is_fed, held)):
+            self._missing = "feed"
+            raise self._silent()
+
     async def recovered(self) -> None:
-        """Return when it is worth trying again: Redis delivers, and a feed is heard."""
-        await self.link.until_better()
+        """Return when it is worth trying again: Redis delivers, or the feed is heard that was silent."""
+        match self._missing:
+            case "redis":
+                await self.link.until_delivering()
+            case "feed":
+                await self.link.until_feed()
+            case None:
+                await asyncio.Event().wait()
 
     async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         """What is published of `symbols`; of the others, what the feed says."""
@@ -129,16 +162,17 @@ class RedisProvider(Source):
             quote = None
             if payload is not None:
                 quote = self.prices.read(symbol, payload, has_feed=self.link.has_feed) or self.prices.held(symbol)
-            elif symbol in self.link.following and not self.prices.is_fed(symbol):
+            elif self.link.is_following(symbol) and not self.prices.is_fed(symbol):
                 # It was published and not kept. The connection proves that nothing came since.
                 quote = self.prices.held(symbol)
-            if quote is None or (self.prices.is_fed(symbol) and symbol not in self.link.following):
+            if quote is None or (self.prices.is_fed(symbol) and not self.link.is_following(symbol)):
                 unpublished.append(symbol)  # what a feed wrote when it was wanted the last time may be old
             elif self.prices.is_fed(symbol) and not self.link.has_feed:
                 answer.failed[symbol] = self._silent()
                 answer.is_down = True
             else:
                 answer.quotes[symbol] = quote
+        self.prices.keep(self._followed | set(symbols))
         if unpublished:
             await self._ask_feed_for(unpublished, answer)
         if not errand.is_poll and (silent := [symbol for symbol in symbols if symbol in answer.failed]):
@@ -150,8 +184,12 @@ class RedisProvider(Source):
         try:
             quotes, missing = await self._ask("quotes", symbols=list(symbols))
         except NobodyAnswers:
-            # Somebody may publish it the next moment, which is no failure of Redis.
-            answer.failed |= {symbol: self._unpublished(symbol) for symbol in symbols}
+            if self.link.had_feed:
+                answer.failed |= dict.fromkeys(symbols, self._silent())
+                answer.is_down = True
+            else:
+                # Somebody may publish it the next moment, which is no failure of Redis.
+                answer.failed |= {symbol: self._unpublished(symbol) for symbol in symbols}
             return
         except ProviderError as error:
             answer.failed |= dict.fromkeys(symbols, error)
@@ -169,21 +207,21 @@ class RedisProvider(Source):
 
     def _hear(self, word: FeedWord) -> None:
         self.on_instance(word.instance)
-        if word.event is not None:
-            self.on_notice(word.event, frozenset(word.symbols), word.error)
+        # What others publish is none of the feed's: whether it has the symbol, or its sources are well.
+        theirs = frozenset(symbol for symbol in word.symbols if self._is_left_to_feed(symbol))
+        if word.event is not None and theirs:
+            self.on_notice(word.event, theirs, word.error)
 
-    def _is_all_fed(self, wanted: Iterable[str]) -> bool:
-        """Whether all that is held of what is wanted is a feed's, which others have no part in."""
-        held = [symbol for symbol in wanted if self.prices.held(symbol) is not None]
-        return bool(held) and all(map(self.prices.is_fed, held))
+    def _is_left_to_feed(self, symbol: str) -> bool:
+        return self.prices.held(symbol) is None or self.prices.is_fed(symbol)
 
     def _silent(self) -> ProviderError:
-        message = f"The feed at {self._place} has been silent for more than {FEED_SILENT_SECONDS:g} s."
+        message = f"The feed at {self._place} has been silent for {FEED_SILENT_SECONDS:g} s."
         return ProviderError(Reason.PROVIDER_TIMEOUT, message)
 
     def _unpublished(self, symbol: str) -> ProviderError:
         message = f"Nobody has published {symbol} at {self._place}, and no feed answers there: stocktrack feed."
-        return ProviderError(Reason.PROVIDER_ERROR, message)
+        return NotYetGiven(Reason.PROVIDER_ERROR, message)
 
     def _take(self, symbol: str, payload: bytes) -> None:
         if not self._came:
@@ -194,15 +232,27 @@ class RedisProvider(Source):
         came = self._came.setdefault(symbol, [])
         came.append(payload)
         if len(came) > _MAX_UNREAD:
-            del came[0]
+            self.prices.newest_of(symbol, came, has_feed=self.link.has_feed)
+            newest = self.prices.payload(symbol)
+            came[:] = [newest] if newest is not None else []
+
+    def _take_kept(self, symbol: str, payload: bytes) -> None:
+        """What stood at Redis when the symbol began to be followed: whatever came by the connection is newer."""
+        before = self._came.get(symbol, ())
+        if payload not in before:
+            after = [payload, *before]
+            self._take(symbol, payload)
+            self._came[symbol] = after
 
     def _hand_over(self, wanted: frozenset[str], known: frozenset[str]) -> frozenset[str]:
         """Publish what came of symbols before they were wanted, and have all that are followed."""
         if wanted == known:
             return known
         self.link.look()
-        self.prices.keep(wanted | self.link.following)
-        held = [quote for symbol in wanted - known if (quote := self.prices.held(symbol)) is not None]
+        self._followed = wanted
+        # What is not followed, as it was not wanted for a while, may be old: it is read as soon as it is followed.
+        new = [symbol for symbol in wanted - known if self.link.is_following(symbol)]
+        held = [quote for symbol in new if (quote := self.prices.held(symbol)) is not None]
         if held and self._sink is not None:
             self._sink.publish(held)
         return wanted
@@ -215,9 +265,7 @@ class RedisProvider(Source):
         quotes: list[Quote] = []
         for symbol, payloads in came.items():
             if is_burst:
-                # The newest that is a quote: what makes no sense takes the place of none.
-                newest = (self.prices.read(symbol, each, has_feed=has_feed) for each in reversed(payloads))
-                read = [next((quote for quote in newest if quote is not None), None)]
+                read = [self.prices.newest_of(symbol, payloads, has_feed=has_feed)]
             else:
                 read = [self.prices.read(symbol, each, has_feed=has_feed) for each in payloads]
             quotes += [quote for quote in read if quote is not None]
@@ -280,7 +328,10 @@ class RedisProvider(Source):
     async def _ask(self, kind: str, **fields: Any) -> tuple[Any, Mapping[str, StockTrackError]]:
         try:
             return await self.link.asker.ask(
-                kind, timeout_seconds=self._timeout_seconds - _ASK_MARGIN_SECONDS, **fields
+                kind,
+                timeout_seconds=self._timeout_seconds - _ASK_MARGIN_SECONDS,
+                expects_feed=lambda: self.link.had_feed and self.link.is_up and self.link.has_feed,
+                **fields,
             )
         except NobodyAnswers as error:
             if kind == "quotes":
