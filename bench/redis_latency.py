@@ -59,14 +59,14 @@ async def by_python(redis: RedisServer) -> AsyncIterator[Publish]:
 
 
 @contextlib.asynccontextmanager
-async def by_program(write: Callable[[str], str], *command: str) -> AsyncIterator[Publish]:
+async def by_program(write: Callable[[str], str], program: str, *arguments: str) -> AsyncIterator[Publish]:
     """A program that runs already, and what is written to it for a quote."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        program, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
     )
     stdin = process.stdin
     if stdin is None:
-        raise RuntimeError(f"{command[0]} has no standard input")
+        raise RuntimeError(f"{program} has no standard input")
 
     async def publish(quote: str) -> None:
         stdin.write(write(quote).encode())

@@ -122,7 +122,7 @@ async def test_what_redis_cli_and_node_publish_reaches_a_tcp_client_and_a_websoc
     require(shutil.which("node") is not None, "node")
     quote = json.dumps({"symbol": "GOLD", "price": 1900.25})
     for word in ("SET", "PUBLISH"):
-        await run("redis-cli", "-p", str(house.redis.port), word, "stock:GOLD", quote)
+        await run_program("redis-cli", "-p", str(house.redis.port), word, "stock:GOLD", quote)
     tcp = await house.servers[0].log_in()
     server = house.servers[1]
     page = (await server.logged("ready"))["page"]
@@ -132,7 +132,7 @@ async def test_what_redis_cli_and_node_publish_reaches_a_tcp_client_and_a_websoc
         await web.send(json.dumps(subscribe))
         tcp.send(subscribe)
         assert (await tcp.receive_until("PRICE"))["price"] == 1900.25
-        await run("node", str(PUBLISHER), str(house.redis.port), "GOLD", "1901.5", "1902.75")
+        await run_program("node", str(PUBLISHER), str(house.redis.port), "GOLD", "1901.5", "1902.75")
         while (await tcp.receive_until("PRICE"))["price"] != 1902.75:
             pass
         async with asyncio.timeout(20):
@@ -141,10 +141,10 @@ async def test_what_redis_cli_and_node_publish_reaches_a_tcp_client_and_a_websoc
     await tcp.close()
 
 
-async def run(*command: str) -> None:
+async def run_program(program: str, *arguments: str) -> None:
     """Run a program that must succeed."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     out, _ = await process.communicate()
     assert process.returncode == 0, out

@@ -25,6 +25,7 @@ NO_PROGRAM = frozenset(
 )
 # Calls whose program the source does not name, and what it is.
 UNREADABLE = {
+    "self._program",  # tests/support/kafka_broker.py: a broker that a wheel brings, by its path
     "options.drain.resolve()",  # what its user compiled from bench/ws_drain.c
     "Terminal(*arguments, environment=self.environment, columns=columns, rows=rows)",  # the program itself
     *("python", "f'python3.{minor}'"),  # the Pythons that tools/matrix.py looks for
