@@ -423,3 +423,19 @@ async def test_whether_redis_is_there_shows_also_while_nobody_asks_for_anything(
             redis.kill()
             assert (await client.ask({"type": "GET", "symbols": ["MSFT"]}))["code"] == 500
             assert source().state == "failing"
+
+
+async def test_who_leads_writes_to_the_ways_out_of_the_settings(redis: RedisServer, tmp_path: Path) -> None:
+    rows = tmp_path / "ticks.jsonl"
+    settings = Settings(
+        data_dir=tmp_path, redis_url=redis.url, providers=("simulated",), publish_to=(f"file://{rows}",)
+    )
+    feed = FeedProcess(settings, RealClock(), make_providers=lambda: [Market()])
+    await feed.start()
+    try:
+        await until(lambda: feed.is_leading)
+        redis.command("PUBLISH", "stocktrack:wanted", '["AAPL"]')
+        await until(lambda: feed.lead is not None and feed.lead.sinks.infos()[0].written > 2)
+    finally:
+        await feed.close()
+    assert {json.loads(row)["symbol"] for row in rows.read_text().splitlines()} == {"AAPL"}

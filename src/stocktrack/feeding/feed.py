@@ -30,6 +30,8 @@ from stocktrack.market.feed import Feed
 from stocktrack.providers.base import Provider
 from stocktrack.providers.instruments import Instruments
 from stocktrack.providers.registry import build_providers
+from stocktrack.sinks.publisher import Publisher as Sinks
+from stocktrack.sinks.registry import build_outlets
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -60,6 +62,7 @@ class FeedProcess:
                 "providers = 'redis': a feed asks the market's sources and publishes to Redis. "
                 "Name those of the market, such as --provider yahoo,rss."
             )
+        build_outlets(settings.publish_to, "", clock)  # what cannot be published to is told before anybody leads
         url = settings.redis_url
         self.place = place_of(url)
         self._redis = open_redis(url, timeout_seconds=_TIMEOUT_SECONDS)
@@ -206,6 +209,9 @@ class Lead:
         self.board.on_demand = self.feed.demand_changed
         self.publisher = Publisher(redis, place, instance, clock, lease)
         self.board.taps.append(self.publisher)
+        # The other ways out that the settings name; only who leads writes to them.
+        self.sinks = Sinks(build_outlets(settings.publish_to, instance, clock), clock)
+        self.board.taps.append(self.sinks)
         self.wanted = WantedSymbols(redis, place, self.board, clock)
         self.answers = Answers(redis, place, self.feed, may_answer=lambda: lease.is_held)
         self._words: list[FeedWord] = []
@@ -223,6 +229,7 @@ class Lead:
     async def start(self) -> None:
         """Say that a feed is there, warm up the sources, see what is wanted, and begin; `EngineError`."""
         self.feed.supervisor.run("feed heartbeat", self._beat)
+        self.sinks.start()
         await self.feed.start()
         await self.wanted.look_if_allowed()
         work: dict[str, Callable[[], Coroutine[None, None, None]]] = {
@@ -243,6 +250,7 @@ class Lead:
         await self.feed.supervisor.close()
         await self.answers.close()
         await self.feed.close()
+        await self.sinks.close()
 
     def _tell(self, event: FeedEvent) -> None:
         symbols = sorted(event.symbols)

@@ -10,8 +10,9 @@ from stocktrack.clock import Clock
 from stocktrack.engine.client import EngineError
 from stocktrack.feeding.feed import FeedProcess
 from stocktrack.web.asgi import Receive, Scope, Send, respond
-from stocktrack.web.health import told_of_source
+from stocktrack.web.health import told_of_sink, told_of_source
 from stocktrack.web.metrics import Figures, MarketFigures, Metrics
+from stocktrack.web.sink_figures import SinkFigures
 
 _NOT_STORED = [(b"cache-control", b"no-store")]
 
@@ -48,7 +49,14 @@ class FeedHealth:
             failing = lead.feed.supervisor.failing
             reasons += [f"The task {task!r} failed and is started again; the log says why." for task in failing]
         sources = [] if lead is None else [told_of_source(source) for source in lead.feed.routes.sources()]
-        told = {"ready": not reasons, "leading": self._process.is_leading, "reasons": reasons, "sources": sources}
+        told: dict[str, object] = {
+            "ready": not reasons,
+            "leading": self._process.is_leading,
+            "reasons": reasons,
+            "sources": sources,
+        }
+        if lead is not None and (sinks := [told_of_sink(sink) for sink in lead.sinks.infos()]):
+            told["sinks"] = sinks
         await _json(send, HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK, told)
 
 
@@ -79,7 +87,8 @@ class FeedFigures(Figures):
             "stocktrack_feed_failures", "Times that Redis did not take prices.", publisher.failures
         )
         yield CounterMetricFamily("stocktrack_feed_answers", "Questions of servers answered.", lead.answers.answered)
-        yield from MarketFigures(lead.board, lead.feed, self._clock).collect()
+        yield from MarketFigures(lead.board, lead.feed, self._clock, lead.sinks.supervisor).collect()
+        yield from SinkFigures(lead.sinks).collect()
 
 
 async def _json(send: Send, status: HTTPStatus, content: object) -> None:

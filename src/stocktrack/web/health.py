@@ -48,7 +48,7 @@ class Health:
                 sources = [told_of_source(source) for source in self._feed.routes.sources()]
                 content: dict[str, object] = {"ready": not reasons, "reasons": list(reasons), "sources": sources}
                 if self._publisher is not None and self._publisher.outlets:
-                    content["sinks"] = [_told_of_sink(sink) for sink in self._publisher.infos()]
+                    content["sinks"] = [told_of_sink(sink) for sink in self._publisher.infos()]
                 await _json(send, status, content)
             case "/metrics":
                 # Of what a client can ask for without a login, it takes the most time.
@@ -94,7 +94,7 @@ def told_of_source(source: SourceInfo) -> dict[str, object]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _told_of_sink(sink: SinkInfo) -> dict[str, object]:
+def told_of_sink(sink: SinkInfo) -> dict[str, object]:
     """What strangers may know of a sink. One that is down keeps nobody from being served, so that it is no reason."""
     told = sink.model_dump(mode="json", include={"sink", "state", "waiting", "retry_at", "last_success_at"})
     return {name: value for name, value in told.items() if value is not None}
