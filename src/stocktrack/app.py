@@ -168,7 +168,7 @@ class App:
             await self.feed.start()
             self.sessions.start()
             if self.cluster is not None:
-                self.cluster.start(self.sessions, self.accounts.throttle)
+                await self.cluster.start(self.sessions, self.accounts.throttle)
             await self.server.start(self.settings.host, self.settings.port)
             await self.web.start()
         except BaseException:

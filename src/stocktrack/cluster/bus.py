@@ -54,7 +54,7 @@ class Gathered:
     def partial(self) -> str | None:
         """Which servers are missing, and why; None where all answered."""
         if self.why_alone is not None:
-            return f"{self.why_alone} This is of the server alone that you are connected to."
+            return f"{self.why_alone} This is of this server alone."
         if not self.silent:
             return None
         who = "; ".join(map(str, self.silent))
@@ -85,7 +85,8 @@ class Bus:
         self._tasks: set[asyncio.Task[None]] = set()
         self._rng = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
         # Why it is alone, by what found it: the connection that listens, and the beat.
-        self._failures: dict[str, str] = {"listening": "It was not connected yet."}
+        self._failures: dict[str, str] = dict.fromkeys(("listening", "being there"), "It was not connected yet.")
+        self._is_up = asyncio.Event()
         self._is_logged = False
 
     @property
@@ -96,6 +97,11 @@ class Bus:
     def on(self, kind: str, model: type[Fields], handle: Callable[[Fields, str], Awaitable[Answer | None]]) -> None:
         """Have ``handle(fields, sender)`` take the words or answer the questions of a kind; others are dropped."""
         self._handlers[kind] = (model, handle)
+
+    async def until_up(self, seconds: float) -> None:
+        """Return when others can be reached, or after so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            await within(self._clock, seconds, self._is_up.wait())
 
     # --- telling and asking --------------------------------------------------------------------------------------
 
@@ -281,13 +287,17 @@ class Bus:
 
     def _failed(self, what: str, error: EngineError) -> None:
         self._failures[what] = error.message
+        self._is_up.clear()
         if not self._is_logged:
             self._is_logged = True
             log.warning("other servers cannot be reached; limits and commands are of this one alone", why=error.message)
 
     def _is_well(self, what: str) -> None:
         self._failures.pop(what, None)
-        if not self._failures and self._is_logged:
+        if self._failures:
+            return
+        self._is_up.set()
+        if self._is_logged:
             self._is_logged = False
             log.info("other servers can be reached again", server=self.name)
 

@@ -19,6 +19,8 @@ from stocktrack.sessions.open_sessions import Sessions
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _NAME_CHARS: Final = 5
 TIMEOUT_SECONDS: Final = 1.0
+# A Redis that is there answers within milliseconds.
+JOIN_SECONDS: Final = 1.5
 
 
 class Cluster:
@@ -49,8 +51,8 @@ class Cluster:
         """What an administrator does with the sessions of all servers."""
         return ClusterAdministration(local, self.bus)
 
-    def start(self, sessions: Sessions, throttle: LoginThrottle) -> None:
-        """Join the others; where Redis is not there, as soon as it is."""
+    async def start(self, sessions: Sessions, throttle: LoginThrottle) -> None:
+        """Join the others, before any client comes; where Redis is not there, as soon as it is."""
         self._sessions = sessions
         share_counts(self.bus, sessions, throttle)
         for name, work in (
@@ -59,6 +61,7 @@ class Cluster:
             ("users' sessions, again", self._seats.retell),
         ):
             sessions.supervisor.run(name, work)
+        await self.bus.until_up(JOIN_SECONDS)
 
     async def close(self) -> None:
         """Leave the others; its tasks were ended with those of the sessions."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stocktrack.engine.client import EngineError, translated
 from stocktrack.engine.names import SERVERS
-from stocktrack.quotes import shown
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -96,6 +95,7 @@ def _read(name: bytes, value: bytes) -> Present:
     told = name.decode(errors="replace")
     try:
         facts: Any = json.loads(value.partition(b" ")[2])
-        return Present(told, shown(str(facts["host"])[:64]), int(facts["pid"]))
+        host = "".join(char for char in str(facts["host"])[:64] if char.isprintable())
+        return Present(told, host, int(facts["pid"]))
     except (ValueError, KeyError, TypeError):
         return Present(told)

@@ -10,6 +10,7 @@ from stocktrack.clock import RealClock
 from stocktrack.config import Settings
 from stocktrack.feeding.feed import FeedProcess
 from stocktrack.feeding.health import FeedHealth
+from stocktrack.providers.registry import build_providers
 from stocktrack.system.addresses import address_text
 from stocktrack.system.processes import run_until_told
 from stocktrack.web.server import OPERATOR_CONNECTIONS, WebServer
@@ -30,6 +31,7 @@ class Parent(Protocol):
 async def run_feed(settings: Settings, parent: Parent | None = None) -> None:
     """Run a feed until SIGINT or SIGTERM; `ConfigError` where it cannot be run. With a parent that one says so."""
     clock = RealClock()
+    build_providers(settings, clock)  # what cannot be used is said now, and not by whoever comes to lead
     feed = FeedProcess(settings, clock)
     pages = FeedHealth(feed, clock)
     health = WebServer(

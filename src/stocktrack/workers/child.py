@@ -22,7 +22,7 @@ from stocktrack.app import App, Worker, settle_memory
 from stocktrack.clock import end
 from stocktrack.errors import ConfigError
 from stocktrack.feeding.process import run_feed
-from stocktrack.system.logs import configure_logs
+from stocktrack.system.logs import configure_logs, set_log_level
 from stocktrack.system.processes import loop_factory, raise_descriptor_limit, run_until_told
 from stocktrack.web.together import Told
 from stocktrack.workers.brief import Brief
@@ -47,6 +47,7 @@ class Kin:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Told]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_reload: Callable[[], None] = lambda: None
 
     async def run(self, ours: socket.socket) -> None:
         """Talk with the parent, until that ends."""
@@ -93,7 +94,7 @@ class Kin:
                 if waiting is not None and not waiting.done():
                     waiting.set_result(Told(answers, missing))
             case {"reload": _}:
-                os.kill(os.getpid(), signal.SIGHUP)
+                self.on_reload()
 
     async def _collect(self, number: int, what: str) -> None:
         # With nothing to ask yet, or nothing asked for, it says that it is there.
@@ -108,6 +109,7 @@ async def _work(brief: Brief, ours: socket.socket) -> None:
     try:
         settings = brief.load().settings
         if brief.role == "feed":
+            kin.on_reload = lambda: _reload_log_level(brief)
             await run_feed(settings, kin)
             return
         app = App(settings, worker=Worker(kin, is_first=brief.is_first))
@@ -118,18 +120,26 @@ async def _work(brief: Brief, ours: socket.socket) -> None:
             async def tell(what: str) -> object:
                 return None if operator is None else await operator.tell(what)
 
+            kin.on_reload = lambda: app.reload(brief.load)
             kin.say_ready({"page": app.web.address}, tell)
 
         await run_until_told(
             app.start,
             app.close,
             ready=ready,
-            reload=lambda: app.reload(brief.load),
             facts=lambda: {"sessions": len(app.sessions)},
             at_second=lambda _number: None,
         )
     finally:
         await end(talking)
+
+
+def _reload_log_level(brief: Brief) -> None:
+    """Take over what of the settings a feed can change while it runs."""
+    try:
+        set_log_level(brief.load().settings.log_level)
+    except ConfigError as error:
+        log.error("settings not reloaded, the old ones stay", why=str(error))  # noqa: TRY400 - it says all
 
 
 def _end_with_parent(line: int) -> None:
@@ -159,6 +169,8 @@ def main() -> int:
     if told is None:
         return 1
     brief = Brief(**told)
+    # The parent says when to reload; what is sent to all processes of a group or a service ends none of them.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(os.dup(ours.fileno()),), name="parent", daemon=True).start()
     try:
         settings = brief.load().settings
