@@ -8,6 +8,9 @@ stocktrack:feed       a channel: the leader says every half a second that it is 
 stocktrack:wanted     a channel: symbols that somebody wants from now on
 stocktrack:ask        a channel: questions to the leader; each is answered at the channel that it names
 stocktrack:bus        a channel: what the servers tell each other
+stocktrack:bus:NAME   a channel: what one server is told or answered
+stocktrack:servers    a hash: the servers that are there, each until when (Redis's clock, milliseconds), and who it is
+stocktrack:seats:NAME a hash: how many sessions a user has at each server
 """
 
 from typing import Final
@@ -24,6 +27,7 @@ FEED: Final = "stocktrack:feed"
 WANTED: Final = "stocktrack:wanted"
 ASK: Final = "stocktrack:ask"
 BUS: Final = "stocktrack:bus"
+SERVERS: Final = "stocktrack:servers"
 
 
 def price_name(symbol: str) -> str:
@@ -39,3 +43,13 @@ def answer_name(node: str) -> str:
 def probe_name(node: str) -> str:
     """The channel at which a connection hears that what is published arrives."""
     return f"stocktrack:probe:{node}"
+
+
+def bus_name(server: str) -> str:
+    """The channel at which a server is told something, or answered."""
+    return f"{BUS}:{server}"
+
+
+def seats_name(username: str) -> str:
+    """The key of a user's sessions."""
+    return f"stocktrack:seats:{username}"
