@@ -59,7 +59,7 @@ class Web:
             return
         metrics = Metrics(SessionFigures(sessions, board), MarketFigures(board, feed, clock, sessions.supervisor))
         sessions.observe_commands(metrics.observe)
-        operator = self.operator = Health(sessions, feed, metrics, partial(accounts.user, ""), together)
+        operator = self.operator = Health(sessions, feed, metrics, partial(accounts.user, ""), together=together)
         if settings.metrics_port is not None:
             server = WebServer(
                 operator,

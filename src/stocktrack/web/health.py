@@ -34,6 +34,7 @@ class Health:
         feed: Feed,
         metrics: Metrics,
         check_storage: Callable[[], Awaitable[object]],
+        *,
         together: Together | None = None,
     ) -> None:
         self._together = together
