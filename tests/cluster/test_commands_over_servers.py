@@ -135,8 +135,13 @@ async def test_the_commands_say_on_a_terminal_which_server_is_missing(
     async with two_servers(redis, tmp_path) as (one, two):
         await two.log_in("bob")
         redis.command("HSET", "stocktrack:servers", "stuck", f'{NEVER_MS} {{"host":"web9","pid":7}}')
-        variables = {"STOCKTRACK_PORT": str(one.port), "STOCKTRACK_USER": "ann", "STOCKTRACK_PASSWORD": PASSWORD}
-        finished = await run_stocktrack(tmp_path, *command, **variables)
+        finished = await run_stocktrack(
+            tmp_path,
+            *command,
+            STOCKTRACK_PORT=str(one.port),
+            STOCKTRACK_USER="ann",
+            STOCKTRACK_PASSWORD=PASSWORD,
+        )
     assert finished.code == 0
     assert "stuck, process 7 on web9" in finished.err
     assert "stuck" not in finished.out

@@ -2,7 +2,10 @@
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from functools import partial
+
+from prometheus_client.registry import Collector
 
 from stocktrack.accounts.accounts import Accounts
 from stocktrack.clock import Clock
@@ -46,6 +49,7 @@ class Web:
         tls: ssl.SSLContext | None,
         max_connections: int = MAX_HTTP_CONNECTIONS,
         together: Together | None = None,
+        figures: Sequence[Collector] = (),
     ) -> None:
         self._settings = settings
         self.operator: Health | None = None
@@ -57,7 +61,9 @@ class Web:
         self._asgi_sockets: AsgiSockets | None = None
         if settings.web_port is None and settings.metrics_port is None:
             return
-        metrics = Metrics(SessionFigures(sessions, board), MarketFigures(board, feed, clock, sessions.supervisor))
+        metrics = Metrics(
+            SessionFigures(sessions, board), MarketFigures(board, feed, clock, sessions.supervisor), *figures
+        )
         sessions.observe_commands(metrics.observe)
         operator = self.operator = Health(sessions, feed, metrics, partial(accounts.user, ""), together=together)
         if settings.metrics_port is not None:
