@@ -157,6 +157,7 @@ class App:
             tls=self.server.tls,
             max_connections=http_connections(_descriptors()),
             together=None if worker is None else worker.together,
+            figures=() if self.cluster is None else (self.cluster.figures(),),
         )
 
     async def start(self) -> None:

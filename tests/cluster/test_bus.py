@@ -15,8 +15,10 @@ from redis_server import RedisServer
 from stocktrack.clock import RealClock, end
 from stocktrack.cluster.bus import Bus, checked
 from stocktrack.cluster.envelopes import MAX_BYTES, Envelope, read, write
+from stocktrack.cluster.figures import ClusterFigures
 from stocktrack.engine.client import open_redis, place_of
 from stocktrack.errors import CommandError, Reason
+from stocktrack.web.together import page_of_all
 
 
 class Number(BaseModel):
@@ -81,6 +83,24 @@ async def test_garbage_and_forged_messages_are_dropped_and_counted_and_the_bus_g
         answers = (await one.ask_all("double", Number(number=4))).answers
     assert answers == {"two": {"number": 8}}
     assert two.dropped == {"malformed": 3, "unknown": 1}
+
+
+async def test_the_figures_say_whether_others_can_be_reached_and_what_was_dropped(redis: RedisServer) -> None:
+    async with a_bus(redis, "one") as one:
+        await one._redis.publish("stocktrack:bus", b"garbage")
+        await until(lambda: one.dropped)
+        page = figures_of(one)
+    client = open_redis("redis://127.0.0.1:1")
+    away = figures_of(Bus(client, "Redis", RealClock(), "two"))
+    await client.aclose()
+    assert page == ["stocktrack_bus_up 1.0", 'stocktrack_bus_dropped_total{why="malformed"} 1.0']
+    assert away == ["stocktrack_bus_up 0.0"]
+
+
+def figures_of(bus: Bus) -> list[str]:
+    """The lines of its figures."""
+    page = page_of_all([], *ClusterFigures(bus).collect()).decode()
+    return [line for line in page.splitlines() if not line.startswith("#")]
 
 
 async def test_an_error_of_an_answer_comes_back_as_it_was_and_one_of_ours_is_logged(redis: RedisServer) -> None:

@@ -7,8 +7,9 @@ from structlog.testing import capture_logs
 
 from clusters import bus_of, told, two_servers, until_joined
 from fakes import ScriptedProvider
-from live_server import live_server, until
+from live_server import PASSWORD, live_server, until
 from redis_server import RedisServer, running_redis
+from server_process import run_stocktrack
 from stocktrack.clock import ManualClock
 from stocktrack.cluster import administration
 
@@ -125,6 +126,25 @@ async def test_a_server_that_does_not_answer_is_named_and_not_waited_for(redis: 
     assert (told_all["code"], told_all["recipients"], told_all["partial"]) == (200, 1, True)
     assert "stuck, process 7 on web9" in told_all["message"]
     assert (kicked["code"], kicked["reason"], kicked["retryable"]) == (500, "server_unreachable", True)
+
+
+@pytest.mark.parametrize("command", [("announce", "At noon."), ("sessions",), ("kick", "--all-of", "bob")])
+async def test_the_commands_say_on_a_terminal_which_server_is_missing(
+    command: tuple[str, ...], redis: RedisServer, tmp_path: Path
+) -> None:
+    async with two_servers(redis, tmp_path) as (one, two):
+        await two.log_in("bob")
+        redis.command("HSET", "stocktrack:servers", "stuck", f'{NEVER_MS} {{"host":"web9","pid":7}}')
+        finished = await run_stocktrack(
+            tmp_path,
+            *command,
+            STOCKTRACK_PORT=str(one.port),
+            STOCKTRACK_USER="ann",
+            STOCKTRACK_PASSWORD=PASSWORD,
+        )
+    assert finished.code == 0
+    assert "stuck, process 7 on web9" in finished.err
+    assert "stuck" not in finished.out
 
 
 async def test_without_redis_everything_goes_on_here_and_the_answer_says_so(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ HOUSE = (
         "sessions",
         "life bucket names budgets contracts pages answers session administration strangers open_sessions",
     ),
-    row(8, Side.SERVER, "cluster", "presence envelopes bus seats administration counting cluster"),
+    row(8, Side.SERVER, "cluster", "presence envelopes bus seats administration counting figures cluster"),
     row(8, Side.SERVER, "doors", "socket_options turns reading first_bytes proxies tls line_stream listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(

@@ -9,6 +9,7 @@ from stocktrack.clock import Clock
 from stocktrack.cluster.administration import ClusterAdministration
 from stocktrack.cluster.bus import Bus
 from stocktrack.cluster.counting import share_counts
+from stocktrack.cluster.figures import ClusterFigures
 from stocktrack.cluster.seats import ClusterSeats, Held
 from stocktrack.engine.client import open_redis, place_of
 from stocktrack.sessions.administration import SessionAdministration
@@ -36,6 +37,10 @@ class Cluster:
             self._redis, place, clock, name, held=self._held, is_alone=lambda: self.bus.why_alone is not None
         )
         self.bus.joined = self._seats.tell_all
+
+    def figures(self) -> ClusterFigures:
+        """What `/metrics` tells of it."""
+        return ClusterFigures(self.bus)
 
     @property
     def server(self) -> str:

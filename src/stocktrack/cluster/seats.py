@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Longer than this no login waits for Redis; then what is counted here decides alone.
 PATIENCE_SECONDS: Final = 1.0
 _AT_ONCE: Final = 500
+_RETRY_SECONDS: Final = 0.2
 # What nobody has told again for so long is gone; it is told again in half that time.
 _KEPT_SECONDS: Final = 3_600
 RETELL_SECONDS: Final = _KEPT_SECONDS / 2
@@ -161,10 +162,12 @@ class ClusterSeats:
                         self._note(pipe, username)
                     answers = await pipe.execute(raise_on_error=False)
         except EngineError:
-            answers = []  # the beat tells the log, and all is told again when Redis is back
+            self._changed |= dict.fromkeys(changed)  # the beat tells the log
         for place, (*_, answer) in enumerate(asked):
             if not answer.done():
                 answer.set_result(place >= len(answers) or answers[place] != 0)
+        if not answers:
+            await self._clock.sleep(_RETRY_SECONDS)
 
     def _note(self, pipe: "Redis", username: str) -> None:
         count, rest = self._count(username)

@@ -2,7 +2,10 @@
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from functools import partial
+
+from prometheus_client.registry import Collector
 
 from stocktrack.accounts.accounts import Accounts
 from stocktrack.clock import Clock
@@ -49,6 +52,7 @@ class Web:
         tls: ssl.SSLContext | None,
         max_connections: int = MAX_HTTP_CONNECTIONS,
         together: Together | None = None,
+        figures: Sequence[Collector] = (),
     ) -> None:
         self._settings = settings
         self.operator: Health | None = None
@@ -64,6 +68,7 @@ class Web:
             SessionFigures(sessions, board),
             MarketFigures(board, feed, clock, sessions.supervisor, publisher.supervisor),
             SinkFigures(publisher),
+            *figures,
         )
         sessions.observe_commands(metrics.observe)
         operator = self.operator = Health(
