@@ -30,6 +30,8 @@ from stocktrack.market.feed import Feed
 from stocktrack.providers.base import Provider
 from stocktrack.providers.instruments import Instruments
 from stocktrack.providers.registry import build_providers
+from stocktrack.sinks.publisher import Publisher as SinkPublisher
+from stocktrack.sinks.registry import build_outlets
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -187,6 +189,10 @@ class Lead:
         self.board.on_demand = self.feed.demand_changed
         self.publisher = Publisher(redis, place, instance, clock, lease=lease)
         self.board.taps.append(self.publisher)
+        # What goes out beside Redis goes out once: of several feeds the one that leads writes it.
+        self.sinks = SinkPublisher(build_outlets(settings.publish_to, instance, clock), clock)
+        if settings.publish_to:
+            self.board.taps.append(self.sinks)
         self.wanted = WantedSymbols(redis, place, self.board, clock)
         self.answers = Answers(redis, place, self.feed, may_answer=lambda: lease.is_held)
         self._words: list[FeedWord] = []
@@ -204,6 +210,7 @@ class Lead:
     async def start(self) -> None:
         """Say that a feed is there, warm up the sources, see what is wanted, and begin; `EngineError`."""
         self.feed.supervisor.run("feed heartbeat", self._beat)
+        self.sinks.start()
         await self.feed.start()
         await self.wanted.look()
         work: dict[str, Callable[[], Coroutine[None, None, None]]] = {
@@ -224,6 +231,7 @@ class Lead:
         await self.feed.supervisor.close()
         await self.answers.close()
         await self.feed.close()
+        await self.sinks.close()
 
     def _tell(self, event: FeedEvent) -> None:
         symbols = sorted(event.symbols)

@@ -12,6 +12,7 @@ from stocktrack.feeding.feed import FeedProcess
 from stocktrack.web.asgi import Receive, Scope, Send, respond
 from stocktrack.web.health import told_of_source
 from stocktrack.web.metrics import Figures, MarketFigures, Metrics
+from stocktrack.web.sink_figures import SinkFigures
 from stocktrack.web.together import METRICS
 
 _NOT_STORED = [(b"cache-control", b"no-store")]
@@ -88,7 +89,8 @@ class FeedFigures(Figures):
             "stocktrack_feed_failures", "Times that Redis did not take prices.", publisher.failures
         )
         yield CounterMetricFamily("stocktrack_feed_answers", "Questions of servers answered.", lead.answers.answered)
-        yield from MarketFigures(lead.board, lead.feed, self._clock).collect()
+        yield from MarketFigures(lead.board, lead.feed, self._clock, lead.sinks.supervisor).collect()
+        yield from SinkFigures(lead.sinks).collect()
 
 
 async def _json(send: Send, status: HTTPStatus, content: object) -> None:

@@ -11,6 +11,7 @@ from stocktrack.config import Settings
 from stocktrack.feeding.feed import FeedProcess
 from stocktrack.feeding.health import FeedHealth
 from stocktrack.providers.registry import build_providers
+from stocktrack.sinks.registry import build_outlets
 from stocktrack.system.addresses import address_text
 from stocktrack.system.processes import run_until_told
 from stocktrack.web.server import OPERATOR_CONNECTIONS, WebServer
@@ -31,7 +32,9 @@ class Parent(Protocol):
 async def run_feed(settings: Settings, parent: Parent | None = None) -> None:
     """Run a feed until SIGINT or SIGTERM; `ConfigError` where it cannot be run. With a parent that one says so."""
     clock = RealClock()
-    build_providers(settings, clock)  # what cannot be used is said now, and not by whoever comes to lead
+    # What cannot be used is said now, and not by whoever comes to lead.
+    build_providers(settings, clock)
+    build_outlets(settings.publish_to, "", clock)
     feed = FeedProcess(settings, clock)
     pages = FeedHealth(feed, clock)
     health = WebServer(

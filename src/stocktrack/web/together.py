@@ -26,7 +26,9 @@ _HIGHEST: Final = frozenset(
         "stocktrack_source_stream_symbols",
     }
 )
-_LOWEST: Final = frozenset({"stocktrack_provider_up", "stocktrack_source_stream_up", "stocktrack_bus_up"})
+_LOWEST: Final = frozenset(
+    {"stocktrack_provider_up", "stocktrack_source_stream_up", "stocktrack_bus_up", "stocktrack_sink_up"}
+)
 
 
 @dataclass(frozen=True, slots=True)
