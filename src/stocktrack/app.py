@@ -20,7 +20,7 @@ from stocktrack.cluster.cluster import Cluster
 from stocktrack.config import RELOADABLE, LoadedSettings, Settings
 from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import MAX_REFUSED_LINGERING
-from stocktrack.doors.tls import server_context
+from stocktrack.doors.tls import PLAIN_TEXT, server_context
 from stocktrack.errors import ConfigError, ProviderError, Reason, SessionEnd, StockTrackError
 from stocktrack.market.board import Board
 from stocktrack.market.events import Event, FeedEvent
@@ -336,11 +336,7 @@ def settle_memory() -> None:
 async def _say_ready(app: App) -> None:
     settle_memory()
     if not app.settings.is_loopback and app.server.tls is None:
-        log.warning(
-            "Passwords and prices cross the network in plain text. "
-            "Set tls_cert and tls_key, or listen on loopback behind a proxy that speaks TLS.",
-            host=app.settings.host,
-        )
+        log.warning(PLAIN_TEXT, host=app.settings.host)
     hints = {}
     if not await app.accounts.list():
         hints["hint"] = "there are no users yet; add one with: stocktrack users add NAME"

@@ -91,6 +91,11 @@ def has_ended(pid: int) -> bool:
         return True
 
 
+def reloaded(server: ServerProcess) -> set[str]:
+    """The processes that said they have taken over their settings anew."""
+    return {entry["process"] for entry in server.log if entry["event"] == "settings reloaded"}
+
+
 def count_of(page: str, figure: str) -> float:
     [line] = [line for line in page.splitlines() if line.startswith(figure)]
     return float(line.split()[-1])
@@ -124,6 +129,9 @@ async def test_two_workers_serve_as_one_server(redis: RedisServer, tmp_path: Pat
             polled = await http.get("/socket.io/", params={"EIO": "4", "transport": "polling"})
         if polled.status_code != 404:  # without the extra there is nothing
             assert (polled.status_code, "WebSocket alone" in polled.text) == (400, True)
+
+        server.signal(signal.SIGHUP)
+        await until(lambda: reloaded(server) == {"worker 1", "worker 2"})
 
         server.signal(signal.SIGTERM)
         for client in (*clients, admin):

@@ -108,7 +108,8 @@ class Offspring:
             )
             self.restarts += 1
             more = {"why": self._said} if self._said else {}
-            log.error(
+            # One that ended in order was told to by somebody.
+            (log.error if code else log.info)(
                 "a process ended and is started again",
                 process=self.name,
                 ended_with=_ending(code),

@@ -12,6 +12,7 @@ import structlog
 from stocktrack.accounts.tokens import open_signer
 from stocktrack.clock import Clock, RealClock, end, within
 from stocktrack.config import Settings
+from stocktrack.doors.tls import PLAIN_TEXT
 from stocktrack.engine.client import EngineError, open_redis, place_of, translated
 from stocktrack.errors import ConfigError
 from stocktrack.storage.store import Store
@@ -105,6 +106,8 @@ class Workers:
         """Tell the log that all are ready, and where."""
         settings = self._settings
         facts: dict[str, object] = {}
+        if not settings.is_loopback and settings.tls_cert is None:
+            log.warning(PLAIN_TEXT, host=settings.host)
         if not self._has_users:
             facts["hint"] = "there are no users yet; add one with: stocktrack users add NAME"
         pages = [page for child in self.children if (page := child.facts.get("page"))]
