@@ -71,7 +71,7 @@ async def main(count: int) -> None:
         for number in range(count):
             connection = QuietConnection(house.clock)
             session = house.sessions.open(connection, address="192.0.2.1", door="memory")
-            session.log_in(Identity(1, USER, 0, 0))
+            await session.log_in(Identity(1, USER, 0, 0))
             first = number * 7
             session.subscription.add([f"S{(first + n) % SYMBOLS}" for n in range(SYMBOLS_A_SESSION)], 3_600.0)
             if number % 500 == 0:

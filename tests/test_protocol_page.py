@@ -280,7 +280,7 @@ def test_the_schema_looks_into_quotes_and_takes_new_fields_there() -> None:
 
 def test_every_model_of_a_message_has_its_place_in_the_tables() -> None:
     models = [value for value in vars(m).values() if inspect.isclass(value) and value.__module__ == m.__name__]
-    bases = {m.Command, m.WithSymbols, m.ServerMessage, m.Reply}
+    bases = {m.Command, m.WithSymbols, m.ServerMessage, m.Reply, m.OverServers}
     assert {model for model in models if issubclass(model, m.Command)} - bases == set(COMMAND_MODELS)
     assert {model for model in models if issubclass(model, m.ServerMessage)} - bases == set(SERVER_MODELS)
     assert len(set(COMMAND_MODELS)) == len(COMMAND_MODELS)

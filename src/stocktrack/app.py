@@ -7,6 +7,7 @@ import resource
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -15,10 +16,11 @@ from stocktrack.accounts.accounts import Accounts
 from stocktrack.accounts.passwords import PasswordHasher
 from stocktrack.accounts.tokens import open_signer
 from stocktrack.clock import Clock, RealClock
+from stocktrack.cluster.cluster import Cluster
 from stocktrack.config import RELOADABLE, LoadedSettings, Settings
 from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import MAX_REFUSED_LINGERING
-from stocktrack.doors.tls import server_context
+from stocktrack.doors.tls import PLAIN_TEXT, server_context
 from stocktrack.errors import ConfigError, ProviderError, Reason, SessionEnd, StockTrackError
 from stocktrack.market.board import Board
 from stocktrack.market.events import Event, FeedEvent
@@ -40,6 +42,7 @@ from stocktrack.system.running_servers import RunningServers
 from stocktrack.system.trail import Trail
 from stocktrack.web.composition import Web
 from stocktrack.web.server import OPERATOR_CONNECTIONS, http_connections
+from stocktrack.web.together import Together
 
 log = structlog.get_logger()
 
@@ -51,6 +54,17 @@ FLUSH_SECONDS, FLUSH_LEAST_SECONDS = 3.0, 1.0
 # Each later step of closing may take this long; together with the flush the server is gone within five seconds.
 CLOSE_STEP_SECONDS = 0.6
 RETRY_AFTER_SHUTDOWN_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What is special where several processes serve as one: others made the data folder theirs, and share the ports.
+
+    The first one does what is to be done once.
+    """
+
+    together: Together
+    is_first: bool
 
 
 class App:
@@ -68,9 +82,11 @@ class App:
         providers: Sequence[Provider] | None = None,
         hasher: PasswordHasher | None = None,
         running_servers: RunningServers | None = None,
+        worker: Worker | None = None,
     ) -> None:
         self.settings = settings
         clock = clock or RealClock()
+        self._worker = worker
         self._folder = DataFolder(settings.data_dir, log.warning)
         self._store = Store(settings.database)
         self._running_servers = running_servers
@@ -99,11 +115,11 @@ class App:
         self.board.on_demand = self.feed.demand_changed
         self._trail = Trail(clock)
         self._notes = ChangeNotes(settings.data_dir, self._trail)
-        self._trail.on_settle = self._notes.look
         self._instance = secrets.token_hex(2)
         self.publisher = Publisher(build_outlets(settings.publish_to, self._instance, clock), clock)
         if settings.publish_to:
             self.board.taps.append(self.publisher)
+        self.cluster = Cluster(settings.redis_url, clock) if "redis" in settings.providers else None
         self.sessions = Sessions(
             _rules(settings, self._instance),
             _limits(settings),
@@ -114,6 +130,7 @@ class App:
             clock=clock,
             trail=self._trail,
             sinks=self.publisher.infos,
+            around=self.cluster,
         )
         self.feed.on_event = self.sessions.tell
         for provider in self._providers:
@@ -126,6 +143,7 @@ class App:
             tls_handshake_timeout_seconds=settings.tls_handshake_timeout_seconds,
             proxies=TrustedProxies(settings.trusted_proxies),
             web_port=lambda: self.web.port,
+            shares_port=worker is not None,
         )
         self.web = Web(
             settings,
@@ -138,13 +156,18 @@ class App:
             publisher=self.publisher,
             tls=self.server.tls,
             max_connections=http_connections(_descriptors()),
+            together=None if worker is None else worker.together,
+            figures=() if self.cluster is None else (self.cluster.figures(),),
         )
 
     async def start(self) -> None:
         """Start everything, the door last; on an error what was started is closed again."""
         try:
-            self._folder.lock()
-            self._notes.start()
+            if self._worker is None:
+                self._folder.lock()
+            if self._worker is None or self._worker.is_first:
+                self._notes.start()
+                self._trail.on_settle = self._notes.look
             await self.accounts.start()  # first: with a weak secret the server changes no database
             await self._store.open()
             if self._running_servers is not None:
@@ -153,6 +176,8 @@ class App:
             await self.feed.start()
             self.publisher.start()
             self.sessions.start()
+            if self.cluster is not None:
+                await self.cluster.start(self.sessions, self.accounts.throttle)
             await self.server.start(self.settings.host, self.settings.port)
             await self.web.start()
         except BaseException:
@@ -181,6 +206,8 @@ class App:
         flush_seconds = max(FLUSH_SECONDS - (time.monotonic() - began), FLUSH_LEAST_SECONDS)
         await asyncio.gather(self.server.close(flush_seconds), self.web.close(flush_seconds))
         await _within_a_step("sessions", self.sessions.close)
+        if self.cluster is not None:
+            await _within_a_step("other servers", self.cluster.close)
         self._trail.close()
         await _within_a_step("sources", self.feed.close)
         await _within_a_step("sinks", self.publisher.close)  # after the last change, so that it is written too
@@ -300,16 +327,16 @@ async def serve(app: App, load: Callable[[], LoadedSettings] | None = None) -> N
     )
 
 
-async def _say_ready(app: App) -> None:
-    # What was made so far lives as long as the server: the garbage collector need not look at it again.
+def settle_memory() -> None:
+    """Note that what was made so far lives as long as the server: the garbage collector need not look at it again."""
     gc.collect()
     gc.freeze()
+
+
+async def _say_ready(app: App) -> None:
+    settle_memory()
     if not app.settings.is_loopback and app.server.tls is None:
-        log.warning(
-            "Passwords and prices cross the network in plain text. "
-            "Set tls_cert and tls_key, or listen on loopback behind a proxy that speaks TLS.",
-            host=app.settings.host,
-        )
+        log.warning(PLAIN_TEXT, host=app.settings.host)
     hints = {}
     if not await app.accounts.list():
         hints["hint"] = "there are no users yet; add one with: stocktrack users add NAME"

@@ -290,6 +290,9 @@ class Settings(BaseModel):
     providers: Annotated[Names, AfterValidator(_names_a_source), Flag("--provider")] = Field(
         default=("yahoo", "rss"), description="market sources; the first that offers a thing serves it"
     )
+    workers: Annotated[int, Flag("--workers")] = Field(
+        default=1, ge=1, le=64, description="processes that serve clients at the same ports; several need redis_url"
+    )
     symbols_file: Annotated[Path | None, BeforeValidator(_switched_off), Reload.AT_ONCE] = Field(
         default=None, description="CSV of symbols and what each is, or Kite's instruments file; may be gzip"
     )

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     PROVIDER_TIMEOUT = "provider_timeout"
     PROVIDER_BLOCKED = "provider_blocked"
     STORAGE_ERROR = "storage_error"
+    SERVER_UNREACHABLE = "server_unreachable"
     SLOW_CLIENT = "slow_client"
     INTERNAL_ERROR = "internal_error"
     SHUTDOWN = "shutdown"
@@ -111,6 +112,7 @@ REASON_CODES: dict[Reason, Code] = {
             Reason.PROVIDER_TIMEOUT,
             Reason.PROVIDER_BLOCKED,
             Reason.STORAGE_ERROR,
+            Reason.SERVER_UNREACHABLE,
             Reason.SLOW_CLIENT,
             Reason.INTERNAL_ERROR,
         ),
@@ -129,6 +131,7 @@ _RETRYABLE = frozenset(
         Reason.PROVIDER_TIMEOUT,
         Reason.PROVIDER_BLOCKED,
         Reason.STORAGE_ERROR,
+        Reason.SERVER_UNREACHABLE,
         Reason.SLOW_CLIENT,
         Reason.SHUTDOWN,
         Reason.NO_NEWS,

@@ -709,10 +709,17 @@ class SessionInfo(BaseModel):
     behind: int = Field(description="bytes that wait for the client to take them")
 
 
+class OverServers(Reply):
+    """What is told of the sessions of all servers that know of each other."""
+
+    partial: Literal[True] | None = Field(default=None, description="true where this is not of all of them")
+    message: str | None = Field(default=None, description="then, which are missing and why")
+
+
 # {"type":"SESSIONS","id":13,"code":200,"status":"OK","sessions":[{"session":"s7","username":"Yosakorn",
 # "address":"192.0.2.7","door":"tcp","since":1712331900000,"symbols":["AAPL","MSFT"],"behind":0}],"count":1,
 # "more":false}
-class SessionsReply(Reply):
+class SessionsReply(OverServers):
     """The open sessions, in the order in which they came; `more` says that they did not all fit on the line."""
 
     type: Literal["SESSIONS"] = "SESSIONS"
@@ -722,7 +729,7 @@ class SessionsReply(Reply):
 
 
 # {"type":"KICK","id":14,"code":200,"status":"OK","session":"s7","username":"Yosakorn","count":1}
-class KickReply(Reply):
+class KickReply(OverServers):
     """Which session was ended, or how many of a user, and whose it was."""
 
     type: Literal["KICK"] = "KICK"
@@ -732,7 +739,7 @@ class KickReply(Reply):
 
 
 # {"type":"ANNOUNCE","id":15,"code":200,"status":"OK","recipients":3}
-class AnnounceReply(Reply):
+class AnnounceReply(OverServers):
     """How many sessions were told."""
 
     type: Literal["ANNOUNCE"] = "ANNOUNCE"

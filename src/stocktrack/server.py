@@ -195,6 +195,7 @@ class TcpServer:
         tls_handshake_timeout_seconds: float = 5.0,
         proxies: TrustedProxies | None = None,
         web_port: Callable[[], int | None] = lambda: None,
+        shares_port: bool = False,
     ) -> None:
         self.tls = tls
         self._proxies = proxies or TrustedProxies()
@@ -203,7 +204,7 @@ class TcpServer:
         self._web_port = web_port
         self.tls_handshake_timeout_seconds = tls_handshake_timeout_seconds
         self._clock = clock
-        self._listener = Listener(setting="port", flag="--port")
+        self._listener = Listener(setting="port", flag="--port", shares_port=shares_port)
         self._clients = Clients(sessions, "tcp")
 
     async def start(self, host: str, port: int) -> None:

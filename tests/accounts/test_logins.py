@@ -25,7 +25,7 @@ from stocktrack.accounts.line import BUSY_RETRY_MS
 from stocktrack.accounts.logins import LOOK_SECONDS
 from stocktrack.accounts.passwords import HASHES_AT_ONCE
 from stocktrack.accounts.remembered import REMEMBER_SECONDS
-from stocktrack.accounts.throttle import TRIES_OF_A_PAIR
+from stocktrack.accounts.throttle import TRIES_OF_A_PAIR, _key
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, Reason, StorageError
 from stocktrack.storage.store import Store
@@ -440,7 +440,7 @@ async def test_a_wrong_password_in_a_crowd_is_counted_once_and_answered_in_its_t
     await until(lambda: line_of(accounts).waiting == 2)
     hasher.let_go()
     assert await outcomes(wrong, *strangers) == [Reason.BAD_CREDENTIALS] * 4
-    assert len(accounts._throttle._names._times["ann"]) == 1
+    assert len(accounts.throttle._names._times[_key("ann")]) == 1
 
 
 # --- a name under attack ----------------------------------------------------------------------------------------------
@@ -519,7 +519,7 @@ async def test_looks_that_say_no_count_against_their_address(
         await accounts.add("bob", RIGHT)
         for name in ("ann", "nobody", "nobody"):
             assert await told_late(accounts, clock, name, "wrong", "192.0.2.1") is Reason.LOGIN_THROTTLED
-        assert accounts._throttle.wait_seconds("bob", "192.0.2.1") > 0
+        assert accounts.throttle.wait_seconds("bob", "192.0.2.1") > 0
         assert (await failure(accounts, "ann", RIGHT, "192.0.2.1")).reason is Reason.LOGIN_THROTTLED
 
 

@@ -14,10 +14,12 @@ class Opened:
         self.listener = Listener(setting="port", flag="--port")
         self.asked: dict[str, object] = {}
 
-    async def listen(self, host: str, port: int, *, backlog: int, reuse_address: bool) -> asyncio.Server:
-        self.asked = {"backlog": backlog, "reuse_address": reuse_address}
+    async def listen(
+        self, host: str, port: int, *, backlog: int, reuse_address: bool, reuse_port: bool | None
+    ) -> asyncio.Server:
+        self.asked = {"backlog": backlog, "reuse_address": reuse_address, "reuse_port": reuse_port}
         return await asyncio.get_running_loop().create_server(
-            asyncio.Protocol, host, port, backlog=backlog, reuse_address=reuse_address
+            asyncio.Protocol, host, port, backlog=backlog, reuse_address=reuse_address, reuse_port=reuse_port
         )
 
 
@@ -27,7 +29,7 @@ async def test_a_free_port_becomes_a_real_one_and_few_are_accepted_in_a_row() ->
     await opened.listener.start(opened.listen, "127.0.0.1", 0)
     [(host, port)] = opened.listener.addresses
     assert (host, port > 0) == ("127.0.0.1", True)
-    assert opened.asked == {"backlog": ACCEPTS_IN_A_ROW, "reuse_address": True}
+    assert opened.asked == {"backlog": ACCEPTS_IN_A_ROW, "reuse_address": True, "reuse_port": None}
     _, writer = await asyncio.open_connection(host, port)
     writer.transport.abort()
     opened.listener.stop()

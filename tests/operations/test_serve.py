@@ -21,6 +21,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "web_port": ("7002", 7002),
     "providers": ("simulated", ("simulated",)),
     "redis_url": ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+    "workers": ("1", 1),
 }
 
 

@@ -47,7 +47,7 @@ async def test_sessions_that_do_not_fit_on_a_line_follow_page_by_page(
     house: House, admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = [house.client() for _ in range(9)]
-    monkeypatch.setattr(administration, "_PAGE_BYTES", 400)
+    monkeypatch.setattr(administration, "PAGE_BYTES", 400)
     names: list[str] = []
     pages = 0
     reply = await admin.command("SESSIONS")

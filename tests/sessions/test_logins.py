@@ -229,7 +229,7 @@ async def test_who_logged_in_by_a_row_from_before_the_change_is_ended_by_the_nex
     change_password(house)
     await house.clock.advance(LOGIN_LOOK_SECONDS)
     late = house.client()
-    late.session.log_in(before)
+    await late.session.log_in(before)
     await house.clock.advance(LOGIN_LOOK_SECONDS)
     assert not late.session.is_open
 

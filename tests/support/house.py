@@ -104,8 +104,9 @@ HOUSE = (
         7,
         Side.SERVER,
         "sessions",
-        "life bucket budgets contracts pages answers session administration strangers open_sessions",
+        "life bucket names budgets contracts pages answers session administration strangers open_sessions",
     ),
+    row(8, Side.SERVER, "cluster", "presence envelopes bus seats administration counting figures cluster"),
     row(8, Side.SERVER, "doors", "socket_options turns reading first_bytes proxies tls line_stream listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(
@@ -113,11 +114,12 @@ HOUSE = (
         Side.SERVER,
         "web",
         "origins forwarding asgi assets site tls slots request_parser exchange http websocket server "
-        "websocket_sessions asgi_sockets rest_sessions rest dialects sink_figures metrics health composition",
+        "websocket_sessions asgi_sockets rest_sessions rest dialects together sink_figures metrics health composition",
     ),
     row(9, Side.SERVER, "web.dialects", "live_price socketio"),
     row(10, Side.SERVER, "feeding", "demand publisher answering feed health process"),
     row(10, Side.SERVER, "", "app"),
+    row(11, Side.SERVER, "workers", "talk brief ports offspring child parent"),
     row(4, Side.CLIENT, "client", "errors state wire prices server_connection reconnecting tls client tokens settings"),
     row(
         5,
@@ -129,13 +131,13 @@ HOUSE = (
     row(6, Side.CLIENT, "", "cli_client"),
     row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),
     row(
-        11,
+        12,
         Side.BOTH,
         "operations",
         "options users demo serve feed publishing publish settings database price_sources server_prices "
         "provider_prices recording_run record replay",
     ),
-    row(12, Side.BOTH, "", "cli __main__"),
+    row(13, Side.BOTH, "", "cli __main__"),
 )
 
 

@@ -239,7 +239,7 @@ async def test_wrong_logins_throttle_the_client_and_not_the_proxy(server: LiveSe
             return answer.status_code
 
         assert await log_in("nobody", "192.0.2.7") == 401
-        throttle = server.app.accounts._throttle
+        throttle = server.app.accounts.throttle
         assert throttle.wait_seconds("somebody else", "192.0.2.7") > 0
         assert throttle.wait_seconds("somebody else", "127.0.0.1") == 0
         assert await log_in("ann", "192.0.2.8") == 200

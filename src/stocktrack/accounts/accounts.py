@@ -57,9 +57,9 @@ class Accounts:
         self._open_signer = open_signer
         self._signer: TokenSigner | None = None
         self._allowlist = frozenset(allowlist)
-        self._throttle = LoginThrottle(clock, login_failures_per_minute)
+        self.throttle = LoginThrottle(clock, login_failures_per_minute)
         self._pool = HashingPool(hasher or Argon2Hasher())
-        self._logins = Logins(self._pool, store, clock, self._throttle, max_waiting=max_waiting_logins)
+        self._logins = Logins(self._pool, store, clock, self.throttle, max_waiting=max_waiting_logins)
         self._used_at_ms: dict[str, int] = {}  # by the token's id, what is not written down yet
         self._noting: asyncio.Task[None] | None = None
 
@@ -119,7 +119,7 @@ class Accounts:
                 if claims.token_id is not None:
                     self._used(claims.token_id, now_ms)
                 return identity
-        self._throttle.count_address(address)
+        self.throttle.count_address(address)
         error = CommandError(
             Reason.BAD_CREDENTIALS,
             "This token is wrong, has expired or was revoked. Log in with the password; "

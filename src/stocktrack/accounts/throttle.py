@@ -4,6 +4,8 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
+from hashlib import blake2b
+from typing import Literal, TypeAlias, assert_never
 
 import structlog
 
@@ -11,6 +13,9 @@ from stocktrack.accounts.places import Places
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason
 from stocktrack.system.addresses import address_group
+
+# What is counted of logins, as other servers are told it.
+Counted: TypeAlias = Literal["pair", "name", "address", "welcome"]
 
 log = structlog.get_logger()
 
@@ -89,6 +94,22 @@ class LoginThrottle:
         self._looks = SlidingWindow(clock, 1)
         self._pairs = SlidingWindow(clock, TRIES_OF_A_PAIR, PAIR_SECONDS)
         self._places = Places(clock)
+        # Told of what is counted here, for other servers to count it as well: see `repeat`.
+        self.on_count: Callable[[Counted, str, str], None] | None = None
+
+    def repeat(self, kind: Counted, name: str, network: str) -> None:
+        """Count what another server told by `on_count`; it has logged what there is to log."""
+        match kind:
+            case "pair":
+                self._pairs.add(_pair(name, network))
+            case "name":
+                self._names.add(self._who(name, network))
+            case "address":
+                self._addresses.add(network)
+            case "welcome":
+                self._places.add(name, network)
+            case _:
+                assert_never(kind)
 
     def check(self, name: str, address: str) -> None:
         """`CommandError` with the time to wait where `name` or `address` failed too often."""
@@ -103,25 +124,33 @@ class LoginThrottle:
     def wait_seconds(self, name: str, address: str) -> float:
         """How long `name` and `address` have to wait; 0 where neither failed too often."""
         network = address_group(address)
-        return max(self._names.wait_seconds(self._who(name, network)), self._addresses.wait_seconds(network))
+        return max(self._names.wait_seconds(self._who(_key(name), network)), self._addresses.wait_seconds(network))
 
     def count(self, name: str, address: str) -> None:
         """A login with `name` from `address` was wrong."""
         self.count_name(name, address)
-        self._pairs.add(_pair(name, address_group(address)))
+        network = address_group(address)
+        self._pairs.add(_pair(_key(name), network))
+        self._tell("pair", _key(name), network)
         self.count_address(address)
 
     def count_name(self, name: str, address: str) -> None:
         """A login with `name` was wrong that was counted for `address` already."""
-        self._count(self._names, self._who(name, address_group(address)), kind="name", address=address)
+        network = address_group(address)
+        self._count(self._names, self._who(_key(name), network), kind="name", address=address)
+        self._tell("name", _key(name), network)
 
     def count_address(self, address: str) -> None:
         """A login from `address` was wrong that counts for no name."""
-        self._count(self._addresses, address_group(address), kind="address", address=address)
+        network = address_group(address)
+        self._count(self._addresses, network, kind="address", address=address)
+        self._tell("address", "", network)
 
     def welcome(self, name: str, address: str) -> None:
         """The user of this name has logged in from `address`."""
-        self._places.add(name, address_group(address))
+        network = address_group(address)
+        self._places.add(_key(name), network)
+        self._tell("welcome", _key(name), network)
 
     def take_look(self, name: str, address: str) -> Callable[[], None] | None:
         """One of the looks there are for a password of `name` that comes from `address`; None where there is none.
@@ -129,7 +158,7 @@ class LoginThrottle:
         What is returned gives it back: where the password was right, or was not looked at after all.
         """
         network = address_group(address)
-        who, pair = self._who(name, network), _pair(name, network)
+        who, pair = self._who(_key(name), network), _pair(_key(name), network)
         if who not in self._names and who not in self._looks:
             self._looks.add(who)
             return partial(self._looks.remove, who)
@@ -141,11 +170,15 @@ class LoginThrottle:
     def suspicion(self, name: str, address: str) -> int:
         """How much from the address was wrong lately, or is being looked at with the name: the least comes first."""
         network = address_group(address)
-        return self._addresses.count(network) + self._pairs.count(_pair(name, network))
+        return self._addresses.count(network) + self._pairs.count(_pair(_key(name), network))
 
     def _who(self, name: str, network: str) -> str:
         """What a wrong login counts for beside the address: the name, or the name at a place of its user."""
         return _pair(name, network) if self._places.has(name, network) else name
+
+    def _tell(self, kind: Counted, name: str, network: str) -> None:
+        if self.on_count is not None:
+            self.on_count(kind, name, network)
 
     def _count(self, failures: SlidingWindow, key: str, *, kind: str, address: str) -> None:
         was_full = failures.wait_seconds(key) > 0
@@ -153,6 +186,11 @@ class LoginThrottle:
         if not was_full and failures.wait_seconds(key) > 0:
             # No name is logged: people type their password into the wrong field.
             log.warning("Too many wrong logins: new ones have to wait.", kind=kind, address=address)
+
+
+def _key(name: str) -> str:
+    """What stands for a name here and in words to other servers: people type their password into the wrong field."""
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _pair(name: str, network: str) -> str:

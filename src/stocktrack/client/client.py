@@ -10,7 +10,7 @@ Calls may run side by side. What can go wrong is the tree of `client/errors.py`.
 
 import random as random_numbers
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -249,13 +249,16 @@ class StockTrackClient:
         return await self._call(ChangePasswordReply, "PASSWORD", password=password, new_password=new_password)
 
     async def sessions(self) -> list[SessionInfo]:
-        """All open sessions of the server, in the order in which they came; for administrators, as the next two."""
+        """All open sessions of the server, and of those that it knows of; for administrators, as the next ones."""
+        return [info async for page in self.session_pages() for info in page.sessions]
+
+    async def session_pages(self) -> AsyncIterator[SessionsReply]:
+        """The same as the server tells them: page by page, each with a `message` where a server is missing."""
         reply = await self._call(SessionsReply, "SESSIONS")
-        listed = list(reply.sessions)
+        yield reply
         while reply.more and reply.sessions:
-            reply = await self._call(SessionsReply, "SESSIONS", after=listed[-1].session)
-            listed += reply.sessions
-        return listed
+            reply = await self._call(SessionsReply, "SESSIONS", after=reply.sessions[-1].session)
+            yield reply
 
     async def kick(self, session: str | None = None, *, username: str | None = None) -> KickReply:
         """End another session, or all sessions of a user but this one."""

@@ -59,12 +59,16 @@ def announce(
 async def _sessions(client: "StockTrackClient", *, as_json: bool) -> None:
     from stocktrack.terminal.run import say, write_line
 
-    listed = await client.sessions()
+    pages = [page async for page in client.session_pages()]
+    listed = [info for page in pages for info in page.sessions]
     if as_json:
         write_line(json.dumps([info.model_dump(mode="json", exclude_none=True) for info in listed]))
+    else:
+        for info in listed:
+            write_line(_row(info))
+    _say_what_is_missing(next((page.message for page in pages if page.partial), None))
+    if as_json:
         return
-    for info in listed:
-        write_line(_row(info))
     if sys.stdout.isatty():
         say(f"{len(listed)} sessions.")
 
@@ -84,6 +88,15 @@ def _row(info: "SessionInfo") -> str:
     return tab_separated(cells)
 
 
+def _say_what_is_missing(message: str | None) -> None:
+    """Say which server did not answer, where this is not of all."""
+    from stocktrack.terminal.run import say
+    from stocktrack.terminal.text import safe
+
+    if message is not None:
+        say(safe(message))
+
+
 async def _kick(client: "StockTrackClient", session: str | None, username: str | None) -> None:
     from stocktrack.terminal.run import say
     from stocktrack.terminal.text import safe
@@ -91,6 +104,7 @@ async def _kick(client: "StockTrackClient", session: str | None, username: str |
     reply = await client.kick(session, username=username)
     if session is None:
         say(f"{reply.count} sessions of {safe(username)} were ended.")
+        _say_what_is_missing(reply.message)
         return
     say(f"Session {safe(reply.session)} of {safe(reply.username) or 'nobody'} was ended.")
 
@@ -100,6 +114,7 @@ async def _announce(client: "StockTrackClient", text: str) -> None:
 
     reply = await client.announce(text)
     say(f"{reply.recipients} sessions were told.")
+    _say_what_is_missing(reply.message)
 
 
 def _run(work: Callable[["StockTrackClient"], Awaitable[None]], call: ServerCall) -> None:

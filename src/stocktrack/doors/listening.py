@@ -21,22 +21,30 @@ ACCEPTS_IN_A_ROW = 8
 class Listen(Protocol):
     """What opens the sockets: a loop's `create_server`, without its first argument."""
 
-    def __call__(self, host: str, port: int, *, backlog: int, reuse_address: bool) -> Awaitable[asyncio.Server]:
+    def __call__(
+        self, host: str, port: int, *, backlog: int, reuse_address: bool, reuse_port: bool | None
+    ) -> Awaitable[asyncio.Server]:
         """The server that accepts there; `OSError` where it can't."""
         ...
 
 
 class Listener:
-    """The listening sockets of one address. `setting` and `flag` are what a user changes to choose another port."""
+    """The listening sockets of one address. `setting` and `flag` are what a user changes to choose another port.
 
-    def __init__(self, *, setting: str, flag: str) -> None:
+    With `shares_port` other processes of this user listen at it as well, and the kernel deals out the clients.
+    """
+
+    def __init__(self, *, setting: str, flag: str, shares_port: bool = False) -> None:
         self._setting, self._flag = setting, flag
+        self._shares_port = shares_port or None
         self._server: asyncio.Server | None = None
 
     async def start(self, listen: Listen, host: str, port: int) -> None:
         """Accept clients from now on; `ConfigError` where that can't be. Port 0 is one that is free."""
         try:
-            self._server = await listen(host, port, backlog=ACCEPTS_IN_A_ROW, reuse_address=True)
+            self._server = await listen(
+                host, port, backlog=ACCEPTS_IN_A_ROW, reuse_address=True, reuse_port=self._shares_port
+            )
             for listening in self._server.sockets:
                 with real_socket(listening.fileno()) as sock:
                     sock.listen(BACKLOG)

@@ -20,6 +20,12 @@ from stocktrack.doors.turns import turns
 from stocktrack.errors import ConfigError
 from stocktrack.system.files import check_private_key, check_readable
 
+# For the log of whoever listens beyond loopback without TLS.
+PLAIN_TEXT = (
+    "Passwords and prices cross the network in plain text. "
+    "Set tls_cert and tls_key, or listen on loopback behind a proxy that speaks TLS."
+)
+
 # More than the largest TLS record, so that a record is read in one piece.
 _READ_BYTES = 65_536
 # Every TLS connection begins with a record of this type; no line of JSON does.

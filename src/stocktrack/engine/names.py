@@ -1,13 +1,16 @@
 """What stands in Redis under which name: keys, channels, and for how long.
 
-stock:AAPL            the newest quote as JSON, a key and a channel: what anybody may publish and read
-stocktrack:instance   in which instance the feed's `seq` counts; it outlives every leader
-stocktrack:seq        at least as high as the highest `seq` that was published
-stocktrack:leader     which feed leads; whoever holds it publishes
-stocktrack:feed       a channel: the leader says every half a second that it is there
-stocktrack:wanted     a channel: symbols that somebody wants from now on
-stocktrack:ask        a channel: questions to the leader; each is answered at the channel that it names
-stocktrack:bus        a channel: what the servers tell each other
+    stock:AAPL            the newest quote as JSON, a key and a channel: what anybody may publish and read
+    stocktrack:instance   in which instance the feed's `seq` counts; it outlives every leader
+    stocktrack:seq        at least as high as the highest `seq` that was published
+    stocktrack:leader     which feed leads; whoever holds it publishes
+    stocktrack:feed       a channel: the leader says every half a second that it is there
+    stocktrack:wanted     a channel: symbols that somebody wants from now on
+    stocktrack:ask        a channel: questions to the leader; each is answered at the channel that it names
+    stocktrack:bus        a channel: what the servers tell each other
+    stocktrack:bus:NAME   a channel: what one server is told or answered
+    stocktrack:servers    a hash: the servers that are there, each until when (ms by Redis's clock), and who it is
+    stocktrack:seats:NAME a hash: how many sessions a user has at each server
 
 Anybody at Redis may write there, so that nothing that comes is taken for more than JSON.
 """
@@ -29,6 +32,7 @@ WANTED: Final = "stocktrack:wanted"
 ASK: Final = "stocktrack:ask"
 BUS: Final = "stocktrack:bus"
 ANSWERS: Final = "stocktrack:answer:"
+SERVERS: Final = "stocktrack:servers"
 
 
 def price_name(symbol: str) -> str:
@@ -52,3 +56,13 @@ def read_json(payload: bytes) -> Any:
         return json.loads(payload)
     except (ValueError, RecursionError):
         return None
+
+
+def bus_name(server: str) -> str:
+    """The channel at which a server is told something, or answered."""
+    return f"{BUS}:{server}"
+
+
+def seats_name(username: str) -> str:
+    """The key of a user's sessions."""
+    return f"stocktrack:seats:{username}"

@@ -62,7 +62,6 @@ class FeedProcess:
                 "providers = 'redis': a feed asks the market's sources and publishes to Redis. "
                 "Name those of the market, such as --provider yahoo,rss."
             )
-        build_outlets(settings.publish_to, "", clock)  # what cannot be published to is told before anybody leads
         url = settings.redis_url
         self.place = place_of(url)
         self._redis = open_redis(url, timeout_seconds=_TIMEOUT_SECONDS)
@@ -209,9 +208,10 @@ class Lead:
         self.board.on_demand = self.feed.demand_changed
         self.publisher = Publisher(redis, place, instance, clock, lease)
         self.board.taps.append(self.publisher)
-        # The other ways out that the settings name; only who leads writes to them.
+        # What goes out beside Redis goes out once: of several feeds the one that leads writes it.
         self.sinks = Sinks(build_outlets(settings.publish_to, instance, clock), clock)
-        self.board.taps.append(self.sinks)
+        if settings.publish_to:
+            self.board.taps.append(self.sinks)
         self.wanted = WantedSymbols(redis, place, self.board, clock)
         self.answers = Answers(redis, place, self.feed, may_answer=lambda: lease.is_held)
         self._words: list[FeedWord] = []

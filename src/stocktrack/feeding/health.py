@@ -13,6 +13,7 @@ from stocktrack.web.asgi import Receive, Scope, Send, respond
 from stocktrack.web.health import told_of_sink, told_of_source
 from stocktrack.web.metrics import Figures, MarketFigures, Metrics
 from stocktrack.web.sink_figures import SinkFigures
+from stocktrack.web.together import METRICS
 
 _NOT_STORED = [(b"cache-control", b"no-store")]
 
@@ -37,8 +38,12 @@ class FeedHealth:
             case _:
                 await respond(send, HTTPStatus.NOT_FOUND, b"There are /healthz, /readyz and /metrics.\n")
 
-    async def _tell_ready(self, send: Send) -> None:
-        """Ready is who leads, and who waits and could: whoever reaches Redis."""
+    async def tell(self, what: str) -> object:
+        """What another process of those that serve as one asks for."""
+        return self._metrics.values() if what == METRICS else await self.not_ready()
+
+    async def not_ready(self) -> list[str]:
+        """Why it is not ready: ready is who leads, and who waits and could: whoever reaches Redis."""
         reasons = []
         try:
             await self._process.check()
@@ -48,6 +53,10 @@ class FeedHealth:
         if lead is not None:
             failing = lead.feed.supervisor.failing
             reasons += [f"The task {task!r} failed and is started again; the log says why." for task in failing]
+        return reasons
+
+    async def _tell_ready(self, send: Send) -> None:
+        reasons, lead = await self.not_ready(), self._process.lead
         sources = [] if lead is None else [told_of_source(source) for source in lead.feed.routes.sources()]
         told: dict[str, object] = {
             "ready": not reasons,

@@ -31,10 +31,12 @@ def serve(
         typer.Option(metavar="URL", help=f"Redis of the source redis; redis://{DEFAULT_HOST}:6379 by default"),
     ] = None,
     web_port: Annotated[int | None, typer.Option(help="port of the page, WebSocket and REST; 8080 by default")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="processes that serve clients at the same ports, with Redis; 1 by default")
+    ] = None,
     no_web: Annotated[bool, typer.Option("--no-web", help="no web door")] = False,
 ) -> None:
     """Run the server until SIGINT or SIGTERM."""
-    from stocktrack.app import run
     from stocktrack.config import load_settings
     from stocktrack.system.logs import configure_logs
 
@@ -44,6 +46,7 @@ def serve(
         "web_port": "off" if no_web else web_port,
         "providers": provider,
         "redis_url": redis_url,
+        "workers": workers,
     }
 
     def load() -> "LoadedSettings":
@@ -55,7 +58,16 @@ def serve(
 
     for warning in loaded.warnings:
         structlog.get_logger().warning(warning)
-    run(loaded.settings, load)
+    if loaded.settings.workers == 1:
+        from stocktrack.app import run
+
+        run(loaded.settings, load)
+        return
+    from stocktrack.workers.brief import load as load_for_workers
+    from stocktrack.workers.parent import run as run_workers
+
+    config_file = None if config is None else str(config)
+    run_workers(load_for_workers(flags, config_file).settings, flags, config_file)
 
 
 def demo(

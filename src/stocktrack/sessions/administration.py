@@ -6,15 +6,16 @@ from collections.abc import AsyncGenerator, Callable, Collection
 from stocktrack.clock import Clock
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd
 from stocktrack.messages import MAX_REPLY_BYTES, Notice, SessionInfo
-from stocktrack.sessions.contracts import Asker, SessionPage
+from stocktrack.sessions.contracts import Asker, Doer, Reached, SessionPage
 from stocktrack.sessions.life import SessionState
+from stocktrack.sessions.names import read_session_name
 from stocktrack.sessions.session import Session
 from stocktrack.system.acts import Act
 from stocktrack.system.trail import Trail
 from stocktrack.wire.lines import encode_line
 
 # A page leaves room on its line for what stands around the sessions.
-_PAGE_BYTES = MAX_REPLY_BYTES - 1_024
+PAGE_BYTES = MAX_REPLY_BYTES - 1_024
 _MAX_SYMBOLS_LISTED = 500
 _KICKED = SessionEnd(Reason.NOT_PERMITTED, "An administrator ended this session.")
 
@@ -37,29 +38,41 @@ class SessionAdministration:
         self._walk = walk
         self._trail = trail
 
+    @property
+    def count(self) -> int:
+        """How many sessions are open."""
+        return len(self._open)
+
     async def page(self, after: str | None) -> SessionPage:
         """The sessions opened after the one named `after`, as many as one reply can carry."""
-        first = 0 if after is None else _number(after) + 1
+        return await self.page_from(0 if after is None else read_session_name(after)[0] + 1, PAGE_BYTES)
+
+    async def page_from(self, first: int, room_bytes: int) -> SessionPage:
+        """The sessions from number `first` on, as many as fit into so many bytes."""
         listed: list[SessionInfo] = []
         size = 0
         async with contextlib.aclosing(self._walk()) as walk:
             async for session in walk:
-                if _number(session.name) < first:
+                if read_session_name(session.name)[0] < first:
                     continue
                 info = self._info(session)
                 size += len(info.model_dump_json(exclude_none=True)) + 1
-                if size > _PAGE_BYTES:
+                if size > room_bytes:
                     return SessionPage(tuple(listed), len(self._open), more=True)
                 listed.append(info)
         return SessionPage(tuple(listed), len(self._open), more=False)
 
-    def kick(self, name: str, by: Asker) -> str | None:
+    async def kick(self, name: str, by: Asker) -> str | None:
         """End the session of this name and return its user; `CommandError` where there is none, or it is `by`'s own."""
+        return self.end_one(name, by)
+
+    def end_one(self, name: str, by: Doer) -> str | None:
+        """The same for whoever it was, here or at another server."""
         for session in self._open:
             if session.name == name and session.is_open:
                 break
         else:
-            raise CommandError(Reason.INVALID_COMMAND, f"There is no session {name!r}; SESSIONS lists those there are.")
+            raise no_such_session(name)
         if session is by:
             raise CommandError(Reason.INVALID_COMMAND, "This is your own session; LOGOUT ends it.")
         self._trail.record(
@@ -74,22 +87,44 @@ class SessionAdministration:
         session.end(_KICKED)
         return session.username
 
-    async def kick_user(self, username: str, by: Asker) -> int:
-        """End all sessions of a user but `by`; how many those were. `CommandError` where there are none."""
+    def tell_kicked(self, name: str, by: Doer, *, username: str | None, server: str) -> None:
+        """Have the trail tell of a session of another server that was ended."""
+        self._trail.record(
+            Act.SESSION_KICKED,
+            address=by.address,
+            door=by.door,
+            user=username,
+            by=by.username,
+            session=name,
+            server=server,
+        )
+
+    async def kick_user(self, username: str, by: Asker) -> Reached:
+        """End all sessions of a user but `by`; `CommandError` where there are none."""
+        ended = await self.end_all_of(username, by)
+        if not ended:
+            raise none_of_user(username)
+        return Reached(ended)
+
+    async def end_all_of(self, username: str, by: Doer) -> int:
+        """End all sessions of a user but `by`, who may be here or at another server; how many those were."""
         ended = 0
         async for session in self._walk():
             if session.username == username and session is not by:
                 session.end(_KICKED)
                 ended += 1
-        if not ended:
-            raise CommandError(Reason.INVALID_COMMAND, f"{username!r} has no session here that could be ended.")
-        self._trail.record(
-            Act.SESSION_KICKED, address=by.address, door=by.door, user=username, by=by.username, count=ended
-        )
+        if ended:
+            self._trail.record(
+                Act.SESSION_KICKED, address=by.address, door=by.door, user=username, by=by.username, count=ended
+            )
         return ended
 
-    async def announce(self, text: str, by: Asker) -> int:
-        """Tell every session that is logged in; returns how many those were."""
+    async def announce(self, text: str, by: Asker) -> Reached:
+        """Tell every session that is logged in."""
+        return Reached(await self.tell_all(text, by))
+
+    async def tell_all(self, text: str, by: Doer) -> int:
+        """Tell every session that is logged in, whoever it was, here or at another server; how many those were."""
         line = encode_line(Notice(code=Code.CONTINUE, reason=Reason.ANNOUNCEMENT, message=text))
         told = 0
         async for session in self._walk():
@@ -114,9 +149,12 @@ class SessionAdministration:
         )
 
 
-def _number(name: str) -> int:
-    """The number in a session's name, by which sessions are ordered; `CommandError` for what can be no such name."""
-    digits = name.removeprefix("s")
-    if not (name.startswith("s") and digits.isascii() and digits.isdigit()):
-        raise CommandError(Reason.INVALID_COMMAND, f"{name!r} is no session's name, such as s7.")
-    return int(digits)
+def no_such_session(name: str, also: str = "") -> CommandError:
+    """The error where no session has this name; `also` is one more sentence."""
+    there = f"There is no session {name!r}; SESSIONS lists those there are.{also}"
+    return CommandError(Reason.INVALID_COMMAND, there)
+
+
+def none_of_user(username: str, also: str = "") -> CommandError:
+    """The error where a user has no session that could be ended; `also` is one more sentence."""
+    return CommandError(Reason.INVALID_COMMAND, f"{username!r} has no session here that could be ended.{also}")

@@ -109,7 +109,7 @@ async def auth(session: Asker, command: Auth) -> AuthReply:
             raise CommandError(error.reason, f"{error.message} It was the third: the session ends.") from None
         raise
     symbols = await session.services.lists.saved(identity.name)
-    session.log_in(identity)
+    await session.log_in(identity)
     token = identity.token
     by = "token" if token is not None else "allowlist" if identity.is_listed else "password"
     _record(session, Act.LOGIN, by=by)
@@ -397,7 +397,14 @@ async def sources(session: Asker, command: Sources) -> SourcesReply:
 async def sessions(session: Asker, command: ListSessions) -> SessionsReply:
     """Who is connected."""
     page = await session.services.administration.page(command.after)
-    return SessionsReply(id=command.id, sessions=page.sessions, count=page.count, more=page.more)
+    return SessionsReply(
+        id=command.id,
+        sessions=page.sessions,
+        count=page.count,
+        more=page.more,
+        partial=True if page.partial else None,
+        message=page.partial,
+    )
 
 
 @answers(Kick)
@@ -405,10 +412,16 @@ async def kick(session: Asker, command: Kick) -> KickReply:
     """End a session, or all of a user."""
     administration = session.services.administration
     if command.username is not None:
-        count = await administration.kick_user(command.username, session)
-        return KickReply(id=command.id, username=command.username, count=count)
+        ended = await administration.kick_user(command.username, session)
+        return KickReply(
+            id=command.id,
+            username=command.username,
+            count=ended.count,
+            partial=True if ended.partial else None,
+            message=ended.partial,
+        )
     assert command.session is not None  # noqa: S101 - the model lets no KICK through that has neither
-    username = administration.kick(command.session, session)
+    username = await administration.kick(command.session, session)
     return KickReply(id=command.id, session=command.session, username=username, count=1)
 
 
@@ -416,7 +429,9 @@ async def kick(session: Asker, command: Kick) -> KickReply:
 async def announce(session: Asker, command: Announce) -> AnnounceReply:
     """Tell everybody something."""
     told = await session.services.administration.announce(command.text, session)
-    return AnnounceReply(id=command.id, recipients=told)
+    return AnnounceReply(
+        id=command.id, recipients=told.count, partial=True if told.partial else None, message=told.partial
+    )
 
 
 # --- rules --------------------------------------------------------------------------------------------------------

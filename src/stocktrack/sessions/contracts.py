@@ -92,11 +92,57 @@ class WatchLists(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SessionPage:
-    """Some of the open sessions, how many there are in all, and whether there are more of them after these."""
+    """Some of the open sessions, how many there are in all, and whether there are more of them after these.
+
+    `partial` says, where this is not of all servers that know of each other, which of them is missing and why.
+    """
 
     sessions: tuple[SessionInfo, ...]
     count: int
     more: bool
+    partial: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How many sessions an administrator's command reached; `partial` as in a `SessionPage`."""
+
+    count: int
+    partial: str | None = None
+
+
+class Doer(Protocol):
+    """Who does something, as the trail tells of it."""
+
+    @property
+    def address(self) -> str:
+        """Where that client is."""
+        ...
+
+    @property
+    def door(self) -> str:
+        """By which door it came."""
+        ...
+
+    @property
+    def username(self) -> str | None:
+        """The name of the user who is logged in."""
+        ...
+
+
+class Seats(Protocol):
+    """Counts the sessions of each user over all servers that know of each other."""
+
+    async def take(self, username: str, most: int, *, is_rest: bool) -> Callable[[], None] | None:
+        """Room for one more session of a user, of at most so many; None where there is none.
+
+        It is held until what is returned is called: by then the session is counted, or will not be.
+        """
+        ...
+
+    def changed(self, username: str) -> None:
+        """A user has fewer sessions here than before."""
+        ...
 
 
 class Administration(Protocol):
@@ -106,16 +152,16 @@ class Administration(Protocol):
         """The sessions opened after the one named `after`, as many as one reply can carry."""
         ...
 
-    def kick(self, name: str, by: "Asker") -> str | None:
+    async def kick(self, name: str, by: "Asker") -> str | None:
         """End the session of this name and return its user; `CommandError` where there is none, or it is `by`'s own."""
         ...
 
-    async def kick_user(self, username: str, by: "Asker") -> int:
-        """End all sessions of a user but `by`; how many those were. `CommandError` where there are none."""
+    async def kick_user(self, username: str, by: "Asker") -> Reached:
+        """End all sessions of a user but `by`; `CommandError` where there are none."""
         ...
 
-    async def announce(self, text: str, by: "Asker") -> int:
-        """Tell every session that is logged in; returns how many those were."""
+    async def announce(self, text: str, by: "Asker") -> Reached:
+        """Tell every session that is logged in."""
         ...
 
 
@@ -159,7 +205,7 @@ class Services:
     board: Board
     clock: Clock
     metronome: Metronome
-    admit: Callable[["Asker", str], None]
+    admit: Callable[["Asker", str], Awaitable[None]]
     look_at: Callable[[str, "Asker"], Awaitable[None]]
     administration: Administration
     budgets: Budgets
@@ -210,7 +256,7 @@ class Asker(Protocol):
         """Return where the login still counts; else the session ends, and this is the `CommandError` that says so."""
         ...
 
-    def log_in(self, identity: Identity) -> None:
+    async def log_in(self, identity: Identity) -> None:
         """Make the session the user's; `CommandError` where it ended meanwhile, or where the user has too many."""
         ...
 

@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -26,8 +27,17 @@ from stocktrack.messages import SinkInfo
 from stocktrack.metronome import Metronome
 from stocktrack.sessions.administration import SessionAdministration
 from stocktrack.sessions.budgets import Budgets
-from stocktrack.sessions.contracts import Asker, Authenticator, Services, SessionRules, WatchLists
+from stocktrack.sessions.contracts import (
+    Administration,
+    Asker,
+    Authenticator,
+    Seats,
+    Services,
+    SessionRules,
+    WatchLists,
+)
 from stocktrack.sessions.life import SessionState
+from stocktrack.sessions.names import session_name
 from stocktrack.sessions.session import Session
 from stocktrack.sessions.strangers import Place, Strangers, TooManyError
 from stocktrack.storage.store import UserRow
@@ -39,6 +49,7 @@ from stocktrack.wire.connection import Connection
 log = structlog.get_logger()
 
 LOGIN_LOOK_SECONDS = 2.0
+REST_DOOR = "rest"
 # A walk gives way after so many sessions: telling one something costs some 20 µs.
 SESSIONS_IN_A_ROW = 100
 
@@ -65,6 +76,35 @@ class SessionLimits:
         return most, min(most, self.max_unauthenticated_per_address or most)
 
 
+class OneServer:
+    """What sessions have of other servers where there are none: satisfies `Surroundings`."""
+
+    server: str | None = None
+    seats: Seats | None = None
+
+    def administration(self, local: SessionAdministration) -> Administration:
+        """The sessions here are all there are."""
+        return local
+
+
+class Surroundings(Protocol):
+    """Other servers whose sessions count together with those here. `cluster.Cluster` is the real one."""
+
+    @property
+    def server(self) -> str | None:
+        """The name of this server among them, which stands in the names of its sessions."""
+        ...
+
+    @property
+    def seats(self) -> Seats | None:
+        """Counts the sessions of each user over all of them."""
+        ...
+
+    def administration(self, local: SessionAdministration) -> Administration:
+        """What an administrator does with the sessions of all of them."""
+        ...
+
+
 class Sessions:
     """The open sessions; a door opens one for each client and closes it when the client is gone."""
 
@@ -80,14 +120,18 @@ class Sessions:
         clock: Clock,
         trail: Trail | None = None,
         sinks: Callable[[], Sequence[SinkInfo]] = tuple,
+        around: Surroundings | None = None,
     ) -> None:
         self.trail = trail or Trail(clock)
+        around = around or OneServer()
+        self._server, self._seats = around.server, around.seats
         self._limits = limits
         self._rules = rules
         self._clock = clock
         self._lists = lists
         self._open: dict[Session, None] = {}
         # The tasks that run for ever; its counts have those of the sessions that were ended by a mistake of ours, too.
+        self.budgets = Budgets(clock)
         self.supervisor = Supervisor(clock)
         self.supervisor.failures.update({"session": 0, "metronome": 0})
         self._services = Services(
@@ -100,8 +144,8 @@ class Sessions:
             Metronome(clock, lambda: self.supervisor.note("metronome")),
             self._admit,
             self.look_at,
-            SessionAdministration(self._open.keys(), clock, self.walk, self.trail),
-            Budgets(clock),
+            around.administration(SessionAdministration(self._open.keys(), clock, self.walk, self.trail)),
+            self.budgets,
             self._admit_guest,
             self.trail,
             sinks,
@@ -113,6 +157,7 @@ class Sessions:
         self._guests_by_address: Counter[str] = Counter()
         self._by_address: Counter[str] = Counter()
         self._by_user: Counter[str] = Counter()
+        self._rest_by_user: Counter[str] = Counter()  # those of them that are behind REST
         self._by_door: Counter[str] = Counter()
         # Sessions with bytes that wait to be taken: how many they had taken when they last took any, and when that was.
         self._behind: dict[Session, tuple[int, float]] = {}
@@ -176,6 +221,29 @@ class Sessions:
             if start + SESSIONS_IN_A_ROW <= len(sessions):
                 await asyncio.sleep(0)
 
+    @property
+    def most_of_user(self) -> int:
+        """How many sessions a user may have; 0 for no limit."""
+        return self._limits.max_sessions_per_user
+
+    def users(self) -> Collection[str]:
+        """Those who are logged in."""
+        return self._by_user.keys()
+
+    def held_by(self, username: str) -> tuple[int, int]:
+        """How many sessions a user has here, and how many of them are behind REST."""
+        return self._by_user[username], self._rest_by_user[username]
+
+    def deduct(self, whose: str, requests: int) -> None:
+        """Take what somebody paid at another server out of the budget here as well."""
+        rules = self._rules
+        self.budgets.deduct(
+            whose,
+            requests,
+            per_minute=rules.user_upstream_requests_per_minute,
+            burst=rules.user_upstream_burst,
+        )
+
     def observe_commands(self, observe: Callable[[str, float], None]) -> None:
         """Have `observe` told the type of each command and the seconds that its answer took."""
         self._services.observe = observe
@@ -232,7 +300,7 @@ class Sessions:
         session = Session(
             self._services,
             connection,
-            name=f"s{next(self._numbers)}",
+            name=session_name(next(self._numbers), self._server),
             address=address,
             door=door,
             is_forwarded=is_forwarded,
@@ -273,6 +341,10 @@ class Sessions:
         if not self._leave_strangers(session):
             assert session.username is not None  # noqa: S101 - who is neither stranger nor guest has logged in
             _count_down(self._by_user, session.username)
+            if session.door == REST_DOOR:
+                _count_down(self._rest_by_user, session.username)
+            if self._seats is not None:
+                self._seats.changed(session.username)
 
     def _leave_strangers(self, session: Session) -> bool:
         """Count a session no more among the strangers, or the guests; False where it is neither."""
@@ -316,18 +388,41 @@ class Sessions:
         for username, unknown in dropped.items():
             self._spawn(self._forget(username, sorted(unknown)), f"forget unknown symbols of {username}")
 
-    def _admit(self, session: Asker, username: str) -> None:
+    async def _admit(self, session: Asker, username: str) -> None:
         most = self._limits.max_sessions_per_user
-        if most and self._by_user[username] >= most:
-            self.trail.refused(
-                Reason.SESSION_LIMIT, address=session.address, door=session.door, limit="user", user=username
-            )
-            raise CommandError(
-                Reason.SESSION_LIMIT, f"{username} has {most} sessions already, the most allowed.", retry_after_ms=5000
-            )
+        if not most or self._seats is None:
+            self._admit_here(session, username, most)
+            return
+        self._check_user(session, username, most)  # what is too many here is too many: nobody else is asked
+        leave = await self._seats.take(username, most, is_rest=session.door == REST_DOOR)
+        if leave is None:
+            raise self._too_many_of_user(session, username, most)
+        try:
+            self._admit_here(session, username, most)
+        finally:
+            leave()
+
+    def _admit_here(self, session: Asker, username: str, most: int) -> None:
+        if not session.is_open:
+            raise CommandError(Reason.NOT_AUTHENTICATED, "The session ended during the login.")
+        self._check_user(session, username, most)
         if isinstance(session, Session) and self._leave_strangers(session):
             self._by_user[username] += 1
+            if session.door == REST_DOOR:
+                self._rest_by_user[username] += 1
             self._logged_in.add(session)
+
+    def _check_user(self, session: Asker, username: str, most: int) -> None:
+        if most and self._by_user[username] >= most:
+            raise self._too_many_of_user(session, username, most)
+
+    def _too_many_of_user(self, session: Asker, username: str, most: int) -> CommandError:
+        self.trail.refused(
+            Reason.SESSION_LIMIT, address=session.address, door=session.door, limit="user", user=username
+        )
+        return CommandError(
+            Reason.SESSION_LIMIT, f"{username} has {most} sessions already, the most allowed.", retry_after_ms=5000
+        )
 
     def _admit_guest(self, session: Asker) -> None:
         key = address_group(session.address)

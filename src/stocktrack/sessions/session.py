@@ -240,11 +240,10 @@ class Session:
         identity = self.login
         self._check_counts(identity, await self.services.authenticator.user(identity.name))
 
-    def log_in(self, identity: Identity) -> None:
+    async def log_in(self, identity: Identity) -> None:
         """Make the session the user's; `CommandError` where it ended meanwhile, or where the user has too many."""
-        if not self.is_open:
-            raise CommandError(Reason.NOT_AUTHENTICATED, "The session ended during the login.")
-        self.services.admit(self, identity.name)
+        await self.services.admit(self, identity.name)
+        # From its being counted on nothing is awaited: whoever closes it counts it down by its user.
         self.identity = identity
         self._move(Step.LOGGED_IN)
         self._bytes = self._full_of_bytes()

@@ -3,7 +3,7 @@
 import io
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -11,10 +11,18 @@ import structlog
 _SECRET_KEYS = frozenset({"password", "token", "secret", "api_key", "password_hash", "database_url"})
 
 
-def configure_logs(log_format: Literal["console", "json"], level: str) -> None:
-    """Send all logs, ours and the libraries', to standard error in `log_format`."""
+def configure_logs(
+    log_format: Literal["console", "json"], level: str, *, fields: Mapping[str, str] | None = None
+) -> None:
+    """Send all logs, ours and the libraries', to standard error in `log_format`; `fields` stand in every line."""
+
+    def with_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.update(fields or {})
+        return event
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        *([with_fields] if fields else []),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_secrets,

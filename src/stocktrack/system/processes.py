@@ -39,17 +39,19 @@ async def run_until_told(
     ready: Callable[[], Awaitable[None]],
     reload: Callable[[], None] | None = None,
     facts: Callable[[], Mapping[str, object]] = dict,
+    at_second: Callable[[int], None] = lambda number: os._exit(128 + number),
 ) -> None:
     """Start, say that it is ready, and close at the first SIGINT or SIGTERM; a second one ends the process at once.
 
-    It then exits with 130 or 143. SIGHUP calls `reload`, where there is one; `facts()` stand in the log's line about
-    stopping.
+    It then exits with 130 or 143, unless `at_second` does something else. SIGHUP calls `reload`, where there is one;
+    `facts()` stand in the log's line about stopping.
     """
     stop = asyncio.Event()
 
     def on_signal(number: int) -> None:
         if stop.is_set():
-            os._exit(128 + number)
+            at_second(number)
+            return
         log.info("stopping", signal=signal.Signals(number).name, **facts())
         stop.set()
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from functools import partial
+
+from prometheus_client.registry import Collector
 
 from stocktrack.accounts.accounts import Accounts
 from stocktrack.clock import Clock
@@ -28,6 +31,7 @@ from stocktrack.web.rest_sessions import RestSessions
 from stocktrack.web.server import MAX_HTTP_CONNECTIONS, OPERATOR_CONNECTIONS, TakeWebSocket, WebServer
 from stocktrack.web.sink_figures import SinkFigures
 from stocktrack.web.site import Site
+from stocktrack.web.together import Together
 from stocktrack.web.websocket_sessions import WebSocketSessions
 
 
@@ -47,8 +51,12 @@ class Web:
         publisher: Publisher,
         tls: ssl.SSLContext | None,
         max_connections: int = MAX_HTTP_CONNECTIONS,
+        together: Together | None = None,
+        figures: Sequence[Collector] = (),
     ) -> None:
         self._settings = settings
+        self.operator: Health | None = None
+        is_one_of_several = together is not None
         self._servers: list[tuple[WebServer, str, int]] = []
         self._rest = RestSessions(sessions, accounts, lists, clock)
         self._web: WebServer | None = None
@@ -60,9 +68,12 @@ class Web:
             SessionFigures(sessions, board),
             MarketFigures(board, feed, clock, sessions.supervisor, publisher.supervisor),
             SinkFigures(publisher),
+            *figures,
         )
         sessions.observe_commands(metrics.observe)
-        operator = Health(sessions, feed, metrics, partial(accounts.user, ""), publisher)
+        operator = self.operator = Health(
+            sessions, feed, metrics, partial(accounts.user, ""), publisher=publisher, together=together
+        )
         if settings.metrics_port is not None:
             server = WebServer(
                 operator,
@@ -72,6 +83,7 @@ class Web:
                 max_connections=OPERATOR_CONNECTIONS,
                 setting="metrics_port",
                 flag="metrics_port in the settings",
+                shares_port=is_one_of_several,
             )
             self._servers.append((server, settings.metrics_host or settings.host, settings.metrics_port))
         if settings.web_port is not None:
@@ -80,7 +92,7 @@ class Web:
             if settings.metrics_port is None:
                 mounts |= dict.fromkeys(OPERATOR_PATHS, operator)
             pages = settings.allowed_origins, settings.public_names
-            self._socketio = SocketIo(sessions, *pages, self._needs_token, clock)
+            self._socketio = SocketIo(sessions, *pages, self._needs_token, clock, may_poll=not is_one_of_several)
             clients = Clients(sessions, "web")
             websockets: dict[str, TakeWebSocket] = {
                 "/ws": WebSocketSessions(clients, *pages).take,
@@ -105,6 +117,7 @@ class Web:
                 max_connections=max_connections,
                 per_address=lambda: sessions.most_strangers_of_address,
                 operator_paths=OPERATOR_PATHS if settings.metrics_port is None else (),
+                shares_port=is_one_of_several,
             )
             self._servers.append((self._web, settings.host, settings.web_port))
 

@@ -5,6 +5,8 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
+from prometheus_client.core import GaugeMetricFamily
+
 from stocktrack.doors.turns import TURNS_AT_ONCE, turns
 from stocktrack.errors import StockTrackError
 from stocktrack.market.feed import Feed
@@ -14,6 +16,7 @@ from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sinks.publisher import Publisher
 from stocktrack.web.asgi import Receive, Scope, Send, respond
 from stocktrack.web.metrics import Metrics
+from stocktrack.web.together import METRICS, READY, Together, page_of_all
 
 STORAGE_SECONDS = 2.0
 _PRICES = frozenset({Capability.QUOTES, Capability.STREAM})
@@ -21,7 +24,10 @@ PATHS = ("/healthz", "/readyz", "/metrics")
 
 
 class Health:
-    """The ASGI application of the operator's pages."""
+    """The ASGI application of the operator's pages.
+
+    Where several processes serve as one, `together`, the figures are those of all, and ready is none before all are.
+    """
 
     def __init__(
         self,
@@ -29,9 +35,12 @@ class Health:
         feed: Feed,
         metrics: Metrics,
         check_storage: Callable[[], Awaitable[object]],
+        *,
         publisher: Publisher | None = None,
+        together: Together | None = None,
     ) -> None:
         self._publisher = publisher
+        self._together = together
         self._sessions = sessions
         self._feed = feed
         self._metrics = metrics
@@ -43,7 +52,7 @@ class Health:
             case "/healthz":
                 await _json(send, HTTPStatus.OK, {"status": "ok"})
             case "/readyz":
-                reasons = await self.not_ready()
+                reasons = await self._none_ready()
                 status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
                 sources = [told_of_source(source) for source in self._feed.routes.sources()]
                 content: dict[str, object] = {"ready": not reasons, "reasons": list(reasons), "sources": sources}
@@ -53,10 +62,31 @@ class Health:
             case "/metrics":
                 # Of what a client can ask for without a login, it takes the most time.
                 await turns().turn(cost=TURNS_AT_ONCE, is_more=True)
-                page, content_type = self._metrics.page()
+                page, content_type = await self._page()
                 await respond(send, HTTPStatus.OK, page, [(b"cache-control", b"no-store")], content_type=content_type)
             case _:
                 await respond(send, HTTPStatus.NOT_FOUND, b"There are /healthz, /readyz and /metrics.\n")
+
+    async def tell(self, what: str) -> object:
+        """What another process of those that serve as one asks for."""
+        return self._metrics.values() if what == METRICS else list(await self.not_ready())
+
+    async def _page(self) -> tuple[bytes, str]:
+        content, content_type = self._metrics.page()
+        if self._together is not None:
+            told = await self._together.gather(METRICS)
+            up = GaugeMetricFamily("stocktrack_process_up", "1 for a process that answers.", labels=("process",))
+            for name in sorted({*told.answers, *told.missing}):
+                up.add_metric((name,), int(name in told.answers))
+            content = page_of_all(told.answers.values(), up)
+        return content, content_type
+
+    async def _none_ready(self) -> Sequence[str]:
+        if self._together is None:
+            return await self.not_ready()
+        told = await self._together.gather(READY)
+        reasons = [f"{name}: {reason}" for name, each in sorted(told.answers.items()) for reason in each]
+        return [*reasons, *(f"{name}: {why}" for name, why in sorted(told.missing.items()))]
 
     async def not_ready(self) -> Sequence[str]:
         """Why no more clients should be sent here, each reason as a sentence; empty where they may come."""

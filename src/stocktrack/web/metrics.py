@@ -1,6 +1,7 @@
 """What `/metrics` tells Prometheus; read from the parts when it is asked for, so that a price costs nothing more."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Histogram, exposition
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -12,6 +13,7 @@ from stocktrack.market.feed import Feed
 from stocktrack.messages import COMMAND_TYPES, SourceInfo, SourceState
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.system.supervised import Supervisor
+from stocktrack.web.together import as_values
 
 _LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 DOORS = ("tcp", "web", "rest", "socketio")
@@ -37,6 +39,10 @@ class Metrics:
     def page(self) -> tuple[bytes, str]:
         """The figures in Prometheus' text format, and its content type."""
         return exposition.generate_latest(self._registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
+
+    def values(self) -> list[dict[str, Any]]:
+        """The same as plain values, to be told to another process."""
+        return as_values(self._registry.collect())
 
     def observe(self, command_type: str, seconds: float) -> None:
         """Count a command of this type, which was answered after so many seconds."""

@@ -15,13 +15,13 @@ from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply, join_pages,
 from stocktrack.scopes import Scope
 from stocktrack.sessions.answers import tell_failure
 from stocktrack.sessions.contracts import Authenticator, WatchLists
-from stocktrack.sessions.open_sessions import Sessions
+from stocktrack.sessions.open_sessions import REST_DOOR, Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.system.trail import Trail
 from stocktrack.wire.lines import command_of, failure
 
 IDLE_SECONDS = 60.0
-_DOOR = "rest"
+_DOOR = REST_DOOR
 
 # A user's id and when that user was added, since a name can be given to another person; and the scope.
 Key: TypeAlias = tuple[int, int, Scope]

@@ -69,6 +69,7 @@ class WebServer:
         operator_paths: Collection[str] = (),
         setting: str = "web_port",
         flag: str = "--web-port",
+        shares_port: bool = False,
     ) -> None:
         self.app = app
         self.tls = tls  # may be replaced, and counts for those to come
@@ -83,7 +84,7 @@ class WebServer:
         self._public_names = public_names
         self._open_paths = frozenset(path.encode() for path in open_paths)
         self._proxies = proxies or TrustedProxies()
-        self._listener = Listener(setting=setting, flag=flag)
+        self._listener = Listener(setting=setting, flag=flag, shares_port=shares_port)
         self._connections: set[HttpConnection] = set()
         # A proxy's connections are those of many clients.
         self._slots = Slots(

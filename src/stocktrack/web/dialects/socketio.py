@@ -40,6 +40,10 @@ _MAX_QUEUED_BEFORE, _MAX_QUEUED = 64, 1_024
 # A client that has not taken so much of its answers is asked nothing more.
 _MAX_UNTAKEN_BYTES = 65_536
 _CLOSE_SECONDS = 1.0
+_NO_POLLING = (
+    "This server runs several workers, so that two requests of one client may meet different ones: Socket.IO works "
+    'over WebSocket alone here. Connect with transports: ["websocket"].'
+)
 
 
 class SocketIoConnection:
@@ -181,8 +185,11 @@ class SocketIo:
         public_names: Collection[str],
         needs_token: Callable[[Session], bool],
         clock: Clock,
+        *,
+        may_poll: bool = True,
     ) -> None:
         self.app: AsgiApp | None = None
+        self._may_poll = may_poll
         self._sessions = sessions
         self._allowed_origins = allowed_origins
         self._public_names = public_names
@@ -206,6 +213,7 @@ class SocketIo:
             http_compression=False,
             logger=quiet,
             engineio_logger=quiet,
+            transports=["polling", "websocket"] if may_poll else ["websocket"],
         )
         self._io.on("connect", self._connected)
         self._io.on("disconnect", self._disconnected)
@@ -237,6 +245,9 @@ class SocketIo:
         headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
         if (why_not := refusal(headers, self._allowed_origins, self._public_names)) is not None:
             await _refuse(scope, send, HTTPStatus.FORBIDDEN, why_not)
+            return
+        if not self._may_poll and scope["type"] != "websocket":
+            await _refuse(scope, send, HTTPStatus.BAD_REQUEST, _NO_POLLING)
             return
         eio_sid = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=32).get("sid", [None])[0]
         if eio_sid is None:
