@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 Result = TypeVar("Result")
 
-CANCEL_AGAIN_SECONDS = 0.1
+# Longer than what is cancelled may take to clean up: the closing of a stream takes half a second.
+CANCEL_AGAIN_SECONDS = 0.55
 
 
 class Clock(Protocol):
@@ -131,6 +132,18 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         if not task.cancelled():
             task.exception()  # only marked as seen: whoever ends a task is not told why it failed
+
+
+async def finished(*futures: asyncio.Future[Any]) -> None:
+    """Wait for what ends by itself, and cancel nothing; being cancelled meanwhile waits for that as well."""
+    cancelled: asyncio.CancelledError | None = None
+    while not all(future.done() for future in futures):
+        try:
+            await asyncio.wait(futures)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 async def ended(*futures: asyncio.Future[Any]) -> None:

@@ -617,7 +617,7 @@ class SearchReply(Reply):
 # "stream":{"is_up":true,"symbols":50,"places":50},"leads":50},{"provider":"yahoo","capabilities":["company",
 # "dividends","quotes","search"],"state":"blocked","last_success_at":1712331880000,"retry_at":1712331930000,
 # "reason":"provider_blocked","message":"yahoo refuses requests (429); it is asked again in 28 s.","leads":0}],
-# "sinks":[{"sink":"redis://127.0.0.1:6379/0","state":"ok","waiting":0,"written":81200,"merged":0,"dropped":0,
+# "sinks":[{"sink":"redis://localhost:6379/0","state":"ok","waiting":0,"written":81200,"merged":0,"dropped":0,
 # "failures":0,"last_success_at":1712331901310}]}
 class SourcesReply(Reply):
     """The sources of this server, in the order in which they are asked, and where it publishes to."""

@@ -94,7 +94,6 @@ def test_a_key_that_was_deleted_is_no_symbol_any_more(table: Table) -> None:
         (Message(b"\xc3\xa9", b'{"symbol":"AAPL","price":1}'), "symbol"),
         (Message(None, b'{"price":1}'), "symbol"),
         (Message(b"AAPL", b'{"symbol":"AAPL","price":1,"x":"' + b"x" * 1_000_000 + b'"}'), "size"),
-        (ours("AAPL", 10**18), "seq"),
     ],
 )
 def test_a_record_that_is_no_quote_is_dropped_and_counted(table: Table, message: Message, why: str) -> None:

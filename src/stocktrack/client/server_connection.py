@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from stocktrack.client.errors import BadRequest, ClientError, NotStockTrack, Unavailable, error_of
 from stocktrack.client.wire import Answer, Incoming, ServerLines, UnreadableReply
-from stocktrack.clock import Clock, ended, within
+from stocktrack.clock import Clock, finished, within
 from stocktrack.errors import Reason
 from stocktrack.messages import Command, Failure, Hello, LogoutReply, Notice, Price
 from stocktrack.quotes import clean_text
@@ -142,7 +142,7 @@ class ServerConnection(asyncio.Protocol):
         """Close the socket at once, without reading or sending the rest."""
         self._lose(why)
         if self._transport is not None:
-            await ended(self._closed)
+            await finished(self._closed)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio; if the caller has given up by now, the connection is closed again."""

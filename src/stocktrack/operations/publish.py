@@ -58,7 +58,7 @@ def publish(
         raise typer.BadParameter(str(error)) from None
     is_from_provider = origin is Origin.PROVIDER or provider is not None
     if not settings.publish_to:
-        raise typer.BadParameter("name an address, as in --to redis://127.0.0.1:6379", param_hint="--to")
+        raise typer.BadParameter("name an address, as in --to redis://localhost:6379", param_hint="--to")
     if is_from_provider and not wanted:
         raise typer.BadParameter("name the symbols: a source has no saved stocks", param_hint="SYMBOL")
     configure_logs(settings.log_format, settings.log_level)

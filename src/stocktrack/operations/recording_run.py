@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from stocktrack.client import ClientError
 from stocktrack.client.settings import ClientSettings
-from stocktrack.clock import Clock, RealClock, ended
+from stocktrack.clock import Clock, RealClock, ended, finished
 from stocktrack.messages import Missing
 from stocktrack.operations.price_sources import PriceSource
 from stocktrack.operations.server_prices import ServerPrices
@@ -147,7 +147,7 @@ class _Run:
             finally:
                 source.finish()
                 self._recorder.end()
-                await ended(writing)
+                await finished(writing)
                 self._clear()
             writing.result()
         self._tell(f"{counted(self._recorder.rows, 'row')} written to {recording.path}.")

@@ -51,7 +51,7 @@ class KafkaProvider(Source):
     def check_settings(self) -> None:
         """`SourceUnusable` where there is no address."""
         if self._topic is None:
-            raise SourceUnusable("kafka has no address: set kafka_url, as kafka://127.0.0.1:9092/quotes.")
+            raise SourceUnusable("kafka has no address: set kafka_url, as kafka://localhost:9092/quotes.")
 
     async def start(self) -> None:
         """Begin to read. A broker that does not answer is told to whoever asks, and the server starts all the same."""

@@ -13,7 +13,6 @@ from stocktrack.providers.published import Dropped, Published, Unreadable, decod
 from stocktrack.quotes import Quote
 
 MOST_SYMBOLS: Final = 50_000
-_MOST_SEQ: Final = 2**53  # what every client can count to
 
 
 class Record(Protocol):
@@ -91,9 +90,6 @@ class Table:
             self.dropped[error.why] += 1
             return False, None
         quote = published.quote
-        if isinstance(quote, BoardQuote) and not 0 <= quote.seq < _MOST_SEQ:
-            self.dropped["seq"] += 1
-            return False, None
         held = self._held.get(quote.symbol)
         new = _following(published, record.timestamp, held)
         if new is None:
