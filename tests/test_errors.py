@@ -21,13 +21,13 @@ TABLE: dict[int, tuple[str, str]] = {
     429: ("TOO_MANY_REQUESTS", "rate_limited session_limit login_throttled"),
     500: (
         "SERVER_ERROR",
-        "provider_error provider_timeout provider_blocked storage_error slow_client internal_error",
+        "provider_error provider_timeout provider_blocked storage_error server_unreachable slow_client internal_error",
     ),
     501: ("SERVER_SHUTDOWN", "shutdown"),
 }
 CURABLE = """
 auth_timeout rate_limited session_limit login_throttled provider_error provider_timeout provider_blocked storage_error
-slow_client shutdown no_news
+server_unreachable slow_client shutdown no_news
 """
 
 

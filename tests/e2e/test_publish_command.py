@@ -128,7 +128,7 @@ async def test_a_sink_that_is_not_there_is_told_and_waited_for(home: Path, unuse
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["AAPL", "--provider", "simulated"], 2, "name an address, as in --to redis://127.0.0.1:6379"),
+        (["AAPL", "--provider", "simulated"], 2, "name an address, as in --to redis://localhost:6379"),
         (["--provider", "simulated", "--to", "redis://127.0.0.1"], 2, "name the symbols"),
         (["A$", "--provider", "simulated", "--to", "redis://127.0.0.1"], 2, "'A$' is not a symbol"),
         (["AAPL", "--to", "ftp://127.0.0.1"], 1, "must begin with one of redis://"),
