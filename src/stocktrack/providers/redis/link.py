@@ -12,7 +12,7 @@ import contextlib
 import json
 import math
 import random
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -270,12 +270,21 @@ class Link:
         """From now on every price of these comes; what was published before is read once, which leaves no gap."""
         if self._first_channel in channels:
             self._opened()
+            if self.shard.count > 1:
+                self._spawn(self._check_shard(), "redis check of the shard")
         symbols = [channel.removeprefix(PRICES) for channel in channels if channel.startswith(PRICES)]
         if symbols:
             self._followed.set()
-            task = asyncio.create_task(self._catch_up(symbols), name="redis catch up")
-            self._reads.add(task)
-            task.add_done_callback(self._reads.discard)
+            self._spawn(self._catch_up(symbols), "redis catch up")
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
+
+    async def _check_shard(self) -> None:
+        with contextlib.suppress(EngineError), translated(self._place):
+            self._compare(await self._redis.get(SHARD))
 
     async def _publish_hint(self, symbols: Sequence[str]) -> None:
         with contextlib.suppress(EngineError), translated(self._place):
