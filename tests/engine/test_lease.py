@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from live_server import until
 from redis_server import RedisServer, running_redis
@@ -174,6 +175,14 @@ async def test_a_lease_under_another_is_held_with_it_and_takes_nothing_back_afte
         assert taken == [True]
         # It leads again, and the other one is gone.
         redis.command("DEL", KEY)
+        keeping = asyncio.create_task(home.keep())
+        await home.take()
+        with capture_logs() as logs:
+            await until(lambda: logs)
+        assert [(each["event"], each["why"]) for each in logs] == [
+            ("a part of the prices cannot be published", "another process leads there")
+        ]
+        await end(keeping)
         await home.take()
         redis.command("DEL", "stocktrack:part")
         await until(lambda: under.is_held)

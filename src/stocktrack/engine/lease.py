@@ -120,6 +120,7 @@ class Lease:
         """
         assert self.under is not None  # noqa: S101 - whoever makes it knows which
         told = ""
+        refused_at: float | None = None
         while True:
             why = ""
             asked_at = self._clock.monotonic()
@@ -127,11 +128,15 @@ class Lease:
                 if self.under.is_held:
                     if result := await self._try():
                         self._until = asked_at + LEASE_SECONDS
+                        refused_at = None
                         if result == _NEWLY_TAKEN:
                             await on_taken()
                     else:
                         self._until = 0.0
-                        why = f"{await self._whose()} leads at {self._place}"
+                        refused_at = asked_at if refused_at is None else refused_at
+                        # That of a leader that was killed ends a little later here than at the home.
+                        if asked_at - refused_at > LEASE_SECONDS:
+                            why = f"{await self._whose()} leads there"
             except EngineError as error:
                 why = error.message
             if why and not told:
