@@ -454,15 +454,52 @@ def test_the_settings_of_sources_are_not_written_out(monkeypatch: pytest.MonkeyP
     [
         ("redis_url", "localhost:6379", "must be an address that begins with redis:// or rediss:// or unix://"),
         ("redis_url", "unix://redis.sock", "must name a socket by its whole path, as unix:///run/redis/redis.sock"),
+        ("redis_url", "redis://a:6379,b:6379", "must be addresses that each begin with redis:// or rediss://"),
+        ("redis_url", "redis://a, http://b", "redis_url = 'http://b' (from flag): must be an address that begins with"),
+        ("redis_url", "redis://a redis://b redis://a", "must not name an address twice"),
+        ("redis_url", [], "must name a Redis"),
         ("kafka_url", "kafka://127.0.0.1:9092", "must end with the name of a topic, as kafka://localhost:9092/quotes"),
         ("publish_to", "ftp://host/x", "must begin with one of redis://, rediss://, unix://, kafka://, file://"),
         ("publish_to", "file://ticks.csv", "must name a file by its whole path"),
         ("replay_speed", "0", "greater than 0"),
     ],
 )
-def test_an_address_that_is_none_is_refused_in_a_sentence(name: str, value: str, why: str, tmp_path: Path) -> None:
+def test_an_address_that_is_none_is_refused_in_a_sentence(name: str, value: object, why: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=re.escape(why)):
         load_settings({name: value}, env_file=tmp_path / "none", user_file=tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("value", "addresses"),
+    [
+        ("redis://a:1", ("redis://a:1",)),
+        ("redis://a:1,redis://b:2", ("redis://a:1", "redis://b:2")),
+        (" redis://a:1 , rediss://b:2\nunix:///run/r.sock, ", ("redis://a:1", "rediss://b:2", "unix:///run/r.sock")),
+        (["redis://a:1", "redis://b:2"], ("redis://a:1", "redis://b:2")),
+        ("redis://:a,b@h:1,redis://h:2", ("redis://:a,b@h:1", "redis://h:2")),
+    ],
+)
+def test_redis_may_be_several_addresses_in_their_order(
+    value: object, addresses: tuple[str, ...], tmp_path: Path
+) -> None:
+    settings = load_settings({"redis_url": value}, user_file=tmp_path / "none.toml").settings
+    assert (settings.redis_url, settings.redis_home) == (addresses, addresses[0])
+
+
+@pytest.mark.parametrize(
+    "wrong", ["redis://:SeCrEt@a redis://:SeCrEt@a", "redis://:SeCrEt@a http://:SeCrEt@b/?x=SeCrEt"]
+)
+def test_no_complaint_about_one_of_several_redis_tells_its_password(wrong: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_settings({"redis_url": wrong}, user_file=tmp_path / "none.toml")
+    assert "SeCrEt" not in str(error.value)
+
+
+@pytest.mark.parametrize("source", ["redis://a:1", "redis://b:2"])
+def test_a_source_of_several_redis_is_published_to_at_none_of_them(source: str, tmp_path: Path) -> None:
+    flags = {"providers": "redis", "redis_url": "redis://a:1 redis://b:2", "publish_to": source}
+    with pytest.raises(ConfigError, match="what is published there would come back for ever"):
+        load_settings(flags, user_file=tmp_path / "none.toml")
 
 
 def test_no_complaint_about_a_way_out_tells_its_password(tmp_path: Path) -> None:

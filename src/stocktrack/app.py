@@ -119,7 +119,7 @@ class App:
         self.publisher = Publisher(build_outlets(settings.publish_to, self._instance, clock), clock)
         if settings.publish_to:
             self.board.taps.append(self.publisher)
-        self.cluster = Cluster(settings.redis_url, clock) if "redis" in settings.providers else None
+        self.cluster = Cluster(settings.redis_home, clock) if "redis" in settings.providers else None
         self.sessions = Sessions(
             _rules(settings, self._instance),
             _limits(settings),

@@ -104,8 +104,17 @@ def _is_openalgo_address(url: str) -> str:
     return _is_plain_address(url, "wss", "ws", "https", "http").rstrip("/")
 
 
+def _split_addresses(value: Any) -> Any:
+    """As `_split`, but only before what begins as an address: in a password a comma is one of its characters."""
+    if isinstance(value, str):
+        return tuple(part for part in re.split(r"[,\s]+(?=\w+://)", value.strip(" ,\t\r\n")) if part)
+    return value
+
+
 def _is_redis_address(url: str) -> str:
     parts = urlsplit(url)
+    if re.search(r"[,\s]", parts.netloc.rpartition("@")[2]):
+        raise ValueError("must be addresses that each begin with redis:// or rediss:// or unix://")
     if parts.scheme == "unix":
         if not parts.path.startswith("/"):
             raise ValueError("must name a socket by its whole path, as unix:///run/redis/redis.sock")
@@ -162,6 +171,15 @@ def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _are_shards(urls: tuple[str, ...]) -> tuple[str, ...]:
+    if not urls:
+        raise ValueError("must name a Redis, such as redis://localhost:6379")
+    if len(set(urls)) < len(urls):
+        # Left out silently, it would move prices: where each lies follows from how many addresses there are.
+        raise ValueError("must not name an address twice")
+    return urls
+
+
 def _names_a_source(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         raise ValueError("must name a source, such as yahoo, or several in their order")
@@ -172,7 +190,11 @@ Mark = TypeVar("Mark")
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 OwnFile = Annotated[Path | None, BeforeValidator(_at_home)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_without_doubles)]
-RedisAddress = Annotated[str, AfterValidator(_is_redis_address)]
+RedisAddresses = Annotated[
+    tuple[Annotated[str, AfterValidator(_is_redis_address)], ...],
+    BeforeValidator(_split_addresses),
+    AfterValidator(_are_shards),
+]
 KafkaAddress = Annotated[Annotated[str, AfterValidator(_is_kafka_address)] | None, BeforeValidator(_none_if_blank)]
 WaysOut = Annotated[
     tuple[Annotated[str, AfterValidator(_is_way_out)], ...], BeforeValidator(_split), AfterValidator(_without_doubles)
@@ -368,9 +390,10 @@ class Settings(BaseModel):
     openalgo_api_key_file: OwnFile = Field(
         default=None, description="file that holds nothing but the key of OpenAlgo, with mode 0600"
     )
-    redis_url: Annotated[RedisAddress, Flag("--redis-url")] = Field(
-        default=f"redis://{DEFAULT_HOST}:6379",
-        description="Redis that prices come from and several servers share: redis://, rediss:// with TLS, or unix://",
+    redis_url: Annotated[RedisAddresses, Flag("--redis-url")] = Field(
+        default=(f"redis://{DEFAULT_HOST}:6379",),
+        description="Redis that prices come from and several servers share: redis://, rediss:// with TLS, or unix://; "
+        "of several the first is the home of all but prices, and each has its part of those",
     )
     kafka_url: KafkaAddress = Field(
         default=None, description="broker and topic of the source kafka, as kafka://localhost:9092/quotes"
@@ -480,13 +503,18 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _publishes_in_no_circle(self) -> Self:
-        for source, address in (("kafka", self.kafka_url), ("redis", self.redis_url)):
-            if source in self.providers and address is not None and address in self.publish_to:
+        for source, addresses in (("kafka", (self.kafka_url,)), ("redis", self.redis_url)):
+            if source in self.providers and not set(self.publish_to).isdisjoint(addresses):
                 raise ValueError(
                     f"publish_to names the address that the source {source} takes prices from: "
                     "what is published there would come back for ever; choose another one"
                 )
         return self
+
+    @property
+    def redis_home(self) -> str:
+        """The address of the Redis that has all but prices, and of those its part."""
+        return self.redis_url[0]
 
     @property
     def token_secret(self) -> Path:
@@ -649,6 +677,9 @@ def _shown(name: str, value: Any) -> str:
     """The value for an error's sentence, without what may be a key or a password."""
     if name in _SECRETS:
         return "…"
-    if (name.endswith("_url") or name == "publish_to") and isinstance(value, str):
-        value = re.sub(r"//[^/]*@", "//…@", re.sub(r"[?#].*", "?…", value, flags=re.DOTALL))
+    if name.endswith("_url") or name == "publish_to":
+        if isinstance(value, list | tuple):
+            return f"[{', '.join(_shown(name, each) for each in value)}]"
+        if isinstance(value, str):
+            value = re.sub(r"//[^/]*@", "//…@", re.sub(r"[?#].*", "?…", value, flags=re.DOTALL))
     return repr(value)

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from live_server import until
 from redis_server import RedisServer, running_redis
@@ -146,3 +147,46 @@ async def test_a_user_that_may_not_run_scripts_is_told_so_and_never_holds_it(red
     finally:
         await contender.close()
         redis.command("ACL", "DELUSER", "feed")
+
+
+async def test_a_lease_under_another_is_held_with_it_and_takes_nothing_back_after_it(redis: RedisServer) -> None:
+    """Another key of the same Redis stands for another Redis."""
+    clock = ShiftedClock()
+    client = open_redis(redis.url, timeout_seconds=1.0)
+    home = Lease(client, "Redis", KEY, "a", clock)
+    under = Lease(client, "Redis", "stocktrack:part", "a", clock, under=home)
+    taken: list[bool] = []
+
+    async def note() -> None:
+        taken.append(home.is_held)
+
+    await home.take()
+    following = asyncio.create_task(under.follow(note))
+    try:
+        await until(lambda: under.is_held)
+        assert redis.command("GET", "stocktrack:part") == redis.command("GET", KEY)
+        # It stood still: its own clock says that all is over, and the next one has both.
+        clock.shift = 10.0
+        assert not under.is_held
+        redis.command("SET", KEY, "another")
+        redis.command("SET", "stocktrack:part", "another")
+        assert await under._try() == 0  # what it had sent before
+        assert redis.command("GET", "stocktrack:part") == b"$7\r\nanother\r\n"
+        assert taken == [True]
+        # It leads again, and the other one is gone.
+        redis.command("DEL", KEY)
+        keeping = asyncio.create_task(home.keep())
+        await home.take()
+        with capture_logs() as logs:
+            await until(lambda: logs)
+        assert [(each["event"], each["why"]) for each in logs] == [
+            ("a part of the prices cannot be published", "another process leads there")
+        ]
+        await end(keeping)
+        await home.take()
+        redis.command("DEL", "stocktrack:part")
+        await until(lambda: under.is_held)
+        assert taken == [True, True]
+    finally:
+        await end(following)
+        await client.aclose()

@@ -134,7 +134,7 @@ async def test_a_new_leader_whose_clock_is_behind_goes_on_above(redis: RedisServ
     redis.command("SET", SEQ, str(highest))
     async with a_feed(redis, tmp_path) as feed:
         assert feed.lead is not None
-        feed.lead.wanted.hint(b'["AAPL"]')
+        feed.lead.hint(b'["AAPL"]')
         await until(lambda: feed.lead is not None and (quote := feed.lead.board.quote("AAPL")) and quote.seq > highest)
 
 

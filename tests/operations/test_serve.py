@@ -20,7 +20,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "port": ("7001", 7001),
     "web_port": ("7002", 7002),
     "providers": ("simulated", ("simulated",)),
-    "redis_url": ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+    "redis_url": ("unix:///run/redis.sock", ("unix:///run/redis.sock",)),
     "workers": ("1", 1),
 }
 

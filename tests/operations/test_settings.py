@@ -38,6 +38,16 @@ def test_the_password_in_the_address_of_the_database_is_not_shown(
     assert "SeCrEt" not in finished.out + finished.err
 
 
+@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
+def test_no_password_of_several_redis_is_shown(run: Run, monkeypatch: pytest.MonkeyPatch, as_json: list[str]) -> None:
+    monkeypatch.setenv("STOCKTRACK_REDIS_URL", "redis://:SeCrEt@a:1 redis://u:SeCrEt@b:2?x=SeCrEt")
+    finished = run("config", "show", *as_json)
+    assert finished.code == 0
+    assert "redis://:***@a:1" in finished.out
+    assert "redis://u:***@b:2?***" in finished.out
+    assert "SeCrEt" not in finished.out + finished.err
+
+
 def test_settings_that_are_right_pass_the_check(run: Run) -> None:
     assert run("config", "check") == Finished(0, "The settings are right.\n", "")
 

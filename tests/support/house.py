@@ -67,7 +67,7 @@ HOUSE = (
         "wanted recorder",
     ),
     row(3, Side.SERVER, "", "config"),
-    row(3, Side.SERVER, "engine", "names client subscriber lease asking words"),
+    row(3, Side.SERVER, "engine", "names shards client subscriber lease asking words"),
     row(3, Side.SERVER, "storage", "tables migrations groups database sqlite postgres shared_reads store"),
     row(3, Side.SERVER, "storage.migrations", "env runner versions"),
     row(
@@ -117,7 +117,7 @@ HOUSE = (
         "websocket_sessions asgi_sockets rest_sessions rest dialects together sink_figures metrics health composition",
     ),
     row(9, Side.SERVER, "web.dialects", "live_price socketio"),
-    row(10, Side.SERVER, "feeding", "demand publisher answering feed health process"),
+    row(10, Side.SERVER, "feeding", "demand publisher answering part feed health process"),
     row(10, Side.SERVER, "", "app"),
     row(11, Side.SERVER, "workers", "talk brief ports offspring child parent"),
     row(4, Side.CLIENT, "client", "errors state wire prices server_connection reconnecting tls client tokens settings"),

@@ -1,11 +1,17 @@
-"""A lease in Redis: at most one process holds it, and it ends by itself where its holder does."""
+"""A lease in Redis: at most one process holds it, and it ends by itself where its holder does.
+
+Where the prices lie at several Redis, whoever holds the lease of the home takes one under it at each of the others, so
+that the script that publishes there can see who leads. It is taken like any lease, only where it is free: a leader that
+was frozen takes nothing back that the next one has. What it had sent before may still arrive at a Redis whose lease has
+run out in between, and have it for 2.5 seconds; its own clock keeps it from publishing then.
+"""
 
 import contextlib
 import json
 import os
 import socket
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
@@ -25,21 +31,29 @@ _TRY_SECONDS = 0.25
 _TAKE = """
 local holder = redis.call('get', KEYS[1])
 if holder == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end
-if not holder then redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1 end
+if not holder then redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 2 end
 return 0
 """
+_NEWLY_TAKEN = 2
 _RELEASE = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1]) or 0"
 
 
 class Lease:
-    """The lease under one key. `take`, then `keep` for as long as it is needed, then `release`."""
+    """The lease under one key. `take`, then `keep` for as long as it is needed, then `release`.
 
-    def __init__(self, redis: "Redis", place: str, key: str, holder: str, clock: Clock) -> None:
+    One that is `under` another is held by the same holder at another Redis, and only while that one is: `follow` takes
+    and keeps it.
+    """
+
+    def __init__(
+        self, redis: "Redis", place: str, key: str, holder: str, clock: Clock, *, under: "Lease | None" = None
+    ) -> None:
         self._redis = redis
         self._place = place
         self._key = key
         self._value = json.dumps({"holder": holder, "host": socket.gethostname(), "pid": os.getpid()})
         self._clock = clock
+        self.under = under
         self._until = 0.0  # monotonic
         # Why Redis could not be asked for it the last time; empty where it answered.
         self.failure = ""
@@ -55,7 +69,8 @@ class Lease:
 
         A process that was stopped for a while sees by its own clock that its lease is over.
         """
-        return self._clock.monotonic() < self._until
+        is_ours = self._clock.monotonic() < self._until
+        return is_ours and (self.under is None or self.under.is_held)
 
     async def take(self) -> None:
         """Return when the lease is this process's; the log tells who has it, and where Redis cannot be asked, once."""
@@ -98,13 +113,46 @@ class Lease:
                 was_held = True
                 log.info("the lease is held again", key=self._key)
 
+    async def follow(self, on_taken: Callable[[], Awaitable[None]]) -> NoReturn:
+        """Hold it whenever the one that it is under is held; the log tells once why it can't be.
+
+        `on_taken()` is awaited when nobody had it before: this Redis is new to its holder, or has forgotten all.
+        """
+        assert self.under is not None  # noqa: S101 - whoever makes it knows which
+        told = ""
+        refused_at: float | None = None
+        while True:
+            why = ""
+            asked_at = self._clock.monotonic()
+            try:
+                if self.under.is_held:
+                    if result := await self._try():
+                        self._until = asked_at + LEASE_SECONDS
+                        refused_at = None
+                        if result == _NEWLY_TAKEN:
+                            await on_taken()
+                    else:
+                        self._until = 0.0
+                        refused_at = asked_at if refused_at is None else refused_at
+                        # That of a leader that was killed ends a little later here than at the home.
+                        if asked_at - refused_at > LEASE_SECONDS:
+                            why = f"{await self._whose()} leads there"
+            except EngineError as error:
+                why = error.message
+            if why and not told:
+                log.warning("a part of the prices cannot be published", place=self._place, why=why)
+            elif told and not why and self.is_held:
+                log.info("all prices can be published again", place=self._place)
+            told = why or (told if not self.is_held else "")
+            await self._clock.sleep(RENEW_SECONDS if self.is_held else _TRY_SECONDS)
+
     async def release(self) -> None:
         """Give it up at once, where it is this process's."""
         self._until = 0.0
         with contextlib.suppress(EngineError), translated(self._place):
             await self._ask(_RELEASE, self._value)
 
-    async def _try(self) -> bool:
+    async def _try(self) -> int:
         try:
             with translated(self._place):
                 is_ours = await self._ask(_TAKE, self._value, str(round(LEASE_SECONDS * 1000)))
@@ -112,7 +160,7 @@ class Lease:
             self.failure = error.message
             raise
         self.failure = ""
-        return bool(is_ours)
+        return is_ours
 
     async def _whose(self) -> str:
         with translated(self._place):

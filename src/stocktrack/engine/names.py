@@ -4,6 +4,7 @@
     stocktrack:instance   in which instance the feed's `seq` counts; it outlives every leader
     stocktrack:seq        at least as high as the highest `seq` that was published
     stocktrack:leader     which feed leads; whoever holds it publishes
+    stocktrack:shard      which of several Redis this is, as 2/3; the leader writes it, and servers compare
     stocktrack:feed       a channel: the leader says every half a second that it is there
     stocktrack:wanted     a channel: symbols that somebody wants from now on
     stocktrack:ask        a channel: questions to the leader; each is answered at the channel that it names
@@ -11,6 +12,9 @@
     stocktrack:bus:NAME   a channel: what one server is told or answered
     stocktrack:servers    a hash: the servers that are there, each until when (ms by Redis's clock), and who it is
     stocktrack:seats:NAME a hash: how many sessions a user has at each server
+
+Of several Redis the first one has all of it, and its part of the prices; the others have theirs, with
+`stocktrack:leader`, `stocktrack:seq` and `stocktrack:shard` beside them.
 
 Anybody at Redis may write there, so that nothing that comes is taken for more than JSON.
 """
@@ -27,6 +31,7 @@ PRICE_EXPIRY_SECONDS: Final = 86_400
 INSTANCE: Final = "stocktrack:instance"
 SEQ: Final = "stocktrack:seq"
 LEADER: Final = "stocktrack:leader"
+SHARD: Final = "stocktrack:shard"
 FEED: Final = "stocktrack:feed"
 WANTED: Final = "stocktrack:wanted"
 ASK: Final = "stocktrack:ask"

@@ -15,12 +15,16 @@ _MAX_SYMBOLS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class FeedWord:
-    """A word of the feed; `event` is "outage", "restored" or "unknown" where something happened to `symbols`."""
+    """A word of the feed; `event` is "outage", "restored" or "unknown" where something happened to `symbols`.
+
+    `shards` is at how many Redis it publishes.
+    """
 
     instance: str
     event: str | None = None
     symbols: Sequence[str] = ()
     error: StockTrackError | None = None
+    shards: int = 1
 
 
 def write_word(word: FeedWord) -> bytes:
@@ -28,6 +32,8 @@ def write_word(word: FeedWord) -> bytes:
     fields: dict[str, Any] = {"instance": word.instance}
     if word.event is not None:
         fields |= {"event": word.event, "symbols": list(word.symbols)}
+    if word.shards != 1:
+        fields["shards"] = word.shards
     if word.error is not None:
         fields["error"] = fields_of(word.error)
     return json.dumps(fields, separators=(",", ":")).encode()
@@ -43,4 +49,7 @@ def read_word(payload: bytes) -> FeedWord | None:
         return None
     named = [symbol for symbol in symbols[:_MAX_SYMBOLS] if isinstance(symbol, str)]
     error = error_of(fields["error"]) if "error" in fields else None
-    return FeedWord(instance, event if isinstance(event, str) else None, named, error)
+    shards = fields.get("shards")
+    return FeedWord(
+        instance, event if isinstance(event, str) else None, named, error, shards if type(shards) is int else 1
+    )

@@ -8,6 +8,7 @@ import structlog
 from stocktrack.clock import Clock
 from stocktrack.engine.client import EngineError, translated
 from stocktrack.engine.names import PRICES, read_json
+from stocktrack.engine.shards import Shard
 from stocktrack.market.board import Basket, Board
 from stocktrack.quotes import normalise_symbol
 
@@ -27,10 +28,20 @@ _GLOB: Final = re.escape(PRICES) + "*"
 class WantedSymbols:
     """Has `board` watch what is wanted. `run` for as long as it should; a `Watcher` that looks at nothing.
 
+    Of several Redis each tells of what `shard` holds: what is followed elsewhere could not be heard there.
     Who follows a pattern of channels instead of channels makes no demand: Redis does not tell of them.
     """
 
-    def __init__(self, redis: "Redis", place: str, board: Board, clock: Clock) -> None:
+    def __init__(
+        self,
+        redis: "Redis",
+        place: str,
+        board: Board,
+        clock: Clock,
+        *,
+        shard: Shard = Shard(),  # noqa: B008 - it is frozen
+    ) -> None:
+        self._shard = shard
         self._redis = redis
         self._place = place
         self._board = board
@@ -51,7 +62,7 @@ class WantedSymbols:
         named = read_json(payload)
         if isinstance(named, list):
             until = self._clock.monotonic() + _HINT_SECONDS
-            symbols = [symbol for each in named[:MAX_SYMBOLS] if (symbol := _symbol(each)) is not None]
+            symbols = [symbol for each in named[:MAX_SYMBOLS] if (symbol := self._symbol(each)) is not None]
             # Words without end, each of other symbols, are no more than that many.
             symbols = symbols[: max(0, MAX_SYMBOLS - len(self._hinted))]
             self._hinted |= dict.fromkeys(symbols, until)
@@ -80,7 +91,7 @@ class WantedSymbols:
         names = (
             channel.decode(errors="replace").removeprefix(PRICES) for channel in channels if isinstance(channel, bytes)
         )
-        wanted = {symbol for name in names if (symbol := _symbol(name)) is not None}
+        wanted = {symbol for name in names if (symbol := self._symbol(name)) is not None}
         if len(wanted) > MAX_SYMBOLS and not self._is_too_many:
             log.warning("more symbols are wanted at Redis than are asked for", wanted=len(wanted), most=MAX_SYMBOLS)
         self._is_too_many = len(wanted) > MAX_SYMBOLS
@@ -90,6 +101,10 @@ class WantedSymbols:
         for symbol in [symbol for symbol in self._watched if symbol not in wanted]:
             self._board.unwatch(self._watched.pop(symbol), self)
         self._watch(sorted(wanted))
+
+    def _symbol(self, name: object) -> str | None:
+        symbol = _symbol(name)
+        return symbol if symbol is not None and self._shard.holds(symbol) else None
 
     def _watch(self, symbols: list[str]) -> None:
         for symbol in symbols:

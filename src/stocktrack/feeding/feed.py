@@ -6,24 +6,25 @@ go back.
 """
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import structlog
 
 from stocktrack.clock import Clock, backoff_seconds, end, within
 from stocktrack.config import Settings
-from stocktrack.engine.client import EngineError, open_redis, place_of, translated
-from stocktrack.engine.lease import LEASE_SECONDS, Lease
-from stocktrack.engine.names import ASK, FEED, INSTANCE, LEADER, SEQ, WANTED
+from stocktrack.engine.client import EngineError, translated
+from stocktrack.engine.names import ASK, FEED, INSTANCE, WANTED
+from stocktrack.engine.shards import Shard
 from stocktrack.engine.subscriber import PROBE_PATIENCE_SECONDS, Subscriber
 from stocktrack.engine.words import HEARTBEAT_SECONDS, FeedWord, write_word
 from stocktrack.errors import ConfigError
 from stocktrack.feeding.answering import Answers
 from stocktrack.feeding.demand import WantedSymbols
-from stocktrack.feeding.publisher import Publisher
+from stocktrack.feeding.part import Part
+from stocktrack.feeding.publisher import Highest, Publisher
 from stocktrack.market.board import Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
@@ -33,13 +34,8 @@ from stocktrack.providers.registry import build_providers
 from stocktrack.sinks.publisher import Publisher as Sinks
 from stocktrack.sinks.registry import build_outlets
 
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
 log = structlog.get_logger()
 
-# Whoever asks Redis for longer than its lease has lost it.
-_TIMEOUT_SECONDS = LEASE_SECONDS / 2
 _RETRY_FIRST_SECONDS, _RETRY_LONGEST_SECONDS = 0.1, 1.0
 _MAX_EVENT_SYMBOLS = 10_000
 _MAX_WORDS = 100
@@ -62,12 +58,14 @@ class FeedProcess:
                 "providers = 'redis': a feed asks the market's sources and publishes to Redis. "
                 "Name those of the market, such as --provider yahoo,rss."
             )
-        url = settings.redis_url
-        self.place = place_of(url)
-        self._redis = open_redis(url, timeout_seconds=_TIMEOUT_SECONDS)
-        # Of its own: no crowd of answers may come before it.
-        self._lease_redis = open_redis(url, timeout_seconds=_TIMEOUT_SECONDS, max_connections=2)
-        self._lease = Lease(self._lease_redis, self.place, LEADER, secrets.token_hex(8), clock)
+        holder = secrets.token_hex(8)
+        self._parts: list[Part] = []
+        for number, url in enumerate(settings.redis_url):
+            under = self._parts[0].lease if self._parts else None
+            self._parts.append(Part(url, Shard(number, len(settings.redis_url)), holder, clock, under=under))
+        self._home = self._parts[0]
+        self._lease = self._home.lease
+        self.place = ", ".join(part.place for part in self._parts)
         self._instruments = Instruments(clock)
         self._task: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -87,10 +85,11 @@ class FeedProcess:
         self._task = asyncio.create_task(self._run(), name="feed")
 
     async def check(self) -> None:
-        """`EngineError` where Redis does not answer, or does not let this feed lead."""
-        with translated(self.place):
-            await self._redis.ping()
-        if why := self._lease.failure or self.failure:
+        """`EngineError` where a Redis does not answer, or does not let this feed lead."""
+        for part in self._parts:
+            with translated(part.place):
+                await part.redis.ping()
+        if why := next((part.lease.failure for part in self._parts if part.lease.failure), self.failure):
             raise EngineError(why)
 
     async def close(self) -> None:
@@ -100,9 +99,8 @@ class FeedProcess:
         # Not in that task: whoever ends it says so again and again until it is over.
         await self._give_up()
         await self._instruments.close()
-        for redis in (self._redis, self._lease_redis):
-            with contextlib.suppress(Exception):  # it is given up in any case
-                await redis.aclose()
+        for part in self._parts:
+            await part.close()
 
     async def _run(self) -> None:
         failures = 0
@@ -134,9 +132,7 @@ class FeedProcess:
         lead = self._begun = Lead(
             self._settings,
             self._clock,
-            self._redis,
-            self.place,
-            self._lease,
+            self._parts,
             providers=self._make_providers(),
             instruments=self._instruments,
             instance=instance,
@@ -157,32 +153,35 @@ class FeedProcess:
         if self._keeping is not None:
             await end(self._keeping)
             self._keeping = None
-        await self._lease.release()
+        await asyncio.gather(*(part.lease.release() for part in self._parts))
 
     async def _lineage(self) -> tuple[str, int]:
         """The instance in which all leaders count, and the number to go on above."""
-        with translated(self.place):
-            await self._redis.set(INSTANCE, secrets.token_hex(4), nx=True)
-            instance = await self._redis.get(INSTANCE)
-            seq = await self._redis.get(SEQ)
+        home = self._home
+        with translated(home.place):
+            await home.redis.set(INSTANCE, secrets.token_hex(4), nx=True)
+            instance = await home.redis.get(INSTANCE)
         if not isinstance(instance, bytes):
-            raise EngineError(f"{self.place} does not keep what it is given.")
-        try:
-            return instance.decode(), int(seq or 0)
-        except ValueError:
-            raise EngineError(f"{self.place} holds under {SEQ} what is no number: delete it.") from None
+            raise EngineError(f"{home.place} does not keep what it is given.")
+        # Each has the highest of all that was to be published when it was written to: one that is away may be left out.
+        seqs = await asyncio.gather(*(part.seq() for part in self._parts), return_exceptions=True)
+        for part, seq in zip(self._parts, seqs, strict=True):
+            if isinstance(seq, BaseException) and (part is home or not isinstance(seq, EngineError)):
+                raise seq
+        return instance.decode(), max(seq for seq in seqs if isinstance(seq, int))
 
 
 class Lead:
-    """One lead, from the moment that it is taken until it is lost: sources, a board, and the ways to Redis."""
+    """One lead, from the moment that it is taken until it is lost: sources, a board, and the ways to Redis.
+
+    Of its `parts` the first is the home, where all is but the prices that the others hold.
+    """
 
     def __init__(
         self,
         settings: Settings,
         clock: Clock,
-        redis: "Redis",
-        place: str,
-        lease: Lease,
+        parts: Sequence[Part],
         *,
         providers: Sequence[Provider],
         instruments: Instruments,
@@ -190,9 +189,9 @@ class Lead:
         first_seq: int,
     ) -> None:
         self._clock = clock
-        self._redis = redis
-        self._place = place
-        self._lease = lease
+        self._parts = parts
+        home = parts[0]
+        self._redis, self._place, self._lease = home.redis, home.place, home.lease
         self.instance = instance
         # The time in milliseconds is above whatever was counted from an earlier one, also where Redis has forgotten.
         self.board = Board(first_seq=lambda: max(first_seq, clock.now_ms()))
@@ -206,20 +205,24 @@ class Lead:
             instruments=instruments,
         )
         self.board.on_demand = self.feed.demand_changed
-        self.publisher = Publisher(redis, place, instance, clock, lease)
-        self.board.taps.append(self.publisher)
+        highest = Highest()
+        self.publishers = [
+            Publisher(part.redis, part.place, instance, clock, part.lease, shard=part.shard, highest=highest)
+            for part in parts
+        ]
+        self.board.taps.extend(self.publishers)
         # What goes out beside Redis goes out once: of several feeds the one that leads writes it.
         self.sinks = Sinks(build_outlets(settings.publish_to, instance, clock), clock)
         if settings.publish_to:
             self.board.taps.append(self.sinks)
-        self.wanted = WantedSymbols(redis, place, self.board, clock)
-        self.answers = Answers(redis, place, self.feed, may_answer=lambda: lease.is_held)
+        self.wanted = [WantedSymbols(part.redis, part.place, self.board, clock, shard=part.shard) for part in parts]
+        self.answers = Answers(home.redis, home.place, self.feed, may_answer=lambda: home.lease.is_held)
         self._words: list[FeedWord] = []
         self.feed.on_event = self._tell
         self._hears = asyncio.Event()
         self._subscriber = Subscriber(
-            redis,
-            place,
+            home.redis,
+            home.place,
             clock,
             wanted=lambda: (ASK, WANTED),
             take=self._take,
@@ -231,18 +234,31 @@ class Lead:
         self.feed.supervisor.run("feed heartbeat", self._beat)
         self.sinks.start()
         await self.feed.start()
-        await self.wanted.look_if_allowed()
-        work: dict[str, Callable[[], Coroutine[None, None, None]]] = {
-            "feed publishing": self.publisher.run,
-            "feed demand": self.wanted.run,
-            "feed questions": self._follow,
-        }
-        for name, run in work.items():
-            self.feed.supervisor.run(name, run)
+        await self._parts[0].mark()
+        await asyncio.gather(*(wanted.look_if_allowed() for wanted in self.wanted))
+        for part, publisher, wanted in zip(self._parts, self.publishers, self.wanted, strict=True):
+            of_part = f" {part.shard}" if part.shard.count > 1 else ""
+            self.feed.supervisor.run(f"feed publishing{of_part}", publisher.run)
+            self.feed.supervisor.run(f"feed demand{of_part}", wanted.run)
+            if part.lease.under is not None:
+                self.feed.supervisor.run(f"feed lease{of_part}", partial(self._lead_at, part, publisher))
+        self.feed.supervisor.run("feed questions", self._follow)
         try:
             await within(self._clock, PROBE_PATIENCE_SECONDS, self._hears.wait())
         except TimeoutError:
             raise EngineError(f"{self._place} delivers nothing.", is_timeout=True) from None
+
+    async def _lead_at(self, part: Part, publisher: Publisher) -> None:
+        async def begin() -> None:
+            await part.mark()
+            publisher.publish_all(self.board)
+
+        await part.lease.follow(begin)
+
+    def hint(self, payload: bytes) -> None:
+        """Take a word of what is wanted from now on."""
+        for wanted in self.wanted:
+            wanted.hint(payload)
 
     async def close(self) -> None:
         """End it all."""
@@ -252,16 +268,24 @@ class Lead:
         await self.feed.close()
         await self.sinks.close()
 
+    def _word(self) -> FeedWord:
+        return FeedWord(self.instance, shards=len(self._parts))
+
     def _tell(self, event: FeedEvent) -> None:
         symbols = sorted(event.symbols)
         self._words += [
-            FeedWord(self.instance, event.event.value, symbols[start : start + _MAX_EVENT_SYMBOLS], event.error)
+            replace(
+                self._word(),
+                event=event.event.value,
+                symbols=symbols[start : start + _MAX_EVENT_SYMBOLS],
+                error=event.error,
+            )
             for start in range(0, len(symbols), _MAX_EVENT_SYMBOLS)
         ]
 
     def _take(self, channel: str, payload: bytes) -> None:
         if channel == WANTED:
-            self.wanted.hint(payload)
+            self.hint(payload)
         else:
             self.answers.take(payload)
 
@@ -285,7 +309,7 @@ class Lead:
             if self._lease.is_held:
                 words, self._words = self._words, []
                 try:
-                    await self._say(words or [FeedWord(self.instance)])
+                    await self._say(words or [self._word()])
                 except EngineError:
                     # Whoever holds the lease tells the log.
                     self._words = (words + self._words)[-_MAX_WORDS:]
@@ -303,4 +327,5 @@ class Lead:
                     raise result
         # A Redis that is full keeps nothing new, and has forgotten nothing.
         if not isinstance(before, Exception) and before != self.instance.encode():
-            self.publisher.publish_all(self.board)
+            self.publishers[0].publish_all(self.board)
+            await self._parts[0].mark()

@@ -84,16 +84,22 @@ class FeedFigures(Figures):
         )
         if lead is None:
             return
-        publisher = lead.publisher
+        published = sum(each.published for each in lead.publishers)
+        merged = sum(each.merged for each in lead.publishers)
+        failures = sum(each.failures for each in lead.publishers)
         yield GaugeMetricFamily(
-            "stocktrack_feed_symbols_wanted", "Symbols that anybody wants at Redis.", len(lead.wanted)
+            "stocktrack_feed_symbols_wanted", "Symbols that anybody wants at Redis.", sum(map(len, lead.wanted))
         )
-        yield CounterMetricFamily("stocktrack_feed_published", "Prices published.", publisher.published)
+        yield CounterMetricFamily("stocktrack_feed_published", "Prices published.", published)
         yield CounterMetricFamily(
-            "stocktrack_feed_merged", "Prices that a newer one took the place of.", publisher.merged
+            "stocktrack_feed_merged",
+            "Prices that a newer one took the place of.",
+            merged,
         )
         yield CounterMetricFamily(
-            "stocktrack_feed_failures", "Times that Redis did not take prices.", publisher.failures
+            "stocktrack_feed_failures",
+            "Times that Redis did not take prices.",
+            failures,
         )
         yield CounterMetricFamily("stocktrack_feed_answers", "Questions of servers answered.", lead.answers.answered)
         yield from MarketFigures(lead.board, lead.feed, self._clock, lead.sinks.supervisor).collect()

@@ -1,4 +1,4 @@
-"""Publishes the board at Redis: each change as a message and as the value that whoever comes later reads.
+"""Publishes the board at Redis, or its part of it: each change as a message and as the value that is read later.
 
 Nothing is queued: what changes while Redis is busy is merged to the newest of each symbol. Redis itself looks, in one
 step with the publishing, whether this feed still leads: one that stood still for a while publishes nothing old.
@@ -6,6 +6,7 @@ step with the publishing, whether this feed still leads: one that stood still fo
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -14,6 +15,7 @@ from stocktrack.clock import Clock
 from stocktrack.engine.client import EngineError, translated
 from stocktrack.engine.lease import Lease
 from stocktrack.engine.names import LEADER, PRICE_EXPIRY_SECONDS, SEQ, price_name
+from stocktrack.engine.shards import Shard
 from stocktrack.market.board import Board, Entry
 from stocktrack.providers.published import encode_published
 
@@ -44,10 +46,31 @@ return why
 """
 
 
-class Publisher:
-    """A `Tap` of the board; `run` for as long as it should publish, which it does while the lease is held."""
+@dataclass(slots=True)
+class Highest:
+    """The highest `seq` that was about to be published, wherever."""
 
-    def __init__(self, redis: "Redis", place: str, instance: str, clock: Clock, lease: Lease) -> None:
+    seq: int = 0
+
+
+class Publisher:
+    """A `Tap` of the board; `run` for as long as it should publish, which it does while the lease is held.
+
+    It publishes what `shard` holds, and leaves with it the `highest` number of those that publish beside it.
+    """
+
+    def __init__(
+        self,
+        redis: "Redis",
+        place: str,
+        instance: str,
+        clock: Clock,
+        lease: Lease,
+        *,
+        shard: Shard = Shard(),  # noqa: B008 - it is frozen
+        highest: Highest | None = None,
+    ) -> None:
+        self._shard = shard
         self._redis = redis
         self._place = place
         self._instance = instance
@@ -55,7 +78,7 @@ class Publisher:
         self._lease = lease
         self._pending: dict[str, Entry] = {}
         self._has_news = asyncio.Event()
-        self._highest_seq = 0
+        self._highest = highest or Highest()
         self._is_full = False  # whether Redis keeps nothing new
         self.published = 0
         self.merged = 0
@@ -65,10 +88,13 @@ class Publisher:
         """Have these published; what is only renewed as well, since it says how old a price is."""
         for entries in (changed, renewed):
             for entry in entries:
+                if not self._shard.holds(entry.symbol):
+                    continue
                 if entry.symbol in self._pending:
                     self.merged += 1
                 self._pending[entry.symbol] = entry
-        self._has_news.set()
+        if self._pending:
+            self._has_news.set()
 
     def publish_all(self, board: Board) -> None:
         """Have everything that is watched published again."""
@@ -89,7 +115,9 @@ class Publisher:
                 was_told = False
             except EngineError as error:
                 self.failures += 1
-                if not was_told and self._lease.is_held:
+                # That a Redis is away tells who holds its lease, where there are several.
+                is_mine = self._lease.under is None or error.is_refused
+                if not was_told and is_mine and self._lease.is_held:
                     was_told = True
                     log.warning("prices cannot be published", why=error.message)
                 await self._clock.sleep(_RETRY_SECONDS)
@@ -107,16 +135,17 @@ class Publisher:
             entry = self._pending.pop(next(iter(self._pending)))
             assert entry.quote is not None  # noqa: S101 - it was put on the board
             batch[entry] = payload = encode_published(entry.quote, self._instance)
-            self._highest_seq = max(self._highest_seq, entry.seq)
+            self._highest.seq = max(self._highest.seq, entry.seq)
             size += len(payload)
         return batch
 
     async def _publish(self, batch: dict[Entry, bytes]) -> None:
         """In one step: whoever reads sees a value and gets its message, or neither. What was sent leaves `batch`."""
         keys = [LEADER, SEQ, *(price_name(entry.symbol) for entry in batch)]
+        highest = self._highest.seq
         with translated(self._place):
             why = await self._redis.eval(
-                _PUBLISH, len(keys), *keys, self._lease.holder, PRICE_EXPIRY_SECONDS, self._highest_seq, *batch.values()
+                _PUBLISH, len(keys), *keys, self._lease.holder, PRICE_EXPIRY_SECONDS, highest, *batch.values()
             )
         self.published += len(batch)
         batch.clear()

@@ -23,7 +23,8 @@ def feed(
         str | None, typer.Option(metavar="A,B", help="the market's sources; yahoo,rss by default")
     ] = None,
     redis_url: Annotated[
-        str | None, typer.Option(metavar="URL", help=f"Redis to publish to; redis://{DEFAULT_HOST}:6379 by default")
+        str | None,
+        typer.Option(metavar="URL", help=f"Redis to publish to, or several; redis://{DEFAULT_HOST}:6379 by default"),
     ] = None,
     metrics_port: Annotated[
         int | None, typer.Option(help="port of /healthz, /readyz and /metrics; none by default")

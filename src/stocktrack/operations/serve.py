@@ -28,7 +28,9 @@ def serve(
     ] = None,
     redis_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help=f"Redis of the source redis; redis://{DEFAULT_HOST}:6379 by default"),
+        typer.Option(
+            metavar="URL", help=f"Redis of the source redis, or several; redis://{DEFAULT_HOST}:6379 by default"
+        ),
     ] = None,
     web_port: Annotated[int | None, typer.Option(help="port of the page, WebSocket and REST; 8080 by default")] = None,
     workers: Annotated[

@@ -28,9 +28,9 @@ def show(
     values: dict[str, Any] = loaded.settings.model_dump(mode="json")
     if values["database_url"]:
         values["database_url"] = _without_password(values["database_url"])
-    for name in ("redis_url", "kafka_url"):
-        values[name] = values[name] and without_password(values[name])
-    values["publish_to"] = [without_password(address) for address in values["publish_to"]]
+    values["kafka_url"] = values["kafka_url"] and without_password(values["kafka_url"])
+    for name in ("redis_url", "publish_to"):
+        values[name] = [without_password(address) for address in values[name]]
     # Which of them are secrets, only their source knows.
     values["sources"] = {source: dict.fromkeys(own, "***") for source, own in values["sources"].items()}
     if as_json:

@@ -62,7 +62,7 @@ def _finnhub(settings: Settings, clock: Clock) -> Provider:
 def _redis(settings: Settings, clock: Clock) -> Provider:
     from stocktrack.providers.redis.provider import RedisProvider
 
-    return RedisProvider(settings.redis_url, timeout_seconds=settings.provider_timeout_seconds, clock=clock)
+    return RedisProvider(*settings.redis_url, timeout_seconds=settings.provider_timeout_seconds, clock=clock)
 
 
 def _openalgo(settings: Settings, clock: Clock) -> Provider:

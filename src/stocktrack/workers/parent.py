@@ -127,8 +127,8 @@ class Workers:
     # --- before there are children -------------------------------------------------------------------------------
 
     async def _check_redis(self) -> None:
-        redis = open_redis(self._settings.redis_url, timeout_seconds=_REDIS_SECONDS)
-        place = place_of(self._settings.redis_url)
+        redis = open_redis(self._settings.redis_home, timeout_seconds=_REDIS_SECONDS)
+        place = place_of(self._settings.redis_home)
         try:
             with translated(place):
                 await redis.ping()

@@ -1,7 +1,10 @@
-"""The connection of the source `redis`, which is kept up while the server runs, and what is known by it.
+"""A connection of the source `redis`, which is kept up while the server runs, and what is known by it.
 
 It follows the symbols that are wanted, whether a feed is there, and the answers to what the feed is asked. A Redis
 is the operator's own: it is tried again soon, and not later and later as a vendor is.
+
+Where the prices lie at several Redis there is a connection to each. That of the home is as above, the others follow
+prices alone, each the symbols that its Redis holds.
 """
 
 import asyncio
@@ -9,7 +12,7 @@ import contextlib
 import json
 import math
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,7 +20,8 @@ import structlog
 from stocktrack.clock import Clock, backoff_seconds, end, within
 from stocktrack.engine.asking import Asker
 from stocktrack.engine.client import EngineError, translated
-from stocktrack.engine.names import FEED, INSTANCE, MAX_INSTANCE_CHARS, PRICES, WANTED, price_name
+from stocktrack.engine.names import FEED, INSTANCE, MAX_INSTANCE_CHARS, PRICES, SHARD, WANTED, price_name
+from stocktrack.engine.shards import Shard
 from stocktrack.engine.subscriber import Subscriber
 from stocktrack.engine.words import FeedWord, read_word
 
@@ -37,13 +41,16 @@ LINGER_SECONDS = 10.0
 _MAX_LINGERING = 5_000
 # What was published before it was followed is tried to be read so often; the polls find it later in any case.
 _READ_TRIES = 3
+# What stands at Redis may be anybody's: so much of it is told, and so often.
+_MAX_SHARD_CHARS, _MAX_TOLD = 20, 10
 
 
 class Link:
     """Keeps the connection. `run` for as long as the server does.
 
     `take(symbol, payload)` gets what is published of a symbol, `take_kept(symbol, payload)` what stood at Redis when it
-    began to be followed, and `hear(word)` what the feed has to say.
+    began to be followed, and `hear(word)` what the feed has to say. `shard` is which Redis it is, and `home` the
+    link of the first one, where it is not that itself.
     """
 
     def __init__(
@@ -55,14 +62,22 @@ class Link:
         take: Callable[[str, bytes], None],
         take_kept: Callable[[str, bytes], None],
         hear: Callable[[FeedWord], None],
+        shard: Shard = Shard(),  # noqa: B008 - it is frozen
+        home: "Link | None" = None,
     ) -> None:
+        self.shard = shard
+        self._is_home = home is None
+        self._told_shards: set[str] = set()
         self._redis = redis
         self._place = place
         self._clock = clock
         self._take_price = take
         self._take_kept = take_kept
         self._hear = hear
-        self.asker = Asker(redis, place, clock)
+        self.asker: Asker = Asker(redis, place, clock) if home is None else home.asker
+        # What is subscribed to first, by which it is seen that it is up. At the others nobody says anything by it.
+        self._first_channel = FEED if home is None else self.asker.channel
+        self.hint: Callable[[Sequence[str]], Awaitable[None]] = self._publish_hint if home is None else home.hint
         self._wanted: Callable[[], Collection[str]] = lambda: ()
         self._subscriber = Subscriber(
             redis, place, clock, wanted=self._channels, take=self._take, confirmed=self._confirmed
@@ -79,6 +94,11 @@ class Link:
         self._lingering: dict[str, float] = {}
         self.failure: EngineError | None = None
         self._down_since = clock.monotonic()
+
+    @property
+    def place(self) -> str:
+        """How sentences name its Redis."""
+        return self._place
 
     @property
     def is_up(self) -> bool:
@@ -111,7 +131,8 @@ class Link:
         """Follow `symbols` for a while, and return when whatever is published of them comes, or after so long."""
         now = self._clock.monotonic()
         self._lingering = {symbol: until for symbol, until in self._lingering.items() if until > now}
-        some = symbols[: _MAX_LINGERING - len(self._lingering)]
+        held = [symbol for symbol in symbols if self.shard.holds(symbol)]
+        some = held[: _MAX_LINGERING - len(self._lingering)]
         self._lingering |= dict.fromkeys(some, now + LINGER_SECONDS)
         self.look()
         with contextlib.suppress(TimeoutError):
@@ -157,7 +178,7 @@ class Link:
                 self.failure = EngineError(f"The connection to {self._place} failed; the log says why.")
             is_first = self.is_up and self._clock.monotonic() - began >= STEADY_SECONDS
             failures = 1 if is_first else failures + 1
-            if is_first:
+            if is_first and self._is_home:  # of the others whoever sees what is missing then tells
                 log.info("the connection to Redis broke", place=self._place, why=self.failure.message)
             if self.is_up:
                 self._down_since = self._clock.monotonic()
@@ -173,12 +194,29 @@ class Link:
     async def read(self, symbols: Sequence[str]) -> dict[str, bytes]:
         """What stands at Redis of `symbols`, without those of which nothing does; `EngineError`."""
         found: dict[str, bytes] = {}
+        # By the way, where there are several Redis, it is seen that each is the one that it is taken for.
+        more = [SHARD] if self.shard.count > 1 else []
         with translated(self._place):
             for start in range(0, len(symbols), _KEYS_A_COMMAND):
                 some = symbols[start : start + _KEYS_A_COMMAND]
-                values = await self._redis.mget([price_name(symbol) for symbol in some])
+                values = await self._redis.mget([*(price_name(symbol) for symbol in some), *more])
+                if more:
+                    self._compare(values.pop())
                 found |= {symbol: value for symbol, value in zip(some, values, strict=True) if isinstance(value, bytes)}
         return found
+
+    def _compare(self, said: object) -> None:
+        """Tell the log, once, where the feed takes this Redis for another one of the list than this server."""
+        told = said.decode(errors="replace")[:_MAX_SHARD_CHARS] if isinstance(said, bytes) else str(self.shard)
+        if told not in {str(self.shard), *self._told_shards} and len(self._told_shards) < _MAX_TOLD:
+            self._told_shards.add(told)
+            log.error(
+                "the feed and this server disagree on which prices are here: "
+                "give redis_url alike and in one order everywhere",
+                place=self._place,
+                feed=told,
+                here=str(self.shard),
+            )
 
     async def instance(self) -> str | None:
         """The instance in which the feed's `seq` counts, where there was a feed; `EngineError`."""
@@ -198,17 +236,22 @@ class Link:
         self._up.set()
 
     def _channels(self) -> Collection[str]:
-        return {FEED, self.asker.channel, *map(price_name, self._symbols())}
+        return {self._first_channel, self.asker.channel, *map(price_name, self._symbols())}
 
     def _symbols(self) -> Collection[str]:
+        wanted = self._wanted()
+        if self.shard.count > 1:
+            wanted = [symbol for symbol in wanted if self.shard.holds(symbol)]
         if not self._lingering:
-            return self._wanted()
+            return wanted
         now = self._clock.monotonic()
-        return {*self._wanted(), *(symbol for symbol, until in self._lingering.items() if until > now)}
+        return {*wanted, *(symbol for symbol, until in self._lingering.items() if until > now)}
 
     def _take(self, channel: str, payload: bytes) -> None:
         if channel.startswith(PRICES):
             self._take_price(channel.removeprefix(PRICES), payload)
+        elif not self._is_home:
+            return
         elif channel == FEED:
             self._hear_feed(payload)
         elif channel == self.asker.channel:
@@ -219,23 +262,37 @@ class Link:
             self.had_feed = True
             self._feed_silent_since = self._clock.monotonic()
             self._feed_came.set()
+            if word.shards != self.shard.count:
+                self._compare(f"1/{word.shards}".encode())
             self._hear(word)
 
     def _confirmed(self, channels: Sequence[str]) -> None:
         """From now on every price of these comes; what was published before is read once, which leaves no gap."""
-        if FEED in channels:
+        if self._first_channel in channels:
             self._opened()
+            if self.shard.count > 1:
+                self._spawn(self._check_shard(), "redis check of the shard")
         symbols = [channel.removeprefix(PRICES) for channel in channels if channel.startswith(PRICES)]
         if symbols:
             self._followed.set()
-            task = asyncio.create_task(self._catch_up(symbols), name="redis catch up")
-            self._reads.add(task)
-            task.add_done_callback(self._reads.discard)
+            self._spawn(self._catch_up(symbols), "redis catch up")
 
-    async def _catch_up(self, symbols: Sequence[str]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
+
+    async def _check_shard(self) -> None:
+        with contextlib.suppress(EngineError), translated(self._place):
+            self._compare(await self._redis.get(SHARD))
+
+    async def _publish_hint(self, symbols: Sequence[str]) -> None:
         with contextlib.suppress(EngineError), translated(self._place):
             # Only a hint: the feed sees within a second who follows what. One that may only read cannot give it.
             await self._redis.publish(WANTED, json.dumps(symbols))
+
+    async def _catch_up(self, symbols: Sequence[str]) -> None:
+        await self.hint(symbols)
         for _ in range(_READ_TRIES):
             try:
                 found = await self.read(symbols)

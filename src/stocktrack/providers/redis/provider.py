@@ -2,6 +2,9 @@
 
 A price comes by the channel of its symbol, and the newest stands under the key of the same name. Of a symbol that
 nobody publishes the feed is asked, where there is one: it has the market's sources, and the servers have it.
+
+Of several Redis the first is the home, by which all goes but prices. While it is away the source is; while another one
+is, the source says of that one's symbols what a feed would: that they are stale, and when that is over.
 """
 
 import asyncio
@@ -15,8 +18,10 @@ import structlog
 from stocktrack.clock import Clock, end, within
 from stocktrack.engine.asking import NobodyAnswers
 from stocktrack.engine.client import EngineError, open_redis, place_of
+from stocktrack.engine.shards import Shard, shard_of
 from stocktrack.engine.words import FeedWord
 from stocktrack.errors import CommandError, NotYetGiven, ProviderError, Reason, SourceUnusable, StockTrackError
+from stocktrack.messages import BoardQuote
 from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer, RelayNotice, Source, StreamSink, Wanted
 from stocktrack.providers.redis.link import FEED_SILENT_SECONDS, Link
 from stocktrack.providers.redis.prices import Prices
@@ -52,16 +57,22 @@ class RedisProvider(Source):
     symbols_a_request = 1_000
     stream_places: int | None = None
 
-    def __init__(self, url: str, *, timeout_seconds: float, clock: Clock) -> None:
+    def __init__(self, *urls: str, timeout_seconds: float, clock: Clock) -> None:
         self.on_instance: Callable[[str], None] = lambda _name: None
         self.on_notice: RelayNotice = lambda _kind, _symbols, _error: None
-        self._place = place_of(url)
+        self._place = place_of(urls[0])
         self._timeout_seconds = timeout_seconds
         self._clock = clock
-        self._redis = open_redis(url, timeout_seconds=min(timeout_seconds, 5.0))
         self.prices = Prices(self.name, clock)
-        self.link = Link(self._redis, self._place, clock, take=self._take, take_kept=self._take_kept, hear=self._hear)
-        self._running: asyncio.Task[None] | None = None
+        self.link = self._open(urls[0], Shard(0, len(urls)))
+        # By the number of their shards.
+        self.links = [
+            self.link,
+            *(self._open(url, Shard(number, len(urls)), self.link) for number, url in enumerate(urls[1:], 1)),
+        ]
+        self._running: list[asyncio.Task[None]] = []
+        # The links that are away for longer than a moment, each with the symbols that clients were told of.
+        self._away: dict[Link, frozenset[str]] = {}
         # What came by the connection since it was last published, and when that may be done again (the loop's time).
         self._came: dict[str, list[bytes]] = {}
         self._came_count = 0
@@ -70,6 +81,18 @@ class RedisProvider(Source):
         self._followed: frozenset[str] = frozenset()  # what the stream is wanted for
         # What the stream broke for, and waits for.
         self._missing: Literal["redis", "feed"] | None = None
+
+    def _open(self, url: str, shard: Shard, home: Link | None = None) -> Link:
+        return Link(
+            open_redis(url, timeout_seconds=min(self._timeout_seconds, 5.0)),
+            place_of(url),
+            self._clock,
+            take=self._take,
+            take_kept=self._take_kept,
+            hear=self._hear,
+            shard=shard,
+            home=home,
+        )
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -88,8 +111,8 @@ class RedisProvider(Source):
 
         Where it is not there yet the server starts all the same, and says so in its log and at each price.
         """
-        if self._running is None:
-            self._running = asyncio.create_task(self.link.run(), name="redis link")
+        if not self._running:
+            self._running = [asyncio.create_task(link.run(), name=f"redis link {link.shard}") for link in self.links]
         try:
             await self.link.until_up(HEAL_SECONDS)
             if (instance := await self.link.instance()) is not None:
@@ -98,12 +121,15 @@ class RedisProvider(Source):
             if error.is_refused:
                 raise SourceUnusable(error.message, retry_after_ms=5_000) from None
             log.warning("Redis is not there yet; it is tried again and again", why=error.message)
+        if len(self.links) > 1:
+            # What is not there by then the stream tells of.
+            await asyncio.gather(*(link.until_up(HEAL_SECONDS) for link in self.links), return_exceptions=True)
 
     async def close(self) -> None:
         """End the connection."""
-        if self._running is not None:
-            await end(self._running)
-        await self.link.close()
+        await end(*self._running)
+        for link in self.links:
+            await link.close()
 
     # --- prices --------------------------------------------------------------------------------------------------
 
@@ -111,7 +137,9 @@ class RedisProvider(Source):
         """Hand on what is published of what is wanted, until Redis is away for longer than a moment."""
         try:
             await self._until_streamable()
-            self.link.want(wanted)
+            for link in self.links:
+                link.want(wanted)
+            self._away.clear()
             self._check_feed(wanted())
             self._missing = None
             self._sink = sink
@@ -120,6 +148,7 @@ class RedisProvider(Source):
             while True:
                 await self._until_streamable()
                 known = self._hand_over(frozenset(wanted()), known)
+                self._check_shards(known)
                 self._check_feed(known)
                 with contextlib.suppress(TimeoutError):
                     await within(self._clock, LOOK_SECONDS, sink.demand_change())
@@ -132,6 +161,29 @@ class RedisProvider(Source):
         except (ProviderError, SourceUnusable):
             self._missing = "redis"
             raise
+
+    def _check_shards(self, wanted: frozenset[str]) -> None:
+        """Say of the symbols of a Redis that is away that they are stale, and when it is back, once each."""
+        for link in self.links[1:]:
+            failure = link.lasting_failure(HEAL_SECONDS)
+            if failure is None and link in self._away and link.is_up:
+                log.info("the prices of one Redis come again", place=link.place)
+                self.on_notice("restored", self._away.pop(link), None)
+            elif failure is not None and link not in self._away:
+                log.warning("the prices of one Redis are stale; it is tried again and again", why=failure.message)
+                symbols = self._away[link] = frozenset(filter(link.shard.holds, wanted))
+                error = _as_provider_error(failure)
+                held = map(self.prices.held, symbols)
+                if self._sink is not None:
+                    # Each keeps its number, and so takes the place of nothing newer. What has none the polls find.
+                    self._sink.publish(
+                        [
+                            BoardQuote.of(quote, seq=quote.seq, stale_reason=error.reason, retry_at=None)
+                            for quote in held
+                            if isinstance(quote, BoardQuote)
+                        ]
+                    )
+                self.on_notice("outage", symbols, error)
 
     def _check_feed(self, wanted: Iterable[str]) -> None:
         """`ProviderError` where the feed is silent, and all that is held of what is wanted is the feed's."""
@@ -153,19 +205,22 @@ class RedisProvider(Source):
     async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
         """What is published of `symbols`; of the others, what the feed says."""
         await self._until_up()
-        with _translated():
-            found = await self.link.read(symbols)
         answer = _Answer()
+        found = await self._read(symbols, answer)
         unpublished = []
+        away = frozenset(answer.failed)
         for symbol in symbols:
+            if symbol in away:
+                continue
+            link = self._link_of(symbol)
             payload = found.get(symbol)
             quote = None
             if payload is not None:
                 quote = self.prices.read(symbol, payload, has_feed=self.link.has_feed) or self.prices.held(symbol)
-            elif self.link.is_following(symbol) and not self.prices.is_fed(symbol):
+            elif link.is_following(symbol) and not self.prices.is_fed(symbol):
                 # It was published and not kept. The connection proves that nothing came since.
                 quote = self.prices.held(symbol)
-            if quote is None or (self.prices.is_fed(symbol) and not self.link.is_following(symbol)):
+            if quote is None or (self.prices.is_fed(symbol) and not link.is_following(symbol)):
                 unpublished.append(symbol)  # what a feed wrote when it was wanted the last time may be old
             elif self.prices.is_fed(symbol) and not self.link.has_feed:
                 answer.failed[symbol] = self._silent()
@@ -175,10 +230,33 @@ class RedisProvider(Source):
         self.prices.keep(self._followed | set(symbols))
         if unpublished:
             await self._ask_feed_for(unpublished, answer)
-        if not errand.is_poll and (silent := [symbol for symbol in symbols if symbol in answer.failed]):
+        if not errand.is_poll and (silent := [each for each in symbols if each in answer.failed and each not in away]):
             # It may be published the next moment, and subscribed to by then.
-            await self.link.follow(silent, FOLLOW_SECONDS)
+            await asyncio.gather(*(link.follow(silent, FOLLOW_SECONDS) for link in self.links))
         return answer.complete(symbols)
+
+    def _link_of(self, symbol: str) -> Link:
+        return self.links[shard_of(symbol, len(self.links))] if len(self.links) > 1 else self.link
+
+    async def _read(self, symbols: Sequence[str], answer: "_Answer") -> Mapping[str, bytes]:
+        """What stands at Redis of `symbols`; those of one that is away, where another is not, fail in `answer`."""
+        if len(self.links) == 1:
+            with _translated():
+                return await self.link.read(symbols)
+        asked: dict[Link, list[str]] = {}
+        for symbol in symbols:
+            asked.setdefault(self._link_of(symbol), []).append(symbol)
+        found: dict[str, bytes] = {}
+        results = await asyncio.gather(*map(_read_soon, asked, asked.values()), return_exceptions=True)
+        for link, result in zip(asked, results, strict=True):
+            if isinstance(result, EngineError):
+                answer.failed |= dict.fromkeys(asked[link], _as_provider_error(result))
+                answer.is_down |= link is self.link
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                found |= result
+        return found
 
     async def _ask_feed_for(self, symbols: Sequence[str], answer: "_Answer") -> None:
         try:
@@ -248,10 +326,11 @@ class RedisProvider(Source):
         """Publish what came of symbols before they were wanted, and have all that are followed."""
         if wanted == known:
             return known
-        self.link.look()
+        for link in self.links:
+            link.look()
         self._followed = wanted
         # What is not followed, as it was not wanted for a while, may be old: it is read as soon as it is followed.
-        new = [symbol for symbol in wanted - known if self.link.is_following(symbol)]
+        new = [symbol for symbol in wanted - known if self._link_of(symbol).is_following(symbol)]
         held = [quote for symbol in new if (quote := self.prices.held(symbol)) is not None]
         if held and self._sink is not None:
             self._sink.publish(held)
@@ -378,6 +457,14 @@ class _Answer:
         if self.is_down and len(self.failed) == len(symbols):
             raise next(iter(self.failed.values()))
         return QuoteAnswer(self.quotes, frozenset(self.unknown), self.failed, self.put_off, self.not_offered)
+
+
+async def _read_soon(link: Link, symbols: Sequence[str]) -> Mapping[str, bytes]:
+    """What stands at one of several Redis; at once an `EngineError` where it is known to be away."""
+    if (failure := link.lasting_failure(HEAL_SECONDS)) is not None:
+        raise failure
+    await link.until_up(HEAL_SECONDS)
+    return await link.read(symbols)
 
 
 @contextlib.contextmanager
