@@ -55,7 +55,9 @@ async def test_the_programs_print_the_prices_that_a_server_publishes(
 
     assert {(symbol, instance) for symbol, _, instance, _ in lines} == {("AAPL", hello["instance"])}
     seqs = [int(seq) for *_, seq in lines]
-    assert seqs == sorted(set(seqs))
+    # What is read under the key may come as a message, too.
+    assert seqs == sorted(seqs)
+    assert len(set(seqs)) >= len(seqs) - 1
 
 
 def test_every_way_out_has_its_row() -> None:
