@@ -20,6 +20,7 @@ from pathlib import Path
 from pyarrow import parquet
 
 from live_server import PASSWORD
+from pacing import comes
 from server_process import STOCKTRACK, ServerProcess, environment, run_stocktrack, server_process
 from stocktrack.messages import Price
 from stocktrack.recording import csv_rows, json_rows
@@ -31,6 +32,7 @@ SYMBOLS = tuple(f"S{number:04}" for number in range(500))
 SETTINGS = {"STOCKTRACK_SIMULATED_INTERVAL_SECONDS": "0.04"}
 LONGEST_RUN_SECONDS = 2.0
 START_SECONDS = 20.0
+LOOK_SECONDS = 0.02  # how often it is looked whether rows are there, unless the recorder ends
 NAMES = ("ticks.csv", "ticks.jsonl", "ticks.parquet", "turned.csv")
 
 
@@ -55,8 +57,8 @@ async def one_kill(home: Path, server: ServerProcess, name: str, dice: random.Ra
     try:
         async with asyncio.timeout(START_SECONDS):
             while size_of(path) < before + 100_000:
-                assert process.returncode is None, f"the recorder ended with {process.returncode}"
-                await asyncio.sleep(0.02)
+                is_over = await comes(process.wait(), LOOK_SECONDS)
+                assert not is_over, f"the recorder ended with {process.returncode}"
         await asyncio.sleep(dice.uniform(0, LONGEST_RUN_SECONDS))
     finally:
         with contextlib.suppress(ProcessLookupError):
