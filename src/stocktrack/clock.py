@@ -119,19 +119,19 @@ async def within(clock: Clock, seconds: float, work: Awaitable[Result]) -> Resul
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait for their end, however they end.
+    """Cancel tasks and wait for their end, however they end; being cancelled meanwhile waits for that as well.
 
     A library may swallow a cancellation, as `asyncio.wait_for` of Python 3.11 does where what it waits for ends in the
     same moment, and so redis-py: it is said again, until it is heard.
     """
-    left = {task for task in tasks if not task.done()}
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
     for task in tasks:
-        if not task.cancelled():
-            task.exception()  # only marked as seen: whoever ends a task is not told why it failed
+        task.cancel()
+    try:
+        await ended(*tasks)
+    finally:
+        for task in tasks:
+            if not task.cancelled():
+                task.exception()  # only marked as seen: whoever ends a task is not told why it failed
 
 
 async def finished(*futures: asyncio.Future[Any]) -> None:

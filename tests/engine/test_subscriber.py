@@ -1,13 +1,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
 from live_server import until
 from redis_proxy import Proxy, a_proxy
 from redis_server import RedisServer, running_redis
-from stocktrack.clock import RealClock, end
+from stocktrack.clock import RealClock, end, settle
 from stocktrack.engine import subscriber as module
 from stocktrack.engine.client import EngineError, open_redis, place_of
 from stocktrack.engine.subscriber import Subscriber
@@ -207,3 +208,26 @@ async def test_cancelling_leaves_no_task_and_no_connection(redis: RedisServer) -
         assert [task for task in asyncio.all_tasks() if task.get_name().startswith("redis subscriber")] == []
         await until(lambda: b"channels=a" not in redis.command("CLIENT", "LIST", "TYPE", "pubsub"))
         assert b"*0" in redis.command("PUBSUB", "CHANNELS", "a")
+
+
+async def test_cancelling_twice_leaves_no_connection_where_a_library_swallows_the_first(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Subscriber._read
+    connections = []
+
+    async def swallow_one(subscriber: Subscriber, connection: Any) -> None:
+        connections.append(connection)
+        try:
+            await read(subscriber, connection)
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(Subscriber, "_read", swallow_one)
+    async with following(redis.url, "a") as followed:
+        for _ in range(2):
+            followed.run.cancel()
+            await settle()
+        await asyncio.wait((followed.run,))
+        assert [connection.is_connected for connection in connections] == [False]
+        assert [task for task in asyncio.all_tasks() if task.get_name().startswith("redis subscriber")] == []

@@ -85,12 +85,14 @@ class Subscriber:
             tasks += [asyncio.create_task(run, name=f"redis subscriber {name}") for name, run in work.items()]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
-            # Those that failed keep their failure.
-            await end(*(task for task in tasks if not task.done()))
-            self.delivered_at = -math.inf
-            self.following.clear()
-            with contextlib.suppress(Exception):  # it is given up in any case
-                await connection.disconnect(nowait=True)
+            try:
+                # Those that failed keep their failure.
+                await end(*(task for task in tasks if not task.done()))
+            finally:  # also where whoever ends this grew impatient and said so twice
+                self.delivered_at = -math.inf
+                self.following.clear()
+                with contextlib.suppress(Exception):  # it is given up in any case
+                    await connection.disconnect(nowait=True)
         failures = [failure for task in tasks if not task.cancelled() and (failure := task.exception()) is not None]
         raise failures[0]
 
