@@ -11,7 +11,7 @@ from kafka_broker import KafkaBroker
 from live_server import live_server
 from redis_server import RedisServer
 from stocktrack.clock import RealClock
-from stocktrack.providers.simulated import SimulatedProvider
+from stocktrack.providers.simulated.provider import SimulatedProvider
 from stocktrack.sinks.registry import SINKS
 
 PAGE = (Path(__file__).parents[1] / "docs" / "publishing.md").read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from stocktrack.config import Settings, load_settings
 from stocktrack.errors import ConfigError
 from stocktrack.messages import SinkState
 from stocktrack.providers.kafka.provider import KafkaProvider
-from stocktrack.providers.simulated import SimulatedProvider
+from stocktrack.providers.simulated.provider import SimulatedProvider
 
 PASSWORD = "SeCrEt-of-redis"
 

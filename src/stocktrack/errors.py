@@ -44,6 +44,7 @@ class Reason(StrEnum):
     ALREADY_AUTHENTICATED = "already_authenticated"
     SYMBOL_LIMIT = "symbol_limit"
     TOO_MANY_ERRORS = "too_many_errors"
+    RANGE_LIMIT = "range_limit"
     NOT_AUTHENTICATED = "not_authenticated"
     BAD_CREDENTIALS = "bad_credentials"
     AUTH_TIMEOUT = "auth_timeout"
@@ -90,6 +91,7 @@ REASON_CODES: dict[Reason, Code] = {
             Reason.ALREADY_AUTHENTICATED,
             Reason.SYMBOL_LIMIT,
             Reason.TOO_MANY_ERRORS,
+            Reason.RANGE_LIMIT,
         ),
         Code.UNAUTHORIZED: (
             Reason.NOT_AUTHENTICATED,

@@ -4,12 +4,14 @@ A message is one JSON object in UTF-8 on one line (`wire/lines.py`). With each m
 lines are in `docs/protocol.md` and in `tests/lines`, and a test holds the three together.
 """
 
+from datetime import date
 from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     FiniteFloat,
@@ -19,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from stocktrack.bars import DEFAULT_INTERVALS, Adjust, Bar, BarInterval, HistoryRange
 from stocktrack.errors import Code, Reason
 from stocktrack.quotes import (
     ASSUMED_PRICE_HINT,
@@ -99,6 +102,28 @@ SegmentWord = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z_]{1,9}$", "examples": list(SEGMENT_WORDS)}),
 ]
 SessionName = Annotated[str, Strict(), Field(min_length=1, max_length=32), AfterValidator(_is_visible)]
+
+
+def _as_moment(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    elif type(value) is int and -MAX_EPOCH_MS <= value <= MAX_EPOCH_MS:
+        return value
+    raise ValueError("must be epoch milliseconds or a date such as 2024-02-09")
+
+
+# The years 1800 to 2140, which is more than any market has.
+MAX_EPOCH_MS = 5_364_662_400_000
+_MOMENT_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": -MAX_EPOCH_MS, "maximum": MAX_EPOCH_MS},
+        {"type": "string", "format": "date"},
+    ]
+}
+Moment = Annotated[int | date, BeforeValidator(_as_moment), WithJsonSchema(_MOMENT_SCHEMA)]
 
 
 class _Addressed(BaseModel):
@@ -231,6 +256,53 @@ class Dividends(Command):
     type: Literal["DIVIDENDS"] = "DIVIDENDS"
     symbol: StrictSymbol
     limit: Limit = 5
+
+
+def _a_range_or_a_start(schema: dict[str, Any]) -> None:
+    """Tell the schema what `History` checks."""
+    schema["not"] = {"required": ["range", "start"]}
+    schema["dependentRequired"] = {"end": ["start"]}
+
+
+class History(Command):
+    """`{"type":"HISTORY","id":20,"symbol":"AAPL","range":"1mo","interval":"1d"}`, or from a `start` to an `end`."""
+
+    model_config = ConfigDict(json_schema_extra=_a_range_or_a_start)
+
+    type: Literal["HISTORY"] = "HISTORY"
+    symbol: StrictSymbol
+    range: HistoryRange | None = Field(default=None, description="how far back from now; 1mo where no start is given")
+    start: Moment | None = Field(
+        default=None, description="of the first bar: epoch milliseconds, or a date at the exchange such as 2024-02-09"
+    )
+    end: Moment | None = Field(
+        default=None, description="no bar begins after it; a date is the whole day. Left out: now"
+    )
+    interval: BarInterval | None = Field(
+        default=None, description="the length of a bar; left out: by the range, 1d with a start"
+    )
+    adjust: Adjust = Field(default=Adjust.SPLITS, description="what prices of the past are corrected for")
+    prepost: Flag = Field(default=False, description="with the bars before and after the regular hours")
+
+    @model_validator(mode="after")
+    def _is_a_range_or_a_start(self) -> Self:
+        if self.range is not None and self.start is not None:
+            raise ValueError("there are both 'range' and 'start': send one of them")
+        if self.end is not None and self.start is None:
+            raise ValueError("there is an 'end' without a 'start': send both, or a 'range'")
+        return self
+
+    @property
+    def asked_range(self) -> HistoryRange | None:
+        """How far back from now; None where a `start` says from when on."""
+        return self.range if self.range is not None or self.start is not None else HistoryRange.MONTH
+
+    @property
+    def asked_interval(self) -> BarInterval:
+        """The length of a bar, named or not."""
+        if self.interval is not None:
+            return self.interval
+        return BarInterval.DAY if self.asked_range is None else DEFAULT_INTERVALS[self.asked_range]
 
 
 class Search(Command):
@@ -555,18 +627,48 @@ class MyStocksReply(Reply):
     more: Literal[True] | None = Field(default=None, description="not all fit; ask again, `after` the last quote")
 
 
+# {"type":"HISTORY","id":20,"code":200,"status":"OK","symbol":"AAPL","interval":"1d","adjust":"splits",
+# "timezone":"America/New_York","currency":"USD","provider":"yahoo","bars":[{"time":1712237400000,"open":170.29,
+# "high":171.92,"low":168.82,"close":168.82,"volume":53704400},{"time":1712323800000,"open":169.59,"high":170.39,
+# "low":168.95,"close":169.58,"volume":42104800,"live":true}],"more":false}
+class HistoryReply(Reply):
+    """Bars, the oldest first; where not all fit on the line the oldest come, and `more` is true.
+
+    Then go on with the last bar's time + 1 as `start`, with the same interval, and the same `end` if there was one.
+    """
+
+    type: Literal["HISTORY"] = "HISTORY"
+    symbol: str
+    interval: BarInterval
+    adjust: Adjust = Field(description="what the prices are corrected for; none also where nothing is known of splits")
+    timezone: str = Field(description="of the exchange, by its IANA name; UTC where that is not known")
+    currency: str | None = None
+    provider: str = Field(description="whose bars they are, unless a bar names another one")
+    bars: tuple[Bar, ...]
+    more: bool = False
+    stale: Literal[True] | None = Field(default=None, description="true where the newest bars may be missing")
+    stale_reason: Reason | None = Field(default=None, description="then, why they could not be had")
+
+
 def join_pages(reply: Reply, page: Reply) -> Reply:
-    """A reply with the quotes of the page that was asked for after it; `page` where it is something else."""
+    """A reply with the page that was asked for after it; `page` where it is something else."""
+    if isinstance(reply, HistoryReply) and isinstance(page, HistoryReply):
+        return page.model_copy(update={"bars": (*reply.bars, *page.bars)})
     if not isinstance(reply, GetReply | MyStocksReply) or not isinstance(page, GetReply | MyStocksReply):
         return page
     both = {"quotes": (*reply.quotes, *page.quotes), "missing": (*reply.missing, *page.missing), "more": page.more}
     return reply.model_copy(update=both)
 
 
-def next_page_after(reply: Reply) -> str | None:
-    """The symbol behind which the next page of a reply begins; None where nothing follows."""
+def next_page(reply: Reply) -> dict[str, Any] | None:
+    """What to change in the fields of the command to get the page after a reply; None where nothing follows.
+
+    A field that becomes None is left out.
+    """
     if isinstance(reply, GetReply | MyStocksReply) and reply.more and reply.quotes:
-        return reply.quotes[-1].symbol
+        return {"after": reply.quotes[-1].symbol}
+    if isinstance(reply, HistoryReply) and reply.more and reply.bars:
+        return {"range": None, "start": reply.bars[-1].time + 1, "interval": reply.interval}
     return None
 
 
@@ -868,6 +970,7 @@ COMMANDS: dict[str, CommandRow] = {
         CommandRow(News, NewsReply, Who.USERS, Scope.READ),
         CommandRow(Info, InfoReply, Who.USERS, Scope.READ),
         CommandRow(Dividends, DividendsReply, Who.USERS, Scope.READ),
+        CommandRow(History, HistoryReply, Who.GUESTS, Scope.READ),
         CommandRow(Search, SearchReply, Who.USERS, Scope.READ),
         CommandRow(Sources, SourcesReply, Who.USERS, Scope.READ),
         CommandRow(Ping, PingReply, Who.ANYBODY, Scope.READ),

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stocktrack.clock import ManualClock
-from stocktrack.providers.simulated import INSTRUMENTS, SimulatedProvider
+from stocktrack.providers.simulated.instruments import INSTRUMENTS
+from stocktrack.providers.simulated.provider import SimulatedProvider
 from stocktrack.quotes import MarketState, Quote, clean_link, clean_text, normalise_symbol
 from stocktrack.testing import (
     Collected,

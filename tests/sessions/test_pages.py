@@ -18,7 +18,7 @@ from stocktrack.messages import (
     SubscribeReply,
     UnsubscribeReply,
     join_pages,
-    next_page_after,
+    next_page,
 )
 from stocktrack.quotes import MAX_SYMBOL_LENGTH
 from stocktrack.sessions.pages import as_missing, behind, first_page
@@ -88,7 +88,7 @@ def test_nothing_begins_behind_a_symbol_that_is_not_there() -> None:
 
 def test_joined_pages_are_one_reply_and_another_reply_stays_what_it_is() -> None:
     first = GetReply(quotes=tuple(found(["A", "B"]).quotes.values()), missing=(), more=True)
-    assert next_page_after(first) == "B"
+    assert next_page(first) == {"after": "B"}
     last = GetReply(
         quotes=tuple(found(["D"]).quotes.values()),
         missing=(Missing(symbol="C", code=UNKNOWN.code, reason=UNKNOWN.reason),),
@@ -97,10 +97,10 @@ def test_joined_pages_are_one_reply_and_another_reply_stays_what_it_is() -> None
     assert isinstance(whole, GetReply)
     assert [quote.symbol for quote in whole.quotes] == ["A", "B", "D"]
     assert [missing.symbol for missing in whole.missing] == ["C"]
-    assert next_page_after(whole) is None
+    assert next_page(whole) is None
     other = UnsubscribeReply(removed=(), missing=(), symbols=())
     assert join_pages(first, other) is other
-    assert next_page_after(other) is None
+    assert next_page(other) is None
 
 
 def not_offered(symbols: Sequence[str], sentence: str) -> dict[str, StockTrackError]:

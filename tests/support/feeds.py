@@ -11,7 +11,7 @@ from stocktrack.clock import RealClock
 from stocktrack.config import Settings
 from stocktrack.feeding.feed import FeedProcess
 from stocktrack.providers.base import Provider
-from stocktrack.providers.simulated import SimulatedProvider
+from stocktrack.providers.simulated.provider import SimulatedProvider
 from stocktrack.quotes import TradingDay
 
 NOW_MS = 1_712_331_900_000

@@ -49,7 +49,7 @@ def row(step: int, side: Side, folder: str, holds: str) -> Row:
 
 
 HOUSE = (
-    row(0, Side.SHARED, "", "__init__ errors scopes quotes segments clock"),
+    row(0, Side.SHARED, "", "__init__ errors scopes quotes bars segments clock"),
     row(
         1,
         Side.SHARED,
@@ -87,6 +87,7 @@ HOUSE = (
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
     row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
+    row(4, Side.SERVER, "providers.simulated", "instruments walk past provider"),
     row(4, Side.SERVER, "providers.kafka", "topic library table reader provider"),
     row(4, Side.SERVER, "providers.finnhub", "symbols key_lock answers rest day stream provider"),
     row(5, Side.SERVER, "testing", "subject contracts failures"),
@@ -96,7 +97,7 @@ HOUSE = (
         Side.SERVER,
         "market",
         "events plausibility board demand refusals bills batching ceiling upstream shapes leads routes answer_cache "
-        "hours questions outage merging polls streams feed",
+        "hours shelves windows adjusting archive history questions outage merging polls streams feed",
     ),
     row(6, Side.SERVER, "sinks", "base backlog outlet publisher redis kafka files registry"),
     row(6, Side.SERVER, "", "metronome subscriptions"),

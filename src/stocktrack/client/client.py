@@ -51,7 +51,7 @@ from stocktrack.messages import (
     TokensReply,
     UnsubscribeReply,
     join_pages,
-    next_page_after,
+    next_page,
 )
 from stocktrack.scopes import Scope
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT
@@ -277,11 +277,11 @@ class StockTrackClient:
     async def request(self, command: Command) -> Answer:
         """The reply to any command, with the line it stood on. The command's `id` is the client's to choose.
 
-        Quotes that come in several pages are one reply, as if one line could carry them.
+        Quotes and bars that come in several pages are one reply, as if one line could carry them.
         """
         answer = await self._connection.ask(command)
-        while (after := next_page_after(answer.reply)) is not None:
-            page = await self._connection.ask(command.model_copy(update={"after": after}))
+        while (changes := next_page(answer.reply)) is not None:
+            page = await self._connection.ask(command.model_copy(update=changes))
             whole = join_pages(answer.reply, page.reply)
             answer = Answer(whole, encode(whole))
         return answer

@@ -7,11 +7,20 @@ from functools import partial
 from stocktrack.clock import Clock, within
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.market.answer_cache import AnswerCache
+from stocktrack.market.archive import Archive
 from stocktrack.market.bills import Payer, charge
+from stocktrack.market.history import History
 from stocktrack.market.hours import Hours
 from stocktrack.market.routes import Routes
 from stocktrack.messages import MAX_LIST_LIMIT
-from stocktrack.providers.base import CompanySource, DividendSource, NewsSource, SearchSource, SymbolNewsSource
+from stocktrack.providers.base import (
+    CompanySource,
+    DividendSource,
+    HistorySource,
+    NewsSource,
+    SearchSource,
+    SymbolNewsSource,
+)
 from stocktrack.providers.symbol_names import has_names
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
 from stocktrack.segments import SEGMENT_WORDS, Wanted, split_symbol
@@ -33,7 +42,7 @@ class Questions:
 
     Every question raises `ProviderError` where the sources fail, and `CommandError` where none of them offers it, or
     where its `payer` would have to pay a request and cannot; without a payer it is the server's own question.
-    What is known of the markets' `hours` others use as well.
+    What is known of the markets' `hours` others use as well; `history` answers on bars.
     """
 
     def __init__(
@@ -44,6 +53,13 @@ class Questions:
         known: Callable[[Sequence[str], Payer | None], Awaitable[Mapping[str, StockTrackError]]],
     ) -> None:
         self.hours = Hours(routes, clock)
+        archive = Archive(
+            routes,
+            clock,
+            refuse_unknown=self._refuse_unknown,
+            charge=lambda payer: self._charge(HistorySource, payer),
+        )
+        self.history = History(archive, routes.instruments, clock)
         self._routes = routes
         self._instruments = routes.instruments
         self._clock = clock
@@ -63,6 +79,7 @@ class Questions:
         for cache in (self._news, self._symbol_news, self._companies, self._dividends, self._searches):
             await cache.close()
         await self.hours.close()
+        await self.history.close()
 
     async def news(self, limit: int, payer: Payer | None = None) -> Sequence[Headline]:
         """The newest headlines; `CommandError` where there are none."""

@@ -357,11 +357,7 @@ class Routes:
         None where all that serve the symbol say that they have nothing; errors as in `first_answer`.
         """
         capability = capability_of(kind)
-        every = self._offering(kind)
-        offering = self._offering(kind, lambda upstream: self.leads.name_at(upstream, symbol) is not None)
-        why_none = f"None of this server's sources ({self._names()}) offers {capability}."
-        if every:
-            why_none = self.instruments.not_offered(symbol, ", ".join(upstream.name for upstream, _ in every))
+        offering, why_none = self.serving(kind, symbol), self.not_offered(kind, symbol)
         has_nothing = False
 
         async def ask_one(upstream: Upstream, source: Source) -> Result | None:
@@ -379,6 +375,17 @@ class Routes:
             if has_nothing:
                 return None
             raise
+
+    def serving(self, kind: type[Source], symbol: str) -> Sequence[tuple[Upstream, Source]]:
+        """The sources of this `kind` that may have `symbol`, in the order in which they are asked."""
+        return self._offering(kind, lambda upstream: self.leads.name_at(upstream, symbol) is not None)
+
+    def not_offered(self, kind: type[Source], symbol: str) -> str:
+        """Why no source of this `kind` has `symbol`, in words."""
+        every = self._offering(kind)
+        if every:
+            return self.instruments.not_offered(symbol, ", ".join(upstream.name for upstream, _ in every))
+        return f"None of this server's sources ({self._names()}) offers {capability_of(kind)}."
 
     async def _first_of(
         self,

@@ -1,12 +1,14 @@
 """Whether what a source answered is an answer at all: the types of Python keep no source of others from anything."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
+from stocktrack.bars import Split
 from stocktrack.errors import StockTrackError
 from stocktrack.messages import BoardQuote
-from stocktrack.providers.base import Capability, QuoteAnswer
+from stocktrack.providers.base import Capability, QuoteAnswer, SourceBars
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote, TradingDay
 
 _LISTS: Mapping[Capability, type[object]] = {
@@ -17,7 +19,9 @@ _LISTS: Mapping[Capability, type[object]] = {
 }
 _SINGLES: Mapping[Capability, type[object]] = {Capability.COMPANY: CompanyInfo, Capability.HOURS: TradingDay}
 # Where None says that the source has nothing.
-_MAY_BE_NONE = frozenset({Capability.SYMBOL_NEWS, Capability.DIVIDENDS, Capability.COMPANY, Capability.HOURS})
+_MAY_BE_NONE = frozenset(
+    {Capability.SYMBOL_NEWS, Capability.DIVIDENDS, Capability.COMPANY, Capability.HOURS, Capability.HISTORY}
+)
 
 
 def check_quotes(answer: object) -> QuoteAnswer:
@@ -52,6 +56,9 @@ def check_answer(capability: Capability, answer: object) -> None:
     """`TypeError` where `answer` is nothing that can be answered to what was asked, which is no question of quotes."""
     if answer is None and capability in _MAY_BE_NONE:
         return
+    if capability is Capability.HISTORY:
+        _check_history(answer)
+        return
     if (single := _SINGLES.get(capability)) is not None:
         is_right, what = isinstance(answer, single), single.__name__
     else:
@@ -60,3 +67,21 @@ def check_answer(capability: Capability, answer: object) -> None:
         what = f"sequence of {each.__name__}"
     if not is_right:
         raise TypeError(f"asked for {capability}, the source answered with {type(answer).__name__} that is no {what}")
+
+
+def _check_history(answer: object) -> None:
+    """`TypeError` where it is neither bars, in order and each possible, nor splits."""
+    if isinstance(answer, Sequence) and all(isinstance(item, Split) and item.ratio > 0 for item in answer):
+        return
+    if not isinstance(answer, SourceBars):
+        raise TypeError(f"asked for history, the source answered with {type(answer).__name__}")
+    before = -math.inf
+    for bar in answer.bars:
+        prices = (bar.open, bar.high, bar.low, bar.close)
+        if not all(map(math.isfinite, prices)) or not bar.low <= min(bar.open, bar.close) <= max(prices) <= bar.high:
+            raise TypeError(f"asked for history, the source answered with a bar that cannot be, of {bar.time}")
+        if bar.time <= before:
+            raise TypeError(f"asked for history, the source answered with bars out of order, at {bar.time}")
+        before = bar.time
+    if answer.factors is not None and len(answer.factors) != len(answer.bars):
+        raise TypeError("asked for history, the source answered with more or fewer factors than bars")

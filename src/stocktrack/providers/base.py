@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from stocktrack.bars import Bar, BarInterval, Split
 from stocktrack.errors import ProviderError, StockTrackError
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote, TradingDay
 
@@ -56,6 +57,41 @@ class Errand:
 
     is_poll: bool = False
     refusal: Callable[[str], StockTrackError | None] = lambda _symbol: None
+
+
+@dataclass(frozen=True, slots=True)
+class BarLimit:
+    """Of which bars a source has how much: those of the last `days_back`, so many days a request; None for any."""
+
+    days_back: int | None = None
+    days_a_request: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBars:
+    """The bars that a source has of one symbol from one moment to another, in order, none twice.
+
+    The prices are corrected for all splits up to now, unless `are_as_traded`. `factors` are those of each bar by which
+    its prices are corrected for dividends as well; None where the source tells none. `splits` and `dividend_times` are
+    those that happened in the stretch. `zone` is the IANA name of the exchange's time zone. `day` are the market's
+    hours of today, or of its next or last day; None where it has none, being open day and night. `last_trade_at` is
+    when the symbol was traded last, epoch milliseconds, also where that was long before the stretch.
+
+    Where the source has no bars of such an interval of this symbol at all, as of a fund that is priced once a day,
+    `has_none_so_short` says so.
+    """
+
+    provider: str
+    bars: Sequence[Bar]
+    zone: str | None = None
+    currency: str | None = None
+    factors: Sequence[float] | None = None
+    splits: Sequence[Split] = ()
+    dividend_times: Sequence[int] = ()
+    day: TradingDay | None = None
+    last_trade_at: int | None = None
+    are_as_traded: bool = False
+    has_none_so_short: bool = False
 
 
 QUESTION = Errand()
@@ -262,6 +298,30 @@ class DividendSource(Protocol):
 
 
 @runtime_checkable
+class HistorySource(Protocol):
+    """Bars of the past."""
+
+    @property
+    def bar_limits(self) -> Mapping[BarInterval, BarLimit]:
+        """The intervals that it has bars of, and how much of each."""
+        ...
+
+    async def bars(
+        self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool
+    ) -> SourceBars | None:
+        """The bars of `symbol` that begin from `start` on and before `end`, epoch milliseconds; None where unknown.
+
+        It is one request, of no more than `bar_limits` allow. With `prepost` those before and after the regular hours
+        come too, marked with their `market_state`. The bar that still changes comes with the others, once.
+        """
+        ...
+
+    async def splits(self, symbol: str) -> Sequence[Split] | None:
+        """All splits of `symbol` that there ever were, in order; None where it is unknown."""
+        ...
+
+
+@runtime_checkable
 class SearchSource(Protocol):
     """Symbols by name."""
 
@@ -281,6 +341,7 @@ class Capability(StrEnum):
     DIVIDENDS = "dividends"
     SEARCH = "search"
     HOURS = "hours"
+    HISTORY = "history"
 
 
 _PROTOCOLS: dict[Capability, type] = {
@@ -292,6 +353,7 @@ _PROTOCOLS: dict[Capability, type] = {
     Capability.DIVIDENDS: DividendSource,
     Capability.SEARCH: SearchSource,
     Capability.HOURS: HoursSource,
+    Capability.HISTORY: HistorySource,
 }
 # The members that a source of each capability has.
 CAPABILITIES: Mapping[Capability, tuple[str, ...]] = {

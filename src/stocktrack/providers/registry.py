@@ -12,7 +12,7 @@ from stocktrack.providers.installed import InstalledSources
 
 
 def _simulated(settings: Settings, clock: Clock) -> Provider:
-    from stocktrack.providers.simulated import SimulatedProvider
+    from stocktrack.providers.simulated.provider import SimulatedProvider
 
     return SimulatedProvider(
         interval_seconds=settings.simulated_interval_seconds, seed=settings.simulated_seed, clock=clock

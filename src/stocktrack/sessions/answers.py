@@ -22,6 +22,8 @@ from stocktrack.messages import (
     DividendsReply,
     Get,
     GetReply,
+    History,
+    HistoryReply,
     Info,
     InfoReply,
     Kick,
@@ -57,7 +59,7 @@ from stocktrack.quotes import Headline
 from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
-from stocktrack.sessions.pages import as_missing, behind, first_page
+from stocktrack.sessions.pages import as_missing, behind, first_bars, first_page
 from stocktrack.system.acts import ALL_TOKENS, Act
 from stocktrack.system.trail import Trail
 
@@ -372,6 +374,26 @@ async def dividends(session: Asker, command: Dividends) -> DividendsReply:
     currencies = {each.currency for each in paid}
     currency = currencies.pop() if len(currencies) == 1 else None
     return DividendsReply(id=command.id, symbol=command.symbol, currency=currency, dividends=tuple(paid))
+
+
+@answers(History)
+async def history(session: Asker, command: History) -> HistoryReply:
+    """Past prices, as many bars as one line can carry."""
+    found = await session.services.feed.questions.history.find(command, session)
+    bars = first_bars(found.bars, session.services.rules.max_reply_bytes - _REPLY_HEAD_BYTES)
+    return HistoryReply(
+        id=command.id,
+        symbol=found.symbol,
+        interval=found.interval,
+        adjust=found.adjust,
+        timezone=found.timezone,
+        currency=found.currency,
+        provider=found.provider,
+        bars=tuple(bars),
+        more=len(bars) < len(found.bars),
+        stale=True if found.stale_reason is not None else None,
+        stale_reason=found.stale_reason,
+    )
 
 
 @answers(Search)

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import TypeAdapter
+
+from stocktrack.bars import Bar
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.market.feed import FoundQuotes
 from stocktrack.messages import REPLY_BYTES_OF_A_SYMBOL, BoardQuote, Missing
@@ -18,6 +21,9 @@ _AMPLE_BYTES = 4_096
 # Beside REPLY_BYTES_OF_A_SYMBOL each: with as many symbols as fit into MAX_REPLY_BYTES so much of that is left.
 _MOST_BYTES_OF_SENTENCES = 49_152
 _FIELD_BYTES = len('"message":,')
+# A bar is some 100 bytes: a page that has room for so many each is not measured.
+_AMPLE_BYTES_OF_A_BAR = 256
+_BARS = TypeAdapter(Sequence[Bar])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,17 @@ def first_page(symbols: Sequence[str], found: FoundQuotes, room_bytes: int) -> P
         missing=as_missing({symbol: found.missing[symbol] for symbol in covered if symbol in found.missing}),
         more=True if len(covered) < len(symbols) else None,
     )
+
+
+def first_bars(bars: Sequence[Bar], room_bytes: int) -> Sequence[Bar]:
+    """The oldest of `bars`, as many as fit into so many bytes of the reply."""
+    while len(bars) * _AMPLE_BYTES_OF_A_BAR > room_bytes:
+        size = len(_BARS.dump_json(bars, exclude_none=True))
+        if size <= room_bytes:
+            break
+        # They differ by some bytes, so that a guess a little below what the average says is nearly always right.
+        bars = bars[: max(1, len(bars) * room_bytes * 99 // (size * 100))]
+    return bars
 
 
 def as_missing(errors: Mapping[str, StockTrackError]) -> tuple[Missing, ...]:

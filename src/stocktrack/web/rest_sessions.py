@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError
-from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply, join_pages, next_page_after
+from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply, join_pages, next_page
 from stocktrack.scopes import Scope
 from stocktrack.sessions.answers import tell_failure
 from stocktrack.sessions.contracts import Authenticator, WatchLists
@@ -80,11 +80,11 @@ class RestSession:
     async def ask(self, command_type: str, /, **fields: Any) -> Reply:
         """The reply to a command; `RefusedError` where it failed, `BadLine` where it is none. None is left out.
 
-        Quotes that come in several pages are one reply: it stands on no line, and is as long as it is.
+        Quotes and bars that come in several pages are one reply: it stands on no line, and is as long as it is.
         """
         whole = await self._ask(command_type, **fields)
-        while (after := next_page_after(whole)) is not None:
-            whole = join_pages(whole, await self._ask(command_type, **{**fields, "after": after}))
+        while (changes := next_page(whole)) is not None:
+            whole = join_pages(whole, await self._ask(command_type, **{**fields, **changes}))
         return whole
 
     async def _ask(self, command_type: str, /, **fields: Any) -> Reply:

@@ -1,0 +1,213 @@
+"""The bars that the sources have told of: asked for once, as far as they are known for good, and shared by all who ask.
+
+`shelves.py` says what is known and what is missing; here the sources are asked for that, within what they have.
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from stocktrack.bars import DAY_MS, BarInterval, Split, day_of, midnight_ms, start_of
+from stocktrack.clock import Clock
+from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
+from stocktrack.market.answer_cache import AnswerCache
+from stocktrack.market.bills import Payer
+from stocktrack.market.routes import Routes
+from stocktrack.market.shelves import Key, Shelf, Shelves, Span, zone_of
+from stocktrack.market.windows import Window
+from stocktrack.providers.base import BarLimit, HistorySource, SourceBars
+from stocktrack.quotes import MarketState
+
+SPLITS_SECONDS: Final = 86_400.0
+# How long bars are taken for current that may still change; in a closed market until it opens, or so long.
+LIVE_SECONDS: Final = 60.0
+LIVE_SECONDS_OF_MINUTES: Final = 20.0
+CLOSED_SECONDS: Final = 3_600.0
+# Sources correct what they said of the last minutes of a day for a while.
+SETTLING_MS: Final = 900_000
+# Forgetting bars that a split has changed makes a second round.
+_ROUNDS: Final = 3
+OPEN_STATES: Final = frozenset({MarketState.PRE, MarketState.OPEN, MarketState.POST})
+WORDS: Final = {
+    BarInterval.ONE_MINUTE: "1-minute",
+    BarInterval.TWO_MINUTES: "2-minute",
+    BarInterval.FIVE_MINUTES: "5-minute",
+    BarInterval.QUARTER: "15-minute",
+    BarInterval.HALF_HOUR: "30-minute",
+    BarInterval.HOUR: "1-hour",
+    BarInterval.DAY: "daily",
+    BarInterval.WEEK: "weekly",
+    BarInterval.MONTH: "monthly",
+}
+
+
+class Archive:
+    """The shelves, and who fills them.
+
+    ``refuse_unknown(symbol, payer)`` raises where the sources of quotes do not have a symbol; ``charge(payer)`` has a
+    request paid for, or raises.
+    """
+
+    def __init__(
+        self,
+        routes: Routes,
+        clock: Clock,
+        *,
+        refuse_unknown: Callable[[str, Payer | None], Awaitable[object]],
+        charge: Callable[[Payer | None], None],
+    ) -> None:
+        self._routes = routes
+        self._clock = clock
+        self._refuse_unknown = refuse_unknown
+        self._charge = charge
+        self._shelves = Shelves()
+        self._splits: AnswerCache[str, Sequence[Split]] = AnswerCache(clock, seconds=SPLITS_SECONDS)
+
+    async def close(self) -> None:
+        """Cancel what is in flight."""
+        await self._splits.close()
+
+    def shelf(self, key: Key) -> Shelf:
+        """What is known of `key`; what was used the longest time ago makes room."""
+        shelf = self._shelves.at(key)
+        self._shelves.tidy()
+        return shelf
+
+    def reach(self, key: Key, window: Window) -> tuple[Span | None, CommandError | None]:
+        """The part of a window that some source has bars of, and the error where more of it was meant."""
+        now, limits = self._clock.now_ms(), self._limits(key)
+        if not limits:
+            return None, CommandError(Reason.NOT_OFFERED, self._routes.not_offered(HistorySource, key.symbol))
+        start, end = window.span
+        earliest = min((_earliest(limit, now) for limit in limits.values() if limit is not None), default=math.inf)
+        if start >= earliest:
+            return window.span, None
+        reach = (int(earliest), end) if earliest < end else None
+        if reach is not None and window.takes_less:
+            return reach, None
+        return reach, self._range_limit(key, start, now, limits)
+
+    async def fill(self, key: Key, span: Span, payer: Payer | None) -> StockTrackError | None:
+        """Know all bars of `span`; why that could not be where it could not.
+
+        `CommandError` where there is no such symbol, or where nothing is known of its past.
+        """
+        shelf = self.shelf(key)
+        try:
+            async with shelf.lock:
+                for _ in range(_ROUNDS):
+                    missing = shelf.missing(span, self._clock.monotonic())
+                    if not missing:
+                        break
+                    left = shelf.failed_until - self._clock.monotonic()
+                    if shelf.failure is not None and left > 0:
+                        why = shelf.failure
+                        return ProviderError(why.reason, why.message, retry_after_ms=round(left * 1000))
+                    for part in missing:
+                        await self._ask(shelf, key, part, payer)
+        except ProviderError as error:
+            # A bare copy: the traceback of the one raised would keep everything alive that stood in its frames.
+            shelf.failure = ProviderError(error.reason, error.message)
+            shelf.failed_until = self._clock.monotonic() + (error.retry_after_ms or 0) / 1000
+            return error
+        except CommandError as error:
+            if error.reason not in {Reason.NOT_OFFERED, Reason.RATE_LIMITED}:
+                raise
+            return error
+        return None
+
+    async def splits(self, symbol: str, payer: Payer | None) -> Sequence[Split]:
+        """All splits of `symbol`; `StockTrackError` where nobody can say."""
+
+        async def ask() -> Sequence[Split]:
+            found = await self._routes.first_answer_of(HistorySource, symbol, lambda source, name: source.splits(name))
+            return found or ()
+
+        return await self._splits.get(symbol, ask, lambda: self._charge(payer))
+
+    def _limits(self, key: Key) -> Mapping[str, BarLimit | None]:
+        """How much each source has that may have the symbol, in the order in which they are asked."""
+        serving = self._routes.serving(HistorySource, key.symbol)
+        return {upstream.name: source.bar_limits.get(key.interval) for upstream, source in serving}
+
+    def _range_limit(self, key: Key, start: int, now: int, limits: Mapping[str, BarLimit | None]) -> CommandError:
+        """What no source has, in words, and what to ask instead."""
+        having = [(name, limit) for name, limit in limits.items() if limit is not None]
+        name, limit = having[0] if having else (next(iter(limits)), None)
+
+        def goes_back(interval: BarInterval) -> bool:
+            others = self._limits(key._replace(interval=interval)).values()
+            return any(other is not None and _earliest(other, now) <= start for other in others)
+
+        longer = [each for each in BarInterval if each.length_ms > key.interval.length_ms and goes_back(each)]
+        hints = [f"ask for the interval {longer[0]}"] if longer else []
+        what = f"{name.capitalize()} has no {WORDS[key.interval]} bars"
+        if limit is not None and limit.days_back is not None:
+            what += f" older than {limit.days_back} days"
+            hints.append(f"for a start of {day_of(now - (limit.days_back - 1) * DAY_MS, zone_of(None))} or later")
+        return CommandError(Reason.RANGE_LIMIT, f"{what}: {', or '.join(hints)}." if hints else f"{what}.")
+
+    async def _ask(self, shelf: Shelf, key: Key, span: Span, payer: Payer | None) -> None:
+        now = self._clock.now_ms()
+        limits = [limit for limit in self._limits(key).values() if limit is not None]
+        days = next((limit.days_a_request for limit in limits if _earliest(limit, now) <= span[0]), None)
+        step = span[1] - span[0] if days is None else days * DAY_MS
+        # The newest first: where the source fails half way, that is what most want.
+        for end in range(span[1], span[0], -step):
+            start = max(span[0], end - step)
+            self._charge(payer)
+            told = await self._routes.first_answer_of(
+                HistorySource, key.symbol, partial(self._ask_one, key, start, end)
+            )
+            if told is None:
+                await self._refuse_unknown(key.symbol, payer)
+                raise CommandError(Reason.NO_HISTORY, f"Nothing is known of past prices of {key.symbol}.")
+            now = self._clock.now_ms()
+            shelf.put(
+                (start, end),
+                told,
+                settled_until=_settled_until(told, key.interval, now),
+                fresh_seconds=_fresh_seconds(told, key.interval, now) if end >= now else 0.0,
+                monotonic=self._clock.monotonic(),
+            )
+
+    async def _ask_one(self, key: Key, start: int, end: int, source: HistorySource, name: str) -> SourceBars | None:
+        limit = source.bar_limits.get(key.interval)
+        if limit is None or _earliest(limit, self._clock.now_ms()) > start:
+            raise CommandError(Reason.NOT_OFFERED, f"There are no {WORDS[key.interval]} bars so far back.")
+        return await source.bars(name, key.interval, start, end, prepost=key.prepost)
+
+
+def _earliest(limit: BarLimit, now: int) -> float:
+    """From when on there are bars; a minute is left for the request to arrive in."""
+    return -math.inf if limit.days_back is None else now - limit.days_back * DAY_MS + 60_000
+
+
+def _fresh_seconds(told: SourceBars, interval: BarInterval, now: int) -> float:
+    """How long what may still change is taken for current."""
+    if told.day is None or told.day.state_at(now) in OPEN_STATES or _is_behind(told):
+        is_short = interval.length_ms <= BarInterval.TWO_MINUTES.length_ms
+        return LIVE_SECONDS_OF_MINUTES if is_short else LIVE_SECONDS
+    opens_at = told.day.opens_at if told.day.pre_starts_at is None else told.day.pre_starts_at
+    return min(CLOSED_SECONDS, (opens_at - now) / 1000) if opens_at > now else CLOSED_SECONDS
+
+
+def _is_behind(told: SourceBars) -> bool:
+    """Whether the hours that came with the bars are of a day before them."""
+    if told.day is None or not told.bars:
+        return False
+    ends_at = told.day.closes_at if told.day.post_ends_at is None else told.day.post_ends_at
+    return told.bars[-1].time >= ends_at + DAY_MS / 2
+
+
+def _settled_until(told: SourceBars, interval: BarInterval, now: int) -> int:
+    """Before when no bar changes any more: before today, or before now where today's trading is over."""
+    zone = zone_of(told.zone)
+    until = midnight_ms(day_of(now, zone), zone) - (SETTLING_MS if interval.is_intraday else 0)
+    if told.day is not None and not _is_behind(told):
+        ends_at = told.day.closes_at if told.day.post_ends_at is None else told.day.post_ends_at
+        first = told.day.opens_at if told.day.pre_starts_at is None else told.day.pre_starts_at
+        if now >= ends_at + SETTLING_MS or now < first:
+            until = now
+    return until if interval.length_ms <= DAY_MS else min(until, start_of(now, interval, zone))

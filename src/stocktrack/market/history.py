@@ -1,0 +1,229 @@
+"""Answers HISTORY: past prices from the sources, filled up with what this server saw, corrected as they are wanted.
+
+`windows.py` says which stretch of time is meant, `archive.py` has the bars of the sources, and `adjusting.py` corrects
+them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final, Protocol
+
+from stocktrack.bars import DAY_MS, Adjust, Bar, BarInterval, Split, day_of, gathered, next_start
+from stocktrack.clock import Clock
+from stocktrack.errors import CommandError, Reason, StockTrackError
+from stocktrack.market.adjusting import adjusted, factors_by_day
+from stocktrack.market.archive import OPEN_STATES, WORDS, Archive
+from stocktrack.market.bills import Payer
+from stocktrack.market.shelves import Kept, Key, Shelf, Span
+from stocktrack.market.windows import DAYS_FOR_MORE, Window, chosen, window_of
+from stocktrack.messages import History as Question
+from stocktrack.providers.instruments import Instruments
+
+OWN_PROVIDER: Final = "recorded"
+# Own bars that begin so long after what is asked for still are of it: a weekend and its holidays may lie between.
+_LATE_MS: Final = 4 * DAY_MS
+
+
+class OwnBars(Protocol):
+    """What this server saw itself."""
+
+    async def minutes(self, symbol: str, start: int, end: int) -> Sequence[Bar]:
+        """The 1-minute bars of `symbol` as they were traded, from `start` on and before `end`, as far as it has them.
+
+        Those outside of the regular hours say so by their `market_state`. `StorageError` where they cannot be read.
+        """
+        ...
+
+
+class NoOwnBars:
+    """A server that records nothing."""
+
+    async def minutes(self, symbol: str, start: int, end: int) -> Sequence[Bar]:
+        """None."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBars:
+    """The bars of an answer, in order; `stale_reason` where the newest may be missing."""
+
+    symbol: str
+    interval: BarInterval
+    adjust: Adjust
+    timezone: str
+    currency: str | None
+    provider: str
+    bars: Sequence[Bar]
+    stale_reason: Reason | None = None
+
+
+class History:
+    """Answers HISTORY by `archive`, and by `own`, which may be set before it is asked."""
+
+    def __init__(self, archive: Archive, instruments: Instruments, clock: Clock) -> None:
+        self.own: OwnBars = NoOwnBars()
+        self._archive = archive
+        self._instruments = instruments
+        self._clock = clock
+
+    async def close(self) -> None:
+        """Cancel what is in flight."""
+        await self._archive.close()
+
+    async def find(self, question: Question, payer: Payer | None = None) -> FoundBars:
+        """The bars that `question` asks for.
+
+        `CommandError` where it cannot be answered: `range_limit` where no source goes back so far, `unknown_symbol`, or
+        `no_history` where nothing was traded. `ProviderError` where the sources fail and nothing is known.
+        """
+        if (refusal := self._instruments.refusal(question.symbol)) is not None:
+            raise refusal
+        now = self._clock.now_ms()
+        window = window_of(question, now)
+        key = Key(question.symbol, question.asked_interval, question.prepost)
+        shelf = self._archive.shelf(key)
+        reach, refused = self._archive.reach(key, window)
+        own: Sequence[Kept] = ()
+        if refused is not None or key.interval.is_intraday:
+            own = await self._own_bars(key, window.span, shelf)
+        if refused is not None and not _reaches_back(own, window, refused):
+            raise refused
+        failure: StockTrackError | None = None
+        if reach is not None:
+            failure = await self._archive.fill(key, reach, payer)
+            if failure is None and not own and not shelf.between(*window.span):
+                window = await self._anchored(window, question, key, shelf, payer)
+        if failure is not None and not own:
+            own = await self._own_bars(key, window.span, shelf)
+        found = chosen(_filled(shelf.between(*window.span), own, key.interval), window, shelf.zone)
+        if not found:
+            raise failure or await self._nothing(key, window, shelf, payer)
+        bars, adjust = await self._adjusted(found, question, shelf, payer)
+        provider = next((each.provider for each in reversed(found) if each.provider != OWN_PROVIDER), OWN_PROVIDER)
+        bars = [
+            bar if kept.provider == provider else replace(bar, provider=kept.provider)
+            for bar, kept in zip(bars, found, strict=True)
+        ]
+        if _is_live(bars[-1].time, shelf, key.interval, now):
+            bars[-1] = replace(bars[-1], live=True)
+        return FoundBars(
+            symbol=key.symbol,
+            interval=key.interval,
+            adjust=adjust,
+            timezone=shelf.zone_name or "UTC",
+            currency=shelf.currency,
+            provider=provider,
+            bars=bars,
+            stale_reason=None if failure is None else failure.reason,
+        )
+
+    async def _own_bars(self, key: Key, span: Span, shelf: Shelf) -> Sequence[Kept]:
+        try:
+            minutes = await self.own.minutes(key.symbol, *span)
+        except StockTrackError:
+            return ()  # the log has it where it happened
+        if not (key.prepost and key.interval.is_intraday):
+            minutes = [bar for bar in minutes if bar.market_state is None]
+        bars = minutes if key.interval is BarInterval.ONE_MINUTE else gathered(minutes, key.interval, shelf.zone)
+        return [Kept(bar, OWN_PROVIDER, 1.0, is_as_traded=True) for bar in bars]
+
+    async def _anchored(
+        self, window: Window, question: Question, key: Key, shelf: Shelf, payer: Payer | None
+    ) -> Window:
+        """A window of a range that has bars, where it has none up to now: it ends with the last trade there was."""
+        now, last_trade_at = self._clock.now_ms(), shelf.last_trade_at
+        if question.asked_range is None:
+            return window
+        if window.sessions is not None and (last_trade_at or now) >= now - DAYS_FOR_MORE * DAY_MS:
+            other = replace(window, span=(now - DAYS_FOR_MORE * DAY_MS, window.span[1]))
+        elif last_trade_at is not None and last_trade_at < window.span[0]:
+            other = window_of(question, last_trade_at)
+        else:
+            return window
+        reach, refused = self._archive.reach(key, other)
+        if reach is None or refused is not None:
+            return window
+        await self._archive.fill(key, reach, payer)
+        return other
+
+    async def _nothing(self, key: Key, window: Window, shelf: Shelf, payer: Payer | None) -> CommandError:
+        """Why there is no bar, in words."""
+        symbol = key.symbol
+        if shelf.has_none_so_short:
+            why = f"There are no {WORDS[key.interval]} bars of {symbol}, which is priced once a day"
+            return CommandError(Reason.RANGE_LIMIT, f"{why}: ask for the interval 1d.")
+        start, end = window.span
+        first, last = window.first_day or day_of(start, shelf.zone), window.last_day or day_of(end - 1, shelf.zone)
+        when = f"on {first}" if first == last else f"from {first} to {last}"
+        message = f"There are no bars of {symbol} {when}: nothing was traded, or nobody kept it."
+        days = Key(symbol, BarInterval.DAY, prepost=False)
+        before, _ = self._archive.reach(days, Window((start - DAYS_FOR_MORE * DAY_MS, start)))
+        if before is not None:
+            await self._archive.fill(days, before, payer)
+            known = self._archive.shelf(days)
+            if kept := [each for each in known.between(*before) if day_of(each.bar.time, known.zone) < first]:
+                message += f" The last day before that has some is {day_of(kept[-1].bar.time, known.zone)}."
+        return CommandError(Reason.NO_HISTORY, message)
+
+    async def _adjusted(
+        self, found: Sequence[Kept], question: Question, shelf: Shelf, payer: Payer | None
+    ) -> tuple[list[Bar], Adjust]:
+        """The bars as they are wanted, and what they are corrected for in the end."""
+        adjust, symbol = question.adjust, question.symbol
+        splits: Sequence[Split] = ()
+        if any(each.is_as_traded is not (adjust is Adjust.NONE) for each in found):
+            try:
+                splits = await self._archive.splits(symbol, payer)
+            except StockTrackError:
+                if adjust is Adjust.NONE:
+                    raise
+                if all(each.is_as_traded for each in found):
+                    adjust = Adjust.NONE
+        factor_of = None
+        if adjust is Adjust.ALL and question.asked_interval.is_intraday:
+            factor_of = await self._day_factors(symbol, (found[0].bar.time, found[-1].bar.time + 1), payer)
+        return adjusted(found, adjust, shelf.zone, splits=splits, factor_of=factor_of), adjust
+
+    async def _day_factors(self, symbol: str, span: Span, payer: Payer | None) -> Callable[[date], float]:
+        """The factors for dividends of the days of `span`; the error where they cannot be had."""
+        days = Key(symbol, BarInterval.DAY, prepost=False)
+        around = (span[0] - 7 * DAY_MS, span[1] + DAY_MS)
+        if (failure := await self._archive.fill(days, around, payer)) is not None:
+            raise failure
+        shelf = self._archive.shelf(days)
+        return factors_by_day(shelf.between(*around), shelf.zone)
+
+
+def _reaches_back(own: Sequence[Kept], window: Window, refused: CommandError) -> bool:
+    """Whether what this server saw is an answer where the sources do not go back far enough, or there are none."""
+    if not own:
+        return False
+    return refused.reason is Reason.NOT_OFFERED or own[0].bar.time <= window.span[0] + _LATE_MS
+
+
+def _filled(kept: Sequence[Kept], own: Sequence[Kept], interval: BarInterval) -> Sequence[Kept]:
+    """What the sources have, and what this server saw where they have nothing."""
+    if not own:
+        return kept
+    times = [each.bar.time for each in kept]
+    length = interval.length_ms
+    found: list[Kept] = list(kept)
+    place = 0
+    for each in own:
+        time = each.bar.time
+        while place < len(times) and times[place] <= time - length:
+            place += 1
+        if place >= len(times) or times[place] >= time + length:
+            found.append(each)
+    return sorted(found, key=lambda each: each.bar.time)
+
+
+def _is_live(time: int, shelf: Shelf, interval: BarInterval, now: int) -> bool:
+    if next_start(time, interval, shelf.zone) <= now:
+        return False
+    if interval.length_ms > DAY_MS or shelf.day is None:
+        return True
+    if interval is BarInterval.DAY:
+        return now < shelf.day.closes_at
+    return shelf.day.state_at(now) in OPEN_STATES
