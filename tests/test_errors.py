@@ -11,7 +11,7 @@ TABLE: dict[int, tuple[str, str]] = {
     400: (
         "BAD_REQUEST",
         """malformed_json invalid_command unknown_command line_too_long already_authenticated symbol_limit
-        too_many_errors""",
+        too_many_errors range_limit""",
     ),
     401: ("UNAUTHORIZED", "not_authenticated bad_credentials auth_timeout not_permitted"),
     404: (

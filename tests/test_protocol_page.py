@@ -1,5 +1,6 @@
 """`docs/protocol.md`, the schema beside it, the real lines and the models say the same thing."""
 
+import dataclasses
 import inspect
 import json
 import re
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 
 from protocol_lines import COMMAND_LINES, SERVER_LINES
 from stocktrack import messages as m
+from stocktrack.bars import Adjust, Bar, HistoryRange
 from stocktrack.config import Settings
 from stocktrack.errors import Code, Reason
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, MarketState, Match
@@ -40,7 +42,11 @@ PARTS: tuple[type[BaseModel], ...] = (
     *(m.SourceInfo, m.SourceBudget, m.SourceStream, m.SinkInfo),
     *(Headline, CompanyInfo, Dividend, Match),
 )
-FIELDS = {name for model in (*COMMAND_MODELS, *SERVER_MODELS, *PARTS) for name in model.model_fields} | {"symbol"}
+FIELDS = {
+    *(name for model in (*COMMAND_MODELS, *SERVER_MODELS, *PARTS) for name in model.model_fields),
+    *(field.name for field in dataclasses.fields(Bar)),
+    "symbol",
+}
 
 SCHEMA = protocol_schema()
 LINE_VALIDATOR = Draft202012Validator(SCHEMA)
@@ -66,7 +72,12 @@ def test_a_command_line_is_parsed_and_means_the_same_when_written_again(line: by
     sent = parse_object(line)
     if "symbol" in sent and "symbols" in again:
         sent["symbols"] = [sent.pop("symbol")]
-    defaults = {"save": True, "limit": type(command).model_fields["limit"].default if "limit" in again else None}
+    defaults = {
+        "save": True,
+        "adjust": "splits",
+        "prepost": False,
+        "limit": type(command).model_fields["limit"].default if "limit" in again else None,
+    }
     assert again == {**{name: value for name, value in defaults.items() if name in again}, **sent}
 
 
@@ -158,11 +169,11 @@ def test_every_field_of_a_quote_has_a_row_marked_where_it_is_never_left_out() ->
 
 
 def test_nothing_on_the_page_is_unknown_to_the_models() -> None:
-    known = {*FIELDS, *Settings.model_fields, *Reason, *MarketState, *Scope}
+    known = {*FIELDS, *Settings.model_fields, *Reason, *MarketState, *Scope, *HistoryRange, *Adjust, "recorded"}
     words = {word for word in re.findall(r"`([a-z]\w+)`", PROSE) if word not in {"nc", "jq"}}
     assert words - known == set()
     types = {*m.COMMAND_TYPES, "ERROR", "HELLO", "PRICE", "HEARTBEAT", "NOTICE"}
-    other = {"JSON", "TCP", "UTF", "AAPL", "BRK", "GSPC", "EURUSD", "RELIANCE", "BINANCE", "BTCUSDT"}
+    other = {"JSON", "TCP", "UTC", "UTF", "AAPL", "BRK", "GSPC", "EURUSD", "RELIANCE", "BINANCE", "BTCUSDT"}
     other |= {*SEGMENT_WORDS, "FUT", "IDX"}
     capitals = set(re.findall(r"\b[A-Z][A-Z_]{2,}\b", PROSE))
     assert capitals - types - {code.status for code in Code} - other == set()

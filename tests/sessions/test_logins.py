@@ -40,6 +40,7 @@ FOR_READING = {
         "NEWS",
         "INFO",
         "DIVIDENDS",
+        "HISTORY",
         "SEARCH",
         "SOURCES",
         "PING",

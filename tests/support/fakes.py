@@ -8,13 +8,15 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Container, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeVar
 
+from scripted_past import ScriptedPast, daily
 from stocktrack.accounts.identity import HeldToken, Identity
 from stocktrack.accounts.tokens import IssuedToken
+from stocktrack.bars import BarInterval, Split
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
 from stocktrack.market.board import Basket, Board
@@ -23,12 +25,14 @@ from stocktrack.market.feed import Feed
 from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS
 from stocktrack.providers.base import (
     QUESTION,
+    BarLimit,
     Capability,
     Errand,
     Provider,
     Publish,
     QuoteAnswer,
     Source,
+    SourceBars,
     StreamSink,
     Wanted,
 )
@@ -252,6 +256,7 @@ class ScriptedProvider(ScriptedQuotes):
         self.companies = {"AAPL": CompanyInfo(symbol="AAPL", name="Apple Inc.")}
         self.paid: dict[str, list[Dividend]] = {"AAPL": [], "TSLA": []}
         self.matches = [Match(symbol="AAPL", name="Apple Inc.")]
+        self.past = ScriptedPast(name=name, days={"AAPL": daily("2024-04-03", "2024-04-04", "2024-04-05")})
 
     async def news(self) -> Sequence[Headline]:
         await self._play(Capability.NEWS)
@@ -268,6 +273,20 @@ class ScriptedProvider(ScriptedQuotes):
     async def dividends(self, symbol: str) -> Sequence[Dividend] | None:
         await self._play(Capability.DIVIDENDS)
         return self.paid.get(symbol)
+
+    @property
+    def bar_limits(self) -> Mapping[BarInterval, BarLimit]:
+        return self.past.limits
+
+    async def bars(
+        self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool
+    ) -> SourceBars | None:
+        told = self.past.tell(symbol, interval, start, end, prepost=prepost)
+        await self._play(Capability.HISTORY)
+        return told
+
+    async def splits(self, symbol: str) -> Sequence[Split] | None:
+        return self.past.all_splits.get(symbol, [])
 
     async def search(self, query: str, limit: int) -> Sequence[Match]:
         await self._play(Capability.SEARCH)
@@ -679,6 +698,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "INFO": {"symbol": "AAPL"},
     "DIVIDENDS": {"symbol": "AAPL"},
     "SOURCES": {},
+    "HISTORY": {"symbol": "AAPL"},
     "SEARCH": {"query": "apple"},
     "PING": {},
     "LOGOUT": {},
