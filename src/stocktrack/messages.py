@@ -110,7 +110,7 @@ def _as_moment(value: Any) -> Any:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    elif type(value) is int and -MAX_EPOCH_MS <= value <= MAX_EPOCH_MS:
+    elif type(value) is date or (type(value) is int and -MAX_EPOCH_MS <= value <= MAX_EPOCH_MS):
         return value
     raise ValueError("must be epoch milliseconds or a date such as 2024-02-09")
 

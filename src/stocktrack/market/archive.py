@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC
 from functools import partial
 from typing import Final
 
@@ -84,7 +85,9 @@ class Archive:
         if start >= earliest:
             return window.span, None
         reach = (int(earliest), end) if earliest < end else None
-        if reach is not None and window.takes_less:
+        # A day of the exchange may begin some hours before that of UTC, at night.
+        is_of_a_day = window.first_day is not None and midnight_ms(window.first_day, UTC) >= earliest
+        if reach is not None and (window.takes_less or is_of_a_day):
             return reach, None
         return reach, self._range_limit(key, start, now, limits)
 
@@ -145,7 +148,7 @@ class Archive:
         what = f"{name.capitalize()} has no {WORDS[key.interval]} bars"
         if limit is not None and limit.days_back is not None:
             what += f" older than {limit.days_back} days"
-            hints.append(f"for a start of {day_of(now - (limit.days_back - 1) * DAY_MS, zone_of(None))} or later")
+            hints.append(f"for a start of {day_of(now - (limit.days_back - 1) * DAY_MS, UTC)} or later")
         return CommandError(Reason.RANGE_LIMIT, f"{what}: {', or '.join(hints)}." if hints else f"{what}.")
 
     async def _ask(self, shelf: Shelf, key: Key, span: Span, payer: Payer | None) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import bisect
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Final, NamedTuple, TypeAlias
@@ -126,11 +126,6 @@ class Shelves:
         while count > self._max_bars and len(self._shelves) > 1:
             _, shelf = self._shelves.popitem(last=False)
             count -= max(1, len(shelf.kept))
-
-    def drop(self, may_go: Callable[[Key], bool]) -> None:
-        """Forget the shelves whose key ``may_go(key)``."""
-        for key in [key for key in self._shelves if may_go(key)]:
-            del self._shelves[key]
 
 
 def zone_of(name: str | None) -> tzinfo:
