@@ -194,6 +194,11 @@ def test_of_very_many_unknown_fields_only_a_few_are_named() -> None:
 
 A_STRING = "must be a string."
 A_LIST = "must be a list with at least one entry."
+A_MOMENT = "must be epoch milliseconds or a date such as 2024-02-09, of the years 1800 to 2139."
+NO_MOMENTS: list[Any] = [
+    *("yesterday", "", "2024-02-30", "20240209", "2024-02-09T10:00:00Z", "0001-01-01", "9999-12-31"),
+    *(True, 1.5, 10**17, -(10**17), [1], {}),
+]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +228,13 @@ A_LIST = "must be a list with at least one entry."
             )
             for kind, good in (("NEWS", {}), ("DIVIDENDS", {"symbol": "AAPL"}), ("SEARCH", {"query": "a"}))
         ),
+        ("HISTORY", {"symbol": "AAPL"}, "range", ["7d", "1D", 1, [], {}, ""], "must be one of 1d, 5d, 1mo, 6mo, ytd, "),
+        ("HISTORY", {"symbol": "AAPL"}, "interval", ["7m", 60, "1M", []], "must be one of 1m, 2m, 5m, 15m, 30m, 1h, "),
+        ("HISTORY", {"symbol": "AAPL"}, "adjust", [None, "dividends", True], "must be one of none, splits, all."),
+        ("HISTORY", {"symbol": "AAPL"}, "prepost", [0, "no", None], "must be true or false."),
+        ("HISTORY", {"symbol": "AAPL"}, "start", NO_MOMENTS, A_MOMENT),
+        ("HISTORY", {"symbol": "AAPL", "start": 0}, "end", NO_MOMENTS, A_MOMENT),
+        ("TOKEN", {}, "scope", ["all", 1, None], "must be one of read, full."),
         ("SEARCH", {}, "query", [5, None, []], A_STRING),
         ("SEARCH", {}, "query", [""], "must not be empty."),
         ("SEARCH", {}, "query", ["q" * 101], "must have at most 100 characters."),
@@ -249,6 +261,39 @@ def test_an_interval_of_0_or_within_its_bounds_is_taken(interval: float) -> None
 @pytest.mark.parametrize("limit", [1, 100])
 def test_a_limit_within_its_bounds_is_taken(limit: int) -> None:
     assert decode_line(command_of("NEWS", limit=limit)) == m.News(limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"range": "1d", "start": 0}, "there are both 'range' and 'start': send one of them."),
+        ({"end": 0}, "there is an 'end' without a 'start': send both, or a 'range'."),
+        ({"range": "1d", "end": 0}, "there is an 'end' without a 'start': send both, or a 'range'."),
+    ],
+)
+def test_a_history_is_of_a_range_or_from_a_start(fields: dict[str, Any], complaint: str) -> None:
+    assert refused(command_of("HISTORY", symbol="AAPL", **fields)).message == f"HISTORY: {complaint}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked_range", "asked_interval"),
+    [
+        ({}, "1mo", "1d"),
+        ({"range": "1d"}, "1d", "1m"),
+        ({"range": "5d"}, "5d", "15m"),
+        ({"range": "5y"}, "5y", "1wk"),
+        ({"range": "max"}, "max", "1mo"),
+        ({"range": "1d", "interval": "1wk"}, "1d", "1wk"),
+        ({"start": "1962-01-02"}, None, "1d"),
+        ({"start": -252_000_000_000, "interval": "1mo"}, None, "1mo"),
+    ],
+)
+def test_what_a_history_leaves_out_follows_from_its_range(
+    fields: dict[str, Any], asked_range: str | None, asked_interval: str
+) -> None:
+    command = decode_line(command_of("HISTORY", symbol="aapl", **fields))
+    assert isinstance(command, m.History)
+    assert (command.asked_range, command.asked_interval) == (asked_range, asked_interval)
 
 
 # --- symbols -----------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ A message is one JSON object in UTF-8 on one line (`wire/lines.py`). With each m
 lines are in `docs/protocol.md` and in `tests/lines`, and a test holds the three together.
 """
 
-from datetime import date
+import contextlib
+from datetime import UTC, date, datetime
 from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -104,22 +105,31 @@ SegmentWord = Annotated[
 SessionName = Annotated[str, Strict(), Field(min_length=1, max_length=32), AfterValidator(_is_visible)]
 
 
+# What a moment may be: more than any market has, and well within what every zone's calendar can tell.
+FIRST_YEAR, LAST_YEAR = 1800, 2139
+_LEAST_EPOCH_MS, _MOST_EPOCH_MS = (
+    round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) for year in (FIRST_YEAR, LAST_YEAR + 1)
+)
+_DATE_CHARS = len("2024-02-09")
+
+
 def _as_moment(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    elif type(value) is date or (type(value) is int and -MAX_EPOCH_MS <= value <= MAX_EPOCH_MS):
+    if type(value) is int and _LEAST_EPOCH_MS <= value < _MOST_EPOCH_MS:
         return value
-    raise ValueError("must be epoch milliseconds or a date such as 2024-02-09")
+    day = value
+    if isinstance(value, str) and len(value) == _DATE_CHARS:
+        with contextlib.suppress(ValueError):
+            day = date.fromisoformat(value)
+    if type(day) is date and FIRST_YEAR <= day.year <= LAST_YEAR:
+        return day
+    raise ValueError(
+        f"must be epoch milliseconds or a date such as 2024-02-09, of the years {FIRST_YEAR} to {LAST_YEAR}"
+    )
 
 
-# The years 1800 to 2140, which is more than any market has.
-MAX_EPOCH_MS = 5_364_662_400_000
 _MOMENT_SCHEMA = {
     "anyOf": [
-        {"type": "integer", "minimum": -MAX_EPOCH_MS, "maximum": MAX_EPOCH_MS},
+        {"type": "integer", "minimum": _LEAST_EPOCH_MS, "exclusiveMaximum": _MOST_EPOCH_MS},
         {"type": "string", "format": "date"},
     ]
 }

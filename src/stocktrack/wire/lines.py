@@ -234,6 +234,9 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
             return f"{what} must not be empty."
         case "string_too_long":
             return f"{what} must have at most {limits['max_length']} characters."
+        case "enum":
+            # As pydantic says it: 'a', 'b' or 'c'.
+            return f"{what} must be one of {str(limits['expected']).replace(' or ', ', ').replace(chr(39), '')}."
         case "bool_type":
             return f"{what} must be true or false."
         case "float_type":
