@@ -63,7 +63,7 @@ class RawClient:
     @classmethod
     async def connect(cls, port: int) -> "RawClient":
         """Connect and read the HELLO."""
-        client = cls(*await asyncio.open_connection("127.0.0.1", port))
+        client = cls(*await asyncio.open_connection("127.0.0.1", port, limit=1_000_000))
         await client._reader.readline()
         return client
 
@@ -74,6 +74,20 @@ class RawClient:
             reply: dict[str, Any] = json.loads(line)
             if reply["type"] == command["type"]:
                 return reply
+        raise ConnectionResetError("the server closed the connection")
+
+    async def ask_raw(self, **command: Any) -> bytes:
+        """The line of the reply to a command, unread."""
+        self._writer.write(json.dumps(command).encode() + b"\n")
+        head = f'{{"type":"{command["type"]}"'.encode()
+        while not (line := await self.line()).startswith(head):
+            pass
+        return line
+
+    async def line(self) -> bytes:
+        """The next line, whatever it is; `ConnectionError` where the server has closed."""
+        if line := await self._reader.readline():
+            return line
         raise ConnectionResetError("the server closed the connection")
 
     def close(self) -> None:

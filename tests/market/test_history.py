@@ -10,6 +10,7 @@ import pytest
 from fakes import NOW_MS, House, ScriptedProvider, a_house
 from scripted_past import ScriptedPast, a_bar, at, daily, day_starts, hours_of, minutes
 from stocktrack.bars import DAY_MS, MINUTE_MS, Adjust, Bar, BarInterval, Split
+from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError, StorageError
 from stocktrack.market.archive import CLOSED_SECONDS, LIVE_SECONDS, LIVE_SECONDS_OF_MINUTES
 from stocktrack.market.history import FoundBars
@@ -475,6 +476,35 @@ async def test_what_is_not_known_is_paid_for_and_what_is_known_costs_nothing(hou
     assert (caught.value.reason, caught.value.retry_after_ms) == (Reason.RATE_LIMITED, 3_000)
     await ask(house, range="1mo")
     assert len((await history.find(History(symbol="AAPL", range="1mo"), Poor())).bars) == 7
+
+
+class TickingClock(ManualClock):
+    """A clock that moves on a little whenever it is read, as every real one does."""
+
+    def now_ms(self) -> int:
+        self.stand_still(0.003)
+        return super().now_ms()
+
+
+async def test_time_that_passes_while_it_is_asked_changes_nothing(past: ScriptedPast) -> None:
+    async with a_house(make_clock=TickingClock) as house:
+        assert isinstance(house.provider, ScriptedProvider)
+        house.provider.past = past
+        for _ in range(3):
+            assert len((await ask(house, range="max", interval="1m")).bars) == 525
+            assert len((await ask(house, range="1y")).bars) == 7
+        assert (await ask(house, range="max", interval="1m")).stale_reason is None
+        assert len(past.requests(BarInterval.DAY)) == 1
+        assert len(past.requests(BarInterval.ONE_MINUTE)) == 5
+
+
+async def test_the_oldest_come_where_not_all_are_wanted_at_once(house: House, past: ScriptedPast) -> None:
+    history = house.feed.questions.history
+    found = await history.find(History(symbol="AAPL", range="1mo"), most=3)
+    assert (day_starts(found.bars), found.has_more) == (["2024-03-27", "2024-03-28", "2024-04-01"], True)
+    assert found.bars[-1].live is None
+    found = await history.find(History(symbol="AAPL", start=found.bars[-1].time + 1), most=4)
+    assert (day_starts(found.bars), found.has_more) == ([*WEEK[1:]], False)
 
 
 # --- what this server saw ----------------------------------------------------------------------------------------

@@ -5,14 +5,17 @@ import json
 from collections.abc import Mapping, Sequence
 
 import pytest
+from pydantic import TypeAdapter
 
 from fakes import RULES, USER, Client, a_house, a_quote
+from stocktrack.bars import Adjust, Bar, BarInterval
 from stocktrack.errors import Code, CommandError, Reason, StockTrackError
 from stocktrack.market.feed import FoundQuotes
 from stocktrack.messages import (
     MAX_REPLY_BYTES,
     BoardQuote,
     GetReply,
+    HistoryReply,
     Missing,
     MyStocksReply,
     SubscribeReply,
@@ -21,7 +24,7 @@ from stocktrack.messages import (
     next_page,
 )
 from stocktrack.quotes import MAX_SYMBOL_LENGTH
-from stocktrack.sessions.pages import as_missing, behind, first_page
+from stocktrack.sessions.pages import as_missing, behind, first_bars, first_page
 from stocktrack.wire.lines import encode_line
 
 UNKNOWN = CommandError(Reason.UNKNOWN_SYMBOL, "Nobody knows it.")
@@ -192,3 +195,40 @@ def test_the_longest_answer_to_a_change_fits_on_a_line(max_symbols: int) -> None
     ):
         assert len(encode_line(reply)) <= rules.max_reply_bytes
     assert rules.max_reply_bytes == MAX_REPLY_BYTES or max_symbols > 1_024
+
+
+def bars(count: int, price: float = 100.0) -> list[Bar]:
+    return [Bar(1_712_331_900_000 + number * 60_000, price, price, price, price, 1_000) for number in range(count)]
+
+
+@pytest.mark.parametrize("price", [1.0, 1234567.891, 0.00001234])
+def test_the_oldest_bars_come_as_many_as_fit_and_hardly_fewer(price: float) -> None:
+    every = bars(10_000, price)
+    first = first_bars(every, 261_000)
+    size = len(TypeAdapter(list[Bar]).dump_json([*first], exclude_none=True))
+    assert first == every[: len(first)]
+    assert 250_000 < size <= 261_000
+
+
+def test_few_bars_all_come_and_one_comes_in_any_case() -> None:
+    assert first_bars(bars(500), 261_000) == bars(500)
+    assert first_bars([], 261_000) == []
+    assert first_bars(bars(3), 10) == bars(1)
+
+
+def test_bars_go_on_behind_the_last_one_of_the_same_length_and_without_a_range() -> None:
+    first = HistoryReply(
+        symbol="AAPL",
+        interval=BarInterval.ONE_MINUTE,
+        adjust=Adjust.SPLITS,
+        timezone="UTC",
+        provider="scripted",
+        bars=tuple(bars(2)),
+        more=True,
+    )
+    last = first.model_copy(update={"bars": tuple(bars(4)[2:]), "more": False})
+    assert next_page(first) == {"range": None, "start": bars(2)[-1].time + 1, "interval": BarInterval.ONE_MINUTE}
+    whole = join_pages(first, last)
+    assert isinstance(whole, HistoryReply)
+    assert (whole.bars, whole.more) == (tuple(bars(4)), False)
+    assert next_page(whole) is None

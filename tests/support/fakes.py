@@ -632,9 +632,10 @@ async def a_house(
     limits: SessionLimits = LIMITS,
     requests_per_minute: int | None = None,
     instruments: Instruments | None = None,
+    make_clock: Callable[[int], ManualClock] = ManualClock,
 ) -> AsyncIterator[House]:
     """A started house; `events` has what the feed told the sessions. The first provider must be one of quotes."""
-    clock, board, accounts = ManualClock(NOW_MS), Board(), MemoryAccounts()
+    clock, board, accounts = make_clock(NOW_MS), Board(), MemoryAccounts()
     accounts.now_ms = clock.now_ms
     providers = make_providers(clock)
     feed = Feed(

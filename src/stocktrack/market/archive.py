@@ -27,6 +27,8 @@ LIVE_SECONDS_OF_MINUTES: Final = 20.0
 CLOSED_SECONDS: Final = 3_600.0
 # Sources correct what they said of the last minutes of a day for a while.
 SETTLING_MS: Final = 900_000
+# What was meant to end now is asked for a little later, where others were before it.
+_ON_THE_WAY_MS: Final = 60_000
 # Forgetting bars that a split has changed makes a second round.
 _ROUNDS: Final = 3
 OPEN_STATES: Final = frozenset({MarketState.PRE, MarketState.OPEN, MarketState.POST})
@@ -81,7 +83,9 @@ class Archive:
         if not limits:
             return None, CommandError(Reason.NOT_OFFERED, self._routes.not_offered(HistorySource, key.symbol))
         start, end = window.span
-        earliest = min((_earliest(limit, now) for limit in limits.values() if limit is not None), default=math.inf)
+        # Some seconds may pass until the source is asked.
+        later = now + _ON_THE_WAY_MS
+        earliest = min((_earliest(limit, later) for limit in limits.values() if limit is not None), default=math.inf)
         if start >= earliest:
             return window.span, None
         reach = (int(earliest), end) if earliest < end else None
@@ -153,6 +157,8 @@ class Archive:
 
     async def _ask(self, shelf: Shelf, key: Key, span: Span, payer: Payer | None) -> None:
         now = self._clock.now_ms()
+        if now - _ON_THE_WAY_MS <= span[1] <= now:
+            span = (span[0], now + 1)
         limits = [limit for limit in self._limits(key).values() if limit is not None]
         days = next((limit.days_a_request for limit in limits if _earliest(limit, now) <= span[0]), None)
         step = span[1] - span[0] if days is None else days * DAY_MS
@@ -166,12 +172,11 @@ class Archive:
             if told is None:
                 await self._refuse_unknown(key.symbol, payer)
                 raise CommandError(Reason.NO_HISTORY, f"Nothing is known of past prices of {key.symbol}.")
-            now = self._clock.now_ms()
             shelf.put(
                 (start, end),
                 told,
                 settled_until=_settled_until(told, key.interval, now),
-                fresh_seconds=_fresh_seconds(told, key.interval, now) if end >= now else 0.0,
+                fresh_seconds=_fresh_seconds(told, key.interval, now) if end > now else 0.0,
                 monotonic=self._clock.monotonic(),
             )
 
@@ -183,8 +188,8 @@ class Archive:
 
 
 def _earliest(limit: BarLimit, now: int) -> float:
-    """From when on there are bars; a minute is left for the request to arrive in."""
-    return -math.inf if limit.days_back is None else now - limit.days_back * DAY_MS + 60_000
+    """From when on there are bars."""
+    return -math.inf if limit.days_back is None else now - limit.days_back * DAY_MS
 
 
 def _fresh_seconds(told: SourceBars, interval: BarInterval, now: int) -> float:

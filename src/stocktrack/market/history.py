@@ -46,7 +46,10 @@ class NoOwnBars:
 
 @dataclass(frozen=True, slots=True)
 class FoundBars:
-    """The bars of an answer, in order; `stale_reason` where the newest may be missing."""
+    """The bars of an answer, in order.
+
+    `has_more` says that others follow, and `stale_reason` that the newest may be missing.
+    """
 
     symbol: str
     interval: BarInterval
@@ -55,6 +58,7 @@ class FoundBars:
     currency: str | None
     provider: str
     bars: Sequence[Bar]
+    has_more: bool = False
     stale_reason: Reason | None = None
 
 
@@ -71,8 +75,8 @@ class History:
         """Cancel what is in flight."""
         await self._archive.close()
 
-    async def find(self, question: Question, payer: Payer | None = None) -> FoundBars:
-        """The bars that `question` asks for.
+    async def find(self, question: Question, payer: Payer | None = None, *, most: int | None = None) -> FoundBars:
+        """The bars that `question` asks for, or the oldest `most` of them.
 
         `CommandError` where it cannot be answered: `range_limit` where no source goes back so far, `unknown_symbol`, or
         `no_history` where nothing was traded. `ProviderError` where the sources fail and nothing is known.
@@ -99,13 +103,15 @@ class History:
         found = chosen(_filled(shelf.between(*window.span), own, key.interval), window, shelf.zone)
         if not found:
             raise failure or await self._nothing(key, window, shelf, payer)
+        has_more = most is not None and len(found) > most
+        found = found[:most]
         bars, adjust = await self._adjusted(found, question, shelf, payer)
         provider = next((each.provider for each in reversed(found) if each.provider != OWN_PROVIDER), OWN_PROVIDER)
         bars = [
             bar if kept.provider == provider else replace(bar, provider=kept.provider)
             for bar, kept in zip(bars, found, strict=True)
         ]
-        if _is_live(bars[-1].time, shelf, key.interval, now):
+        if not has_more and _is_live(bars[-1].time, shelf, key.interval, now):
             bars[-1] = replace(bars[-1], live=True)
         return FoundBars(
             symbol=key.symbol,
@@ -115,6 +121,7 @@ class History:
             currency=shelf.currency,
             provider=provider,
             bars=bars,
+            has_more=has_more,
             stale_reason=None if failure is None else failure.reason,
         )
 

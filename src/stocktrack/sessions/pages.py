@@ -23,7 +23,8 @@ _MOST_BYTES_OF_SENTENCES = 49_152
 _FIELD_BYTES = len('"message":,')
 # A bar is some 100 bytes: a page that has room for so many each is not measured.
 _AMPLE_BYTES_OF_A_BAR = 256
-_BARS = TypeAdapter(Sequence[Bar])
+LEAST_BYTES_OF_A_BAR = 60
+_BARS = TypeAdapter(tuple[Bar, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ def first_page(symbols: Sequence[str], found: FoundQuotes, room_bytes: int) -> P
 
 def first_bars(bars: Sequence[Bar], room_bytes: int) -> Sequence[Bar]:
     """The oldest of `bars`, as many as fit into so many bytes of the reply."""
-    while len(bars) * _AMPLE_BYTES_OF_A_BAR > room_bytes:
-        size = len(_BARS.dump_json(bars, exclude_none=True))
+    while len(bars) > 1 and len(bars) * _AMPLE_BYTES_OF_A_BAR > room_bytes:
+        size = len(_BARS.dump_json(tuple(bars), exclude_none=True))
         if size <= room_bytes:
             break
         # They differ by some bytes, so that a guess a little below what the average says is nearly always right.
