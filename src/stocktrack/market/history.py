@@ -89,17 +89,18 @@ class History:
         shelf = self._archive.shelf(key)
         reach, refused = self._archive.reach(key, window)
         own: Sequence[Kept] = ()
-        if refused is not None or key.interval.is_intraday:
+        if refused is not None:
             own = await self._own_bars(key, window.span, shelf)
-        if refused is not None and not _reaches_back(own, window, refused):
-            raise refused
-        failure: StockTrackError | None = None
-        if reach is not None:
-            failure = await self._archive.fill(key, reach, payer)
-            if failure is None and not own and not shelf.between(*window.span):
-                window = await self._anchored(window, question, key, shelf, payer)
-        if failure is not None and not own:
-            own = await self._own_bars(key, window.span, shelf)
+            if not _reaches_back(own, window, refused):
+                raise refused
+        failure = None if reach is None else await self._archive.fill(key, reach, payer)
+        if refused is None and (key.interval.is_intraday or failure is not None):
+            # Of what the source has bars of, only the days that are meant.
+            theirs = chosen(shelf.between(*window.span), window, shelf.zone)
+            since = theirs[0].bar.time if theirs and failure is None else window.span[0]
+            own = await self._own_bars(key, (since, window.span[1]), shelf)
+        if failure is None and not own and not shelf.between(*window.span):
+            window = await self._anchored(window, question, key, shelf, payer)
         found = chosen(_filled(shelf.between(*window.span), own, key.interval), window, shelf.zone)
         if not found:
             raise failure or await self._nothing(key, window, shelf, payer)
