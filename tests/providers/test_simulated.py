@@ -278,10 +278,14 @@ async def test_the_figures_of_a_quote_belong_together(make: Make, clock: ManualC
             change = quote.price - quote.previous_close
             assert quote.change == round(change, instrument.digits)
             assert quote.change_percent == round(change / quote.previous_close * 100, 2)
-        walked = [quote.price for quote in walk]
-        assert [quote.high for quote in walk] == [max(walked[: n + 1]) for n in range(50)]
-        assert [quote.low for quote in walk] == [min(walked[: n + 1]) for n in range(50)]
-        assert {quote.open for quote in walk} == {walked[0]}
+        # The day has figures of before the walk began, too.
+        walked, first = [quote.price for quote in walk], walk[0]
+        assert first.high is not None
+        assert first.low is not None
+        assert first.low <= min(instrument.first_price, first.price) <= first.price <= first.high
+        assert [quote.high for quote in walk] == [max(first.high, *walked[: n + 1]) for n in range(50)]
+        assert [quote.low for quote in walk] == [min(first.low, *walked[: n + 1]) for n in range(50)]
+        assert {quote.open for quote in walk} == {instrument.first_price}
 
 
 async def test_somebody_bids_less_and_somebody_asks_more(make: Make, clock: ManualClock) -> None:
@@ -297,7 +301,7 @@ async def test_the_volume_only_grows_within_a_day(make: Make, clock: ManualClock
     batches = await stream_ticks(make(), clock, ["AAPL"], 50)
 
     volumes = [batch["AAPL"].volume or 0 for batch in batches]
-    assert volumes[0] == 0
+    assert volumes[0] == int(58e6 * 945 / 1_440)  # of the minutes of the day until now
     assert all(before < after for before, after in pairwise(volumes))
 
 

@@ -5,28 +5,19 @@ number alone, and yesterday's is the price from which the walk sets out. A day's
 and its minutes fit each other, so that bars of every length tell the same story.
 """
 
+import itertools
 import math
 import random
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
 from stocktrack.bars import DAY_MS, MINUTE_MS, Bar
 from stocktrack.providers.simulated.instruments import Instrument
-from stocktrack.providers.simulated.walk import DAY_SECONDS, PULL_SECONDS
+from stocktrack.providers.simulated.walk import DAY_SECONDS, MINUTES_A_DAY, MINUTES_THAT_TURN, PULL_SECONDS, DayFigures
 
 DAYS: Final = 3_650
-MINUTES_A_DAY: Final = 1_440
 # What shares and indices gain in a year, on average; coins, rates and metals nothing.
 _DRIFT_A_YEAR: Final = 0.06
-
-
-class DayFigures(NamedTuple):
-    """A day of the past."""
-
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int | None
 
 
 class Past:
@@ -67,44 +58,53 @@ class Past:
             volume=None if volume is None else int(volume * math.exp(0.3 * chance.gauss())),
         )
 
-    def way(self, opened: float, until: float, minutes: int) -> DayFigures:
-        """The figures of so many minutes of a day in which the price went from one to another."""
-        deviation = self._deviation / 2 * math.sqrt(minutes / MINUTES_A_DAY)
-        digits, volume = self._instrument.digits, self._instrument.daily_volume
-        return DayFigures(
-            opened,
-            max(opened, until, round(max(opened, until) * math.exp(deviation / 2), digits)),
-            min(opened, until, round(min(opened, until) * math.exp(-deviation / 2), digits)),
-            until,
-            None if volume is None else int(volume * minutes / MINUTES_A_DAY),
-        )
-
     def minutes(self, begins: int, figures: DayFigures, *, count: int = MINUTES_A_DAY) -> list[Bar]:
         """The first `count` minutes from `begins` on, epoch milliseconds, that make a day of these figures."""
         chance = random.Random(f"{self._name}:minutes {figures}")  # noqa: S311 - as above
-        digits, opened, high, low, close, volume = self._instrument.digits, *figures
-        step = self._deviation * opened / math.sqrt(MINUTES_A_DAY)
+        digits, close, volume = self._instrument.digits, figures.close, figures.volume
+        step = self._deviation * figures.open / math.sqrt(MINUTES_A_DAY)
         path = [0.0]
         for _ in range(count):
             path.append(path[-1] + step * chance.gauss())
-        # The walk is bent so that it ends at the close, and kept between the lowest and the highest price.
-        slope = (close - opened - path[-1]) / count
-        prices = [
-            round(min(high, max(low, opened + away + slope * number)), digits) for number, away in enumerate(path)
-        ]
-        prices[0], prices[-1] = opened, close
-        if count > 2:
-            first, second = chance.sample(range(1, count), 2)
-            prices[first], prices[second] = high, low
+        # The walk is bent so that it ends at the close, and stretched so that it turns at the highest and the lowest.
+        slope = (close - figures.open - path[-1]) / count
+        path = [figures.open + away + slope * number for number, away in enumerate(path)]
+        prices = [round(price, digits) for price in _stretched(path, figures)]
+        prices[0], prices[-1] = figures.open, close
+        weights = list(itertools.accumulate(0.3 + chance.random() for _ in range(count)))
         bars, told = [], 0
         for number in range(count):
             before, after = prices[number], prices[number + 1]
             traded = None
             if volume is not None:
-                traded = volume * (number + 1) // count - told
+                traded = int(volume * weights[number] / weights[-1]) - told
                 told += traded
             bars.append(Bar(begins + number * MINUTE_MS, before, max(before, after), min(before, after), after, traded))
         return bars
+
+
+def _stretched(path: Sequence[float], figures: DayFigures) -> list[float]:
+    """The path with what lies above and below its two ends made larger or smaller, to the highest and the lowest."""
+    upper, lower = max(figures.open, figures.close), min(figures.open, figures.close)
+    # One that never leaves the stretch between its ends turns in its middle.
+    path = [*path]
+    if len(path) > MINUTES_THAT_TURN:
+        middle = len(path) // 2
+        if max(path) <= upper:
+            path[middle - 1] = figures.high
+        if min(path) >= lower:
+            path[middle] = figures.low
+    highest, lowest = max(path), min(path)
+    above = (figures.high - upper) / (highest - upper) if highest > upper else 0.0
+    below = (lower - figures.low) / (lower - lowest) if lowest < lower else 0.0
+    return [
+        upper + (price - upper) * above
+        if price > upper
+        else lower - (lower - price) * below
+        if price < lower
+        else price
+        for price in path
+    ]
 
 
 def days_between(start: int, end: int) -> range:

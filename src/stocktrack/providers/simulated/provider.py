@@ -34,7 +34,7 @@ from stocktrack.providers.simulated.instruments import (
     synthetic,
 )
 from stocktrack.providers.simulated.past import DAYS, Past, days_between
-from stocktrack.providers.simulated.walk import Walk
+from stocktrack.providers.simulated.walk import Walk, way_of
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote
 
 BAR_LIMITS = {
@@ -230,26 +230,25 @@ def _minutes_of(walk: Walk, past: Past, day: int, now_ms: int) -> list[Bar]:
         return past.minutes(begins, past.day_before(first_day - day))
     has_volume = walk.instrument.daily_volume is not None
     kept = [bar for bar in walk.minutes.bars(has_volume=has_volume) if begins <= bar.time < begins + DAY_MS]
+    if day == first_day and not walk.has_forgotten:
+        morning = past.minutes(begins, walk.morning, count=walk.minutes_before) if walk.minutes_before else []
+        return [*morning, *kept]
+    # Nobody remembers how it went up to then, or nobody looked.
     known_from = kept[0].time if kept else min(begins + DAY_MS, now_ms // MINUTE_MS * MINUTE_MS)
     if (count := (known_from - begins) // MINUTE_MS) == 0:
         return kept
-    if day == first_day:
-        until, opened = kept[0].open if kept else walk.first_price, walk.instrument.first_price
-    else:
-        opened = walk.days[day - 1][3] if day - 1 in walk.days else walk.first_price
-        until = kept[0].open if kept else walk.days[day][3] if day in walk.days else walk.price
-    return [*past.minutes(begins, past.way(opened, until, count), count=count), *kept]
+    before, figures = walk.day_figures(day - 1), walk.day_figures(day)
+    opened = walk.first_price if before is None else before.close
+    until = kept[0].open if kept else walk.price if figures is None else figures.close
+    return [*past.minutes(begins, way_of(walk.instrument, opened, until, count), count=count), *kept]
 
 
 def _day_of(walk: Walk, past: Past, day: int, now_ms: int) -> Bar:
     first_day = walk.began_at_ms // DAY_MS
-    if day < first_day:
-        return Bar(day * DAY_MS, *past.day_before(first_day - day))
-    if day in walk.days and day > first_day:
-        opened, high, low, close, volume = walk.days[day]
-        has_volume = walk.instrument.daily_volume is not None
-        return Bar(day * DAY_MS, opened, high, low, close, volume if has_volume else None)
-    return joined(_minutes_of(walk, past, day, now_ms), time=day * DAY_MS)
+    figures = past.day_before(first_day - day) if day < first_day else walk.day_figures(day)
+    if figures is None:  # nobody looked on that day
+        return joined(_minutes_of(walk, past, day, now_ms), time=day * DAY_MS)
+    return Bar(day * DAY_MS, *figures)
 
 
 def _told(number: int, of: Instrument, page: str) -> Headline:

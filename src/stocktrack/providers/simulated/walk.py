@@ -3,7 +3,7 @@
 import math
 import random
 from array import array
-from typing import Final
+from typing import Final, NamedTuple
 
 from stocktrack.bars import DAY_MS, MINUTE_MS, Bar
 from stocktrack.providers.simulated.instruments import INSTRUMENTS, Instrument
@@ -13,18 +13,46 @@ DAY_SECONDS: Final = 86_400
 YEAR_SECONDS: Final = 365 * DAY_SECONDS
 # Prices are pulled back to where they began with this time constant: a server that runs for a year stays plausible.
 PULL_SECONDS: Final = 90 * DAY_SECONDS
+MINUTES_A_DAY: Final = 1_440
+# So many are needed to leave the stretch between two prices on both sides.
+MINUTES_THAT_TURN: Final = 3
 # Of how many minutes each symbol remembers how it went: a day, or two hours of one of ten thousand.
 MINUTES_KEPT: Final = 1_440
 MINUTES_KEPT_OF_SYNTHETIC: Final = 120
 
 
+class DayFigures(NamedTuple):
+    """A day of the past."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int | None
+
+
+def way_of(instrument: Instrument, opened: float, until: float, minutes: int) -> DayFigures:
+    """The figures of so many minutes of a day in which the price went from one to another; no chance is in them."""
+    deviation = instrument.volatility_percent / 100 / math.sqrt(365) / 4 * math.sqrt(minutes / MINUTES_A_DAY)
+    if minutes < MINUTES_THAT_TURN:
+        deviation = 0.0
+    return DayFigures(
+        open=opened,
+        high=max(opened, until, round(max(opened, until) * math.exp(deviation), instrument.digits)),
+        low=min(opened, until, round(min(opened, until) * math.exp(-deviation), instrument.digits)),
+        close=until,
+        volume=None if instrument.daily_volume is None else int(instrument.daily_volume * minutes / MINUTES_A_DAY),
+    )
+
+
 class Minutes:
     """The last minutes of a walk as it really went, `most` of them: some bytes each, not objects."""
 
-    __slots__ = ("_most", "_rows")
+    __slots__ = ("_most", "_rows", "has_forgotten")
     _FIELDS = 6
 
     def __init__(self, most: int) -> None:
+        self.has_forgotten = False
         self._most = most
         self._rows = array("d")  # minute, open, high, low, close, volume; and again
 
@@ -41,6 +69,7 @@ class Minutes:
             return
         rows.extend((minute, before, max(before, price), min(before, price), price, traded))
         if len(rows) >= 2 * self._most * self._FIELDS:
+            self.has_forgotten = True
             del rows[: len(rows) // 2 // self._FIELDS * self._FIELDS]
 
     def bars(self, *, has_volume: bool) -> list[Bar]:
@@ -63,7 +92,7 @@ class Walk:
     """One symbol's day: its price, and the figures that follow from it."""
 
     __slots__ = (
-        *("began_at_ms", "days", "first_price", "instrument", "minutes", "tick"),
+        *("began_at_ms", "days", "first_price", "instrument", "minutes", "minutes_before", "morning", "tick"),
         *("_away", "_day", "_high", "_low", "_moved_at_ms", "_open", "_previous_close", "_price", "_pull"),
         *("_random", "_step_deviation", "_step_volume", "_tick_size", "_volume"),
     )
@@ -86,6 +115,12 @@ class Walk:
         self.minutes = Minutes(MINUTES_KEPT if instrument.symbol in INSTRUMENTS else MINUTES_KEPT_OF_SYNTHETIC)
         self.days: dict[int, tuple[float, float, float, float, int]] = {}  # those that are over, by their number
         self._open_day(now_ms // DAY_MS)
+        # So much of the day is over, and has figures: those of a way from yesterday's close to here.
+        self.minutes_before = now_ms % DAY_MS // MINUTE_MS
+        self.morning = way_of(instrument, instrument.first_price, self._price, self.minutes_before)
+        if self.minutes_before:
+            self._open, self._high, self._low = self.morning.open, self.morning.high, self.morning.low
+            self._volume = self.morning.volume or 0
 
     def _value(self) -> float:
         return self.instrument.first_price * math.exp(self._away)
@@ -94,6 +129,22 @@ class Walk:
         self._day = day
         self._open = self._high = self._low = self._price
         self._volume = 0
+
+    def day_figures(self, day: int) -> DayFigures | None:
+        """What is known of a day since the walk began, counted from the epoch: of today, and of those that are over."""
+        if day == self._day:
+            figures = (self._open, self._high, self._low, self._price, self._volume)
+        elif day in self.days:
+            figures = self.days[day]
+        else:
+            return None
+        opened, high, low, close, volume = figures
+        return DayFigures(opened, high, low, close, None if self.instrument.daily_volume is None else volume)
+
+    @property
+    def has_forgotten(self) -> bool:
+        """Whether it does not remember all of its minutes."""
+        return self.minutes.has_forgotten
 
     @property
     def price(self) -> float:
@@ -117,11 +168,13 @@ class Walk:
         self._moved_at_ms = now_ms
         traded = 1 + int(2 * self._step_volume * self._random.random())
         self._price = price
-        self.minutes.note(now_ms, last, price, traded)
+        before = last
         if (day := now_ms // DAY_MS) != self._day:
             self.days[self._day] = (self._open, self._high, self._low, last, self._volume)
             self._previous_close = last
             self._open_day(day)
+            before = price  # a day opens with its first price
+        self.minutes.note(now_ms, before, price, traded)
         self._high = max(self._high, price)
         self._low = min(self._low, price)
         self._volume += traded
