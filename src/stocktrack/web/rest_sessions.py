@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from stocktrack.clock import Clock
+from stocktrack.doors.turns import turns
 from stocktrack.errors import CommandError
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply, join_pages, next_page
 from stocktrack.scopes import Scope
@@ -80,18 +81,22 @@ class RestSession:
     async def ask(self, command_type: str, /, **fields: Any) -> Reply:
         """The reply to a command; `RefusedError` where it failed, `BadLine` where it is none. None is left out.
 
-        Quotes and bars that come in several pages are one reply: it stands on no line, and is as long as it is.
+        Quotes and bars that come in several pages are one reply: it stands on no line, and is as long as it is. Each
+        page counts as a command, and none is refused for that: it waits until it is its turn.
         """
-        whole = await self._ask(command_type, **fields)
-        while (changes := next_page(whole)) is not None:
-            whole = join_pages(whole, await self._ask(command_type, **{**fields, **changes}))
-        return whole
-
-    async def _ask(self, command_type: str, /, **fields: Any) -> Reply:
         try:
             self.session.take_turn()
         except CommandError as error:
             raise RefusedError(failure(error)) from None
+        whole = await self._ask(command_type, **fields)
+        while (changes := next_page(whole)) is not None:
+            if (pause_seconds := self.session.seconds_until_turn(0)) > 0:
+                await self.session.services.clock.sleep(pause_seconds)
+            await turns().turn(is_more=True)
+            whole = join_pages(whole, await self._ask(command_type, **{**fields, **changes}))
+        return whole
+
+    async def _ask(self, command_type: str, /, **fields: Any) -> Reply:
         command = command_of(command_type, **fields)
         reply = await self.session.ask(command)
         self.session.take_following()  # a request is answered once: nobody reads prices here
