@@ -94,10 +94,12 @@ class Archive:
         `CommandError` where there is no such symbol, or where nothing is known of its past.
         """
         shelf = self.shelf(key)
+        asked: set[Span] = set()  # of what may still change, nothing is kept for long: it is missing afterwards, too
         try:
             async with shelf.lock:
                 for _ in range(_ROUNDS):
-                    missing = shelf.missing(span, self._clock.monotonic())
+                    missing = [part for part in shelf.missing(span, self._clock.monotonic()) if part not in asked]
+                    asked.update(missing)
                     if not missing:
                         break
                     left = shelf.failed_until - self._clock.monotonic()
@@ -151,7 +153,7 @@ class Archive:
     async def _ask(self, shelf: Shelf, key: Key, span: Span, payer: Payer | None) -> None:
         now = self._clock.now_ms()
         limits = [limit for limit in self._limits(key).values() if limit is not None]
-        days = next((limit.days_a_request for limit in limits if _earliest(limit, now) <= span[0]), None)
+        days = next((limit.days_a_request for limit in limits if _has(limit, span[0], now)), None)
         step = span[1] - span[0] if days is None else days * DAY_MS
         # The newest first: where the source fails half way, that is what most want.
         for end in range(span[1], span[0], -step):
@@ -164,17 +166,19 @@ class Archive:
                 await self._refuse_unknown(key.symbol, payer)
                 raise CommandError(Reason.NO_HISTORY, f"Nothing is known of past prices of {key.symbol}.")
             now = self._clock.now_ms()
+            # The present was meant by the clock of the question, which is older than the answer.
+            is_present = end >= now - LIVE_SECONDS_OF_MINUTES * 1000
             shelf.put(
                 (start, end),
                 told,
                 settled_until=_settled_until(told, key.interval, now),
-                fresh_seconds=_fresh_seconds(told, key.interval, now) if end >= now else 0.0,
+                fresh_seconds=_fresh_seconds(told, key.interval, now) if is_present else 0.0,
                 monotonic=self._clock.monotonic(),
             )
 
     async def _ask_one(self, key: Key, start: int, end: int, source: HistorySource, name: str) -> SourceBars | None:
         limit = source.bar_limits.get(key.interval)
-        if limit is None or _earliest(limit, self._clock.now_ms()) > start:
+        if limit is None or not _has(limit, start, self._clock.now_ms()):
             raise CommandError(Reason.NOT_OFFERED, f"There are no {WORDS[key.interval]} bars so far back.")
         return await source.bars(name, key.interval, start, end, prepost=key.prepost)
 
@@ -182,6 +186,11 @@ class Archive:
 def _earliest(limit: BarLimit, now: int) -> float:
     """From when on there are bars; a minute is left for the request to arrive in."""
     return -math.inf if limit.days_back is None else now - limit.days_back * DAY_MS + 60_000
+
+
+def _has(limit: BarLimit, start: int, now: int) -> bool:
+    """Whether there are bars from `start` on, also of what was the earliest a moment ago."""
+    return limit.days_back is None or start >= now - limit.days_back * DAY_MS
 
 
 def _fresh_seconds(told: SourceBars, interval: BarInterval, now: int) -> float:

@@ -46,7 +46,7 @@ class NoOwnBars:
 
 @dataclass(frozen=True, slots=True)
 class FoundBars:
-    """The bars of an answer, in order; `stale_reason` where the newest may be missing."""
+    """The bars of an answer, in order; `stale_reason` where the newest may be missing, `more` where others follow."""
 
     symbol: str
     interval: BarInterval
@@ -56,6 +56,7 @@ class FoundBars:
     provider: str
     bars: Sequence[Bar]
     stale_reason: Reason | None = None
+    more: bool = False
 
 
 class History:
@@ -71,8 +72,8 @@ class History:
         """Cancel what is in flight."""
         await self._archive.close()
 
-    async def find(self, question: Question, payer: Payer | None = None) -> FoundBars:
-        """The bars that `question` asks for.
+    async def find(self, question: Question, payer: Payer | None = None, *, most: int | None = None) -> FoundBars:
+        """The bars that `question` asks for, the oldest `most` of them where there are more.
 
         `CommandError` where it cannot be answered: `range_limit` where no source goes back so far, `unknown_symbol`, or
         `no_history` where nothing was traded. `ProviderError` where the sources fail and nothing is known.
@@ -99,13 +100,16 @@ class History:
         found = chosen(_filled(shelf.between(*window.span), own, key.interval), window, shelf.zone)
         if not found:
             raise failure or await self._nothing(key, window, shelf, payer)
-        bars, adjust = await self._adjusted(found, question, shelf, payer)
         provider = next((each.provider for each in reversed(found) if each.provider != OWN_PROVIDER), OWN_PROVIDER)
+        more = most is not None and len(found) > most
+        if more:
+            found = found[:most]
+        bars, adjust = await self._adjusted(found, question, shelf, payer)
         bars = [
             bar if kept.provider == provider else replace(bar, provider=kept.provider)
             for bar, kept in zip(bars, found, strict=True)
         ]
-        if _is_live(bars[-1].time, shelf, key.interval, now):
+        if not more and _is_live(bars[-1].time, shelf, key.interval, now):
             bars[-1] = replace(bars[-1], live=True)
         return FoundBars(
             symbol=key.symbol,
@@ -116,6 +120,7 @@ class History:
             provider=provider,
             bars=bars,
             stale_reason=None if failure is None else failure.reason,
+            more=more,
         )
 
     async def _own_bars(self, key: Key, span: Span, shelf: Shelf) -> Sequence[Kept]:

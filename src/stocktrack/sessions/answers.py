@@ -59,7 +59,7 @@ from stocktrack.quotes import Headline
 from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
-from stocktrack.sessions.pages import as_missing, behind, first_bars, first_page
+from stocktrack.sessions.pages import as_missing, behind, first_bars, first_page, most_bars
 from stocktrack.system.acts import ALL_TOKENS, Act
 from stocktrack.system.trail import Trail
 
@@ -379,8 +379,11 @@ async def dividends(session: Asker, command: Dividends) -> DividendsReply:
 @answers(History)
 async def history(session: Asker, command: History) -> HistoryReply:
     """Past prices, as many bars as one line can carry."""
-    found = await session.services.feed.questions.history.find(command, session)
-    bars = first_bars(found.bars, session.services.rules.max_reply_bytes - _REPLY_HEAD_BYTES)
+    room_bytes = session.services.rules.max_reply_bytes - _REPLY_HEAD_BYTES
+    # A page of a month of minutes is a twentieth of it: the rest is not corrected for splits each time.
+    most = most_bars(room_bytes)
+    found = await session.services.feed.questions.history.find(command, session, most=most)
+    bars = first_bars(found.bars, room_bytes)
     return HistoryReply(
         id=command.id,
         symbol=found.symbol,
@@ -390,7 +393,7 @@ async def history(session: Asker, command: History) -> HistoryReply:
         currency=found.currency,
         provider=found.provider,
         bars=tuple(bars),
-        more=len(bars) < len(found.bars),
+        more=found.more or len(bars) < len(found.bars),
         stale=True if found.stale_reason is not None else None,
         stale_reason=found.stale_reason,
     )

@@ -25,7 +25,7 @@ _KEPT_BYTES: Final = 524_288
 
 Pieces: TypeAlias = Callable[[HistoryReply], Iterable[bytes]]
 
-_BARS = TypeAdapter(Sequence[Bar])
+_BARS = TypeAdapter(tuple[Bar, ...])
 
 
 def json_pieces(reply: HistoryReply) -> Iterable[bytes]:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from stocktrack.clock import Clock
-from stocktrack.doors.turns import turns
+from stocktrack.doors.turns import TURNS_AT_ONCE, turns
 from stocktrack.errors import CommandError
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply, join_pages, next_page
 from stocktrack.scopes import Scope
@@ -92,7 +92,7 @@ class RestSession:
         while (changes := next_page(whole)) is not None:
             if (pause_seconds := self.session.seconds_until_turn(0)) > 0:
                 await self.session.services.clock.sleep(pause_seconds)
-            await turns().turn(is_more=True)
+            await turns().turn(cost=TURNS_AT_ONCE, is_more=True)
             whole = join_pages(whole, await self._ask(command_type, **{**fields, **changes}))
         return whole
 
