@@ -585,6 +585,11 @@ class Sessions:
             with contextlib.suppress(Exception):
                 session.connection.abort()
 
+    def note_use(self, guest: Session) -> None:
+        """A guest who asks and watches nothing is not idle either."""
+        if guest in self._guests:
+            self._guests[guest] = self._clock.monotonic()
+
     def _is_idle(self, guest: Session, now: float) -> bool:
         if guest.symbols:
             self._guests[guest] = now

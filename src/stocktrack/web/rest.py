@@ -48,18 +48,8 @@ from stocktrack.web.accept import preferred
 from stocktrack.web.asgi import IS_FORWARDED
 from stocktrack.web.bar_bodies import CSV, CSV_HEADER, JSON, bars_answer
 from stocktrack.web.rest_sessions import RefusedError, RestSession, RestSessions
+from stocktrack.web.statuses import retry_after, status_of
 from stocktrack.wire.lines import failure
-
-# Where HTTP means something else by the number of the protocol.
-_STATUS = {
-    Reason.SHUTDOWN: HTTPStatus.SERVICE_UNAVAILABLE,
-    Reason.NOT_PERMITTED: HTTPStatus.FORBIDDEN,
-    Reason.LINE_TOO_LONG: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    Reason.SESSION_LIMIT: HTTPStatus.SERVICE_UNAVAILABLE,
-    Reason.STORAGE_ERROR: HTTPStatus.SERVICE_UNAVAILABLE,
-    Reason.SERVER_UNREACHABLE: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-
 
 LOGIN_NAME = "REST login"
 
@@ -427,10 +417,8 @@ def _json(
 
 def _problem(failure: Failure, status: int | None = None, headers: Mapping[str, str] | None = None) -> Response:
     """The failure as a problem; its status is what HTTP means by its reason, unless it was HTTP itself that failed."""
-    code = HTTPStatus(status if status is not None else _STATUS.get(failure.reason, int(failure.code)))
-    headers = dict(headers or {})
-    if failure.retry_after_ms is not None:
-        headers["retry-after"] = str(-(-failure.retry_after_ms // 1000))
+    code = HTTPStatus(status) if status is not None else status_of(failure)
+    headers = {**(headers or {}), **retry_after(failure)}
     if code is HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
     problem = Problem(
@@ -464,7 +452,8 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
     # What was sent is not repeated: it may be a password.
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return _problem(failure(CommandError(Reason.INVALID_COMMAND, f"{where}: {first['msg']}.")))
+    why = str(first["msg"]).removeprefix("Value error, ")  # of a rule of ours, as pydantic tells it
+    return _problem(failure(CommandError(Reason.INVALID_COMMAND, f"{where}: {why}.")))
 
 
 async def _on_crash(_: Request, error: Exception) -> Response:

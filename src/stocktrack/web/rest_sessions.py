@@ -84,17 +84,32 @@ class RestSession:
         Quotes and bars that come in several pages are one reply: it stands on no line, and is as long as it is. Each
         page counts as a command, and none is refused for that: it waits until it is its turn.
         """
+        self.take_turn()
+        return await self._whole(command_type, fields)
+
+    def take_turn(self) -> None:
+        """Count a request; `RefusedError` where there were too many."""
         try:
             self.session.take_turn()
         except CommandError as error:
             raise RefusedError(failure(error)) from None
+
+    async def ask_on(self, command_type: str, /, **fields: Any) -> Reply:
+        """As `ask`, for one of several commands of a request that has taken its turn: they wait for theirs, as pages do."""
+        await self._wait()
+        return await self._whole(command_type, fields)
+
+    async def _whole(self, command_type: str, fields: dict[str, Any]) -> Reply:
         whole = await self._ask(command_type, **fields)
         while (changes := next_page(whole)) is not None:
-            if (pause_seconds := self.session.seconds_until_turn(0)) > 0:
-                await self.session.services.clock.sleep(pause_seconds)
-            await turns().turn(cost=TURNS_AT_ONCE, is_more=True)
+            await self._wait()
             whole = join_pages(whole, await self._ask(command_type, **{**fields, **changes}))
         return whole
+
+    async def _wait(self) -> None:
+        if (pause_seconds := self.session.seconds_until_turn(0)) > 0:
+            await self.session.services.clock.sleep(pause_seconds)
+        await turns().turn(cost=TURNS_AT_ONCE, is_more=True)
 
     async def _ask(self, command_type: str, /, **fields: Any) -> Reply:
         command = command_of(command_type, **fields)
