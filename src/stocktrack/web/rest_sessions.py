@@ -95,7 +95,7 @@ class RestSession:
             raise RefusedError(failure(error)) from None
 
     async def ask_on(self, command_type: str, /, **fields: Any) -> Reply:
-        """As `ask`, for one of several commands of a request that has taken its turn: they wait for theirs, as pages do."""
+        """As `ask`, for a request of several commands that has taken its turn: each waits for its own, as pages do."""
         await self._wait()
         return await self._whole(command_type, fields)
 

@@ -306,8 +306,7 @@ async def _quotes(asking: RestSession, parameters: Parameters) -> Answer:
     names = [name for name in (part.strip() for part in parameters.needed("symbols").split(",")) if name]
     names = list(dict.fromkeys(names))
     found = await _found(asking, names)
-    unknown = [{"s": "error", "n": name, "v": {}} for name in names if name not in found]
-    return _json({"s": "ok", "d": [quote_told(name, found[name]) for name in names if name in found] + unknown})
+    return _json({"s": "ok", "d": [quote_told(name, found.get(name)) for name in names]})
 
 
 # --- what they ask ------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ _NOW_SECONDS: Final = 60
 # In what bars within a day are looked for where there are none: nothing pauses for longer, or there is no more of it.
 _LONGEST_PAUSE_SECONDS: Final = 90 * DAY_SECONDS
 # How exactly it is found out from when on a source has bars.
-_EXACT_SECONDS: Final = 6 * 3_600
+_EXACT_SECONDS: Final = 3_600
 _GROWTH: Final = 3
 
 

@@ -91,8 +91,10 @@ def _numbers(written: Sequence[str]) -> Iterator[bytes]:
 # --- quotes -------------------------------------------------------------------------------------------------------
 
 
-def quote_told(name: str, quote: BoardQuote) -> Told:
-    """What is told of a quote that was asked for by `name`; what is not known is left out."""
+def quote_told(name: str, quote: BoardQuote | None) -> Told:
+    """What is told of a quote that was asked for by `name`, or that there is none; what is not known is left out."""
+    if quote is None:
+        return {"s": "error", "n": name, "v": {}}
     values = {
         "lp": quote.price,
         "ch": quote.change,
