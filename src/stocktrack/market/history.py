@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Protocol
 
-from stocktrack.bars import DAY_MS, Adjust, Bar, BarInterval, Split, day_of, gathered, next_start
+from stocktrack.bars import DAY_MS, Adjust, Bar, BarInterval, Split, day_of, gathered, midnight_ms, next_start
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.market.adjusting import adjusted, factors_by_day
@@ -163,7 +163,9 @@ class History:
         when = f"on {first}" if first == last else f"from {first} to {last}"
         message = f"There are no bars of {symbol} {when}: nothing was traded, or nobody kept it."
         days = Key(symbol, BarInterval.DAY, prepost=False)
-        before, _ = self._archive.reach(days, Window((start - DAYS_FOR_MORE * DAY_MS, start)))
+        # The stretch of a day begins at the earliest midnight there is, when the day before is not over elsewhere.
+        until = max(start, midnight_ms(first, shelf.zone))
+        before, _ = self._archive.reach(days, Window((until - DAYS_FOR_MORE * DAY_MS, until)))
         if before is not None:
             await self._archive.fill(days, before, payer)
             known = self._archive.shelf(days)

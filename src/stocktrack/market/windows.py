@@ -71,7 +71,13 @@ def window_of(question: Question, now: int) -> Window:
     told = {"start": question.start, "end": question.end}
     if start - (_MOST_ZONE_MS if first_day is not None else 0) > now:
         raise CommandError(Reason.INVALID_COMMAND, f"HISTORY: the 'start' {told['start']} lies in the future.")
-    if question.end is not None and _moment(question.end) + (DAY_MS if last_day is not None else 0) < start:
+    if first_day is not None and last_day is not None:
+        is_reversed = last_day < first_day
+    else:
+        is_reversed = (
+            question.end is not None and _moment(question.end) + (DAY_MS if last_day is not None else 0) < start
+        )
+    if is_reversed:
         raise CommandError(
             Reason.INVALID_COMMAND, f"HISTORY: the 'start' {told['start']} lies after the 'end' {told['end']}."
         )
