@@ -4,6 +4,7 @@ TradingView wants so many bars before `to`, and knows neither when the market wa
 So they are asked for by HISTORY in longer and longer stretches, until they are enough or there are no more.
 """
 
+import sys
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -12,7 +13,7 @@ from stocktrack.bars import BarInterval
 from stocktrack.errors import Reason
 from stocktrack.market.shelves import zone_of
 from stocktrack.messages import HistoryReply, Reply
-from stocktrack.web.dialects.udf_terms import TimedBar, seconds_of
+from stocktrack.web.dialects.udf_terms import TimedBar, timed
 from stocktrack.web.rest_sessions import RefusedError
 
 DAY_SECONDS: Final = 86_400
@@ -62,10 +63,13 @@ class UdfBars:
         if start is not None and 0 < end - start <= span * _GROWTH:
             span = end - start
         most = max(_LONGEST_PAUSE_SECONDS, count * length * 10) if is_intraday else end - FIRST_SECONDS
+        found: Sequence[TimedBar] = ()
+        known_from = end
         while True:
-            bars, is_all = await self._reachable(end - span, end)
-            if len(bars) >= count or is_all or span >= most:
-                return bars[-count:]
+            bars, is_all = await self._reachable(end - span, known_from)
+            found, known_from = [*bars, *found], end - span
+            if len(found) >= count or is_all or span >= most:
+                return found[-count:]
             span = min(span * _GROWTH, most)
 
     async def _reachable(self, start: int, end: int) -> tuple[Sequence[TimedBar], bool]:
@@ -82,7 +86,7 @@ class UdfBars:
         while good - too_early > max(_EXACT_SECONDS, self._interval.length_ms // 1000):
             middle = (good + too_early) // 2
             try:
-                found, good = await self._bars(middle, end), middle
+                found, good = [*await self._bars(middle, good), *found], middle
             except RefusedError as error:
                 if error.failure.reason is not Reason.RANGE_LIMIT:
                     raise
@@ -100,10 +104,10 @@ class UdfBars:
                 return ()
             raise
         assert isinstance(reply, HistoryReply)  # noqa: S101 - as its row says
-        zone, interval = zone_of(reply.timezone), self._interval
-        timed = [(seconds_of(bar, interval, zone), bar) for bar in reply.bars]
-        is_up_to_now = end >= self._now - _NOW_SECONDS
-        return [each for each in timed if start <= each[0] and (each[0] < end or is_up_to_now)]
+        latest = end if end < self._now - _NOW_SECONDS else sys.maxsize
+        return [
+            each for each in timed(reply.bars, self._interval, zone_of(reply.timezone)) if start <= each[0] < latest
+        ]
 
     def _fields(self, start: int, end: int) -> dict[str, Any] | None:
         """How HISTORY names the stretch; None where nothing can be in it. Days are those of the exchange."""

@@ -5,8 +5,10 @@ Those of bars of a day and longer are midnight UTC of the trading day, wherever 
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from stocktrack.bars import Bar, BarInterval, day_of, midnight_ms
@@ -60,10 +62,11 @@ _UNSQUASHED: Final = re.compile(r"[^A-Z0-9]+")
 # --- bars ---------------------------------------------------------------------------------------------------------
 
 
-def seconds_of(bar: Bar, interval: BarInterval, zone: tzinfo) -> int:
-    """The time of a bar."""
-    moment = bar.time if interval.is_intraday else midnight_ms(day_of(bar.time, zone), UTC)
-    return moment // 1000
+def timed(bars: Iterable[Bar], interval: BarInterval, zone: tzinfo) -> Sequence[TimedBar]:
+    """Bars with UDF's times."""
+    if interval.is_intraday:
+        return [(bar.time // 1000, bar) for bar in bars]
+    return [(midnight_ms(day_of(bar.time, zone), UTC) // 1000, bar) for bar in bars]
 
 
 def columns(bars: Sequence[TimedBar]) -> Iterator[bytes]:
@@ -72,19 +75,22 @@ def columns(bars: Sequence[TimedBar]) -> Iterator[bytes]:
     A bar without a volume among others that have one has 0: a column has no holes.
     """
     yield b'{"s":"ok","t":['
-    yield from _numbers([str(time) for time, _ in bars])
+    yield from _written(bars, lambda part: [time for time, _ in part])
     for column, field in _COLUMNS.items():
-        values = [getattr(bar, field) for _, bar in bars]
-        if column == "v" and all(value is None for value in values):
+        if column == "v" and all(bar.volume is None for _, bar in bars):
             continue
         yield f'],"{column}":['.encode()
-        yield from _numbers(["0" if value is None else repr(value) for value in values])
+        yield from _written(bars, partial(_values, attrgetter(field)))
     yield b"]}"
 
 
-def _numbers(written: Sequence[str]) -> Iterator[bytes]:
-    for start in range(0, len(written), _NUMBERS_A_PIECE):
-        part = ",".join(written[start : start + _NUMBERS_A_PIECE])
+def _values(value_of: Callable[[Bar], float | None], bars: Sequence[TimedBar]) -> Sequence[float]:
+    return [value_of(bar) or 0 for _, bar in bars]
+
+
+def _written(bars: Sequence[TimedBar], numbers_of: Callable[[Sequence[TimedBar]], Sequence[float]]) -> Iterator[bytes]:
+    for start in range(0, len(bars), _NUMBERS_A_PIECE):
+        part = ",".join(map(repr, numbers_of(bars[start : start + _NUMBERS_A_PIECE])))
         yield ("," + part if start else part).encode()
 
 
