@@ -8,7 +8,12 @@ from pathlib import Path
 
 import httpx2
 
+from bar_source import BarProvider
+from browser import chromium
+from foreign_page import foreign_page
+from live_server import live_server
 from server_process import ServerProcess, run_stocktrack, server_process
+from stocktrack.clock import ManualClock
 from udf_client import UdfClient
 
 DAY = 86_400
@@ -76,3 +81,35 @@ async def test_no_line_of_the_log_has_a_token_of_the_address(tmp_path: Path) -> 
         assert {answer.status_code for answer in answers} == {401, 404}
         await server.logged("login_failed")
         assert "a-token-of-mine" not in server.text + "".join(answer.text for answer in answers)
+
+
+# Reads a datafeed as a page elsewhere does; the second argument are the headers, with which a browser asks first.
+READ = """async ([address, headers]) => {
+  try { return await (await fetch(address, {headers})).json(); } catch (error) { return String(error); }
+}"""
+# Has the browser ask, without a way to read the answer.
+IMAGE = """(address) => new Promise((resolve) => {
+  const image = new Image();
+  image.onerror = image.onload = () => resolve("over");
+  image.src = address;
+})"""
+
+
+async def test_in_a_browser_a_page_of_an_allowed_site_reads_it_and_no_other_does(tmp_path: Path) -> None:
+    clock = ManualClock()
+    market = BarProvider(clock)
+    async with chromium() as browser, foreign_page() as address, foreign_page() as stranger:
+        origins = (address.rstrip("/"),)
+        async with live_server(tmp_path, market, clock=clock, web=True, allowed_origins=origins) as server:
+            url = f"{server.web_url}/udf/quotes?symbols=AAPL"
+            token = (await server.app.accounts.make_token("ann", 1)).text
+            page = await browser.new_page()
+            await page.goto(stranger)
+            assert "Failed to fetch" in await page.evaluate(READ, [url, {}])
+            assert "Failed to fetch" in await page.evaluate(READ, [url, {"Authorization": f"Bearer {token}"}])
+            await page.evaluate(IMAGE, url)
+            assert market.quote_requests == 0
+            await page.goto(address)
+            for headers in ({}, {"Authorization": f"Bearer {token}"}):
+                assert (await page.evaluate(READ, [url, headers]))["d"][0]["v"]["lp"] == 100.0
+            assert sorted(str(session.username) for session in server.app.sessions) == ["None", "ann"]
