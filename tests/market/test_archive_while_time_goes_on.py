@@ -1,21 +1,25 @@
 """The archive on a clock that goes on between a question and its answer, as every real one does."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
-from bar_source import BarProvider
+from bar_source import MINUTES_BACK, BarProvider
 from fakes import NOW_MS, House, a_house
 from stocktrack.bars import BarInterval
 from stocktrack.errors import CommandError, Reason
 from stocktrack.market.history import FoundBars
 from stocktrack.messages import History
-from stocktrack.providers.base import SourceBars
+from stocktrack.providers.base import BarLimit, SourceBars
 from stocktrack.wire.lines import command_of
 
 
 class TakesItsTime(BarProvider):
-    """Answers after a tenth of a second."""
+    """Answers after a tenth of a second, and of minutes no more than eight days at once."""
+
+    @property
+    def bar_limits(self) -> Mapping[BarInterval, BarLimit]:
+        return {**super().bar_limits, BarInterval.ONE_MINUTE: BarLimit(days_back=MINUTES_BACK, days_a_request=8)}
 
     async def bars(
         self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool
@@ -60,6 +64,7 @@ async def test_what_may_still_change_and_is_not_the_present_is_asked_for_once_a_
 
 async def test_the_earliest_bars_of_a_source_are_not_refused_for_the_time_that_asking_takes(house: House) -> None:
     bars = (await found(house, range="max", interval="1m")).bars
+    assert requests(house) == 4
     assert NOW_MS - 30 * 86_400_000 <= bars[0].time < NOW_MS - 26 * 86_400_000
     with pytest.raises(CommandError) as refused:
         await found(house, start=NOW_MS - 31 * 86_400_000, interval="1m")

@@ -591,7 +591,7 @@ class Sessions:
             self._guests[guest] = self._clock.monotonic()
 
     def _is_idle(self, guest: Session, now: float) -> bool:
-        if guest.symbols:
+        if guest.symbols or guest.is_asking:
             self._guests[guest] = now
         return now - self._guests[guest] >= self._limits.guest_idle_seconds
 

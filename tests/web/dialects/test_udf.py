@@ -307,6 +307,22 @@ async def test_a_thousand_requests_of_a_guest_are_one_session_which_goes_when_no
     assert (await scene.get("/time")).status_code == 200
 
 
+async def test_a_guest_whose_source_takes_its_time_is_not_idle(tmp_path: Path) -> None:
+    clock = ManualClock(NOW_MS)
+    market = BarProvider(clock)
+    market.script, market.slow_seconds = "slow", 4.0
+    async with (
+        live_server(tmp_path, market, clock=clock, web=True, guest_idle_seconds=2.0) as server,
+        httpx2.AsyncClient(base_url=server.web_url) as http,
+    ):
+        asked = asyncio.create_task(http.get("/udf/quotes?symbols=AAPL"))
+        await until(lambda: market.quote_requests)
+        for _ in range(8):
+            await clock.advance(0.5)
+        answer = await asked
+        assert (answer.status_code, answer.json()["d"][0]["s"]) == (200, "ok")
+
+
 async def test_guests_have_a_budget_of_requests_and_a_user_another_one(tmp_path: Path) -> None:
     clock = ManualClock(NOW_MS)
     market = BarProvider(clock)
