@@ -301,7 +301,8 @@ class Settings(BaseModel):
         description="addresses and networks of reverse proxies that are believed when they say who the client is",
     )
     live_price_needs_token: Literal["auto", "always", "never"] = Field(
-        default="auto", description="whether /live-price is for users only; auto asks beyond loopback"
+        default="auto",
+        description="whether /live-price and /udf are for users only; auto asks beyond loopback",
     )
     metrics_host: str | None = Field(
         default=None, min_length=1, description="address of metrics_port; left out, it is host"
@@ -428,7 +429,9 @@ class Settings(BaseModel):
         default=0, ge=0, description="those of them from one address, an IPv6 one by its /64; 0 for half of them"
     )
     max_guests: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
-        default=4_000, ge=1, description="guests of /live-price and Socket.IO at once; half of them from one address"
+        default=4_000,
+        ge=1,
+        description="guests of /live-price, Socket.IO and /udf; half of them from one address",
     )
     guest_idle_seconds: Annotated[Seconds, Reload.AT_ONCE] = Field(
         default=60.0, description="how long a guest may watch nothing before it is closed"

@@ -115,9 +115,10 @@ HOUSE = (
         Side.SERVER,
         "web",
         "origins forwarding asgi assets site tls slots request_parser exchange http websocket server "
-        "websocket_sessions asgi_sockets rest_sessions rest dialects together sink_figures metrics health composition",
+        "websocket_sessions asgi_sockets rest_sessions guest_sessions accept bar_bodies statuses rest dialects "
+        "together sink_figures metrics health composition",
     ),
-    row(9, Side.SERVER, "web.dialects", "live_price socketio"),
+    row(9, Side.SERVER, "web.dialects", "live_price socketio udf_terms udf_bars udf"),
     row(10, Side.SERVER, "feeding", "demand publisher answering part feed health process"),
     row(10, Side.SERVER, "", "app"),
     row(11, Side.SERVER, "workers", "talk brief ports offspring child parent"),

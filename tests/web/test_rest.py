@@ -395,7 +395,7 @@ async def test_the_operations_are_described_and_listed_without_another_host(scen
     paths = (
         {"/login", "/tokens", "/tokens/{token_id}", "/password", "/quotes", "/news", "/search", "/sources"}
         | {"/stocks"}
-        | {f"/{what}/{{symbol}}" for what in ("company", "dividends", "stocks")}
+        | {f"/{what}/{{symbol}}" for what in ("company", "dividends", "history", "stocks")}
     )
     assert set(schema["paths"]) == {API + path for path in paths}
     page = await scene.http.get("/docs")

@@ -101,10 +101,12 @@ class Archive:
         `CommandError` where there is no such symbol, or where nothing is known of its past.
         """
         shelf = self.shelf(key)
+        asked: set[Span] = set()  # of what may still change, nothing is kept for long: it is missing afterwards, too
         try:
             async with shelf.lock:
                 for _ in range(_ROUNDS):
-                    missing = shelf.missing(span, self._clock.monotonic())
+                    missing = [part for part in shelf.missing(span, self._clock.monotonic()) if part not in asked]
+                    asked.update(missing)
                     if not missing:
                         break
                     left = shelf.failed_until - self._clock.monotonic()

@@ -71,13 +71,23 @@ def window_of(question: Question, now: int) -> Window:
     told = {"start": question.start, "end": question.end}
     if start - (_MOST_ZONE_MS if first_day is not None else 0) > now:
         raise CommandError(Reason.INVALID_COMMAND, f"HISTORY: the 'start' {told['start']} lies in the future.")
-    if question.end is not None and _moment(question.end) + (DAY_MS if last_day is not None else 0) < start:
+    if _is_reversed(question):
         raise CommandError(
             Reason.INVALID_COMMAND, f"HISTORY: the 'start' {told['start']} lies after the 'end' {told['end']}."
         )
     if first_day is not None:
         start -= _MOST_ZONE_MS
     return Window((start, max(end, start + 1)), first_day=first_day, last_day=last_day)
+
+
+def _is_reversed(question: Question) -> bool:
+    """Whether the end lies before the start."""
+    start, end = question.start, question.end
+    if start is None or end is None:
+        return False
+    if isinstance(start, date) and isinstance(end, date):
+        return end < start
+    return _moment(end) + (DAY_MS if isinstance(end, date) else 0) < _moment(start)
 
 
 def _first_day(asked: HistoryRange, today: date) -> date:

@@ -59,7 +59,7 @@ from stocktrack.quotes import Headline
 from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
-from stocktrack.sessions.pages import LEAST_BYTES_OF_A_BAR, as_missing, behind, first_bars, first_page
+from stocktrack.sessions.pages import as_missing, behind, first_bars, first_page, most_bars
 from stocktrack.system.acts import ALL_TOKENS, Act
 from stocktrack.system.trail import Trail
 
@@ -380,7 +380,8 @@ async def dividends(session: Asker, command: Dividends) -> DividendsReply:
 async def history(session: Asker, command: History) -> HistoryReply:
     """Past prices, as many bars as one line can carry."""
     room_bytes = session.services.rules.max_reply_bytes - _REPLY_HEAD_BYTES
-    most = max(1, room_bytes // LEAST_BYTES_OF_A_BAR)
+    # A page of a month of minutes is a twentieth of it: the rest is not corrected for splits each time.
+    most = most_bars(room_bytes)
     found = await session.services.feed.questions.history.find(command, session, most=most)
     bars = first_bars(found.bars, room_bytes)
     return HistoryReply(

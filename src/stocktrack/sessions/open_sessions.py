@@ -585,8 +585,13 @@ class Sessions:
             with contextlib.suppress(Exception):
                 session.connection.abort()
 
+    def note_use(self, guest: Session) -> None:
+        """A guest who asks and watches nothing is not idle either."""
+        if guest in self._guests:
+            self._guests[guest] = self._clock.monotonic()
+
     def _is_idle(self, guest: Session, now: float) -> bool:
-        if guest.symbols:
+        if guest.symbols or guest.is_asking:
             self._guests[guest] = now
         return now - self._guests[guest] >= self._limits.guest_idle_seconds
 

@@ -23,8 +23,9 @@ _MOST_BYTES_OF_SENTENCES = 49_152
 _FIELD_BYTES = len('"message":,')
 # A bar is some 100 bytes: a page that has room for so many each is not measured.
 _AMPLE_BYTES_OF_A_BAR = 256
-LEAST_BYTES_OF_A_BAR = 60
-_BARS = TypeAdapter(tuple[Bar, ...])
+# None is shorter.
+_LEAST_BYTES_OF_A_BAR = len('{"time":0,"open":0.0,"high":0.0,"low":0.0,"close":0.0},')
+_BARS = TypeAdapter(list[Bar])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,16 @@ def first_page(symbols: Sequence[str], found: FoundQuotes, room_bytes: int) -> P
     )
 
 
+def most_bars(room_bytes: int) -> int:
+    """How many bars at most fit into so many bytes."""
+    return max(1, room_bytes // _LEAST_BYTES_OF_A_BAR)
+
+
 def first_bars(bars: Sequence[Bar], room_bytes: int) -> Sequence[Bar]:
     """The oldest of `bars`, as many as fit into so many bytes of the reply."""
-    while len(bars) > 1 and len(bars) * _AMPLE_BYTES_OF_A_BAR > room_bytes:
-        size = len(_BARS.dump_json(tuple(bars), exclude_none=True))
+    bars = bars[: most_bars(room_bytes)]
+    while len(bars) * _AMPLE_BYTES_OF_A_BAR > room_bytes:
+        size = len(_BARS.dump_json(list(bars), exclude_none=True))
         if size <= room_bytes:
             break
         # They differ by some bytes, so that a guess a little below what the average says is nearly always right.

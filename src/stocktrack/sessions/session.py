@@ -55,7 +55,7 @@ class Session:
 
     __slots__ = (
         *("_auth_began", "_bad_lines", "_bytes", "_commands", "_farewell", "_following", "_kept_waiting_seconds"),
-        "_wrong_logins",
+        *("_open_commands", "_wrong_logins"),
         *("address", "connection", "door", "identity", "name", "opened_at", "services", "state", "subscription"),
         "is_forwarded",
     )
@@ -93,6 +93,7 @@ class Session:
         self._farewell: SessionEnd | None = None
         self._following = b""
         self._wrong_logins = 0
+        self._open_commands = 0
         self._auth_began: float | None = None  # while an AUTH is under way
         self._kept_waiting_seconds = 0.0  # by those AUTHs that are answered
 
@@ -100,6 +101,11 @@ class Session:
     def is_open(self) -> bool:
         """Whether more commands are taken."""
         return self.state is not SessionState.ENDED
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a command is open."""
+        return self._open_commands > 0
 
     @property
     def max_line_bytes(self) -> int:
@@ -131,6 +137,7 @@ class Session:
         Where the session was ended by somebody else while the command was open, it is the failure that says so.
         """
         self._bad_lines = 0
+        self._open_commands += 1
         began = self.services.clock.monotonic()
         try:
             await self._check_permitted(command)
@@ -146,6 +153,7 @@ class Session:
                 CommandError(Reason.INTERNAL_ERROR, "The server failed to do this; its log says why."), command
             )
         finally:
+            self._open_commands -= 1
             self._auth_began = None
         seconds = self.services.clock.monotonic() - began
         if command.type == "AUTH":

@@ -23,6 +23,9 @@ from stocktrack.web.asgi_sockets import AsgiSockets
 from stocktrack.web.assets import Assets
 from stocktrack.web.dialects.live_price import LiveTalk
 from stocktrack.web.dialects.socketio import SocketIo
+from stocktrack.web.dialects.udf import PATH as UDF_PATH
+from stocktrack.web.dialects.udf import Udf
+from stocktrack.web.guest_sessions import GuestSessions
 from stocktrack.web.health import PATHS as OPERATOR_PATHS
 from stocktrack.web.health import Health
 from stocktrack.web.metrics import MarketFigures, Metrics, SessionFigures
@@ -59,6 +62,7 @@ class Web:
         is_one_of_several = together is not None
         self._servers: list[tuple[WebServer, str, int]] = []
         self._rest = RestSessions(sessions, accounts, lists, clock)
+        self._guests = GuestSessions(sessions, self._rest)
         self._web: WebServer | None = None
         self._socketio: SocketIo | None = None
         self._asgi_sockets: AsgiSockets | None = None
@@ -92,6 +96,13 @@ class Web:
             if settings.metrics_port is None:
                 mounts |= dict.fromkeys(OPERATOR_PATHS, operator)
             pages = settings.allowed_origins, settings.public_names
+            mounts[UDF_PATH] = Udf(
+                self._rest,
+                self._guests,
+                self._is_token_needed,
+                allowed_origins=settings.allowed_origins,
+                public_names=settings.public_names,
+            )
             self._socketio = SocketIo(sessions, *pages, self._needs_token, clock, may_poll=not is_one_of_several)
             clients = Clients(sessions, "web")
             websockets: dict[str, TakeWebSocket] = {
@@ -153,6 +164,7 @@ class Web:
     async def close(self, within_seconds: float) -> None:
         """Close the clients, whose sessions were ended."""
         self._rest.close()
+        self._guests.close()
         steps = [server.close(within_seconds) for server, _, _ in self._servers]
         if self._socketio is not None:
             steps.append(self._socketio.close())
@@ -161,7 +173,10 @@ class Web:
             await self._asgi_sockets.close()
 
     def _needs_token(self, session: Session) -> bool:
+        return self._is_token_needed(session.is_forwarded)
+
+    def _is_token_needed(self, is_forwarded: bool) -> bool:
         needs = self._settings.live_price_needs_token
         if needs == "auto":
-            return session.is_forwarded or not self._settings.is_loopback
+            return is_forwarded or not self._settings.is_loopback
         return needs == "always"

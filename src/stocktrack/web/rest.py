@@ -7,7 +7,9 @@ lists them, without a script and without another host.
 import functools
 import html
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -15,10 +17,11 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from stocktrack import __version__
+from stocktrack.bars import Adjust, BarInterval, HistoryRange
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
@@ -27,8 +30,10 @@ from stocktrack.messages import (
     DividendsReply,
     Failure,
     GetReply,
+    HistoryReply,
     InfoReply,
     Missing,
+    Moment,
     MyStocksReply,
     NewsReply,
     RevokeReply,
@@ -39,20 +44,12 @@ from stocktrack.messages import (
     TokensReply,
 )
 from stocktrack.scopes import Scope
+from stocktrack.web.accept import preferred
 from stocktrack.web.asgi import IS_FORWARDED
+from stocktrack.web.bar_bodies import CSV, CSV_HEADER, JSON, bars_answer
 from stocktrack.web.rest_sessions import RefusedError, RestSession, RestSessions
+from stocktrack.web.statuses import retry_after, status_of
 from stocktrack.wire.lines import failure
-
-# Where HTTP means something else by the number of the protocol.
-_STATUS = {
-    Reason.SHUTDOWN: HTTPStatus.SERVICE_UNAVAILABLE,
-    Reason.NOT_PERMITTED: HTTPStatus.FORBIDDEN,
-    Reason.LINE_TOO_LONG: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    Reason.SESSION_LIMIT: HTTPStatus.SERVICE_UNAVAILABLE,
-    Reason.STORAGE_ERROR: HTTPStatus.SERVICE_UNAVAILABLE,
-    Reason.SERVER_UNREACHABLE: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-
 
 LOGIN_NAME = "REST login"
 
@@ -112,6 +109,20 @@ class Stocks(BaseModel):
     list: str
     symbols: tuple[str, ...]
     missing: tuple[Missing, ...] = ()
+
+
+# A browser keeps it, for its user alone, and asks each time whether it is still right.
+_HISTORY_HEADERS = {"cache-control": "private, no-cache", "vary": "accept"}
+_NO_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_EPOCH_MS = re.compile(r"[+-]?[0-9]{1,15}")
+
+
+def _number_if_it_is_one(text: Any) -> Any:
+    """A moment of a query as the protocol has it: a number of milliseconds is no text there."""
+    return int(text) if isinstance(text, str) and _EPOCH_MS.fullmatch(text) else text
+
+
+QueryMoment = Annotated[Moment | None, BeforeValidator(_number_if_it_is_one)]
 
 
 def _sessions(request: Request) -> RestSessions:
@@ -208,6 +219,65 @@ async def company(symbol: str, asking: Asking) -> Any:
 async def dividends(symbol: str, asking: Asking, limit: int | None = None) -> Any:
     """The dividends of a symbol, newest first."""
     return _json(await asking.ask("DIVIDENDS", symbol=symbol, limit=limit))
+
+
+@router.head("/history/{symbol:path}", include_in_schema=False)
+@router.get(
+    "/history/{symbol:path}",
+    response_model=HistoryReply,
+    responses={
+        200: {
+            "description": "The bars, the oldest first; CSV where Accept prefers it.",
+            "content": {CSV: {"schema": {"type": "string"}, "example": f"{CSV_HEADER}1704205800000,187.1,188.4,,…\n"}},
+            "headers": {"ETag": {"description": "changes with the bars", "schema": {"type": "string"}}},
+        },
+        304: {"description": "The bars are those that If-None-Match names."},
+    },
+)
+async def history(
+    symbol: str,
+    asking: Asking,
+    request: Request,
+    *,
+    history_range: Annotated[
+        HistoryRange | None, Query(alias="range", description="how far back from now; 1mo where no start is given")
+    ] = None,
+    interval: Annotated[
+        BarInterval | None, Query(description="the length of a bar; left out: by the range, 1d with a start")
+    ] = None,
+    start: Annotated[
+        QueryMoment, Query(description="of the first bar: epoch milliseconds, or a date at the exchange (2024-02-09)")
+    ] = None,
+    end: Annotated[
+        QueryMoment, Query(description="no bar begins after it; a date is the whole day. Left out: now")
+    ] = None,
+    adjust: Annotated[Adjust, Query(description="what prices of the past are corrected for")] = Adjust.SPLITS,
+    prepost: Annotated[bool, Query(description="with the bars before and after the regular hours")] = False,
+) -> Any:
+    """Past prices as bars, the oldest first; a `/` in a symbol is written %2F."""
+    reply = await asking.ask(
+        "HISTORY",
+        symbol=symbol,
+        range=history_range,
+        interval=interval,
+        start=_written(start),
+        end=_written(end),
+        adjust=adjust,
+        prepost=prepost,
+    )
+    assert isinstance(reply, HistoryReply)  # noqa: S101 - as its row says
+    media_type = preferred(request.headers.getlist("accept"), (JSON, CSV))
+    headers = dict(_HISTORY_HEADERS)
+    if media_type == CSV:
+        name = _NO_FILE_NAME.sub("_", f"{reply.symbol}-{reply.interval}").strip("_.")
+        headers["content-disposition"] = f'attachment; filename="{name}.csv"'
+    return await bars_answer(
+        reply,
+        media_type,
+        headers,
+        if_none_match=request.headers.getlist("if-none-match"),
+        is_head=request.method == "HEAD",
+    )
 
 
 @router.get("/search", response_model=SearchReply)
@@ -321,6 +391,11 @@ async def _save(asking: RestSession, symbols: list[str], list_name: str | None) 
     return reply.missing
 
 
+def _written(moment: int | date | None) -> int | str | None:
+    """A moment as it stands on the wire."""
+    return moment.isoformat() if isinstance(moment, date) else moment
+
+
 def _split(symbols: str) -> list[str]:
     return [symbol.strip() for symbol in symbols.split(",") if symbol.strip()]
 
@@ -340,12 +415,10 @@ def _json(
 # --- errors -------------------------------------------------------------------------------------------------------
 
 
-def _problem(failure: Failure, status: int | None = None) -> Response:
+def _problem(failure: Failure, status: int | None = None, headers: Mapping[str, str] | None = None) -> Response:
     """The failure as a problem; its status is what HTTP means by its reason, unless it was HTTP itself that failed."""
-    code = HTTPStatus(status if status is not None else _STATUS.get(failure.reason, int(failure.code)))
-    headers = {}
-    if failure.retry_after_ms is not None:
-        headers["retry-after"] = str(-(-failure.retry_after_ms // 1000))
+    code = HTTPStatus(status) if status is not None else status_of(failure)
+    headers = {**(headers or {}), **retry_after(failure)}
     if code is HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
     problem = Problem(
@@ -379,7 +452,8 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
     # What was sent is not repeated: it may be a password.
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return _problem(failure(CommandError(Reason.INVALID_COMMAND, f"{where}: {first['msg']}.")))
+    why = str(first["msg"]).removeprefix("Value error, ")  # of a rule of ours, as pydantic tells it
+    return _problem(failure(CommandError(Reason.INVALID_COMMAND, f"{where}: {why}.")))
 
 
 async def _on_crash(_: Request, error: Exception) -> Response:
@@ -389,7 +463,7 @@ async def _on_crash(_: Request, error: Exception) -> Response:
 async def _on_http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these alone
     why = CommandError(Reason.UNKNOWN_COMMAND, f"{error.detail}: /docs lists the operations there are.")
-    return _problem(failure(why), error.status_code)
+    return _problem(failure(why), error.status_code, error.headers)
 
 
 _HANDLERS: dict[type[Exception], Handler] = {

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from stocktrack.clock import Clock
+from stocktrack.doors.turns import TURNS_AT_ONCE, turns
 from stocktrack.errors import CommandError
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply, join_pages, next_page
 from stocktrack.scopes import Scope
@@ -80,18 +81,37 @@ class RestSession:
     async def ask(self, command_type: str, /, **fields: Any) -> Reply:
         """The reply to a command; `RefusedError` where it failed, `BadLine` where it is none. None is left out.
 
-        Quotes and bars that come in several pages are one reply: it stands on no line, and is as long as it is.
+        Quotes and bars that come in several pages are one reply: it stands on no line, and is as long as it is. Each
+        page counts as a command, and none is refused for that: it waits until it is its turn.
         """
-        whole = await self._ask(command_type, **fields)
-        while (changes := next_page(whole)) is not None:
-            whole = join_pages(whole, await self._ask(command_type, **{**fields, **changes}))
-        return whole
+        self.take_turn()
+        return await self._whole(command_type, fields)
 
-    async def _ask(self, command_type: str, /, **fields: Any) -> Reply:
+    def take_turn(self) -> None:
+        """Count a request; `RefusedError` where there were too many."""
         try:
             self.session.take_turn()
         except CommandError as error:
             raise RefusedError(failure(error)) from None
+
+    async def ask_on(self, command_type: str, /, **fields: Any) -> Reply:
+        """As `ask`, for a request of several commands that has taken its turn: each waits for its own, as pages do."""
+        await self._wait()
+        return await self._whole(command_type, fields)
+
+    async def _whole(self, command_type: str, fields: dict[str, Any]) -> Reply:
+        whole = await self._ask(command_type, **fields)
+        while (changes := next_page(whole)) is not None:
+            await self._wait()
+            whole = join_pages(whole, await self._ask(command_type, **{**fields, **changes}))
+        return whole
+
+    async def _wait(self) -> None:
+        if (pause_seconds := self.session.seconds_until_turn(0)) > 0:
+            await self.session.services.clock.sleep(pause_seconds)
+        await turns().turn(cost=TURNS_AT_ONCE, is_more=True)
+
+    async def _ask(self, command_type: str, /, **fields: Any) -> Reply:
         command = command_of(command_type, **fields)
         reply = await self.session.ask(command)
         self.session.take_following()  # a request is answered once: nobody reads prices here
