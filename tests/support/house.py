@@ -121,7 +121,12 @@ HOUSE = (
     row(10, Side.SERVER, "feeding", "demand publisher answering part feed health process"),
     row(10, Side.SERVER, "", "app"),
     row(11, Side.SERVER, "workers", "talk brief ports offspring child parent"),
-    row(4, Side.CLIENT, "client", "errors state wire prices server_connection reconnecting tls client tokens settings"),
+    row(
+        4,
+        Side.CLIENT,
+        "client",
+        "errors state wire bars prices server_connection reconnecting tls client tokens settings",
+    ),
     row(
         5,
         Side.CLIENT,

@@ -240,6 +240,8 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
             return f"{what} must be a number."
         case "finite_number":
             return f"{what} must be a number, and neither NaN nor infinite."
+        case "enum":
+            return f"{what} must be one of {limits['expected']}."
         case "string_unicode":
             return f"{what} holds half of a surrogate pair, which is no character."
         case "int_type" | "greater_than_equal" | "less_than_equal":
