@@ -131,11 +131,11 @@ HOUSE = (
         5,
         Side.CLIENT,
         "terminal",
-        "exit_codes connection_report status_line run text facts tables typed_commands"
-        " board_view board_screen fronts prompt dialogue",
+        "exit_codes connection_report status_line run text facts axes canvas chart chart_request past tables"
+        " typed_commands board_view board_screen fronts prompt dialogue",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
-    row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),
+    row(7, Side.CLIENT, "commands", "options watch one_shot history account admin interactive protocol"),
     row(
         12,
         Side.BOTH,
