@@ -15,6 +15,7 @@ from stocktrack.client import ClientError, NotFound, State, StateChange, TooMany
 from stocktrack.client.bars import wire_moment
 from stocktrack.client.settings import ClientSettings
 from stocktrack.client.wire import command_of
+from stocktrack.clock import end
 from stocktrack.errors import Reason
 from stocktrack.messages import Command, MyStocksReply, Notice, Price, Reply, SubscribeReply
 from stocktrack.quotes import shown
@@ -322,8 +323,13 @@ class InteractiveClient:
 
     async def _show_board(self, screen: "TerminalFront") -> None:
         from stocktrack.terminal.board_screen import Ending
+        from stocktrack.terminal.day_courses import DayCourses
 
-        ending = await screen.show_board(self._view)
+        fetching = asyncio.create_task(DayCourses(self._client, self._view).run(), name="client: the day's courses")
+        try:
+            ending = await screen.show_board(self._view)
+        finally:
+            await end(fetching)
         if ending is Ending.LEAVE or (ending is Ending.INTERRUPTED and self._view.hint):
             # The demo is its board: leaving one leaves the other.
             raise LeaveError

@@ -132,7 +132,7 @@ HOUSE = (
         Side.CLIENT,
         "terminal",
         "exit_codes connection_report status_line run text facts axes canvas chart chart_request past tables"
-        " typed_commands board_view board_screen fronts prompt dialogue",
+        " typed_commands course board_view day_courses board_screen fronts prompt dialogue",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(7, Side.CLIENT, "commands", "options watch one_shot history account admin interactive protocol"),

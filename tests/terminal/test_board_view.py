@@ -117,7 +117,16 @@ def test_it_fits_beside_everything_but_the_currency_on_80_columns() -> None:
     view = a_board("AAPL", "MSFT")
     view.put(after_hours())
 
-    assert drawn(view, 80)[1].split() == ["Symbol", "Price", "Change", "%", "Extended", "Session", "Market", "Age"]
+    assert drawn(view, 80)[1].split() == [
+        "Symbol",
+        "Price",
+        "Change",
+        "%",
+        "Extended",
+        "Start",
+        "Market",
+        "Age",
+    ]
 
 
 def test_it_has_the_colour_of_its_own_change() -> None:

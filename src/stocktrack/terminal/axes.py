@@ -15,7 +15,7 @@ _BEST_ROWS_APART = 3
 _ROUND = (1, 2, 5)
 _MOST_LABEL_CELLS = 18
 _DOTS_A_ROW = 4
-_LEAST_GAP = 3  # cells between two times
+_LEAST_GAP = 2  # cells between two times
 _MOST_SPAN = 1e300
 _MINUTES_APART = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720)
 _YEARS_APART = (1, 2, 5, 10, 20, 50)
@@ -69,7 +69,7 @@ def _steps(least_a_row: float, rows: int) -> Iterator[tuple[float, float, int, i
             for apart in _ROWS_APART:
                 a_row = step / apart
                 if a_row >= least_a_row * (1 - 1e-9) and (apart * 2 <= rows or apart == _ROWS_APART[0]):
-                    waste = a_row / least_a_row + 0.06 * abs(apart - _BEST_ROWS_APART)
+                    waste = a_row / least_a_row + 0.1 * abs(apart - _BEST_ROWS_APART)
                     yield waste, step, exponent, apart
 
 
@@ -124,7 +124,9 @@ def _placed(ticks: Sequence[tuple[int, str]], width: int) -> list[TimeLabel]:
     for column, text in ticks:
         start = max(0, min(width - len(text), column - len(text) // 2))
         if labels and start < labels[-1].start + len(labels[-1].text) + _LEAST_GAP:
-            return []
+            if len(labels) > 1 or labels[0].start > 0:
+                return []
+            labels.clear()  # the first one was moved to the right, where it hides the beginning
         if len(text) <= width:
             labels.append(TimeLabel(column, start, text))
     return labels
@@ -172,7 +174,7 @@ def _ticks(
 
 
 def _by_minutes(apart: int) -> Callable[[datetime], Key]:
-    return lambda moment: (moment.date(), moment.utcoffset(), (moment.hour * 60 + moment.minute) // apart)
+    return lambda moment: (moment.date(), (moment.hour * 60 + moment.minute) // apart)
 
 
 def _is_whole(apart: int) -> Callable[[datetime], bool]:

@@ -1,7 +1,6 @@
 """A chart of past prices as lines of text for a terminal of any size: a line or candles, with its axes; no I/O."""
 
 import math
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -98,7 +97,7 @@ def draw_chart(chart: Chart, look: Look) -> str:
     else:
         _draw_line(canvas, candles, scale, chart.tone)
     if chart.previous_close is not None:
-        _draw_previous_close(canvas, chart.previous_close, scale, chart.digits)
+        _draw_previous_close(canvas, chart.previous_close, scale, chart.digits, look)
     labels = time_labels([bar.time for bar in candles], places, chart.bars.interval, chart.bars.zone, columns)
     lines = [*plan.head, *_beside_the_axis(canvas, scale, look)]
     if plan.has_volume:
@@ -146,6 +145,10 @@ def _head(chart: Chart, look: Look, size: int) -> list[str]:
     parts = [(safe_symbol(chart.bars.symbol), "bold"), *_price_parts(chart)]
     while len(parts) > 2 and sum(len(text) + 2 for text, _ in parts) - 2 > columns:
         parts.pop()
+    if (spare := columns - sum(len(text) + 2 for text, _ in parts) + 2) < 0:
+        # A symbol of a contract has up to 48 characters; its price comes first.
+        parts = [(_cut(parts[0][0], max(8, len(parts[0][0]) + spare), look), "bold"), *parts[1:]]
+        parts[-1] = (_cut(parts[-1][0], columns - len(parts[0][0]) - 2, look), parts[-1][1])
     first = "  ".join(paint(text, tone, colour=look.colour) for text, tone in parts)
     left = columns - sum(len(text) + 2 for text, _ in parts)
     name = safe(quote.name, 60) if quote is not None else ""
@@ -158,12 +161,22 @@ def _head(chart: Chart, look: Look, size: int) -> list[str]:
         if below and cells_of(below[-1]) + cells_of(text) + len(dot) <= columns:
             below[-1] += dot + text
         else:
-            below += textwrap.wrap(text, columns) or [""]
+            below.append(_cut(text, columns, look))
     return [first, *(paint(line, "dim", colour=look.colour) for line in below)]
 
 
+def _cut(text: str, cells: int, look: Look) -> str:
+    if cells_of(text) <= cells:
+        return text
+    dots = "…" if look.is_unicode else "..."
+    while text and cells_of(text) + len(dots) > cells:
+        text = text[:-1]
+    return text + dots
+
+
 def _price_parts(chart: Chart) -> Iterator[tuple[str, str]]:
-    quote, currency = chart.quote, safe(chart.bars.currency, 8)
+    quote = chart.quote
+    currency = safe(chart.bars.currency or (quote.currency if quote is not None else ""), 8)
     price = chart.bars[-1].close if quote is None else quote.price
     yield f"{price_text(price, chart.digits)} {currency}".rstrip(), ""
     if quote is not None:
@@ -240,8 +253,11 @@ def _scale(chart: Chart, rows: int) -> PriceScale:
         closes = [bar.close for bar in chart.bars]
         low, high = min(closes), max(closes)
     previous = chart.previous_close
-    if previous is not None and max(high, previous) - min(low, previous) <= _MOST_STRETCH * (high - low):
-        low, high = min(low, previous), max(high, previous)
+    if previous is not None:
+        # What stands still has no height of its own that the previous close could spoil.
+        lowest, highest = min(low, previous), max(high, previous)
+        if high == low or highest - lowest <= _MOST_STRETCH * (high - low):
+            low, high = lowest, highest
     return price_scale(low, high, rows, chart.digits)
 
 
@@ -344,13 +360,16 @@ def _draw_candles(canvas: Canvas, bars: Sequence[Bar], places: Sequence[int], sc
             canvas.put(column, row, characters[parts] if look.is_unicode else in_ascii, tone)
 
 
-def _draw_previous_close(canvas: Canvas, price: float, scale: PriceScale, digits: int) -> None:
+def _draw_previous_close(canvas: Canvas, price: float, scale: PriceScale, digits: int, look: Look) -> None:
+    """A dashed line with its price; where that lies outside of what is drawn, an arrow says in which direction."""
     y = scale.dot_of(price)
     row = y // DOTS_DOWN
     is_within = scale.top - scale.rows * scale.a_row <= price <= scale.top
     text = f" prev. close {price_text(price, digits)} "
     if not is_within:
-        row = 0 if price > scale.top else canvas.rows - 1
+        is_above = price > scale.top
+        row = 0 if is_above else canvas.rows - 1
+        text += f"{('↑' if is_above else '↓') if look.is_unicode else ('^' if is_above else 'v')} "
     free = _last_free_place(canvas, row, len(text))
     if free is not None:
         canvas.put(free, row, text, "dim")

@@ -193,7 +193,7 @@ _PAST_SWITCHES = ("prepost", "candles")
 
 def split_past(arguments: str, *, is_chart: bool = False) -> Past:
     """The symbol and what follows it in `AAPL 1y 1wk`, `AAPL --start 2024-02-09`, `AAPL 5d candles --prepost`."""
-    symbol, *words = split_symbols(arguments.replace("=", " ") if " --" in arguments else arguments)
+    symbol, *words = split_symbols(re.sub(r"(?<=\s)(--\w+)=", r"\1 ", arguments))
     past = Past(symbol)
     word_name = "chart" if is_chart else "history"
     taken = ("range",) if is_chart else _PAST_OPTIONS
