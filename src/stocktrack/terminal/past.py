@@ -13,6 +13,8 @@ from stocktrack.terminal.text import fixed, number, paint, percent_text, price_t
 
 CSV_HEADING = "time,open,high,low,close,volume"
 _GAP = "  "
+_NARROW = 52  # cells, as of the other tables
+_MINUTE_CELLS = len("2024-02-09T09:30")
 _ADJUSTED = {
     "none": "as they were traded",
     "splits": "corrected for splits",
@@ -33,7 +35,7 @@ def bars_table(reply: HistoryReply, *, width: int, colour: bool) -> str:
 
     It is drawn here and not by rich, which would take seconds for some thousands of bars.
     """
-    columns = _that_fit(_columns(reply), width)
+    columns = _that_fit(_columns(reply, has_offsets=width >= _NARROW), width)
     widths = [max(map(len, cells)) for cells, _ in columns]
     lines: list[str] = []
     for row in range(len(reply.bars) + 1):
@@ -68,7 +70,7 @@ def bar_time_text(time: int, interval: BarInterval, zone: tzinfo) -> str:
 _Column = tuple[list[str], list[str]]  # the heading and the cells, and the tones of the cells
 
 
-def _columns(reply: HistoryReply) -> dict[str, _Column]:
+def _columns(reply: HistoryReply, *, has_offsets: bool) -> dict[str, _Column]:
     bars, zone = reply.bars, zone_of(reply.timezone)
     digits = max((price_digits(bar.close, None, (bar.open, bar.high, bar.low)) for bar in bars), default=2)
     moved = [0.0, *(bar.close - before.close for before, bar in pairwise(bars))]
@@ -84,12 +86,13 @@ def _columns(reply: HistoryReply) -> dict[str, _Column]:
         for bar in bars
     ]
     plain = [""] * len(bars)
+    times = [bar_time_text(bar.time, reply.interval, zone) for bar in bars]
 
     def prices(name: str) -> list[str]:
         return [name.capitalize(), *(price_text(getattr(bar, name), digits) for bar in bars)]
 
     columns: dict[str, _Column] = {
-        "time": (["Time", *(bar_time_text(bar.time, reply.interval, zone) for bar in bars)], plain),
+        "time": (["Time", *(text if has_offsets else text[:_MINUTE_CELLS] for text in times)], plain),
         "open": (prices("open"), plain),
         "high": (prices("high"), plain),
         "low": (prices("low"), plain),
@@ -106,9 +109,10 @@ def _columns(reply: HistoryReply) -> dict[str, _Column]:
 def _that_fit(columns: dict[str, _Column], width: int) -> list[_Column]:
     """All columns, or the time, the close and the most that there is room for."""
     left = dict(columns)
-    for worth_least in ("percent", "volume", "open", "note", "high", "low"):
+    for worth_least in (("percent",), ("volume",), ("open",), ("note",), ("high", "low")):
         needed = sum(max(map(len, cells)) for cells, _ in left.values()) + len(_GAP) * (len(left) - 1)
         if needed <= width:
             break
-        left.pop(worth_least, None)
+        for name in worth_least:
+            left.pop(name, None)
     return list(left.values())
