@@ -80,8 +80,10 @@ class Chart:
     @property
     def tone(self) -> str:
         """Whether what is drawn went up or down: since the previous close, or else since its beginning."""
-        since = self.previous_close if self.previous_close is not None else self.bars[0].open
-        moved = self.bars[-1].close - since
+        if self.quote is not None and self.previous_close is not None:
+            moved = self.quote.price - self.previous_close
+        else:
+            moved = self.bars[-1].close - self.bars[0].open
         return "up" if moved > 0 else "down" if moved < 0 else ""
 
 
