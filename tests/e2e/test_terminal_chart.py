@@ -22,13 +22,16 @@ def finished(terminal: Terminal) -> list[str]:
 
 
 @pytest.mark.parametrize("columns", [120, 80, 40])
-@pytest.mark.parametrize("back", ["1d", "5d", "1mo", "1y"])
-@pytest.mark.parametrize("kind", [(), ("--candles",)])
+@pytest.mark.parametrize(
+    "kind",
+    [("--range", "1d"), ("--range", "5d", "--candles"), ("--range", "1mo", "--candles"), ("--range", "1y")],
+)
 def test_a_chart_fills_the_screen_and_leaves_a_line_for_the_prompt(
-    server: ServerProcess, tmp_path: Path, columns: int, back: str, kind: tuple[str, ...]
+    server: ServerProcess, tmp_path: Path, columns: int, kind: tuple[str, ...]
 ) -> None:
-    arguments = ("chart", "AAPL", "--range", back, *kind)
-    with terminal_program(*arguments, home=tmp_path, port=server.port, columns=columns, rows=24) as terminal:
+    with terminal_program(
+        "chart", "AAPL", *kind, home=tmp_path, port=server.port, columns=columns, rows=24
+    ) as terminal:
         lines = finished(terminal)
 
     assert len(lines) == 23

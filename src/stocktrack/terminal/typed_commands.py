@@ -38,14 +38,14 @@ WORDS: dict[str, Word] = {
         Word(
             "history",
             "SYMBOL [RANGE] [INTERVAL]",
-            "past prices: 1d 5d 1mo 6mo ytd 1y 5y max",
+            "past prices, a range of 1d to max",
             takes_symbols=True,
             then=(*RANGES, "--start", "--end", "--interval", "--adjust", "--prepost"),
         ),
         Word(
             "chart",
             "SYMBOL [RANGE] [candles]",
-            "the same drawn: a day, unless a range is named",
+            "a drawing of a day, or of a range",
             takes_symbols=True,
             then=(*RANGES, "candles", "--prepost"),
         ),
