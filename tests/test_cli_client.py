@@ -45,6 +45,21 @@ async def test_commands_from_a_pipe_run_one_after_the_other_until_its_end(tmp_pa
     assert (done.code, done.err) == (0, "stocktrack: Welcome ann!\n")
 
 
+async def test_past_prices_are_rows_and_a_chart_is_text(tmp_path: Path) -> None:
+    lines = b"history AAPL 1mo\nchart AAPL 1mo candles\nchart AAPL 2y\nhistory NOPE\n"
+
+    async with ScriptedServer(market) as server:
+        done = await run("client", home=tmp_path, port=server.port, stdin=lines)
+
+    assert [row[0] for row in done.rows[:3]] == [f"2024-04-0{day}T13:30:00Z" for day in (3, 4, 5)]
+    assert done.rows[3] == ["AAPL  189.45 USD  Apple Inc."]
+    assert any("┃" in row[0] for row in done.rows[4:])
+    assert "AAPL: 3 bars of 1d from scripted" in done.err
+    assert "`chart` takes no '2y'" in done.err
+    assert "No source knows NOPE." in done.err
+    assert done.code == 3
+
+
 async def test_a_search_may_name_a_segment(tmp_path: Path) -> None:
     async with ScriptedServer(market) as server:
         done = await run("client", home=tmp_path, port=server.port, stdin=b"search tesla --segment fo\n")

@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from stocktrack import __version__
-from stocktrack.commands import account, admin, interactive, one_shot, protocol
+from stocktrack.commands import account, admin, history, interactive, one_shot, protocol
 from stocktrack.errors import ConfigError, StockTrackError
 from stocktrack.operations import database, feed, publish, record, replay, serve, settings
 from stocktrack.operations.users import users_app
@@ -26,6 +26,7 @@ serve.add_to(app)
 feed.add_to(app)
 interactive.add_to(app)
 one_shot.add_to(app)
+history.add_to(app)
 account.add_to(app)
 admin.add_to(app)
 publish.add_to(app)

@@ -6,16 +6,22 @@ On a terminal it has a prompt, on a pipe it runs the commands of standard input 
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from stocktrack.bars import HistoryRange
 from stocktrack.client import ClientError, NotFound, State, StateChange, TooManyRequests
+from stocktrack.client.bars import wire_moment
 from stocktrack.client.settings import ClientSettings
 from stocktrack.client.wire import command_of
+from stocktrack.clock import end
 from stocktrack.errors import Reason
 from stocktrack.messages import Command, MyStocksReply, Notice, Price, Reply, SubscribeReply
 from stocktrack.quotes import shown
 from stocktrack.terminal.board_view import BoardView
+from stocktrack.terminal.chart import draw_chart
+from stocktrack.terminal.chart_request import find_chart, look_of
 from stocktrack.terminal.connection_report import ConnectionReport
 from stocktrack.terminal.dialogue import Dialogue
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of
@@ -29,6 +35,7 @@ from stocktrack.terminal.typed_commands import (
     split_interval,
     split_list,
     split_news,
+    split_past,
     split_segment,
     split_symbols,
 )
@@ -189,6 +196,10 @@ class InteractiveClient:
             case "dividends":
                 paying, _, wanted = (await argument(arguments, SYMBOL)).partition(" ")
                 await self._show("DIVIDENDS", symbol=paying, limit=count_of(wanted.strip()))
+            case "history":
+                await self._history(await argument(arguments, SYMBOL))
+            case "chart":
+                await self._chart(await argument(arguments, SYMBOL))
             case "search":
                 text, segment = split_segment(arguments)
                 await self._show("SEARCH", query=await argument(text, "Part of a name: "), segment=segment)
@@ -223,6 +234,31 @@ class InteractiveClient:
                 if error.reason is not Reason.RATE_LIMITED or wait_ms is None or wait_ms > MAX_PACE_MS:
                     raise
                 await asyncio.sleep(wait_ms / 1000)
+
+    async def _history(self, arguments: str) -> None:
+        past = split_past(arguments)
+        try:
+            start, end = wire_moment(past.start), wire_moment(past.end)
+        except ValueError as error:
+            raise UsageError(f"{error}.") from None
+        await self._show(
+            "HISTORY",
+            symbol=past.symbol,
+            range=past.range,
+            start=start,
+            end=end,
+            interval=past.interval,
+            adjust=past.adjust,
+            prepost=past.prepost or None,
+        )
+
+    async def _chart(self, arguments: str) -> None:
+        past = split_past(arguments, is_chart=True)
+        back = HistoryRange(past.range or HistoryRange.DAY)
+        chart = await find_chart(self._client, past.symbol, range=back, prepost=past.prepost, has_candles=past.candles)
+        self._front.learn((chart.bars.symbol,))
+        # The line that was typed, the prompt and its toolbar stand around it.
+        self._front.say(draw_chart(chart, look_of(sys.stdout, rows_kept=3)))
 
     async def _stocks(self, arguments: str) -> None:
         rest, list_name = split_list(arguments)
@@ -287,8 +323,13 @@ class InteractiveClient:
 
     async def _show_board(self, screen: "TerminalFront") -> None:
         from stocktrack.terminal.board_screen import Ending
+        from stocktrack.terminal.day_courses import DayCourses
 
-        ending = await screen.show_board(self._view)
+        fetching = asyncio.create_task(DayCourses(self._client, self._view).run(), name="client: the day's courses")
+        try:
+            ending = await screen.show_board(self._view)
+        finally:
+            await end(fetching)
         if ending is Ending.LEAVE or (ending is Ending.INTERRUPTED and self._view.hint):
             # The demo is its board: leaving one leaves the other.
             raise LeaveError

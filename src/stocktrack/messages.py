@@ -5,6 +5,7 @@ lines are in `docs/protocol.md` and in `tests/lines`, and a test holds the three
 """
 
 import contextlib
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -663,7 +664,11 @@ class HistoryReply(Reply):
 def join_pages(reply: Reply, page: Reply) -> Reply:
     """A reply with the page that was asked for after it; `page` where it is something else."""
     if isinstance(reply, HistoryReply) and isinstance(page, HistoryReply):
-        return page.model_copy(update={"bars": (*reply.bars, *page.bars)})
+        before = reply.bars
+        if page.provider != reply.provider:
+            # Each page names whose most of its own bars are.
+            before = tuple(replace(bar, provider=bar.provider or reply.provider) for bar in before)
+        return page.model_copy(update={"bars": (*before, *page.bars)})
     if not isinstance(reply, GetReply | MyStocksReply) or not isinstance(page, GetReply | MyStocksReply):
         return page
     both = {"quotes": (*reply.quotes, *page.quotes), "missing": (*reply.missing, *page.missing), "more": page.more}

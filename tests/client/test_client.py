@@ -1261,4 +1261,4 @@ async def test_the_programs_of_the_clients_page_print_what_the_page_says(program
 
 
 def test_all_programs_of_the_clients_page_are_run() -> None:
-    assert len(PROGRAMS) == CLIENTS_PAGE.read_text(encoding="utf-8").count("```python") == 5
+    assert len(PROGRAMS) == CLIENTS_PAGE.read_text(encoding="utf-8").count("```python") == 6

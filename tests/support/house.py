@@ -122,16 +122,21 @@ HOUSE = (
     row(10, Side.SERVER, "feeding", "demand publisher answering part feed health process"),
     row(10, Side.SERVER, "", "app"),
     row(11, Side.SERVER, "workers", "talk brief ports offspring child parent"),
-    row(4, Side.CLIENT, "client", "errors state wire prices server_connection reconnecting tls client tokens settings"),
+    row(
+        4,
+        Side.CLIENT,
+        "client",
+        "errors state wire bars prices server_connection reconnecting tls client tokens settings",
+    ),
     row(
         5,
         Side.CLIENT,
         "terminal",
-        "exit_codes connection_report status_line run text facts tables typed_commands"
-        " board_view board_screen fronts prompt dialogue",
+        "exit_codes connection_report status_line run text facts axes canvas chart chart_request past tables"
+        " typed_commands course board_view day_courses board_screen fronts prompt dialogue",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
-    row(7, Side.CLIENT, "commands", "options watch one_shot account admin interactive protocol"),
+    row(7, Side.CLIENT, "commands", "options watch one_shot history account admin interactive protocol"),
     row(
         12,
         Side.BOTH,

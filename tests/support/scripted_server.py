@@ -11,6 +11,7 @@ from datetime import date
 from types import TracebackType
 from typing import Self, TypeVar
 
+from stocktrack.bars import Bar
 from stocktrack.errors import CommandError, Reason
 from stocktrack.messages import (
     Auth,
@@ -22,6 +23,8 @@ from stocktrack.messages import (
     Get,
     GetReply,
     Hello,
+    History,
+    HistoryReply,
     Info,
     InfoReply,
     Limits,
@@ -75,6 +78,13 @@ SOURCES = (
         stream=SourceStream(is_up=False, symbols=0),
         leads=1_200,
     ),
+)
+
+# Of 3 to 5 April 2024, each from 09:30 in New York on; the last one still changes.
+BARS = (
+    Bar(time=1_712_151_000_000, open=168.79, high=170.68, low=168.58, close=169.65, volume=47_691_700),
+    Bar(time=1_712_237_400_000, open=170.29, high=171.92, low=168.82, close=168.82, volume=53_704_400),
+    Bar(time=1_712_323_800_000, open=169.59, high=170.39, low=168.95, close=169.58, volume=42_055_200, live=True),
 )
 
 CommandT = TypeVar("CommandT", bound=Command)
@@ -275,7 +285,7 @@ async def market(session: ScriptedSession) -> None:
 
 def _answer(command: Command, pushed: dict[str, None]) -> Reply:
     named = tuple(getattr(command, "symbols", None) or ())
-    if isinstance(command, Info | Dividends):
+    if isinstance(command, Info | Dividends | History):
         named = (command.symbol,)
     known = tuple(symbol for symbol in named if symbol in STOCKS)
     missing = tuple(
@@ -321,6 +331,17 @@ def _answer(command: Command, pushed: dict[str, None]) -> Reply:
             )
             dividends = paid[: command.limit]
             return DividendsReply(id=command.id, symbol=command.symbol, currency="USD", dividends=dividends)
+        case History():
+            return HistoryReply(
+                id=command.id,
+                symbol=command.symbol,
+                interval=command.asked_interval,
+                adjust=command.adjust,
+                timezone="America/New_York",
+                currency="USD",
+                provider="scripted",
+                bars=BARS,
+            )
         case Search(segment=None):
             found = [
                 Match(symbol=symbol, name=name)

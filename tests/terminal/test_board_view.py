@@ -4,6 +4,7 @@ import pytest
 from rich.cells import cell_len
 
 from scripted_server import NOW_MS, a_price
+from stocktrack.bars import Bar
 from stocktrack.errors import Reason
 from stocktrack.messages import Price
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, MarketState
@@ -117,7 +118,16 @@ def test_it_fits_beside_everything_but_the_currency_on_80_columns() -> None:
     view = a_board("AAPL", "MSFT")
     view.put(after_hours())
 
-    assert drawn(view, 80)[1].split() == ["Symbol", "Price", "Change", "%", "Extended", "Session", "Market", "Age"]
+    assert drawn(view, 80)[1].split() == [
+        "Symbol",
+        "Price",
+        "Change",
+        "%",
+        "Extended",
+        "Start",
+        "Market",
+        "Age",
+    ]
 
 
 def test_it_has_the_colour_of_its_own_change() -> None:
@@ -248,3 +258,32 @@ def test_a_message_from_outside_is_shown_without_escapes() -> None:
     view.say("\x1b[2Jgone\n\u202ebad")
 
     assert drawn(view)[-2].rstrip() == "[2Jgone bad"
+
+
+def test_the_course_of_the_day_takes_the_place_of_the_one_since_the_start() -> None:
+    view = a_board("AAPL", "TSLA")
+    for seq, value in enumerate((10.0, 12.0), 1):
+        view.put(price("AAPL", value, -1.0, seq=seq))
+    assert view.wanted_courses() == ("AAPL",)
+    assert "Since start" in drawn(view)[1]
+
+    day = [Bar(time=NOW_MS - minutes * 60_000, open=9, high=9, low=9, close=9) for minutes in (30, 25, 20)]
+    view.put_course("AAPL", day)
+    view.put_course("NOBODY", day)
+
+    lines = view.lines(100, 12, NOW_MS)
+    assert view.wanted_courses() == ()
+    assert "Day " in text_of(lines[1])
+    # Its colour is the day's, not that of the last moves.
+    assert ("class:down", "▁▁▁█") in [(style, text.strip()) for style, text in lines[2]]
+
+
+def test_a_day_that_nobody_has_leaves_the_course_since_the_start() -> None:
+    view = a_board("AAPL")
+    for seq, value in enumerate((10.0, 12.0), 1):
+        view.put(price("AAPL", value, -1.0, seq=seq))
+    before = drawn(view)
+    view.put_course("AAPL", ())
+
+    assert view.wanted_courses() == ()
+    assert drawn(view) == before

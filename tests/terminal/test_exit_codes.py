@@ -1,9 +1,11 @@
 import pytest
 
-from stocktrack.errors import Code, Reason
+from stocktrack.client.errors import error_of
+from stocktrack.errors import Code, CommandError, Reason
 from stocktrack.messages import Missing
 from stocktrack.quotes import MAX_SYMBOL_LENGTH
-from stocktrack.terminal.exit_codes import missing_sentence
+from stocktrack.terminal.exit_codes import missing_sentence, sentence_of
+from stocktrack.wire.lines import failure
 
 LONGEST_SYMBOL = "NFO:".ljust(MAX_SYMBOL_LENGTH, "X")
 
@@ -30,3 +32,10 @@ def test_a_missing_symbol_is_told_with_the_servers_own_sentence_where_there_is_o
     given: Missing, sentence: str
 ) -> None:
     assert missing_sentence(given) == sentence
+
+
+def test_a_command_that_the_server_does_not_know_is_told_without_the_list_of_all_others() -> None:
+    told = CommandError(Reason.UNKNOWN_COMMAND, "There is no command 'HISTORY'; there are AUTH, GET, PING.")
+    assert sentence_of(error_of(failure(told))) == (
+        "There is no command 'HISTORY' at this server: it is older than this program."
+    )

@@ -1,8 +1,11 @@
+import re
+
 import pytest
 
 from stocktrack.terminal.typed_commands import (
     MENU,
     WORDS,
+    Past,
     Typed,
     UsageError,
     count_of,
@@ -10,6 +13,7 @@ from stocktrack.terminal.typed_commands import (
     split_interval,
     split_list,
     split_news,
+    split_past,
     split_segment,
     split_symbols,
 )
@@ -139,3 +143,48 @@ def test_news_takes_a_symbol_a_count_or_both(arguments: str, symbol: str | None,
 def test_what_else_news_is_given_is_told(arguments: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         split_news(arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "past"),
+    [
+        ("AAPL", Past("AAPL")),
+        ("AAPL 1Y", Past("AAPL", range="1y")),
+        ("AAPL 5d 15m", Past("AAPL", range="5d", interval="15m")),
+        ("AAPL 1mo 1d", Past("AAPL", range="1mo", interval="1d")),
+        ("AAPL --range=6mo --adjust all prepost", Past("AAPL", range="6mo", adjust="all", prepost=True)),
+        ("AAPL --start 2024-02-09 --end 2024-02-16", Past("AAPL", start="2024-02-09", end="2024-02-16")),
+        ("AAPL --start 2024-02-09 1h", Past("AAPL", start="2024-02-09", interval="1h")),
+        ("EURUSD=X 1d", Past("EURUSD=X", range="1d")),
+        ("EURUSD=X --range=1d", Past("EURUSD=X", range="1d")),
+    ],
+)
+def test_history_takes_a_symbol_and_what_of_its_past(arguments: str, past: Past) -> None:
+    assert split_past(arguments) == past
+
+
+@pytest.mark.parametrize(
+    ("arguments", "past"),
+    [
+        ("AAPL 5d candles", Past("AAPL", range="5d", candles=True)),
+        ("AAPL --candles --prepost", Past("AAPL", candles=True, prepost=True)),
+    ],
+)
+def test_a_chart_takes_candles_too(arguments: str, past: Past) -> None:
+    assert split_past(arguments, is_chart=True) == past
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_chart", "complaint"),
+    [
+        ("AAPL 2y", False, "`history` takes no '2y'; the ranges are 1d 5d"),
+        ("AAPL candles", False, "`history` takes no 'candles'"),
+        ("AAPL 1d 15m", True, "`chart` takes no '15m'"),
+        ("AAPL --range 2y", True, "'2y' is no range; there are 1d 5d"),
+        ("AAPL --start", False, "`--start` needs a value, as in `history AAPL --start 2024-02-09`."),
+        ("AAPL --every 5", False, "`history` takes no '--every'"),
+    ],
+)
+def test_what_else_they_are_given_is_told(arguments: str, is_chart: bool, complaint: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(complaint)):
+        split_past(arguments, is_chart=is_chart)

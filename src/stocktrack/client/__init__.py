@@ -3,6 +3,8 @@
 It needs nothing but pydantic and the standard library. `docs/clients.md` tells all of it with complete programs.
 """
 
+from stocktrack.bars import Bar
+from stocktrack.client.bars import Bars
 from stocktrack.client.client import StockTrackClient
 from stocktrack.client.errors import (
     BadRequest,
@@ -24,6 +26,8 @@ from stocktrack.client.wire import Answer
 __all__ = [
     "Answer",
     "BadRequest",
+    "Bar",
+    "Bars",
     "ClientError",
     "CommandFailed",
     "NotAuthorised",

@@ -15,12 +15,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from stocktrack.bars import Adjust, BarInterval, HistoryRange
+from stocktrack.client.bars import Bars, Moment, wire_moment
+from stocktrack.client.errors import BadRequest
 from stocktrack.client.prices import PriceStream
 from stocktrack.client.reconnecting import ReconnectingConnection
 from stocktrack.client.state import State, StateChange
 from stocktrack.client.tls import client_context
 from stocktrack.client.wire import Answer, command_of, expect
 from stocktrack.clock import Clock, RealClock
+from stocktrack.errors import Reason
 from stocktrack.messages import (
     AnnounceReply,
     AuthReply,
@@ -29,6 +33,7 @@ from stocktrack.messages import (
     DividendsReply,
     GetReply,
     Hello,
+    HistoryReply,
     InfoReply,
     KickReply,
     LogoutReply,
@@ -55,7 +60,7 @@ from stocktrack.messages import (
 )
 from stocktrack.scopes import Scope
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT
-from stocktrack.wire.lines import encode
+from stocktrack.wire.lines import BadLine, encode, failure
 
 _REAL_CLOCK = RealClock()
 
@@ -210,6 +215,27 @@ class StockTrackClient:
         """The dividends of `symbol`, newest first."""
         return await self._call(DividendsReply, "DIVIDENDS", symbol=symbol, limit=limit)
 
+    async def history(
+        self,
+        symbol: str,
+        *,
+        range: HistoryRange | str | None = None,  # noqa: A002 - the wire's word
+        start: Moment | None = None,
+        end: Moment | None = None,
+        interval: BarInterval | str | None = None,
+        adjust: Adjust | str = Adjust.SPLITS,
+        prepost: bool = False,
+    ) -> Bars:
+        """The past prices of `symbol`: of a `range` such as `1y` back from now, 1mo unless given, or from `start` on.
+
+        `start` and `end` are epoch milliseconds, an aware datetime, or a day at the exchange. `interval` is the length
+        of a bar, by the range unless given; `prepost` adds the bars before and after the regular hours.
+        """
+        command = history_command(
+            symbol, range=range, start=start, end=end, interval=interval, adjust=adjust, prepost=prepost
+        )
+        return Bars.of(expect(HistoryReply, await self.request(command), self.address))
+
     async def search(self, query: str, limit: int = 10, *, segment: str | None = None) -> SearchReply:
         """Symbols that match `query`, of one segment where it is given, such as NSE or FO; none is a success."""
         return await self._call(SearchReply, "SEARCH", query=query, limit=limit, segment=segment)
@@ -280,11 +306,13 @@ class StockTrackClient:
         Quotes and bars that come in several pages are one reply, as if one line could carry them.
         """
         answer = await self._connection.ask(command)
-        while (changes := next_page(answer.reply)) is not None:
+        if next_page(answer.reply) is None:
+            return answer
+        whole = answer.reply
+        while (changes := next_page(whole)) is not None:
             page = await self._connection.ask(command.model_copy(update=changes))
-            whole = join_pages(answer.reply, page.reply)
-            answer = Answer(whole, encode(whole))
-        return answer
+            whole = join_pages(whole, page.reply)
+        return Answer(whole, encode(whole))
 
     def prices(self) -> PriceStream:
         """An iteration over prices, to begin with the newest known ones; there may be several at a time."""
@@ -293,6 +321,20 @@ class StockTrackClient:
     async def _call(self, reply_type: type[ReplyType], command_type: str, **fields: Any) -> ReplyType:
         answer = await self.request(command_of(command_type, **fields))
         return expect(reply_type, answer, self.address)
+
+
+def history_command(
+    symbol: str, *, start: Moment | None = None, end: Moment | None = None, **fields: object
+) -> Command:
+    """The command of `StockTrackClient.history`; `BadRequest` where it would be refused."""
+    moments = {}
+    for name, moment in (("start", start), ("end", end)):
+        try:
+            moments[name] = wire_moment(moment)
+        except ValueError as error:
+            told = f"HISTORY: the field {name!r}: {error}."
+            raise BadRequest(failure(BadLine(Reason.INVALID_COMMAND, told, command_type="HISTORY"))) from None
+    return command_of("HISTORY", symbol=symbol, **moments, **fields)
 
 
 def _listed(symbols: str | Iterable[str] | None) -> list[str] | None:

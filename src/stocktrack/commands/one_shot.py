@@ -40,7 +40,7 @@ def get(
     """Print the latest prices of some symbols."""
     from stocktrack.terminal.typed_commands import split_symbols
 
-    _ask("GET", call, as_json=as_json, symbols=split_symbols(symbols))
+    ask("GET", call, as_json=as_json, symbols=split_symbols(symbols))
 
 
 def stocks(
@@ -63,7 +63,7 @@ def stocks(
         wanted = (("SUBSCRIBE", split_symbols(add or ())), ("UNSUBSCRIBE", split_symbols(remove or ())))
         return [command_of(kind, symbols=symbols, list=of_list) for kind, symbols in wanted if symbols]
 
-    _ask("MY_STOCKS", call, as_json=as_json, changes=changes, list=of_list)
+    ask("MY_STOCKS", call, as_json=as_json, changes=changes, list=of_list)
 
 
 def news(
@@ -76,7 +76,7 @@ def news(
     as_json: AsJson = False,
 ) -> None:
     """Print the latest headlines, of the market or of a symbol."""
-    _ask("NEWS", call, as_json=as_json, symbol=symbol, limit=limit)
+    ask("NEWS", call, as_json=as_json, symbol=symbol, limit=limit)
 
 
 def info(
@@ -86,7 +86,7 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Print what is known of the company behind a symbol."""
-    _ask("INFO", call, as_json=as_json, symbol=symbol)
+    ask("INFO", call, as_json=as_json, symbol=symbol)
 
 
 def dividends(
@@ -97,7 +97,7 @@ def dividends(
     as_json: AsJson = False,
 ) -> None:
     """Print the dividends of a symbol, newest first."""
-    _ask("DIVIDENDS", call, as_json=as_json, symbol=symbol, limit=limit)
+    ask("DIVIDENDS", call, as_json=as_json, symbol=symbol, limit=limit)
 
 
 def search(
@@ -111,7 +111,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find symbols by name."""
-    _ask("SEARCH", call, as_json=as_json, query=" ".join(text).strip(), segment=segment, limit=limit)
+    ask("SEARCH", call, as_json=as_json, query=" ".join(text).strip(), segment=segment, limit=limit)
 
 
 def sources(
@@ -120,7 +120,7 @@ def sources(
     as_json: AsJson = False,
 ) -> None:
     """Print how the market's sources are, and what each is asked for."""
-    _ask("SOURCES", call, as_json=as_json)
+    ask("SOURCES", call, as_json=as_json)
 
 
 def watch(
@@ -153,15 +153,19 @@ def watch(
     run_to_exit(begin)
 
 
-def _ask(
+def ask(
     command_type: str,
     call: ServerCall,
     *,
     as_json: bool,
     changes: "Callable[[], Sequence[Command]]" = tuple,
+    show: "Callable[[Shown], None] | None" = None,
     **fields: Any,
 ) -> None:
-    """Ask the server one thing, print the answer, and exit; what `changes()` names is done before."""
+    """Ask the server one thing, print the answer, and exit; what `changes()` names is done before.
+
+    `show` prints the answer where it is not the table or the rows that it is elsewhere.
+    """
     # A process that lives for a quarter of a second has no garbage worth looking for.
     gc.disable()
     from stocktrack.client.settings import ask_for_credentials
@@ -173,28 +177,25 @@ def _ask(
     def begin() -> Coroutine[Any, Any, int]:
         commands = [*changes(), command_of(command_type, **fields)]
         settings = ask_for_credentials(server)
-        return _answer(settings, commands, timeout_seconds=call.timeout, as_json=as_json)
+        return _answer(settings, commands, timeout_seconds=call.timeout, as_json=as_json, show=show)
 
     run_to_exit(begin)
 
 
 async def _answer(
-    settings: "ClientSettings", commands: "Sequence[Command]", *, timeout_seconds: float, as_json: bool
+    settings: "ClientSettings",
+    commands: "Sequence[Command]",
+    *,
+    timeout_seconds: float,
+    as_json: bool,
+    show: "Callable[[Shown], None] | None" = None,
 ) -> int:
     """Send the commands one after the other, print the reply to the last one, and return the exit code."""
     from stocktrack.client import CommandFailed
-    from stocktrack.messages import (
-        DividendsReply,
-        GetReply,
-        InfoReply,
-        MyStocksReply,
-        NewsReply,
-        SearchReply,
-        SourcesReply,
-    )
+    from stocktrack.messages import MyStocksReply, SearchReply
     from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
     from stocktrack.terminal.run import say, write_line
-    from stocktrack.terminal.text import list_names, nothing_saved, safe_json
+    from stocktrack.terminal.text import Shown, list_names, nothing_saved, safe_json
 
     async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
         try:
@@ -206,10 +207,8 @@ async def _answer(
     reply = answers[-1].reply
     if as_json:
         write_line(safe_json(answers[-1].line.decode()))
-    elif isinstance(
-        reply, GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply | SourcesReply
-    ):
-        _print(reply)
+    elif isinstance(reply, Shown):
+        (show or _print)(reply)
     missing: list[Missing] = [each for answer in answers for each in getattr(answer.reply, "missing", ())]
     for each in missing:
         say(missing_sentence(each))

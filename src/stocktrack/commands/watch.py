@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stocktrack.client import PriceStream, State
+from stocktrack.client import PriceStream, State, StockTrackClient
 from stocktrack.client.settings import ClientSettings
+from stocktrack.clock import end
 from stocktrack.messages import Notice, Price
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.terminal.connection_report import ConnectionReport
@@ -50,7 +51,7 @@ async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool
             return ExitCode.DONE
         if view is not None:
             view.show(client.subscribed)
-            await _on_board(view, prices, watch)
+            await _on_board(view, client, prices, watch)
         for each in reply.missing:
             say(missing_sentence(each))
         if view is None:
@@ -66,9 +67,10 @@ def _board_of(settings: ClientSettings) -> "BoardView":
     return BoardView(title=settings.who)
 
 
-async def _on_board(view: "BoardView", prices: PriceStream, watch: Watch) -> None:
+async def _on_board(view: "BoardView", client: StockTrackClient, prices: PriceStream, watch: Watch) -> None:
     # prompt_toolkit takes as long to import as everything else together.
     from stocktrack.terminal.board_screen import BoardScreen, Ending
+    from stocktrack.terminal.day_courses import DayCourses
 
     screen = BoardScreen(view)
 
@@ -84,17 +86,18 @@ async def _on_board(view: "BoardView", prices: PriceStream, watch: Watch) -> Non
             screen.end()
 
     taking = asyncio.create_task(take(), name="watch: take prices")
+    fetching = asyncio.create_task(DayCourses(client, view).run(), name="watch: fetch the day's courses")
     if watch.seconds is not None:
         asyncio.get_running_loop().call_later(watch.seconds, screen.end)
     try:
         ending = await screen.run()
     finally:
-        taking.cancel()
-        await asyncio.wait([taking])
+        await end(taking, fetching)
     if ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
-    if not taking.cancelled():
-        taking.result()
+    for task in (taking, fetching):
+        if not task.cancelled():
+            task.result()
 
 
 async def _as_lines(prices: PriceStream, watch: Watch, *, as_jsonl: bool) -> bool:

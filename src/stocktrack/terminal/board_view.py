@@ -7,8 +7,10 @@ from textwrap import wrap
 
 from rich.cells import cell_len, set_cell_size
 
+from stocktrack.bars import Bar
 from stocktrack.messages import Price, shown_digits
 from stocktrack.quotes import MarketState, clean_text
+from stocktrack.terminal.course import Course
 from stocktrack.terminal.text import (
     Extended,
     age_text,
@@ -46,6 +48,7 @@ class Row:
     price: Price | None = None
     trail: deque[float] = field(default_factory=lambda: deque(maxlen=TRAIL_LENGTH))
     last_move: int = 0  # the sign of its last change, which outlives the change of the day
+    course: Course | None = None  # of its day, once that is known; one without prices where nobody has it
     extended: Extended | None = None  # the price before or after the regular hours, and at night the last one
 
 
@@ -120,10 +123,26 @@ class BoardView:
             row.last_move = 1 if price.price > row.trail[-1] else -1
         if row.price is None or price.seq != row.price.seq:
             row.trail.append(price.price)
+        if row.course is not None and row.course.prices:
+            row.course.put(price)
         row.price = price
         row.extended = _extended_after(price, row.extended)
         if price.symbol in self._shown:
             self.is_changed = True
+
+    def wanted_courses(self) -> tuple[str, ...]:
+        """Those of the visible symbols that have a price, but whose course of the day is not known."""
+        return tuple(row.symbol for row in self._visible_rows() if row.price is not None and row.course is None)
+
+    def put_course(self, symbol: str, bars: Iterable[Bar]) -> None:
+        """Take the bars of a symbol's day, which its prices carry on; none where nobody has any."""
+        row = self._rows.get(symbol)
+        if row is None:
+            return
+        row.course = Course(bars)
+        if row.price is not None and row.course.prices:
+            row.course.put(row.price)
+        self.is_changed = True
 
     def say(self, text: str) -> None:
         """Show a message below the rows, until the next one."""
@@ -160,10 +179,12 @@ class BoardView:
         ]
         self._visible = max(1, height - len(head) - len(foot))
         self.scroll(0)
-        rows = self._ordered()[self._top : self._top + self._visible]
-        body: list[Line] = [self._row(row, columns, width, now_ms) for row in rows]
+        body: list[Line] = [self._row(row, columns, width, now_ms) for row in self._visible_rows()]
         body += [[("", " " * width)] for _ in range(self._visible - len(body))]
         return [*head, *body, *foot][:height]
+
+    def _visible_rows(self) -> Sequence[Row]:
+        return self._ordered()[self._top : self._top + self._visible]
 
     def _ordered(self) -> Sequence[Row]:
         rows = [self._rows[symbol] for symbol in self._shown]
@@ -231,7 +252,9 @@ class BoardView:
                 chosen.add(column.heading)
                 left -= column.width + _GAP
         trail_width = left - _GAP
-        trail = _Column("Session", trail_width, _trail_cell, False)
+        is_of_the_day = any(row.course is not None and row.course.prices for row in rows)
+        heading = "Day" if is_of_the_day else "Since start" if trail_width >= len("Since start") else "Start"
+        trail = _Column(heading, trail_width, _trail_cell, False)
         wanted = [symbol, price, currency, change, percent, extended, trail, market, age]
         return [
             column
@@ -319,6 +342,8 @@ def _market_cell(row: Row, _: int) -> tuple[str, str]:
 
 
 def _trail_cell(row: Row, cells: int) -> tuple[str, str]:
+    if row.course is not None and (prices := row.course.prices):
+        return sparkline(prices, cells), (_tone(row.price) if row.price is not None else "") or "class:dim"
     rises = len(row.trail) > 1 and row.trail[-1] != row.trail[0]
     style = ("class:up" if row.trail[-1] > row.trail[0] else "class:down") if rises else "class:dim"
     return sparkline(row.trail, cells), style

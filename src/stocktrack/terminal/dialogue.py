@@ -8,6 +8,7 @@ from stocktrack.messages import (
     AuthReply,
     DividendsReply,
     GetReply,
+    HistoryReply,
     InfoReply,
     Missing,
     MyStocksReply,
@@ -22,6 +23,7 @@ from stocktrack.quotes import clean_text
 from stocktrack.terminal.connection_report import symbols_named
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
 from stocktrack.terminal.fronts import Front
+from stocktrack.terminal.past import bars_sentence
 from stocktrack.terminal.text import list_names, nothing_saved
 from stocktrack.terminal.typed_commands import MENU, WORDS, UsageError
 
@@ -91,6 +93,8 @@ class Dialogue:
                 self._front.learn(reply.symbols)
             case UnsubscribeReply():
                 missing = reply.missing
+            case HistoryReply():
+                self._front.learn((reply.symbol,))
             case SearchReply():
                 self._front.learn(tuple(match.symbol for match in reply.matches))
             case _:
@@ -111,6 +115,9 @@ class Dialogue:
                 self._front.show(reply)
             case SourcesReply():
                 self._front.show(reply)
+            case HistoryReply():
+                self._front.show(reply)
+                self._front.confirm(bars_sentence(reply))
             case SubscribeReply():
                 self._front.confirm(_subscribed(reply))
             case UnsubscribeReply():

@@ -13,7 +13,7 @@ from stocktrack.client.errors import (
     TooManyRequests,
     Unavailable,
 )
-from stocktrack.errors import Code
+from stocktrack.errors import Code, Reason
 from stocktrack.messages import Missing
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, clean_text
 
@@ -61,6 +61,9 @@ def sentence_of(error: ClientError) -> str:
     """What went wrong, and where that helps what to do about it."""
     if type(error) is Unavailable and "Nothing listens" in error.message:
         return f"{error.message} Start one with `stocktrack serve`, or look around with `stocktrack demo`."
+    if isinstance(error, CommandFailed) and error.reason is Reason.UNKNOWN_COMMAND:
+        # This program only sends commands that there are; the server goes on to list those that it has.
+        return f"{error.message.partition(';')[0].rstrip('.')} at this server: it is older than this program."
     if isinstance(error, CommandFailed):
         told = [each for each in error.missing if each.symbol not in error.message]
         return " ".join([error.message, *map(missing_sentence, told)])

@@ -233,7 +233,13 @@ class _Completer(Completer):
             return
         if word.lower() in WORDS and not WORDS[word.lower()].takes_symbols:
             return
-        begun = rest.replace(",", " ").rpartition(" ")[2].upper()
+        before_it, _, begun = rest.replace(",", " ").rpartition(" ")
+        if before_it.strip() and word.lower() in WORDS and (then := WORDS[word.lower()].then):
+            for following in then:
+                if following.startswith(begun.lower()):
+                    yield Completion(following, -len(begun))
+            return
+        begun = begun.upper()
         for symbol in sorted(self._symbols):
             if symbol.startswith(begun):
                 yield Completion(symbol, -len(begun))

@@ -15,6 +15,7 @@ from stocktrack.messages import (
     BoardQuote,
     DividendsReply,
     GetReply,
+    HistoryReply,
     InfoReply,
     MyStocksReply,
     NewsReply,
@@ -27,6 +28,7 @@ from stocktrack.messages import (
 )
 from stocktrack.quotes import Headline, Match
 from stocktrack.terminal.facts import Facts, company_facts, quote_facts
+from stocktrack.terminal.past import bars_table
 from stocktrack.terminal.text import (
     Extended,
     Shown,
@@ -49,6 +51,8 @@ from stocktrack.terminal.text import (
     tone_of,
 )
 
+# What rich draws.
+Drawn = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply | SourcesReply
 _TONES = {"up": "green", "down": "red", "": ""}
 _WIDE = 76
 _NARROW = 52
@@ -58,6 +62,8 @@ _EXTENDED = "Extended"
 
 def draw(reply: Shown, *, width: int, colour: bool, now_ms: int) -> str:
     """The reply as lines of at most `width` cells, with a line's end after each."""
+    if isinstance(reply, HistoryReply):
+        return bars_table(reply, width=width, colour=colour)
     out = io.StringIO()
     console = Console(
         file=out,
@@ -74,7 +80,7 @@ def draw(reply: Shown, *, width: int, colour: bool, now_ms: int) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _renderable(reply: Shown, width: int, now_ms: int) -> RenderableType:
+def _renderable(reply: Drawn, width: int, now_ms: int) -> RenderableType:
     match reply:
         case GetReply() | MyStocksReply():
             table = _quotes(reply.quotes, width, now_ms)

@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TextIO, assert_never
 
+from stocktrack.bars import Bar
 from stocktrack.messages import (
     MAIN_LIST,
     BoardQuote,
     DividendsReply,
     GetReply,
+    HistoryReply,
     InfoReply,
     MyStocksReply,
     NewsReply,
@@ -30,7 +32,7 @@ from stocktrack.messages import (
 )
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, CompanyInfo, MarketState, Match, clean_link, clean_text
 
-Shown = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply | SourcesReply
+Shown = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | HistoryReply | SearchReply | SourcesReply
 Quoted = BoardQuote | Price
 
 MAX_TEXT_CHARS = 2_000
@@ -244,6 +246,17 @@ def price_row(price: Quoted) -> tuple[str, ...]:
     )
 
 
+def bar_row(bar: Bar) -> tuple[str, ...]:
+    """Always the same eight fields: time, open, high, low, close, volume, outside of which hours, `live`."""
+    return (
+        iso_time(bar.time),
+        *(number(price) for price in (bar.open, bar.high, bar.low, bar.close)),
+        "" if bar.volume is None else str(bar.volume),
+        str(bar.market_state or ""),
+        "live" if bar.live else "",
+    )
+
+
 def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
     """The reply as rows of fields, without headings, in the order of the server."""
     match reply:
@@ -259,6 +272,8 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
             return [(label, text, unit) if unit else (label, text) for label, text, unit in fields if text]
         case DividendsReply():
             return [(str(each.date), number(each.amount), safe(each.currency, 8)) for each in reply.dividends]
+        case HistoryReply():
+            return map(bar_row, reply.bars)
         case SearchReply():
             return [
                 (safe_symbol(each.symbol), safe(each.name, 200), safe(each.exchange, 100), *contract_cells(each))

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stocktrack.bars import BarInterval, HistoryRange
 from stocktrack.quotes import shown
 
 
@@ -16,7 +17,11 @@ class Word:
     usage: str
     help: str
     takes_symbols: bool = False
+    then: tuple[str, ...] = ()  # what may follow the symbol, for completion
 
+
+RANGES = tuple(each.value for each in HistoryRange)
+INTERVALS = tuple(each.value for each in BarInterval)
 
 WORDS: dict[str, Word] = {
     word.name: word
@@ -30,6 +35,20 @@ WORDS: dict[str, Word] = {
         Word("news", "[SYMBOL] [COUNT]", "headlines, newest first, of the market or of a symbol", takes_symbols=True),
         Word("info", "SYMBOL", "the company", takes_symbols=True),
         Word("dividends", "SYMBOL [COUNT]", "what it paid, newest first", takes_symbols=True),
+        Word(
+            "history",
+            "SYMBOL [RANGE] [INTERVAL]",
+            "past prices, a range of 1d to max",
+            takes_symbols=True,
+            then=(*RANGES, "--start", "--end", "--interval", "--adjust", "--prepost"),
+        ),
+        Word(
+            "chart",
+            "SYMBOL [RANGE] [candles]",
+            "a drawing of a day, or of a range",
+            takes_symbols=True,
+            then=(*RANGES, "candles", "--prepost"),
+        ),
         Word("search", "TEXT [--segment FO]", "symbols by name, of one segment where it is named"),
         Word("sources", "", "how the market's sources are"),
         Word("back", "", "the menu"),
@@ -151,3 +170,51 @@ def count_of(text: str) -> int | None:
     if not (text.isascii() and text.isdigit()):
         raise UsageError(f"{shown(text)} is not a count.")
     return int(text[:9])
+
+
+@dataclass(slots=True)
+class Past:
+    """What is asked for by `history` and `chart`, as it was typed; None is what was not."""
+
+    symbol: str
+    range: str | None = None
+    start: str | None = None
+    end: str | None = None
+    interval: str | None = None
+    adjust: str | None = None
+    prepost: bool = False
+    candles: bool = False
+
+
+_PAST_OPTIONS = ("range", "start", "end", "interval", "adjust")
+_EXAMPLES = {"range": "1y", "start": "2024-02-09", "end": "2024-02-16", "interval": "1h", "adjust": "all"}
+_PAST_SWITCHES = ("prepost", "candles")
+
+
+def split_past(arguments: str, *, is_chart: bool = False) -> Past:
+    """The symbol and what follows it in `AAPL 1y 1wk`, `AAPL --start 2024-02-09`, `AAPL 5d candles --prepost`."""
+    symbol, *words = split_symbols(re.sub(r"(?<=\s)(--\w+)=", r"\1 ", arguments))
+    past = Past(symbol)
+    word_name = "chart" if is_chart else "history"
+    taken = ("range",) if is_chart else _PAST_OPTIONS
+    rest = iter(words)
+    for word in rest:
+        name = word.lower().removeprefix("--")
+        if name in _PAST_SWITCHES and (is_chart or name != "candles"):
+            setattr(past, name, True)
+        elif word.startswith("--") and name in taken:
+            value = next(rest, None)
+            if value is None:
+                raise UsageError(f"`--{name}` needs a value, as in `{word_name} AAPL --{name} {_EXAMPLES[name]}`.")
+            setattr(past, name, value)
+        elif name in RANGES and past.range is None and past.start is None:
+            past.range = name
+        elif name in INTERVALS and past.interval is None and not is_chart:
+            past.interval = name
+        else:
+            raise UsageError(f"`{word_name}` takes no {shown(word)}; the ranges are {' '.join(RANGES)}.")
+    if past.range is not None and past.range.lower() in RANGES:
+        past.range = past.range.lower()
+    elif past.range is not None:
+        raise UsageError(f"{shown(past.range)} is no range; there are {' '.join(RANGES)}.")
+    return past
