@@ -16,10 +16,10 @@ Which price belongs to which bar:
 - What a source only confirms is no trade, and is never looked at. What is far off did not get onto the board.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import isfinite
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from stocktrack.bars import MINUTE_MS
 from stocktrack.quotes import MarketState, Quote
@@ -29,42 +29,60 @@ MOST_BEHIND_MS: Final = 3_600_000
 # Where the volume of the day falls to less than this part of what it was, another day has begun.
 _NEW_DAY: Final = 0.5
 
-_told = itemgetter(
-    *("symbol", "price", "timestamp", "received_at", "market_state", "provider", "stale"),
-    *("volume", "volume_currency", "extended_price", "extended_time"),
-)
+_told = itemgetter("symbol", "price", "timestamp", "market_state", "provider", "stale", "volume", "volume_currency")
+_told_outside = itemgetter("extended_price", "extended_time")
 
 
 class _Running:
-    """The newest minute of a symbol. `told` is the day's volume as it was last heard, None where that is no base."""
+    """The newest minute of a symbol.
 
-    __slots__ = ("close", "high", "is_changed", "low", "minute", "open", "provider", "state", "told", "traded")
+    `told` is the day's volume as it was last heard, None where that is no base for the next one. What was traded in the
+    minute is how far that grew since `base`, and what was `counted` before; None each where nothing is known of it.
+    """
 
-    def __init__(self, minute: int, price: float, provider: str) -> None:
-        self.minute = minute
-        self.open = self.high = self.low = self.close = price
+    __slots__ = (
+        *("base", "close", "counted", "ends_at", "high", "is_changed", "low", "minute", "open", "provider"),
+        *("starts_at", "state", "told"),
+    )
+
+    def __init__(self, provider: str) -> None:
         self.provider = provider
         self.state: MarketState | None = None
         self.told: int | None = None
-        self.traded: int | None = None
-        self.is_changed = True  # since it was handed out
 
     def begin(self, minute: int, price: float) -> None:
         """Have the next minute begin with `price`."""
         self.minute = minute
+        self.starts_at = minute * MINUTE_MS
+        self.ends_at = self.starts_at + MINUTE_MS
         self.open = self.high = self.low = self.close = price
-        self.traded = None
-        self.is_changed = True
+        self.base: int | None = None
+        self.counted: int | None = None
+        self.is_changed = True  # since it was handed out
 
     def count(self, volume: int) -> None:
         """Take the volume of the day as it is told now."""
         told = self.told
         if told is not None:
-            if volume >= told:
-                self.traded = (self.traded or 0) + volume - told
-            elif volume < told * _NEW_DAY:
-                self.traded = (self.traded or 0) + volume
+            if self.base is None:
+                self.base = told
+            if volume < told:
+                self.forget_volume()
+                self.base = 0 if volume < told * _NEW_DAY else volume
+            self.is_changed = True
         self.told = volume
+
+    def forget_volume(self) -> None:
+        """Set no volume against what was told so far."""
+        self.counted = self.traded
+        self.told = self.base = None
+
+    @property
+    def traded(self) -> int | None:
+        """The volume of the minute; None where nothing is known of it."""
+        if self.told is None or self.base is None:
+            return self.counted
+        return (self.counted or 0) + self.told - self.base
 
     def bar(self, symbol: str) -> MinuteBar:
         """It as a row."""
@@ -89,41 +107,33 @@ class Minutes:
 
     def add(self, quotes: Iterable[Quote]) -> None:
         """Take prices, in the order in which the board had them."""
-        running_of, invented = self._running, self._invented
-        pre, post, closed = MarketState.PRE, MarketState.POST, MarketState.CLOSED
+        running_of, opened = self._running, MarketState.OPEN
         for quote in quotes:
-            symbol, price, time, received_at, state, provider, is_stale, volume, money, extended, extended_time = _told(
-                quote.__dict__
-            )
-            if state is closed or provider in invented:
-                continue
-            running = running_of.get(symbol)
+            fields = quote.__dict__
+            symbol, price, time, state, provider, is_stale, volume, money = _told(fields)
+            running, mark = running_of.get(symbol), None
             if is_stale:
                 if running is not None:
-                    running.told = None
+                    running.forget_volume()
                 continue
-            mark = None
-            if state is pre or state is post:
-                if extended is None:
-                    mark = state
-                elif time is None or extended_time is None or extended_time > time:
-                    price, time, volume, mark = extended, extended_time, None, state
+            if state is not opened:
+                if state is MarketState.CLOSED:
+                    continue
+                if state is not MarketState.UNKNOWN:
+                    extended, extended_time = _told_outside(fields)
+                    if extended is None:
+                        mark = state
+                    elif time is None or extended_time is None or extended_time > time:
+                        price, time, volume, mark = extended, extended_time, None, state
             if time is None:
                 if running is not None and price == running.close and (volume is None or volume == running.told):
                     continue
-                time = received_at
-            minute = time // MINUTE_MS
-            if running is None:
-                if received_at - time > MOST_BEHIND_MS:
+                time = fields["received_at"]
+            if running is None or time >= running.ends_at:
+                running = self._begin(running, time, price, fields)
+                if running is None:
                     continue
-                running = running_of[symbol] = _Running(minute, price, provider)
-            elif minute > running.minute:
-                if received_at - time > MOST_BEHIND_MS:
-                    continue
-                if running.is_changed:
-                    self._finished.append(running.bar(symbol))
-                running.begin(minute, price)
-            elif minute < running.minute:
+            elif time < running.starts_at:
                 continue
             elif price != running.close:
                 running.close = price
@@ -136,10 +146,26 @@ class Minutes:
                 running.state = mark
                 running.is_changed = True
             if provider != running.provider:
-                running.provider, running.told = provider, None
-            if volume is not None and money is None and (volume != running.told or running.traded is None):
-                running.count(volume)
-                running.is_changed = True
+                running.forget_volume()
+                running.provider = provider
+            if volume is not None and money is None:
+                if running.base is None or volume < running.told:
+                    running.count(volume)
+                elif volume != running.told:
+                    running.told = volume
+                    running.is_changed = True
+
+    def _begin(self, running: _Running | None, time: int, price: float, fields: Mapping[str, Any]) -> _Running | None:
+        """The symbol's next minute, which `time` lies in; None where that price was not seen here as it was traded."""
+        symbol, provider = fields["symbol"], fields["provider"]
+        if fields["received_at"] - time > MOST_BEHIND_MS or provider in self._invented:
+            return None
+        if running is None:
+            running = self._running[symbol] = _Running(provider)
+        elif running.is_changed:
+            self._finished.append(running.bar(symbol))
+        running.begin(time // MINUTE_MS, price)
+        return running
 
     def take_finished(self, before: int | None = None) -> Sequence[MinuteBar]:
         """Hand out what is finished, and the running minutes that lie before the minute `before`; None is all of them.

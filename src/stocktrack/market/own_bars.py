@@ -99,7 +99,7 @@ class RecordedBars:
         self._clock = clock
         self._is_watched = is_watched
         self._minutes = Minutes(invented)
-        self._noted: list[BoardQuote | None] = []
+        self._noted: list[BoardQuote] = []
         self._waiting: deque[MinuteBar] = deque()
         self._newest = 0  # the newest minute that was written
         self._pruned_at = 0
@@ -113,8 +113,11 @@ class RecordedBars:
 
     def take(self, changed: Sequence[Entry], renewed: Sequence[Entry]) -> None:
         """Note the prices of a batch of the board; what was only confirmed is no trade."""
-        self._noted += [entry.quote for entry in changed if entry.relayed is None]
-        if len(self._noted) >= _MOST_NOTED:
+        noted = self._noted
+        for entry in changed:
+            if entry.relayed is None and entry.quote is not None:
+                noted.append(entry.quote)
+        if len(noted) >= _MOST_NOTED:
             self._look()
 
     async def minutes(self, symbol: str, start: int, end: int) -> Sequence[Bar]:
@@ -175,7 +178,7 @@ class RecordedBars:
 
     def _look(self) -> None:
         noted, self._noted = self._noted, []
-        self._minutes.add(quote for quote in noted if quote is not None)
+        self._minutes.add(noted)
 
     def _drop_oldest(self) -> None:
         over = len(self._waiting) - MAX_WAITING

@@ -14,8 +14,8 @@ from stocktrack.storage.tables import minute_bars
 
 # So much of one symbol is read at a time: with PostgreSQL it is this process's only thread that reads the rows.
 _MINUTES_A_READ: Final = 1_440
-# So much of all symbols is deleted at a time: what others want to change waits behind it, some milliseconds.
-_MINUTES_A_DELETION: Final = 10
+# So many are deleted at a time, and all of one minute: what others want to change waits behind it.
+_DELETED_AT_ONCE: Final = 2_000
 
 
 class MinuteBar(NamedTuple):
@@ -64,8 +64,10 @@ _READ = text("""
     FROM kept JOIN minute_bars AS bars ON bars.minute = kept.minute AND bars.symbol = :symbol
     ORDER BY bars.minute
 """).bindparams(bindparam("first", type_=Integer), bindparam("end", type_=Integer), bindparam("symbol", type_=String))
-_ENDS = select(func.min(minute_bars.c.minute), func.max(minute_bars.c.minute))
 _OLDEST = select(func.min(minute_bars.c.minute))
+_BEYOND_A_DELETION = select(minute_bars.c.minute).order_by(minute_bars.c.minute).offset(_DELETED_AT_ONCE).limit(1)
+# Each for itself is one look at the key's end; both in one statement would be a look at all.
+_ENDS = select(_OLDEST.scalar_subquery(), select(func.max(minute_bars.c.minute)).scalar_subquery())
 
 
 class Bars:
@@ -104,7 +106,8 @@ class Bars:
             oldest = connection.scalar(_OLDEST)
             if oldest is None or oldest >= minute:
                 return 0
-            until = min(oldest + _MINUTES_A_DELETION, minute)
+            beyond = connection.scalar(_BEYOND_A_DELETION)
+            until = minute if beyond is None else min(max(beyond, oldest + 1), minute)
             return connection.execute(delete(minute_bars).where(minute_bars.c.minute < until)).rowcount
 
         return await self._database.write(change)
