@@ -107,10 +107,12 @@ class Minutes:
 
     def add(self, quotes: Iterable[Quote]) -> None:
         """Take prices, in the order in which the board had them."""
-        running_of, opened = self._running, MarketState.OPEN
+        running_of, invented, opened = self._running, self._invented, MarketState.OPEN
         for quote in quotes:
             fields = quote.__dict__
             symbol, price, time, state, provider, is_stale, volume, money = _told(fields)
+            if invented and provider in invented:
+                continue
             running, mark = running_of.get(symbol), None
             if is_stale:
                 if running is not None:
@@ -157,13 +159,12 @@ class Minutes:
 
     def _begin(self, running: _Running | None, time: int, price: float, fields: Mapping[str, Any]) -> _Running | None:
         """The symbol's next minute, which `time` lies in; None where that price was not seen here as it was traded."""
-        symbol, provider = fields["symbol"], fields["provider"]
-        if fields["received_at"] - time > MOST_BEHIND_MS or provider in self._invented:
+        if fields["received_at"] - time > MOST_BEHIND_MS:
             return None
         if running is None:
-            running = self._running[symbol] = _Running(provider)
+            running = self._running[fields["symbol"]] = _Running(fields["provider"])
         elif running.is_changed:
-            self._finished.append(running.bar(symbol))
+            self._finished.append(running.bar(fields["symbol"]))
         running.begin(time // MINUTE_MS, price)
         return running
 
