@@ -304,7 +304,7 @@ def scripted(name: str, *, is_free: bool) -> Provider:
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
-        (lambda: [SimulatedProvider(1.0, seed=1, clock=ManualClock())], None),
+        (lambda: [SimulatedProvider(interval_seconds=1.0, seed=1, clock=ManualClock())], None),
         (lambda: [scripted("replay", is_free=True)], None),
         (list, None),
         (lambda: [scripted("yahoo", is_free=False)], frozenset()),
