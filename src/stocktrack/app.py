@@ -115,6 +115,7 @@ class App:
             instruments=self._instruments,
         )
         self.board.on_demand = self.feed.demand_changed
+        self._relaying = [provider for provider in self._providers if isinstance(provider, RelayingSource)]
         self.bars = self._build_bars(settings, clock)
         self._trail = Trail(clock)
         self._notes = ChangeNotes(settings.data_dir, self._trail)
@@ -136,9 +137,8 @@ class App:
             around=self.cluster,
         )
         self.feed.on_event = self.sessions.tell
-        for provider in self._providers:
-            if isinstance(provider, RelayingSource):
-                provider.on_instance, provider.on_notice = self._relay_instance, self._relay_notice
+        for provider in self._relaying:
+            provider.on_instance, provider.on_notice = self._relay_instance, self._relay_notice
         self.server = TcpServer(
             self.sessions,
             clock,
@@ -174,11 +174,19 @@ class App:
             retention_days=settings.bars_retention_days,
             is_watched=self.board.is_watched,
             invented=invented,
+            is_published=self._is_published,
         )
         self.feed.questions.history.own = bars
         if self._worker is None:  # else the feed beside it records, once for all workers
             self.board.taps.append(bars)
         return bars
+
+    def _is_published(self, symbol: str) -> bool:
+        """Whether somebody else than a feed publishes `symbol` where this server gets its prices from."""
+        for provider in self._relaying:
+            if provider.is_fed(symbol):
+                return False
+        return bool(self._relaying)
 
     async def start(self) -> None:
         """Start everything, the door last; on an error what was started is closed again."""

@@ -32,6 +32,7 @@ _AT_ONCE: Final = 2_000  # bars of one transaction: what a user changes meanwhil
 _MOST_NOTED: Final = 512  # prices that are looked at together: a third of a millisecond
 _DAY_MINUTES: Final = 1_440
 _PRUNE_EVERY_MINUTES: Final = 60
+_INVENTED: Final = frozenset({"simulated", "replay"})
 _MOST_DELETIONS: Final = 500  # steps in a row, between two writes
 
 
@@ -66,22 +67,23 @@ class Counts:
 
 
 def invented_by(providers: Sequence[Provider]) -> frozenset[str] | None:
-    """The names of those of `providers` whose prices are not recorded; None where there are no others.
+    """The names that quotes have whose prices are not recorded; None where none of `providers` has others.
 
-    Those that invent prices or read what was recorded: the past of a real symbol may hold none of theirs.
+    Those of sources that invent prices or read what was kept: the past of a real symbol may hold none of theirs. Who
+    publishes what is invented elsewhere may say so by the same names.
     """
     sources = [provider for provider in providers if isinstance(provider, QuoteSource)]
     if all(provider.is_free for provider in sources):
         return None
-    return frozenset(provider.name for provider in sources if provider.is_free)
+    return _INVENTED | {provider.name for provider in sources if provider.is_free}
 
 
 class RecordedBars:
     """The bars of one board, whose `Tap` it is, and the `OwnBars` of HISTORY. Supervise `run`, then `close`.
 
-    Quotes that another board had before, be it a feed's or a recorded one, are not recorded here, and neither are those
-    of the providers `invented`. `is_watched` tells whether somebody watches a symbol. Bars that are `retention_days`
-    older than the newest are deleted.
+    Quotes that another board had before, be it a feed's or a recorded one, are not recorded here, but for those of
+    symbols that `is_published` says others publish; and neither are those of the providers `invented`. `is_watched`
+    tells whether somebody watches a symbol. Bars that are `retention_days` older than the newest are deleted.
     """
 
     def __init__(
@@ -92,12 +94,14 @@ class RecordedBars:
         retention_days: int,
         is_watched: Callable[[str], bool],
         invented: Collection[str] = (),
+        is_published: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.counts = Counts()
         self.retention_days = retention_days
         self._kept = kept
         self._clock = clock
         self._is_watched = is_watched
+        self._is_published = is_published
         self._minutes = Minutes(invented)
         self._noted: list[BoardQuote] = []
         self._waiting: deque[MinuteBar] = deque()
@@ -115,7 +119,7 @@ class RecordedBars:
         """Note the prices of a batch of the board; what was only confirmed is no trade."""
         noted = self._noted
         for entry in changed:
-            if entry.relayed is None and entry.quote is not None:
+            if entry.quote is not None and (entry.relayed is None or self._is_published(entry.symbol)):
                 noted.append(entry.quote)
         if len(noted) >= _MOST_NOTED:
             self._look()
