@@ -1,9 +1,10 @@
 """What recording costs: the board for each price, and a day of 500 symbols in bytes and in processor time.
 
-    PYTHONPATH=src:tests/support python bench/recorded_bars.py [board] [day] [postgres]
+    PYTHONPATH=src:tests/support python bench/recorded_bars.py [board] [shapes] [day] [postgres]
 
 - board: microseconds for each price put on a board of 500 symbols, in batches of all and one by one, without recording
   and with it; with it, noting a price is a part, and the rest is done for some hundred prices at a time
+- shapes: what decided how the table looks: days written minute by minute into tables of other shapes, by bare SQLite
 - day: trading days through the real store into an SQLite file: bytes a day of the file, bytes a day written to its log,
   seconds of processor time a day, how long a batch takes, how long a read of one symbol's day and of all days takes,
   and what deleting a day gives back
@@ -15,6 +16,7 @@ The figures stand in docs/decisions/0058-bars-lie-by-minute.md.
 import asyncio
 import gc
 import random
+import sqlite3
 import statistics
 import sys
 import tempfile
@@ -172,6 +174,96 @@ async def measure_days(store: Store, path: Path | None) -> None:
     print(f"deleting a day: {len(steps)} steps, median {statistics.median(steps):.1f} ms, longest {max(steps):.1f} ms")
 
 
+_COLUMNS = (
+    "market_state TEXT, open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL, volume INTEGER"
+)
+# By the key and what stands beside it: the table, and the statement that reads the days of one symbol.
+_BY_RANGE = "SELECT * FROM bars WHERE symbol = ? AND minute >= ? AND minute < ?"
+_BY_MINUTE = """
+    WITH RECURSIVE kept (minute) AS (
+        SELECT min(minute) FROM bars WHERE minute >= ?2
+        UNION ALL SELECT (SELECT min(minute) FROM bars WHERE minute > kept.minute AND minute < ?3)
+        FROM kept WHERE minute IS NOT NULL
+    ) SELECT bars.* FROM kept JOIN bars ON bars.minute = kept.minute AND bars.symbol = ?1
+"""
+SHAPES = {
+    "symbol, minute": (f"symbol TEXT, minute INTEGER, {_COLUMNS}, PRIMARY KEY (symbol, minute)", "", _BY_RANGE),
+    "symbol, minute, no rowid": (
+        f"symbol TEXT, minute INTEGER, {_COLUMNS}, PRIMARY KEY (symbol, minute)",
+        "WITHOUT ROWID",
+        _BY_RANGE,
+    ),
+    "symbol's number, minute, no rowid": (
+        f"symbol INTEGER, minute INTEGER, {_COLUMNS}, PRIMARY KEY (symbol, minute)",
+        "WITHOUT ROWID",
+        _BY_RANGE,
+    ),
+    "minute, symbol": (f"minute INTEGER, symbol TEXT, {_COLUMNS}, PRIMARY KEY (minute, symbol)", "", _BY_MINUTE),
+    "minute, symbol, no rowid": (
+        f"minute INTEGER, symbol TEXT, {_COLUMNS}, PRIMARY KEY (minute, symbol)",
+        "WITHOUT ROWID",
+        _BY_MINUTE,
+    ),
+    "minute, symbol's number, no rowid": (
+        f"minute INTEGER, symbol INTEGER, {_COLUMNS}, PRIMARY KEY (minute, symbol)",
+        "WITHOUT ROWID",
+        _BY_MINUTE,
+    ),
+}
+
+
+def measure_shapes(days: int = 2) -> None:
+    """Size, what is written to the write-ahead log, processor time, and reading, a day each."""
+    for name, (columns, options, read) in SHAPES.items():
+        with tempfile.TemporaryDirectory(prefix="stocktrack-bars-") as folder:
+            path = Path(folder) / "bars.db"
+            connection = sqlite3.connect(path, isolation_level=None)
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 0"):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute(f"CREATE TABLE bars ({columns}) {options}")
+            log = path.with_name("bars.db-wal")
+            dice = random.Random(1)  # noqa: S311 - no secret
+            prices = [round(dice.uniform(10, 500), 2) for _ in SYMBOLS]
+            numbers = {symbol: number for number, symbol in enumerate(SYMBOLS)}
+            processor, logged = 0.0, 0
+            for day in range(days):
+                for batch in a_day(day, prices, dice):
+                    rows = [bar._asdict() for bar in batch]
+                    for row in rows:
+                        row["symbol"] = numbers[row["symbol"]] if "number" in name else row["symbol"]
+                    began = time.process_time()
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.executemany(_INSERT, rows)
+                    connection.execute("COMMIT")
+                    if log.stat().st_size > 4_000_000:
+                        logged += log.stat().st_size
+                        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    processor += time.process_time() - began
+            logged += log.stat().st_size
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            times = []
+            for symbol in SYMBOLS[:20]:
+                asked = numbers[symbol] if "number" in name else symbol
+                began = time.perf_counter()
+                found = connection.execute(read, (asked, FIRST_DAY, FIRST_DAY + days * 1_440)).fetchall()
+                times.append((time.perf_counter() - began) * 1000 / days)
+                if len(found) != days * MINUTES:
+                    raise AssertionError(f"{len(found)} bars with {name}")
+            connection.close()
+            print(
+                f"{name}: {path.stat().st_size / days / 1e6:.1f} MB, written {logged / days / 1e6:.0f} MB, "
+                f"processor {processor / days:.2f} s, read in {statistics.median(times):.2f} ms",
+                flush=True,
+            )
+
+
+_INSERT = """
+    INSERT INTO bars (minute, symbol, market_state, open, high, low, close, volume)
+    VALUES (:minute, :symbol, :market_state, :open, :high, :low, :close, :volume)
+    ON CONFLICT DO UPDATE SET high = max(high, excluded.high), low = min(low, excluded.low), close = excluded.close
+"""
+
+
 def written_bytes() -> int:
     """What this process has had written to disks so far."""
     for line in Path("/proc/self/io").read_text(encoding="ascii").splitlines():
@@ -215,9 +307,11 @@ async def measure_postgres() -> None:
 
 def main() -> None:
     """Run what is named, or all."""
-    named = sys.argv[1:] or ["board", "day", "postgres"]
+    named = sys.argv[1:] or ["board", "shapes", "day", "postgres"]
     if "board" in named:
         measure_board()
+    if "shapes" in named:
+        measure_shapes()
     if "day" in named:
         print("SQLite")
         asyncio.run(measure_sqlite())
