@@ -14,7 +14,7 @@ from fakes import NOW_MS, ScriptedProvider
 from live_server import PASSWORD, LiveServer, RawClient, live_server, until
 from postgres_server import PostgresServer
 from stocktrack.bars import MINUTE_MS
-from stocktrack.clock import ManualClock, settle
+from stocktrack.clock import ManualClock, RealClock, settle
 from stocktrack.config import LoadedSettings
 from stocktrack.providers.simulated.provider import SimulatedProvider
 from stocktrack.storage.store import Store
@@ -208,3 +208,21 @@ async def test_the_retention_changes_by_a_reload(tmp_path: Path, clock: ManualCl
         app.reload(lambda: LoadedSettings(settings, {}, ()))
         assert app.bars is not None
         assert app.bars.retention_days == 3
+
+
+async def test_a_database_that_is_locked_at_the_end_holds_nobody_up(tmp_path: Path, clock: ManualClock) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "other.db", isolation_level=None)) as connection:
+        async with running(tmp_path, clock) as house:
+            await house.trade(10.0)
+            await house.advance(75)
+            await house.trade(11.0)
+            connection.execute("ATTACH ? AS locked", (str(tmp_path / "stocktrack.db"),))
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE locked.users SET token_epoch = 1")
+            began = RealClock.monotonic()
+            with capture_logs() as logs:
+                await house.server.app.close()
+        assert RealClock.monotonic() - began < 5.0
+        assert [line["what"] for line in logs if line["event"].startswith("closing took too long")] == ["bars"]
+        connection.execute("ROLLBACK")
+    assert [row[0] - BEGIN // MINUTE_MS for row in rows(tmp_path)] == [0]
