@@ -156,6 +156,10 @@ def test_a_volume_that_is_corrected_takes_nothing_back() -> None:
     assert bars_of(*quotes, seen(10.0, 3, volume=50_060)) == [a_bar(0, 10.0, volume=110)]
 
 
+def test_a_volume_that_no_database_takes_is_left_out() -> None:
+    assert bars_of(seen(10.0, 0, volume=1), seen(11.0, 1, volume=10**300)) == [a_bar(0, 10.0, 11.0)]
+
+
 def test_money_that_was_traded_within_a_day_is_no_volume() -> None:
     money: dict[str, Any] = {"volume_currency": "USD"}
     assert bars_of(seen(10.0, 0, volume=100, **money), seen(11.0, 1, volume=200, **money)) == [a_bar(0, 10.0, 11.0)]

@@ -28,6 +28,8 @@ from stocktrack.storage.bars import MinuteBar
 MOST_BEHIND_MS: Final = 3_600_000
 # Where the volume of the day falls to less than this part of what it was, another day has begun.
 _NEW_DAY: Final = 0.5
+# The whole numbers that every reader has exactly, and every database takes; more was never traded.
+_MOST_TRADED: Final = 2**53
 
 _told = itemgetter("symbol", "price", "timestamp", "market_state", "provider", "stale", "volume", "volume_currency")
 _told_outside = itemgetter("extended_price", "extended_time")
@@ -87,7 +89,10 @@ class _Running:
     def bar(self, symbol: str) -> MinuteBar:
         """It as a row."""
         state = None if self.state is None else self.state.value
-        return MinuteBar(self.minute, symbol, state, self.open, self.high, self.low, self.close, self.traded)
+        traded = self.traded
+        if traded is not None and not 0 <= traded < _MOST_TRADED:
+            traded = None
+        return MinuteBar(self.minute, symbol, state, self.open, self.high, self.low, self.close, traded)
 
 
 class Minutes:
