@@ -49,6 +49,7 @@ faults: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/http_pipelining.py "GET /" "WebSocket, pings"
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/shut_doors.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/recorder_kill_nine.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/bars_kill_nine.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/broken_streams.py 10 "close 1000" cut garbage "handshake 200"
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/redis_away.py
 

@@ -25,6 +25,7 @@ from stocktrack.errors import ConfigError, ProviderError, Reason, SessionEnd, St
 from stocktrack.market.board import Board
 from stocktrack.market.events import Event, FeedEvent
 from stocktrack.market.feed import Feed
+from stocktrack.market.own_bars import RecordedBars, invented_by
 from stocktrack.providers.base import Provider, RelayingSource
 from stocktrack.providers.instruments import Instruments
 from stocktrack.providers.registry import build_providers
@@ -40,6 +41,7 @@ from stocktrack.system.logs import set_log_level
 from stocktrack.system.processes import loop_factory, raise_descriptor_limit, run_until_told
 from stocktrack.system.running_servers import RunningServers
 from stocktrack.system.trail import Trail
+from stocktrack.web.bar_figures import BarFigures
 from stocktrack.web.composition import Web
 from stocktrack.web.server import OPERATOR_CONNECTIONS, http_connections
 from stocktrack.web.together import Together
@@ -113,6 +115,8 @@ class App:
             instruments=self._instruments,
         )
         self.board.on_demand = self.feed.demand_changed
+        self._relaying = [provider for provider in self._providers if isinstance(provider, RelayingSource)]
+        self.bars = self._build_bars(settings, clock)
         self._trail = Trail(clock)
         self._notes = ChangeNotes(settings.data_dir, self._trail)
         self._instance = secrets.token_hex(2)
@@ -133,9 +137,8 @@ class App:
             around=self.cluster,
         )
         self.feed.on_event = self.sessions.tell
-        for provider in self._providers:
-            if isinstance(provider, RelayingSource):
-                provider.on_instance, provider.on_notice = self._relay_instance, self._relay_notice
+        for provider in self._relaying:
+            provider.on_instance, provider.on_notice = self._relay_instance, self._relay_notice
         self.server = TcpServer(
             self.sessions,
             clock,
@@ -157,8 +160,33 @@ class App:
             tls=self.server.tls,
             max_connections=http_connections(_descriptors()),
             together=None if worker is None else worker.together,
-            figures=() if self.cluster is None else (self.cluster.figures(),),
+            figures=(BarFigures(self.bars), *(() if self.cluster is None else (self.cluster.figures(),))),
         )
+
+    def _build_bars(self, settings: Settings, clock: Clock) -> RecordedBars | None:
+        """What records the bars and reads them back; None where they are not wanted, or all prices are invented."""
+        invented = invented_by(self._providers)
+        if not settings.record_bars or invented is None:
+            return None
+        bars = RecordedBars(
+            self._store.bars,
+            clock,
+            retention_days=settings.bars_retention_days,
+            is_watched=self.board.is_watched,
+            invented=invented,
+            is_published=self._is_published,
+        )
+        self.feed.questions.history.own = bars
+        if self._worker is None:  # else the feed beside it records, once for all workers
+            self.board.taps.append(bars)
+        return bars
+
+    def _is_published(self, symbol: str) -> bool:
+        """Whether somebody else than a feed publishes `symbol` where this server gets its prices from."""
+        for provider in self._relaying:
+            if provider.is_fed(symbol):
+                return False
+        return bool(self._relaying)
 
     async def start(self) -> None:
         """Start everything, the door last; on an error what was started is closed again."""
@@ -174,6 +202,8 @@ class App:
                 self._running_servers.register(self._store.label)
             await self._instruments.load(self.settings.symbols_file)
             await self.feed.start()
+            if self.bars is not None and self._worker is None:
+                self.feed.supervisor.run("bars", self.bars.run)
             self.publisher.start()
             self.sessions.start()
             if self.cluster is not None:
@@ -210,13 +240,21 @@ class App:
             await _within_a_step("other servers", self.cluster.close)
         self._trail.close()
         await _within_a_step("sources", self.feed.close)
-        await _within_a_step("sinks", self.publisher.close)  # after the last change, so that it is written too
+        # After the last change, so that it is written too.
+        await asyncio.gather(
+            _within_a_step("sinks", self.publisher.close),
+            _within_a_step("bars", self._close_bars),
+        )
         await _within_a_step("symbols", self._instruments.close)
         await _within_a_step("accounts", self.accounts.close)
         await _within_a_step("database", self._store.close)
         if self._running_servers is not None:
             self._running_servers.unregister()
         self._folder.unlock()
+
+    async def _close_bars(self) -> None:
+        if self.bars is not None:
+            await self.bars.close()
 
     def reload(self, load: Callable[[], LoadedSettings]) -> None:
         """Take over what `load` returns, as far as that goes in a running server; what is wrong changes nothing."""
@@ -241,6 +279,8 @@ class App:
         self.settings = old.model_copy(update=applied)
         self.sessions.change(_rules(self.settings, self._instance), limits)
         self.server.tls_handshake_timeout_seconds = self.settings.tls_handshake_timeout_seconds
+        if self.bars is not None:
+            self.bars.retention_days = self.settings.bars_retention_days
         if "symbols_file" in applied or self.settings.symbols_file is not None:
             # A path that did not change may have a new file: the brokers make one every day.
             self._instruments.reload(self.settings.symbols_file)

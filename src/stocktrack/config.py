@@ -328,7 +328,13 @@ class Settings(BaseModel):
     )
     database_url: str | None = Field(
         default=None,
-        description="database of users and saved lists, sqlite:… or postgresql:…; left out, it is SQLite in data_dir",
+        description="database of users, saved lists and bars: sqlite:…, postgresql:…; left out, SQLite in data_dir",
+    )
+    record_bars: bool = Field(
+        default=True, description="whether what this server sees of the market is kept as 1-minute bars in the database"
+    )
+    bars_retention_days: Annotated[int, Reload.AT_ONCE] = Field(
+        default=30, ge=1, le=3_650, description="how long they are kept; 500 symbols take some 14 MB a trading day"
     )
     token_secret_file: OwnFile = Field(
         default=None,

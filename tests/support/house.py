@@ -68,13 +68,15 @@ HOUSE = (
     ),
     row(3, Side.SERVER, "", "config"),
     row(3, Side.SERVER, "engine", "names shards client subscriber lease asking words"),
-    row(3, Side.SERVER, "storage", "tables migrations groups database sqlite postgres shared_reads store"),
+    row(
+        3, Side.SERVER, "storage", "tables migrations groups database sqlite postgres shared_reads bars store late_bars"
+    ),
     row(3, Side.SERVER, "storage.migrations", "env runner versions"),
     row(
         3,
         Side.SERVER,
         "storage.migrations.versions",
-        "0001_first 0002_admins_and_tokens 0003_longer_symbols 0004_tokens_and_ended_sessions",
+        "0001_first 0002_admins_and_tokens 0003_longer_symbols 0004_tokens_and_ended_sessions 0005_minute_bars",
     ),
     row(
         4,
@@ -97,7 +99,7 @@ HOUSE = (
         Side.SERVER,
         "market",
         "events plausibility board demand refusals bills batching ceiling upstream shapes leads routes answer_cache "
-        "hours shelves windows adjusting archive history questions outage merging polls streams feed",
+        "hours shelves windows adjusting archive history minutes own_bars questions outage merging polls streams feed",
     ),
     row(6, Side.SERVER, "sinks", "base backlog outlet publisher redis kafka files registry"),
     row(6, Side.SERVER, "", "metronome subscriptions"),
@@ -116,7 +118,7 @@ HOUSE = (
         "web",
         "origins forwarding asgi assets site tls slots request_parser exchange http websocket server "
         "websocket_sessions asgi_sockets rest_sessions guest_sessions accept bar_bodies statuses rest dialects "
-        "together sink_figures metrics health composition",
+        "together sink_figures bar_figures metrics health composition",
     ),
     row(9, Side.SERVER, "web.dialects", "live_price socketio udf_terms udf_bars udf"),
     row(10, Side.SERVER, "feeding", "demand publisher answering part feed health process"),

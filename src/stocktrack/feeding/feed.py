@@ -28,17 +28,20 @@ from stocktrack.feeding.publisher import Highest, Publisher
 from stocktrack.market.board import Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
+from stocktrack.market.own_bars import RecordedBars, invented_by
 from stocktrack.providers.base import Provider
 from stocktrack.providers.instruments import Instruments
 from stocktrack.providers.registry import build_providers
 from stocktrack.sinks.publisher import Publisher as Sinks
 from stocktrack.sinks.registry import build_outlets
+from stocktrack.storage.late_bars import LateBars
 
 log = structlog.get_logger()
 
 _RETRY_FIRST_SECONDS, _RETRY_LONGEST_SECONDS = 0.1, 1.0
 _MAX_EVENT_SYMBOLS = 10_000
 _MAX_WORDS = 100
+_BARS_CLOSE_SECONDS = 0.6
 
 
 class FeedProcess:
@@ -215,6 +218,20 @@ class Lead:
         self.sinks = Sinks(build_outlets(settings.publish_to, instance, clock), clock)
         if settings.publish_to:
             self.board.taps.append(self.sinks)
+        # Of several feeds the one that leads records the bars, for which it needs a database; without it prices go on.
+        self.bars: RecordedBars | None = None
+        self._kept: LateBars | None = None
+        if settings.record_bars and (invented := invented_by(providers)) is not None:
+            self._kept = LateBars(settings.database)
+            self.bars = RecordedBars(
+                self._kept,
+                clock,
+                retention_days=settings.bars_retention_days,
+                is_watched=self.board.is_watched,
+                invented=invented,
+            )
+            self.board.taps.append(self.bars)
+            self.feed.questions.history.own = self.bars
         self.wanted = [WantedSymbols(part.redis, part.place, self.board, clock, shard=part.shard) for part in parts]
         self.answers = Answers(home.redis, home.place, self.feed, may_answer=lambda: home.lease.is_held)
         self._words: list[FeedWord] = []
@@ -234,6 +251,8 @@ class Lead:
         self.feed.supervisor.run("feed heartbeat", self._beat)
         self.sinks.start()
         await self.feed.start()
+        if self.bars is not None:
+            self.feed.supervisor.run("bars", self.bars.run)
         await self._parts[0].mark()
         await asyncio.gather(*(wanted.look_if_allowed() for wanted in self.wanted))
         for part, publisher, wanted in zip(self._parts, self.publishers, self.wanted, strict=True):
@@ -266,7 +285,18 @@ class Lead:
         await self.feed.supervisor.close()
         await self.answers.close()
         await self.feed.close()
-        await self.sinks.close()
+        await asyncio.gather(self.sinks.close(), self._close_bars())
+
+    async def _close_bars(self) -> None:
+        """Write what there is, as far as the database takes it so soon: another feed waits for the lead."""
+        if self.bars is None or self._kept is None:
+            return
+        for step in (self.bars.close, self._kept.close):
+            try:
+                async with asyncio.timeout(_BARS_CLOSE_SECONDS):
+                    await step()
+            except TimeoutError:
+                log.warning("closing the database of the bars took too long and was given up")
 
     def _word(self) -> FeedWord:
         return FeedWord(self.instance, shards=len(self._parts))

@@ -10,6 +10,7 @@ from stocktrack.clock import Clock
 from stocktrack.engine.client import EngineError
 from stocktrack.feeding.feed import FeedProcess
 from stocktrack.web.asgi import Receive, Scope, Send, respond
+from stocktrack.web.bar_figures import BarFigures
 from stocktrack.web.health import told_of_sink, told_of_source
 from stocktrack.web.metrics import Figures, MarketFigures, Metrics
 from stocktrack.web.sink_figures import SinkFigures
@@ -104,6 +105,7 @@ class FeedFigures(Figures):
         yield CounterMetricFamily("stocktrack_feed_answers", "Questions of servers answered.", lead.answers.answered)
         yield from MarketFigures(lead.board, lead.feed, self._clock, lead.sinks.supervisor).collect()
         yield from SinkFigures(lead.sinks).collect()
+        yield from BarFigures(lead.bars).collect()
 
 
 async def _json(send: Send, status: HTTPStatus, content: object) -> None:

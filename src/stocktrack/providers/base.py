@@ -251,6 +251,10 @@ class RelayingSource(Protocol):
     on_instance: Callable[[str], None]
     on_notice: RelayNotice
 
+    def is_fed(self, symbol: str) -> bool:
+        """Whether the newest quote of `symbol` is such a feed's; others may publish at the same place."""
+        ...
+
 
 @runtime_checkable
 class NewsSource(Protocol):

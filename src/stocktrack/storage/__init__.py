@@ -1,1 +1,1 @@
-"""What is kept in a database, SQLite or PostgreSQL: users and their watch lists."""
+"""What is kept in a database, SQLite or PostgreSQL: users, their watch lists, and the bars that the server saw."""

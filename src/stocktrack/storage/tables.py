@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Integer,
     MetaData,
@@ -19,7 +20,7 @@ from sqlalchemy import (
 from stocktrack.quotes import MAX_SYMBOL_LENGTH
 
 # Revisions are numbered so that a later one is also the greater string.
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 # Not alembic's own name for it: other programs that use alembic may share a PostgreSQL database with this one.
 REVISION_TABLE = "stocktrack_schema"
 
@@ -61,4 +62,18 @@ user_tokens = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("expires_at_ms", BigInteger, nullable=False),
     Column("last_used_at_ms", BigInteger, nullable=True),
+)
+# What this server saw of each symbol in each minute, which is counted from the epoch. The key is the order on the disk.
+minute_bars = Table(
+    "minute_bars",
+    metadata,
+    Column("minute", Integer, primary_key=True, autoincrement=False),
+    Column("symbol", String(MAX_SYMBOL_LENGTH), primary_key=True),
+    Column("market_state", String(8), nullable=True),  # pre or post; none in the regular hours
+    Column("open", Double, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("low", Double, nullable=False),
+    Column("close", Double, nullable=False),
+    Column("volume", BigInteger, nullable=True),
+    sqlite_with_rowid=False,
 )

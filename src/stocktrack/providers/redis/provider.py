@@ -99,6 +99,10 @@ class RedisProvider(Source):
         """How many messages were no quotes, by why."""
         return self.prices.dropped
 
+    def is_fed(self, symbol: str) -> bool:
+        """Whether the newest of `symbol` is a feed's."""
+        return self.prices.is_fed(symbol)
+
     @property
     def trouble(self) -> ProviderError | None:
         """What keeps it from delivering: Redis is away for longer than a moment, or the feed that all comes from is."""
