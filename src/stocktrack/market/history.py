@@ -158,7 +158,8 @@ class History:
         when = f"on {first}" if first == last else f"from {first} to {last}"
         message = f"There are no bars of {symbol} {when}: nothing was traded, or nobody kept it."
         days = Key(symbol, BarInterval.DAY, prepost=False)
-        before, _ = self._archive.reach(days, Window((start - DAYS_FOR_MORE * DAY_MS, start)))
+        # A stretch of whole days begins before its first one does anywhere: the day before may begin within it.
+        before, _ = self._archive.reach(days, Window((start - DAYS_FOR_MORE * DAY_MS, start + 2 * DAY_MS)))
         if before is not None:
             await self._archive.fill(days, before, payer)
             known = self._archive.shelf(days)

@@ -98,14 +98,17 @@ def query_of(interval: BarInterval, start: int, end: int, *, prepost: bool) -> d
     """What to ask the chart endpoint for the bars of `interval` that begin from `start` on and before `end`.
 
     Whoever asks for weeks or months gets them from the one before: Yahoo may count the first from where it is asked.
+    Of days and longer the next day's are asked for as well: the newest row stands under the time of its last trade.
     """
-    since = start // 1000
+    since, until = start // 1000, -(-end // 1000)
+    if not interval.is_intraday:
+        until += 86_400
     if interval in {BarInterval.WEEK, BarInterval.MONTH}:
         first = first_day_of(_EPOCH + timedelta(days=since // 86_400), interval)
         since = (first_day_of(first - timedelta(days=1), interval) - _EPOCH).days * 86_400
     return {
         "period1": str(since),
-        "period2": str(-(-end // 1000)),
+        "period2": str(until),
         "interval": interval.value,
         "includePrePost": "true" if prepost and interval.is_intraday else "false",
         "events": "div,splits",
