@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import structlog
+from pydantic import TypeAdapter
 
+from stocktrack.bars import BarInterval
 from stocktrack.clock import end
 from stocktrack.engine.asking import QUESTIONS, fields_of
 from stocktrack.engine.client import EngineError, translated
 from stocktrack.engine.names import ANSWERS, read_json
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
 from stocktrack.market.feed import Feed
-from stocktrack.messages import MAX_LIST_LIMIT
-from stocktrack.providers.base import HoursSource
+from stocktrack.market.shelves import Key, Span
+from stocktrack.messages import MAX_EPOCH_MS, MAX_LIST_LIMIT
+from stocktrack.providers.base import HoursSource, SourceBars
 from stocktrack.quotes import normalise_symbol
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 MAX_AT_ONCE: Final = 2_000
+_BARS: Final = TypeAdapter(SourceBars)
 _KINDS: Final = tuple(QUESTIONS)
 _MAX_SYMBOLS: Final = 1_000
 _MAX_QUERY_CHARS: Final = 100
@@ -90,6 +94,12 @@ class Answers:
                 most = question.get("limit")
                 limit = min(limit, max(1, most)) if isinstance(most, int) else limit
                 found = await questions.search(str(question.get("query", ""))[:_MAX_QUERY_CHARS], limit)
+            case "bars":
+                found = _BARS.dump_python(
+                    await questions.history.told(*_stretch(question)), mode="json", exclude_none=True
+                )
+            case "splits":
+                found = await questions.history.splits(_symbol(question))
             case _:
                 found = await self._feed.routes.first_answer_of(
                     HoursSource, _symbol(question), lambda source, name: source.trading_day(name)
@@ -115,6 +125,18 @@ def _is_answer_name(name: object) -> TypeGuard[str]:
 
 def _symbol(question: Mapping[str, Any]) -> str:
     return _normalised(question.get("symbol"))
+
+
+def _stretch(question: Mapping[str, Any]) -> tuple[Key, Span]:
+    """Which bars are asked for, from when to when."""
+    start, end = question.get("start"), question.get("end")
+    if type(start) is not int or type(end) is not int or not -MAX_EPOCH_MS <= start < end <= MAX_EPOCH_MS:
+        raise CommandError(Reason.INVALID_COMMAND, "A question for bars has a start before its end.")
+    try:
+        interval = BarInterval(str(question.get("interval")))
+    except ValueError:
+        raise CommandError(Reason.INVALID_COMMAND, "A question for bars names one of our intervals.") from None
+    return Key(_symbol(question), interval, question.get("prepost") is True), (start, end)
 
 
 def _normalised(name: object) -> str:
