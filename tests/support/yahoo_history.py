@@ -9,6 +9,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from stocktrack.bars import BarInterval, first_day_of
+
 Fields = dict[str, Any]
 Row = tuple[int, float | None, float | None, float | None, float | None, int | None]
 
@@ -73,7 +75,7 @@ def past(
         **meta,
     }
     names = ("open", "high", "low", "close")
-    columns = {name: [single(row[number]) for row in rows] for number, name in enumerate(names, 1)}  # type: ignore[arg-type]
+    columns = {name: [single(row[number]) for row in rows] for number, name in enumerate(names, 1)}
     result: Fields = {
         "meta": {name: value for name, value in head.items() if value is not None},
         "timestamp": [row[0] for row in rows],
@@ -120,17 +122,14 @@ def charts_of_a_share(
         adjusted.append(row[4] * factor)
     told: Fields = {"splits": splits, "dividends": dividends, "today": today}
     found = {"1d": past(daily, adjusted=adjusted, dataGranularity="1d", **told)}
-    for interval, first in (
-        ("1wk", lambda day: day - timedelta(days=day.weekday())),
-        ("1mo", lambda day: day.replace(day=1)),
-    ):
-        begins = sorted({first(day) for day in every})
+    for interval in (BarInterval.WEEK, BarInterval.MONTH):
+        begins = sorted({first_day_of(day, interval) for day in every})
         rows = [flat(at(day, time(0)), 100 + number % 50, 5_000 + number) for number, day in enumerate(begins)]
-        found[interval] = past(rows, adjusted=[row[4] for row in rows], dataGranularity=interval, **told)
-    for interval, step in _STEPS.items():
+        found[str(interval)] = past(rows, adjusted=[row[4] for row in rows], dataGranularity=str(interval), **told)
+    for name_of_interval, step in _STEPS.items():
         rows = [row for day in every[-10:] for row in _of_the_day(day, step)]
         periods = {name: [[periods_of(day)[name]] for day in every[-10:]] for name in ("pre", "regular", "post")}
-        found[interval] = past(rows, today=today, dataGranularity=interval, tradingPeriods=periods)
+        found[name_of_interval] = past(rows, today=today, dataGranularity=name_of_interval, tradingPeriods=periods)
     return found
 
 

@@ -79,6 +79,9 @@ class Archive:
         now, limits = self._clock.now_ms(), self._limits(key)
         if not limits:
             return None, CommandError(Reason.NOT_OFFERED, self._routes.not_offered(HistorySource, key.symbol))
+        if not self._has_any(key.symbol):
+            message = f"Past prices of {key.symbol} are not on the plan of this server's sources ({', '.join(limits)})."
+            return None, CommandError(Reason.NOT_OFFERED, message)
         start, end = window.span
         earliest = min((_earliest(limit, now) for limit in limits.values() if limit is not None), default=math.inf)
         if start >= earliest:
@@ -131,6 +134,10 @@ class Archive:
         serving = self._routes.serving(HistorySource, key.symbol)
         return {upstream.name: source.bar_limits.get(key.interval) for upstream, source in serving}
 
+    def _has_any(self, symbol: str) -> bool:
+        """Whether some source has bars of any length: one without a plan for them has none."""
+        return any(source.bar_limits for _, source in self._routes.serving(HistorySource, symbol))
+
     def _range_limit(self, key: Key, start: int, now: int, limits: Mapping[str, BarLimit | None]) -> CommandError:
         """What no source has, in words, and what to ask instead."""
         having = [(name, limit) for name, limit in limits.items() if limit is not None]
@@ -151,7 +158,7 @@ class Archive:
     async def _ask(self, shelf: Shelf, key: Key, span: Span, payer: Payer | None) -> None:
         now = self._clock.now_ms()
         limits = [limit for limit in self._limits(key).values() if limit is not None]
-        days = next((limit.days_a_request for limit in limits if _earliest(limit, now) <= span[0]), None)
+        days = next((limit.days_a_request for limit in limits if _has(limit, span[0], now)), None)
         step = span[1] - span[0] if days is None else days * DAY_MS
         # The newest first: where the source fails half way, that is what most want.
         for end in range(span[1], span[0], -step):
@@ -174,7 +181,7 @@ class Archive:
 
     async def _ask_one(self, key: Key, start: int, end: int, source: HistorySource, name: str) -> SourceBars | None:
         limit = source.bar_limits.get(key.interval)
-        if limit is None or _earliest(limit, self._clock.now_ms()) > start:
+        if limit is None or not _has(limit, start, self._clock.now_ms()):
             raise CommandError(Reason.NOT_OFFERED, f"There are no {WORDS[key.interval]} bars so far back.")
         return await source.bars(name, key.interval, start, end, prepost=key.prepost)
 
@@ -182,6 +189,11 @@ class Archive:
 def _earliest(limit: BarLimit, now: int) -> float:
     """From when on there are bars; a minute is left for the request to arrive in."""
     return -math.inf if limit.days_back is None else now - limit.days_back * DAY_MS + 60_000
+
+
+def _has(limit: BarLimit, start: int, now: int) -> bool:
+    """Whether there are bars from `start` on, with nothing left of the minute that a request has had."""
+    return limit.days_back is None or start >= now - limit.days_back * DAY_MS
 
 
 def _fresh_seconds(told: SourceBars, interval: BarInterval, now: int) -> float:
