@@ -13,9 +13,9 @@ import pytest
 from live_server import PASSWORD, LiveServer, RawClient, live_server
 from recorded_yahoo import RecordedYahoo, recorded_yahoo
 from server_process import run_stocktrack, server_process
-from stocktrack.clock import ManualClock
+from stocktrack.clock import ManualClock, RealClock
 from stocktrack.providers.yahoo.provider import YahooProvider
-from yahoo_history import OPENING, at, charts_of_a_share
+from yahoo_history import OPENING, ZONE, at, charts_of_a_share, trading_days
 from yahoo_redirect import send_yahoo_to
 from yahoo_stub import YahooStub, running_yahoo_stub
 
@@ -269,3 +269,34 @@ async def test_a_weekend_a_holiday_and_a_day_to_come_have_no_bar(tmp_path: Path,
     assert "2024-03-29" in weekend["message"], "the last day before that has some"
     assert (future["code"], future["reason"]) == (400, "invalid_command")
     assert (today["code"], len(today["bars"])) == (200, 78)
+
+
+async def test_every_range_is_one_request_and_none_a_moment_later(tmp_path: Path, stub: YahooStub) -> None:
+    clock = RealClock()
+    today = trading_days(datetime.now(ZONE).date(), 1)[0]
+    stub.histories["ACME"] = charts_of_a_share(today)
+    provider = YahooProvider(timeout_seconds=5, cache_dir=tmp_path / "cache", clock=clock)
+    asked: dict[str, int] = {}
+    async with live_server(tmp_path / "data", provider, clock=clock) as server:
+        client = await server.log_in()
+        # The longer ones first: the shorter ones of the same interval are parts of them.
+        for question in ("1d", "5d", "5y", "max", "1y", "6mo", "ytd", "1mo", "max 1h"):
+            within, _, interval = question.partition(" ")
+            for again in ("", " again"):
+                before = len(stub.history_requests)
+                reply = await client.ask(
+                    {
+                        "type": "HISTORY",
+                        "symbol": "ACME",
+                        "range": within,
+                        **({"interval": interval} if interval else {}),
+                    }
+                )
+                assert (reply["code"], bool(reply["bars"])) == (200, True), (question, reply)
+                asked[question + again] = len(stub.history_requests) - before
+        await client.close()
+
+    assert {question for question, requests in asked.items() if requests == 1} == {
+        *("1d", "5d", "5y", "max", "1y", "max 1h")
+    }
+    assert sum(asked.values()) == 6

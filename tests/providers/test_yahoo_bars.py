@@ -317,6 +317,17 @@ def test_a_lone_close_of_the_next_day_is_none_either() -> None:
     assert times(bars(past(rows, tradingPeriods=periods), MINUTE)) == ["04 15:59"]
 
 
+def test_the_price_of_the_close_is_no_late_trade_either_and_a_late_trade_is_one() -> None:
+    close = at(FRIDAY, CLOSING)
+    rows = minutes(time(15, 59))
+
+    alone: Row = (close, 101, 101, 101, 101, 0)
+    assert [bar.market_state for bar in bars(past([*rows, alone]), MINUTE, prepost=True)] == [None]
+    late: Row = (close, 101, 101.5, 101, 101, 0)
+    states = [bar.market_state for bar in bars(past([*rows, late]), MINUTE, prepost=True)]
+    assert states == [None, MarketState.POST]
+
+
 def test_the_last_trade_is_laid_over_its_bar() -> None:
     now = at(FRIDAY, time(11, 3)) + 27
     rows: list[Row] = [(at(FRIDAY, time(11)), 100, 101, 99.5, 100.5, 800), (now, 102, 102, 99, 99.5, 0)]

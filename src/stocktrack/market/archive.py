@@ -26,6 +26,8 @@ LIVE_SECONDS_OF_MINUTES: Final = 20.0
 CLOSED_SECONDS: Final = 3_600.0
 # Sources correct what they said of the last minutes of a day for a while.
 SETTLING_MS: Final = 900_000
+# What was asked for up to such a moment ago was asked for up to now.
+_RECENT_MS: Final = 60_000
 # Forgetting bars that a split has changed makes a second round.
 _ROUNDS: Final = 3
 OPEN_STATES: Final = frozenset({MarketState.PRE, MarketState.OPEN, MarketState.POST})
@@ -175,7 +177,8 @@ class Archive:
                 (start, end),
                 told,
                 settled_until=_settled_until(told, key.interval, now),
-                fresh_seconds=_fresh_seconds(told, key.interval, now) if end >= now else 0.0,
+                # The answer took a while, and so may have those before whom this question waited for its turn.
+                fresh_seconds=_fresh_seconds(told, key.interval, now) if end >= now - _RECENT_MS else 0.0,
                 monotonic=self._clock.monotonic(),
             )
 

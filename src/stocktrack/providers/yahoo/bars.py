@@ -419,7 +419,10 @@ def _on_the_grid(rows: Sequence[_Row], length: int, meta: Mapping[str, Any], hou
         return []
     *found, row = rows
     day = hours.day_of(row.time)
-    bounds = [bound for bound in hours.on(day) or () if bound <= row.time]
+    span = hours.on(day)
+    if span is not None and span[1] <= row.time < span[1] + _MINUTE and row.low == row.high and not row.volume:
+        return found  # the price of the close, and no late trade
+    bounds = [bound for bound in span or () if bound <= row.time]
     if found and hours.day_of(found[-1].time) == day:
         bounds.append(found[-1].time)
     begins = max(bounds, default=midnight_ms(day, hours.zone) // 1000)
