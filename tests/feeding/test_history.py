@@ -213,11 +213,11 @@ async def test_what_another_feed_answers_is_no_bar_only_because_it_says_so(
     await provider.start()
     assert feed.lead is not None
 
-    async def garbled(*_: object) -> dict[str, Any]:
+    async def garbled(*_: object) -> bytes:
         await asyncio.sleep(0)
-        return {"answer": {"provider": "x", "bars": [{"time": "now"}]}}
+        return b'{"provider":"x","bars":[{"time":"now"}]}'
 
-    monkeypatch.setattr(feed.lead.answers, "_found", garbled)
+    monkeypatch.setattr(feed.lead.answers, "_bars", garbled)
     try:
         with pytest.raises(ProviderError, match="answered what are no bars"):
             await provider.bars("AAPL", BarInterval.DAY, 0, DAY_MS, prepost=False)

@@ -453,7 +453,6 @@ UNTIL = 1_712_331_900_000
         Remembering(a_bar(1), provider="another"),
         Remembering(a_bar(1), splits=None, dividend_times=[UNTIL + 1]),
     ],
-    ids=str,
 )
 async def test_bars_that_cannot_be_are_caught(provider: Remembering) -> None:
     subject = Subject(provider, ("AAPL",), bars_until=UNTIL)

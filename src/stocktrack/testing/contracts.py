@@ -43,7 +43,6 @@ from stocktrack.testing.subject import (
     Collected,
     Contract,
     Subject,
-    bars_of,
     in_time,
     offered,
     stretch_of,
@@ -338,10 +337,12 @@ class HistoryContract(Contract):
     async def test_every_interval_that_it_names_has_bars_in_order_that_can_be(self, subject: Subject) -> None:
         source = offered(subject, HistorySource)
         for interval in source.bar_limits:
-            told = await in_time(bars_of(source, subject.known[0], interval, subject))
+            stretch = stretch_of(source, interval, subject)
+
+            told = await in_time(source.bars(subject.known[0], interval, *stretch, prepost=False))
 
             assert told is not None, f"of {subject.known[0]} there are no bars of {interval}"
-            _assert_possible(told, stretch_of(source, interval, subject))
+            _assert_possible(told, stretch)
             assert told.provider == subject.provider.name
             assert told.bars, f"of {subject.known[0]} there is no bar of {interval}"
             assert not told.has_none_so_short
@@ -352,13 +353,14 @@ class HistoryContract(Contract):
     ) -> None:
         source = offered(subject, HistorySource)
         interval = next(iter(source.bar_limits))
+        stretch = stretch_of(source, interval, subject)
 
-        regular = await in_time(bars_of(source, subject.known[0], interval, subject))
-        every = await in_time(bars_of(source, subject.known[0], interval, subject, prepost=True))
+        regular = await in_time(source.bars(subject.known[0], interval, *stretch, prepost=False))
+        every = await in_time(source.bars(subject.known[0], interval, *stretch, prepost=True))
 
         assert regular is not None
         assert every is not None
-        _assert_possible(every, stretch_of(source, interval, subject))
+        _assert_possible(every, stretch)
         states = {bar.market_state for bar in every.bars if bar.market_state is not None}
         assert states <= {MarketState.PRE, MarketState.POST}
         assert bool(states) is subject.has_extended_hours
@@ -367,8 +369,11 @@ class HistoryContract(Contract):
 
     async def test_its_zone_is_one_that_there_is(self, subject: Subject) -> None:
         source = offered(subject, HistorySource)
+        interval = next(iter(source.bar_limits))
 
-        told = await in_time(bars_of(source, subject.known[0], next(iter(source.bar_limits)), subject))
+        told = await in_time(
+            source.bars(subject.known[0], interval, *stretch_of(source, interval, subject), prepost=False)
+        )
 
         assert told is not None
         assert told.zone is None or ZoneInfo(told.zone).key == told.zone
@@ -385,8 +390,10 @@ class HistoryContract(Contract):
 
     async def test_an_unknown_symbol_has_neither_bars_nor_splits(self, subject: Subject) -> None:
         source = offered(subject, HistorySource)
+        interval = next(iter(source.bar_limits))
+        stretch = stretch_of(source, interval, subject)
 
-        assert await in_time(bars_of(source, subject.unknown, next(iter(source.bar_limits)), subject)) is None
+        assert await in_time(source.bars(subject.unknown, interval, *stretch, prepost=False)) is None
         assert not await in_time(source.splits(subject.unknown))
 
     async def test_splits_come_in_order_and_each_can_be(self, subject: Subject) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from stocktrack.bars import DAY_MS, BarInterval
 from stocktrack.providers.base import (
+    BarLimit,
     Capability,
     CompanySource,
     DividendSource,
@@ -20,7 +21,6 @@ from stocktrack.providers.base import (
     Provider,
     QuoteSource,
     SearchSource,
-    SourceBars,
     StreamSource,
     SymbolNewsSource,
 )
@@ -127,23 +127,15 @@ def calls_of(subject: Subject) -> dict[Capability, Callable[[], Awaitable[object
     if isinstance(provider, SearchSource):
         calls[Capability.SEARCH] = partial(provider.search, subject.query or subject.known[0], 10)
     if isinstance(provider, HistorySource):
-        calls[Capability.HISTORY] = partial(
-            bars_of, provider, subject.known[0], next(iter(provider.bar_limits)), subject
-        )
+        interval = next(iter(provider.bar_limits), BarInterval.DAY)
+        stretch = stretch_of(provider, interval, subject)
+        calls[Capability.HISTORY] = partial(provider.bars, subject.known[0], interval, *stretch, prepost=False)
     return calls
-
-
-def bars_of(
-    source: HistorySource, symbol: str, interval: BarInterval, subject: Subject, *, prepost: bool = False
-) -> Awaitable[SourceBars | None]:
-    """The bars of some days, weeks or months before `bars_until`, as many as a request may ask for."""
-    start, end = stretch_of(source, interval, subject)
-    return source.bars(symbol, interval, start, end, prepost=prepost)
 
 
 def stretch_of(source: HistorySource, interval: BarInterval, subject: Subject) -> tuple[int, int]:
     """A stretch of time that a source can be asked for bars of, from one moment until before the other."""
-    limit = source.bar_limits[interval]
+    limit = source.bar_limits.get(interval, BarLimit())
     days = 5 if interval.is_intraday else 12 * interval.length_ms // DAY_MS
     days = min(days, limit.days_a_request or days, limit.days_back or days)
     end = subject.bars_until or time.time_ns() // 1_000_000
