@@ -15,7 +15,7 @@ from recorded_yahoo import RecordedYahoo, recorded_yahoo
 from server_process import run_stocktrack, server_process
 from stocktrack.clock import ManualClock, RealClock
 from stocktrack.providers.yahoo.provider import YahooProvider
-from yahoo_history import OPENING, ZONE, at, charts_of_a_share, trading_days
+from yahoo_history import OPENING, ZONE, at, charts_of_a_share, flat, past, trading_days
 from yahoo_redirect import send_yahoo_to
 from yahoo_stub import YahooStub, running_yahoo_stub
 
@@ -300,3 +300,29 @@ async def test_every_range_is_one_request_and_none_a_moment_later(tmp_path: Path
         *("1d", "5d", "5y", "max", "1y", "max 1h")
     }
     assert sum(asked.values()) == 6
+
+
+async def test_a_fund_a_pair_of_currencies_and_a_share_of_last_week_have_what_there_is(
+    tmp_path: Path, stub: YahooStub
+) -> None:
+    week = trading_days(date(2024, 4, 5), 5)
+    rows = [flat(at(day, OPENING), 10.0 + number, 0) for number, day in enumerate(week)]
+    fund: Any = {"instrumentType": "MUTUALFUND", "validRanges": ["1mo", "1y", "max"], "dataGranularity": "1d"}
+    stub.know("FUND", "EURUSD=X", "NEW")
+    stub.histories["FUND"] = {"1d": past(rows, **fund)}
+    stub.histories["EURUSD=X"] = {"1d": past(rows, instrumentType="CURRENCY")}
+    stub.histories["NEW"] = {"1d": past([*rows, *rows][::-1])}
+    async with a_live_server(tmp_path, stub) as server:
+        client = await server.log_in()
+        minutes = await client.ask({"type": "HISTORY", "symbol": "FUND", "range": "1d"})
+        asked = len(stub.history_requests)
+        days, pair, new = [await bars_of(client, symbol=symbol, range="1y") for symbol in ("FUND", "EURUSD=X", "NEW")]
+        await client.close()
+
+    assert (minutes["code"], minutes["reason"]) == (400, "range_limit")
+    assert "FUND, which is priced once a day: ask for the interval 1d." in minutes["message"]
+    assert asked == 1
+    assert [bar["open"] for bar in days] == [10.0, 11.0, 12.0, 13.0, 14.0]
+    assert [bar["time"] for bar in pair] == [row[0] * 1000 for row in rows]
+    assert not any("volume" in bar for bar in (*days, *pair))
+    assert [(bar["time"], bar["volume"]) for bar in new] == [(row[0] * 1000, 0) for row in rows]

@@ -187,7 +187,7 @@ class History:
     ) -> Window:
         """A window of a range that has bars, where it has none up to now: it ends with the last trade there was."""
         now, last_trade_at = self._clock.now_ms(), shelf.last_trade_at
-        if question.asked_range is None:
+        if question.asked_range is None or shelf.has_none_so_short:
             return window
         if window.sessions is not None and (last_trade_at or now) >= now - DAYS_FOR_MORE * DAY_MS:
             other = replace(window, span=(now - DAYS_FOR_MORE * DAY_MS, window.span[1]))

@@ -104,7 +104,8 @@ class Shelf:
             self.fresh, self.fresh_until = (max(start, min(end, settled_until)), ends), monotonic + fresh_seconds
         self.zone_name, self.currency = told.zone or self.zone_name, told.currency or self.currency
         self.day, self.last_trade_at = told.day or self.day, told.last_trade_at or self.last_trade_at
-        self.has_none_so_short = told.has_none_so_short
+        # An answer without a bar may come without a word on this.
+        self.has_none_so_short = told.has_none_so_short or (self.has_none_so_short and not told.bars)
         self.failure = None
 
 
