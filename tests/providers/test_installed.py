@@ -193,8 +193,8 @@ BEGIN = "providers = 'acme': the package acme-quotes 1.2 offers this source, and
         (
             ACME.partition("    symbols_a_request")[0] + "    def __init__(self, settings, clock): pass",
             (
-                "it offers nothing: it has none of quotes, stream, news, symbol_news, company, dividends, search, hours, "
-                "history."
+                "it offers nothing: it has none of quotes, stream, news, symbol_news, company, dividends, search, "
+                "hours, history."
             ),
         ),
         (
