@@ -54,7 +54,8 @@ def test_minutes_become_longer_bars_and_a_gap_stays_one() -> None:
 
 def test_early_and_regular_hours_are_never_one_bar_of_an_hour_but_are_of_a_day() -> None:
     bars = [minute(29, state=MarketState.PRE), minute(30)]
-    assert [bar.market_state for bar in gathered(bars, BarInterval.HOUR, UTC)] == [MarketState.PRE, None]
+    hours = gathered(bars, BarInterval.HOUR, UTC)
+    assert [(bar.time, bar.market_state) for bar in hours] == [(0, MarketState.PRE), (30 * MINUTE_MS, None)]
     assert len(gathered(bars, BarInterval.DAY, UTC)) == 1
 
 

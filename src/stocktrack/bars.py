@@ -5,6 +5,7 @@ from the exchange's midnight, those of a day at its opening or, where markets ha
 week and a month begin with the first trading day in them, or at the midnight of the Monday, of the first.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
@@ -136,17 +137,13 @@ def gathered(bars: Iterable[Bar], interval: BarInterval, zone: tzinfo) -> list[B
     A stretch without a bar has none afterwards. The longer ones begin as `start_of` says.
     """
     found: list[Bar] = []
-    part: list[Bar] = []
-    part_key: tuple[int, MarketState | None] | None = None
-    for bar in bars:
-        key = (start_of(bar.time, interval, zone), bar.market_state if interval.is_intraday else None)
-        if key != part_key and part and part_key is not None:
-            found.append(joined(part, time=part_key[0]))
-            part = []
-        part_key = key
-        part.append(bar)
-    if part and part_key is not None:
-        found.append(joined(part, time=part_key[0]))
+    for (start, _), part in itertools.groupby(
+        bars, lambda bar: (start_of(bar.time, interval, zone), bar.market_state if interval.is_intraday else None)
+    ):
+        together = [*part]
+        # Where the early hours end within a bar, the regular ones begin where they do.
+        is_second = bool(found) and found[-1].time >= start
+        found.append(joined(together, time=together[0].time if is_second else start))
     return found
 
 

@@ -108,14 +108,14 @@ SessionName = Annotated[str, Strict(), Field(min_length=1, max_length=32), After
 
 # What a moment may be: more than any market has, and well within what every zone's calendar can tell.
 FIRST_YEAR, LAST_YEAR = 1800, 2139
-_LEAST_EPOCH_MS, _MOST_EPOCH_MS = (
+LEAST_EPOCH_MS, MOST_EPOCH_MS = (
     round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) for year in (FIRST_YEAR, LAST_YEAR + 1)
 )
 _DATE_CHARS = len("2024-02-09")
 
 
 def _as_moment(value: Any) -> Any:
-    if type(value) is int and _LEAST_EPOCH_MS <= value < _MOST_EPOCH_MS:
+    if type(value) is int and LEAST_EPOCH_MS <= value < MOST_EPOCH_MS:
         return value
     day = value
     if isinstance(value, str) and len(value) == _DATE_CHARS:
@@ -130,7 +130,7 @@ def _as_moment(value: Any) -> Any:
 
 _MOMENT_SCHEMA = {
     "anyOf": [
-        {"type": "integer", "minimum": _LEAST_EPOCH_MS, "exclusiveMaximum": _MOST_EPOCH_MS},
+        {"type": "integer", "minimum": LEAST_EPOCH_MS, "exclusiveMaximum": MOST_EPOCH_MS},
         {"type": "string", "format": "date"},
     ]
 }

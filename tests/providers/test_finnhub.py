@@ -29,6 +29,7 @@ from stocktrack.testing import (
     CompanyContract,
     DividendContract,
     HangingContract,
+    HistoryContract,
     NewsContract,
     OutageContract,
     ProviderContract,
@@ -120,6 +121,7 @@ class TestFinnhubKeepsTheContract(
     CompanyContract,
     DividendContract,
     SearchContract,
+    HistoryContract,
 ):
     @pytest.fixture
     async def subject(self, stub: FinnhubStub, finnhub: FinnhubProvider) -> Subject:
@@ -127,6 +129,7 @@ class TestFinnhubKeepsTheContract(
         stub.news = [article("One", 1_712_331_000), article("Two", 1_712_331_500)]
         stub.company_news = {"AAPL": [article("Three", 1_712_331_000)]}
         stub.matches = {"apple": [{"symbol": "AAPL", "description": "APPLE INC"}, {"symbol": "APLE"}]}
+        stub.splits = {"AAPL": [{"symbol": "AAPL", "date": "2020-08-31", "fromFactor": 1, "toFactor": 4}]}
         prices = iter(range(1000, 1_000_000))
 
         async def next_prices() -> None:
@@ -138,6 +141,9 @@ class TestFinnhubKeepsTheContract(
             known=("AAPL", "MSFT"),
             pays_dividends="AAPL",
             pays_no_dividends="MSFT",
+            bars_until=1_712_361_600_000,
+            has_extended_hours=True,
+            was_split="AAPL",
             query="apple",
             next_prices=next_prices,
         )
@@ -151,7 +157,10 @@ class FrozenClock(ManualClock):
         await asyncio.sleep(0)
 
 
-ENDPOINTS = ("quote", "stock/profile2", "stock/dividend", "stock/market-status", "news", "company-news", "search")
+ENDPOINTS = (
+    *("quote", "stock/profile2", "stock/dividend", "stock/market-status", "news", "company-news", "search"),
+    *("stock/candle", "stock/split"),
+)
 
 
 class TestFinnhubInAnOutage(OutageContract):

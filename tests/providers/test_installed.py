@@ -192,7 +192,10 @@ BEGIN = "providers = 'acme': the package acme-quotes 1.2 offers this source, and
         (f"{ACME}    async def stream(self, w, s): pass", "it has stream and lacks stream_places: stream takes both."),
         (
             ACME.partition("    symbols_a_request")[0] + "    def __init__(self, settings, clock): pass",
-            "it offers nothing: it has none of quotes, stream, news, symbol_news, company, dividends, search, hours.",
+            (
+                "it offers nothing: it has none of quotes, stream, news, symbol_news, company, dividends, search, "
+                "hours, history."
+            ),
         ),
         (
             "from stocktrack.errors import SourceUnusable\ndef Acme(s, c):\n    raise SourceUnusable('Set a key.')",

@@ -17,6 +17,7 @@ from stocktrack.testing import (
     CompanyContract,
     DividendContract,
     HangingContract,
+    HistoryContract,
     HoursContract,
     NewsContract,
     OutageContract,
@@ -57,6 +58,7 @@ class TestRedisWithAFeedKeepsTheContract(
     DividendContract,
     SearchContract,
     HoursContract,
+    HistoryContract,
 ):
     @pytest.fixture
     async def subject(self, redis: RedisServer, provider: RedisProvider, tmp_path: Path) -> AsyncIterator[Subject]:

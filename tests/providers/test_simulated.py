@@ -18,6 +18,7 @@ from stocktrack.testing import (
     Collected,
     CompanyContract,
     DividendContract,
+    HistoryContract,
     NewsContract,
     ProviderContract,
     QuoteContract,
@@ -58,6 +59,7 @@ class TestTheSimulatedMarketKeepsTheContract(
     DividendContract,
     SearchContract,
     SymbolNewsContract,
+    HistoryContract,
 ):
     @pytest.fixture
     async def subject(self, make: Make, clock: ManualClock) -> AsyncIterator[Subject]:
@@ -68,6 +70,7 @@ class TestTheSimulatedMarketKeepsTheContract(
             known=("AAPL", *(symbol for symbol in INSTRUMENTS if symbol != "AAPL"), "S0000", "S9999"),
             pays_dividends="AAPL",
             pays_no_dividends="TSLA",
+            bars_until=clock.now_ms(),
             query="a",
             next_prices=lambda: clock.advance(1),
         )

@@ -38,6 +38,7 @@ from stocktrack.testing import (
     CompanyContract,
     DividendContract,
     HangingContract,
+    HistoryContract,
     HoursContract,
     OutageContract,
     ProviderContract,
@@ -46,6 +47,7 @@ from stocktrack.testing import (
     Subject,
     SymbolNewsContract,
 )
+from yahoo_history import charts_of_a_share
 from yahoo_redirect import send_yahoo_to
 from yahoo_stub import YahooStub, article, chart, in_envelope, row, running_yahoo_stub
 
@@ -1614,15 +1616,26 @@ class TestYahooKeepsTheContract(
     SearchContract,
     HoursContract,
     SymbolNewsContract,
+    HistoryContract,
 ):
     @pytest.fixture
     async def subject(self, stub: YahooStub, yahoo: YahooProvider) -> Subject:
         stub.know("ACME", "OTHER")
+        stub.histories["ACME"] = charts_of_a_share(splits={1_710_509_400: (4, 1)})
         stub.charts["ACME"] = chart("ACME", dividends={"1707489000": {"amount": 0.24, "date": 1_707_489_000}})
         stub.summaries["ACME"] = {"price": {"longName": "Acme Corporation"}}
         stub.matches["acme"] = [{"symbol": "ACME", "longname": "Acme"}, {"symbol": "ACME.DE", "longname": "Acme"}]
         stub.news["ACME"] = [article("Acme down"), article("Acme up", "2024-04-05T15:41:00Z"), article("Acme", None)]
-        return Subject(yahoo, known=("ACME", "OTHER"), pays_dividends="ACME", pays_no_dividends="OTHER", query="acme")
+        return Subject(
+            yahoo,
+            known=("ACME", "OTHER"),
+            pays_dividends="ACME",
+            pays_no_dividends="OTHER",
+            bars_until=NOW_MS,
+            has_extended_hours=True,
+            was_split="ACME",
+            query="acme",
+        )
 
 
 class TestYahooInAnOutage(OutageContract):

@@ -23,6 +23,7 @@ from stocktrack.testing import (
     Collected,
     CompanyContract,
     DividendContract,
+    HistoryContract,
     HoursContract,
     ProviderContract,
     QuoteContract,
@@ -32,6 +33,7 @@ from stocktrack.testing import (
     SymbolNewsContract,
 )
 from stream_server import PATIENCE_SECONDS
+from yahoo_history import charts_of_a_share
 from yahoo_redirect import send_yahoo_to
 from yahoo_streamer import HEARTBEAT, NOW_MS, POST, PRE, YahooStreamer, tick, yahoo_streamer
 from yahoo_stub import YahooStub, article, chart, row, running_yahoo_stub
@@ -355,6 +357,7 @@ class TestYahooWithItsStreamKeepsTheContract(
     SearchContract,
     HoursContract,
     SymbolNewsContract,
+    HistoryContract,
 ):
     @pytest.fixture
     async def subject(
@@ -362,6 +365,7 @@ class TestYahooWithItsStreamKeepsTheContract(
     ) -> Subject:
         stub.charts["ACME"] = chart("ACME", dividends={"1707489000": {"amount": 0.24, "date": 1_707_489_000}})
         stub.summaries["ACME"] = {"price": {"longName": "Acme Corporation"}}
+        stub.histories["ACME"] = charts_of_a_share()
         stub.matches["acme"] = [{"symbol": "ACME", "longname": "Acme"}, {"symbol": "ACME.DE", "longname": "Acme"}]
         stub.news["ACME"] = [article("Acme down"), article("Acme up", "2024-04-05T15:41:00Z")]
         await yahoo.quotes(["ACME", "OTHER"])
@@ -380,6 +384,8 @@ class TestYahooWithItsStreamKeepsTheContract(
             known=("ACME", "OTHER"),
             pays_dividends="ACME",
             pays_no_dividends="OTHER",
+            bars_until=NOW_MS,
+            has_extended_hours=True,
             query="acme",
             next_prices=next_prices,
         )

@@ -16,7 +16,7 @@ import random
 import re
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,6 +118,9 @@ class FinnhubStub(EndpointFaults):
         self.quotes: dict[str, Any] = {}
         self.profiles: dict[str, Any] = {}
         self.dividends: dict[str, Any] | None = {}  # None: the plan has none
+        self.candles: dict[str, Any] | None = {}  # by symbol the rows; None: the plan has none
+        self.splits: dict[str, Any] | None = {}
+        self.candles_until = 1_712_361_600
         self.news: Any = []
         self.company_news: dict[str, Any] = {}
         self.matches: dict[str, Any] = {}
@@ -250,6 +253,14 @@ class FinnhubStub(EndpointFaults):
                 if self.dividends is None:
                     return web.json_response(NO_ACCESS, status=403)
                 return web.json_response(self.dividends.get(symbol, []))
+            case "stock/candle" | "crypto/candle" | "forex/candle":
+                if self.candles is None:
+                    return web.json_response(NO_ACCESS, status=403)
+                return web.json_response(self._candles(symbol, request.query))
+            case "stock/split":
+                if self.splits is None:
+                    return web.json_response(NO_ACCESS, status=403)
+                return web.json_response(self.splits.get(symbol, []))
             case "news":
                 return web.json_response(self.news)
             case "company-news":
@@ -258,6 +269,21 @@ class FinnhubStub(EndpointFaults):
                 found = self.matches.get(request.query.get("q", ""), [])
                 return web.json_response({"count": len(found), "result": found})
         return web.json_response({"error": "not found"}, status=404)
+
+    def _candles(self, symbol: str, query: Mapping[str, str]) -> Fields:
+        """Candles of every minute, hour, day, week or month of what is known, the same each; or those that were set."""
+        assert self.candles is not None
+        if symbol in self.candles:
+            fixed: Fields = self.candles[symbol]
+            return fixed
+        since, until, resolution = int(query["from"]), int(query["to"]), query["resolution"]
+        step = 60 * int(resolution) if resolution.isdecimal() else 86_400 * {"D": 1, "W": 7, "M": 31}[resolution]
+        until = min(until, self.candles_until)
+        times = list(range(-(-since // step) * step, until, step)) if symbol in self.quotes else []
+        if not times:
+            return {"s": "no_data"}
+        prices = {"o": 188.0, "h": 190.5, "l": 187.0, "c": 189.45, "v": 1000}
+        return {"s": "ok", "t": times, **{name: [value] * len(times) for name, value in prices.items()}}
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         self.handshakes += 1

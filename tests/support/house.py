@@ -88,10 +88,10 @@ HOUSE = (
     row(4, Side.SERVER, "providers.redis", "prices link provider"),
     row(4, Side.SERVER, "providers.openalgo", "addresses symbols answers calendar rest stream provider"),
     row(4, Side.SERVER, "providers.rss", "fetch parse publishers text times provider"),
-    row(4, Side.SERVER, "providers.yahoo", "answers ticks session provider stream"),
+    row(4, Side.SERVER, "providers.yahoo", "payload answers bars ticks session provider stream"),
     row(4, Side.SERVER, "providers.simulated", "instruments walk past provider"),
     row(4, Side.SERVER, "providers.kafka", "topic library table reader provider"),
-    row(4, Side.SERVER, "providers.finnhub", "symbols key_lock answers rest day stream provider"),
+    row(4, Side.SERVER, "providers.finnhub", "symbols key_lock answers candles rest day stream provider"),
     row(5, Side.SERVER, "testing", "subject contracts failures"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
     row(

@@ -6,7 +6,7 @@ up, in the shapes that Yahoo's endpoints have.
 
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import unquote
@@ -127,6 +127,10 @@ class YahooStub(EndpointFaults):
         self.asked: Counter[str] = Counter()
         self.quote_requests: list[list[str]] = []
         self.chart_requests: list[str] = []
+        self.histories: dict[
+            str, dict[str, Fields]
+        ] = {}  # the charts of a symbol by interval, of which a part is asked
+        self.history_requests: list[Fields] = []  # the queries, with their `symbol`
         self._cookies = itertools.count(1)
         self._crumb_age = 0
 
@@ -163,7 +167,7 @@ class YahooStub(EndpointFaults):
         last = unquote(request.raw_path.partition("?")[0].rpartition("/")[2])
         routes: dict[str, Callable[[], Awaitable[web.StreamResponse]]] = {
             "/v7/finance/quote": lambda: self._quote(request),
-            "/v8/finance/chart": lambda: self._chart(last),
+            "/v8/finance/chart": lambda: self._chart(request, last),
             "/v10/finance/quoteSummary": lambda: self._summary(request, last),
             "/v1/finance/search": lambda: self._search(request),
             "/xhr/ncp": lambda: self._news(request),
@@ -191,9 +195,38 @@ class YahooStub(EndpointFaults):
         body = in_envelope("quoteResponse", found)
         return await self._answer("quote", lambda: self._if_crumbed(request, lambda: web.json_response(body)))
 
-    async def _chart(self, symbol: str) -> web.StreamResponse:
+    async def _chart(self, request: web.BaseRequest, symbol: str) -> web.StreamResponse:
         self.chart_requests.append(symbol)
+        if "period1" in request.query or request.query.get("interval") == "3mo":
+            self.history_requests.append({"symbol": symbol, **request.query})
+            return await self._answer("chart", lambda: self._history(symbol, request.query))
         return await self._answer("chart", lambda: _one("chart", self.charts.get(symbol)))
+
+    def _history(self, symbol: str, query: Mapping[str, str]) -> web.Response:
+        charts = self.histories.get(symbol, {})
+        if (told := charts.get(query["interval"], charts.get("1d"))) is None:
+            return _one("chart", None)
+        times = told["timestamp"]
+        since, until = int(query.get("period1", -(10**11))), int(query.get("period2", 10**11))
+        # A newest row stands under the time of its trade, which is not where its bar begins.
+        kept = [number for number, moment in enumerate(times) if since <= moment < until]
+        if not kept and times and until <= min(times):
+            description = f"Data doesn't exist for startDate = {since}, endDate = {until}"
+            error = {"code": "Bad Request", "description": description}
+            return web.json_response(in_envelope("chart", None, error), status=400)
+        indicators = {
+            kind: [{name: [column[number] for number in kept] for name, column in sets[0].items()}]
+            for kind, sets in told["indicators"].items()
+        }
+        result: Fields = {**told, "timestamp": [times[number] for number in kept], "indicators": indicators}
+        if not kept:
+            del result["timestamp"]
+        result["events"] = {
+            name: {moment: event for moment, event in events.items() if since <= int(moment) < until}
+            for name, events in told.get("events", {}).items()
+            if name[:3] in query.get("events", "")
+        }
+        return _one("chart", result)
 
     async def _summary(self, request: web.BaseRequest, symbol: str) -> web.StreamResponse:
         summary = self.summaries.get(symbol)

@@ -2,23 +2,28 @@
 
 import ast
 import asyncio
+import math
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from house import MODULES
+from stocktrack.bars import DAY_MS, Bar, BarInterval, Split
 from stocktrack.clock import settle
 from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable
-from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer, Source, StreamSink, Wanted
+from stocktrack.providers.base import QUESTION, BarLimit, Errand, QuoteAnswer, Source, SourceBars, StreamSink, Wanted
 from stocktrack.providers.registry import SOURCES
-from stocktrack.quotes import CompanyInfo, Headline, Quote, TradingDay
+from stocktrack.quotes import CompanyInfo, Headline, MarketState, Quote, TradingDay
 from stocktrack.testing import (
     BrokenStreamContract,
     CompanyContract,
     HangingContract,
+    HistoryContract,
     HoursContract,
     NewsContract,
     NotOfferedContract,
@@ -401,6 +406,97 @@ async def test_a_stream_that_breaks_without_saying_so_is_caught(error: Exception
         await BrokenStreamContract().test_a_stream_that_breaks_is_a_provider_error_that_names_the_source(
             Subject(Breaking(error), ("AAPL",))
         )
+
+
+class Remembering(Source):
+    """A source of bars that are what a test makes them."""
+
+    name = "remembering"
+    bar_limits: ClassVar = {BarInterval.DAY: BarLimit()}
+
+    def __init__(self, *bars: Bar, splits: Sequence[Split] | None = None, **told: Any) -> None:
+        self._told = replace(SourceBars(self.name, bars), **told)
+        self._splits = splits
+
+    async def bars(
+        self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool
+    ) -> SourceBars | None:
+        return self._told
+
+    async def splits(self, symbol: str) -> Sequence[Split] | None:
+        return self._splits
+
+
+def a_bar(days_ago: int, low: float = 9.0, **changes: Any) -> Bar:
+    return replace(Bar(UNTIL - days_ago * DAY_MS, 10.0, 11.0, low, 10.5, 5), **changes)
+
+
+UNTIL = 1_712_331_900_000
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [
+        Remembering(),
+        Remembering(a_bar(1), a_bar(2)),
+        Remembering(a_bar(2), a_bar(2)),
+        Remembering(a_bar(2), a_bar(0)),
+        Remembering(a_bar(400)),
+        Remembering(a_bar(1, low=10.2)),
+        Remembering(a_bar(1, high=math.inf)),
+        Remembering(a_bar(1, volume=-1)),
+        Remembering(a_bar(1, volume=1.5)),
+        Remembering(a_bar(1, live=True)),
+        Remembering(a_bar(1, market_state=MarketState.POST)),
+        Remembering(a_bar(1), factors=[]),
+        Remembering(a_bar(1), factors=[0.0]),
+        Remembering(a_bar(1), provider="another"),
+        Remembering(a_bar(1), splits=None, dividend_times=[UNTIL + 1]),
+    ],
+)
+async def test_bars_that_cannot_be_are_caught(provider: Remembering) -> None:
+    subject = Subject(provider, ("AAPL",), bars_until=UNTIL)
+    with pytest.raises(AssertionError):
+        await HistoryContract().test_every_interval_that_it_names_has_bars_in_order_that_can_be(subject)
+
+
+async def test_bars_that_can_be_are_not(subject_of_bars: Subject) -> None:
+    contract = HistoryContract()
+    await contract.test_every_interval_that_it_names_has_bars_in_order_that_can_be(subject_of_bars)
+    await contract.test_with_the_early_and_late_bars_come_the_others_as_they_are_and_unmarked(subject_of_bars)
+    await contract.test_splits_come_in_order_and_each_can_be(subject_of_bars)
+
+
+@pytest.fixture
+def subject_of_bars() -> Subject:
+    provider = Remembering(a_bar(2), a_bar(1), factors=[0.9, 1.0], zone="America/New_York", splits=[Split(1, 4.0)])
+    return Subject(provider, ("AAPL",), bars_until=UNTIL, was_split="AAPL")
+
+
+@pytest.mark.parametrize("zone", ["Nowhere/At_All", "EST5", ""])
+async def test_a_zone_that_there_is_not_is_caught(zone: str) -> None:
+    with pytest.raises((AssertionError, LookupError, ValueError)):
+        await HistoryContract().test_its_zone_is_one_that_there_is(
+            Subject(Remembering(a_bar(1), zone=zone), ("AAPL",), bars_until=UNTIL)
+        )
+
+
+@pytest.mark.parametrize("splits", [None, (), [Split(2, 4.0), Split(1, 4.0)], [Split(1, 0.0)], [Split(1, 1.0)]])
+async def test_splits_that_cannot_be_are_caught(splits: Sequence[Split] | None) -> None:
+    with pytest.raises(AssertionError):
+        await HistoryContract().test_splits_come_in_order_and_each_can_be(
+            Subject(Remembering(a_bar(1), splits=splits), ("AAPL",), bars_until=UNTIL, was_split="AAPL")
+        )
+
+
+async def test_bars_that_were_not_asked_for_and_known_unknowns_are_caught() -> None:
+    subject = Subject(Remembering(a_bar(1), splits=[Split(1, 4.0)]), ("AAPL",), bars_until=UNTIL)
+    with pytest.raises(AssertionError):
+        await HistoryContract().test_a_stretch_without_a_bar_is_an_answer_and_no_failure(subject)
+    with pytest.raises(AssertionError):
+        await HistoryContract().test_an_unknown_symbol_has_neither_bars_nor_splits(subject)
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        await OutageContract().test_an_outage_has_no_splits_either(subject)
 
 
 # --- the suite as it is published -------------------------------------------------------------------------------------

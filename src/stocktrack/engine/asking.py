@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from stocktrack.bars import Split
 from stocktrack.clock import Clock, within
 from stocktrack.engine.client import EngineError, translated
 from stocktrack.engine.names import ASK, answer_name, read_json
@@ -33,6 +34,9 @@ QUESTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "dividends": TypeAdapter(list[Dividend] | None),
     "search": TypeAdapter(list[Match]),
     "day": TypeAdapter(TradingDay | None),
+    # What the fields are is for those to say who know of sources: they stand above this.
+    "bars": TypeAdapter(dict[str, Any]),
+    "splits": TypeAdapter(list[Split] | None),
 }
 
 

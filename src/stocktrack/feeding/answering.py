@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import structlog
+from pydantic import TypeAdapter
 
+from stocktrack.bars import BarInterval
 from stocktrack.clock import end
 from stocktrack.engine.asking import QUESTIONS, fields_of
 from stocktrack.engine.client import EngineError, translated
 from stocktrack.engine.names import ANSWERS, read_json
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
 from stocktrack.market.feed import Feed
-from stocktrack.messages import MAX_LIST_LIMIT
-from stocktrack.providers.base import HoursSource
+from stocktrack.market.shelves import Key, Span
+from stocktrack.messages import LEAST_EPOCH_MS, MAX_LIST_LIMIT, MOST_EPOCH_MS
+from stocktrack.providers.base import HoursSource, SourceBars
 from stocktrack.quotes import normalise_symbol
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 MAX_AT_ONCE: Final = 2_000
+_BARS: Final = TypeAdapter(SourceBars)
 _KINDS: Final = tuple(QUESTIONS)
 _MAX_SYMBOLS: Final = 1_000
 _MAX_QUERY_CHARS: Final = 100
@@ -57,17 +61,22 @@ class Answers:
         await end(*self._tasks)
 
     async def _answer(self, number: int, reply_to: str, kind: str, question: Mapping[str, Any]) -> None:
-        answer: dict[str, Any] = {"id": number}
+        failure: StockTrackError
         try:
-            answer |= await self._found(kind, question)
-        except StockTrackError as error:
-            answer["error"] = fields_of(error)
-        except Exception:
-            log.exception("a question could not be answered", ask=kind)
-            answer["error"] = fields_of(ProviderError(Reason.PROVIDER_ERROR, "The feed failed; its log says why."))
+            if kind == "bars":
+                answer = b'{"id":%d,"answer":%b}' % (number, await self._bars(question))
+            else:
+                answer = json.dumps({"id": number, **await self._found(kind, question)}).encode()
+        except Exception as error:
+            if isinstance(error, StockTrackError):
+                failure = error
+            else:
+                log.exception("a question could not be answered", ask=kind)
+                failure = ProviderError(Reason.PROVIDER_ERROR, "The feed failed; its log says why.")
+            answer = json.dumps({"id": number, "error": fields_of(failure)}).encode()
         try:
             with translated(self._place):
-                await self._redis.publish(reply_to, json.dumps(answer))
+                await self._redis.publish(reply_to, answer)
             self.answered += 1
         except EngineError as error:
             log.debug("an answer could not be sent", why=error.message)
@@ -90,11 +99,21 @@ class Answers:
                 most = question.get("limit")
                 limit = min(limit, max(1, most)) if isinstance(most, int) else limit
                 found = await questions.search(str(question.get("query", ""))[:_MAX_QUERY_CHARS], limit)
+            case "bars":
+                found = _BARS.dump_python(
+                    await questions.history.told(*_stretch(question)), mode="json", exclude_none=True
+                )
+            case "splits":
+                found = await questions.history.splits(_symbol(question))
             case _:
                 found = await self._feed.routes.first_answer_of(
                     HoursSource, _symbol(question), lambda source, name: source.trading_day(name)
                 )
         return {"answer": _as_json(kind, found)}
+
+    async def _bars(self, question: Mapping[str, Any]) -> bytes:
+        """The bars as JSON. Ten thousand of them would hold up the prices if they were made objects of Python first."""
+        return _BARS.dump_json(await self._feed.questions.history.told(*_stretch(question)), exclude_none=True)
 
     async def _quotes(self, question: Mapping[str, Any]) -> dict[str, Any]:
         named = question.get("symbols")
@@ -115,6 +134,18 @@ def _is_answer_name(name: object) -> TypeGuard[str]:
 
 def _symbol(question: Mapping[str, Any]) -> str:
     return _normalised(question.get("symbol"))
+
+
+def _stretch(question: Mapping[str, Any]) -> tuple[Key, Span]:
+    """Which bars are asked for, from when to when."""
+    start, end = question.get("start"), question.get("end")
+    if type(start) is not int or type(end) is not int or not LEAST_EPOCH_MS <= start < end <= MOST_EPOCH_MS:
+        raise CommandError(Reason.INVALID_COMMAND, "A question for bars has a start before its end.")
+    try:
+        interval = BarInterval(str(question.get("interval")))
+    except ValueError:
+        raise CommandError(Reason.INVALID_COMMAND, "A question for bars names one of our intervals.") from None
+    return Key(_symbol(question), interval, question.get("prepost") is True), (start, end)
 
 
 def _normalised(name: object) -> str:

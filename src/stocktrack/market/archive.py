@@ -82,6 +82,9 @@ class Archive:
         now, limits = self._clock.now_ms(), self._limits(key)
         if not limits:
             return None, CommandError(Reason.NOT_OFFERED, self._routes.not_offered(HistorySource, key.symbol))
+        if not self._has_any(key.symbol):
+            message = f"Past prices of {key.symbol} are not on the plan of this server's sources ({', '.join(limits)})."
+            return None, CommandError(Reason.NOT_OFFERED, message)
         start, end = window.span
         # Some seconds may pass until the source is asked.
         later = now + _ON_THE_WAY_MS
@@ -139,6 +142,10 @@ class Archive:
         """How much each source has that may have the symbol, in the order in which they are asked."""
         serving = self._routes.serving(HistorySource, key.symbol)
         return {upstream.name: source.bar_limits.get(key.interval) for upstream, source in serving}
+
+    def _has_any(self, symbol: str) -> bool:
+        """Whether some source has bars of any length: one without a plan for them has none."""
+        return any(source.bar_limits for _, source in self._routes.serving(HistorySource, symbol))
 
     def _range_limit(self, key: Key, start: int, now: int, limits: Mapping[str, BarLimit | None]) -> CommandError:
         """What no source has, in words, and what to ask instead."""

@@ -16,8 +16,9 @@ from stocktrack.market.adjusting import adjusted, factors_by_day
 from stocktrack.market.archive import OPEN_STATES, WORDS, Archive
 from stocktrack.market.bills import Payer
 from stocktrack.market.shelves import Kept, Key, Shelf, Span
-from stocktrack.market.windows import DAYS_FOR_MORE, Window, chosen, window_of
+from stocktrack.market.windows import DAYS_FOR_MORE, EVER, Window, chosen, window_of
 from stocktrack.messages import History as Question
+from stocktrack.providers.base import SourceBars
 from stocktrack.providers.instruments import Instruments
 
 OWN_PROVIDER: Final = "recorded"
@@ -107,11 +108,8 @@ class History:
         has_more = most is not None and len(found) > most
         found = found[:most]
         bars, adjust = await self._adjusted(found, question, shelf, payer)
-        provider = next((each.provider for each in reversed(found) if each.provider != OWN_PROVIDER), OWN_PROVIDER)
-        bars = [
-            bar if kept.provider == provider else replace(bar, provider=kept.provider)
-            for bar, kept in zip(bars, found, strict=True)
-        ]
+        provider = _main_provider(found)
+        bars = _named(bars, found, provider)
         if not has_more and _is_live(bars[-1].time, shelf, key.interval, now):
             bars[-1] = replace(bars[-1], live=True)
         return FoundBars(
@@ -125,6 +123,62 @@ class History:
             has_more=has_more,
             stale_reason=None if failure is None else failure.reason,
         )
+
+    async def told(self, key: Key, span: Span) -> SourceBars:
+        """All bars of `key` in `span`, for another server, which corrects them and chooses among them by itself.
+
+        They are those of the sources, and where those have none what this server saw, corrected for splits where these
+        are known; each says whose it is where it is not that of most. Errors are those of `find`, but for
+        `no_history`: a stretch without a bar is an empty list. Whoever asks from `EVER` on means all there are.
+        """
+        if (refusal := self._instruments.refusal(key.symbol)) is not None:
+            raise refusal
+        window = Window(span, is_open_ended=span[0] <= EVER)
+        shelf = self._archive.shelf(key)
+        reach, refused = self._archive.reach(key, window)
+        own: Sequence[Kept] = ()
+        if refused is not None or key.interval.is_intraday:
+            own = await self._own_bars(key, span, shelf)
+        if refused is not None and not _reaches_back(own, window, refused):
+            raise refused
+        failure = None if reach is None else await self._archive.fill(key, reach, None)
+        if failure is not None and (failure.reason is not Reason.NOT_OFFERED or not own):
+            raise failure
+        found = _filled(shelf.between(*span), own, key.interval)
+        return await self._as_told(key, span, shelf, found)
+
+    async def _as_told(self, key: Key, span: Span, shelf: Shelf, found: Sequence[Kept]) -> SourceBars:
+        are_as_traded = bool(found) and all(each.is_as_traded for each in found)
+        bars = [each.bar for each in found]
+        if any(each.is_as_traded for each in found):
+            try:
+                splits = await self._archive.splits(key.symbol, None)
+            except StockTrackError:
+                if not are_as_traded:
+                    raise
+            else:
+                are_as_traded = False
+                bars = adjusted(found, Adjust.SPLITS, shelf.zone, splits=splits)
+        provider = _main_provider(found)
+        return SourceBars(
+            provider=provider,
+            bars=_named(bars, found, provider),
+            zone=shelf.zone_name,
+            currency=shelf.currency,
+            factors=[each.factor for each in found],
+            # Whether it was the one or the other, it changes what was told before.
+            dividend_times=sorted(moment for moment in shelf.known_events if span[0] <= moment < span[1]),
+            day=shelf.day,
+            last_trade_at=shelf.last_trade_at,
+            are_as_traded=are_as_traded,
+            has_none_so_short=shelf.has_none_so_short,
+        )
+
+    async def splits(self, symbol: str) -> Sequence[Split]:
+        """All splits of `symbol`; `StockTrackError` where nobody can say."""
+        if (refusal := self._instruments.refusal(symbol)) is not None:
+            raise refusal
+        return await self._archive.splits(symbol, None)
 
     async def _own_bars(self, key: Key, span: Span, shelf: Shelf) -> Sequence[Kept]:
         try:
@@ -141,7 +195,7 @@ class History:
     ) -> Window:
         """A window of a range that has bars, where it has none up to now: it ends with the last trade there was."""
         now, last_trade_at = self._clock.now_ms(), shelf.last_trade_at
-        if question.asked_range is None:
+        if question.asked_range is None or shelf.has_none_so_short:
             return window
         if window.sessions is not None and (last_trade_at or now) >= now - DAYS_FOR_MORE * DAY_MS:
             other = replace(window, span=(now - DAYS_FOR_MORE * DAY_MS, window.span[1]))
@@ -202,6 +256,19 @@ class History:
             raise failure
         shelf = self._archive.shelf(days)
         return factors_by_day(shelf.between(*around), shelf.zone)
+
+
+def _main_provider(found: Sequence[Kept]) -> str:
+    """Whose the newest bar is that this server did not see itself."""
+    return next((each.provider for each in reversed(found) if each.provider != OWN_PROVIDER), OWN_PROVIDER)
+
+
+def _named(bars: Sequence[Bar], found: Sequence[Kept], provider: str) -> list[Bar]:
+    """The bars, each with the name of its source where that is another one than `provider`."""
+    return [
+        bar if kept.provider == provider else replace(bar, provider=kept.provider)
+        for bar, kept in zip(bars, found, strict=True)
+    ]
 
 
 def _reaches_back(own: Sequence[Kept], window: Window, refused: CommandError) -> bool:

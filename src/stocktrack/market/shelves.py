@@ -9,7 +9,7 @@ import bisect
 import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from typing import Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
@@ -90,7 +90,10 @@ class Shelf:
         self.known_events |= events
         factors = told.factors if told.factors is not None else [1.0] * len(told.bars)
         new = [
-            Kept(bar, told.provider, factor, told.are_as_traded) for bar, factor in zip(told.bars, factors, strict=True)
+            Kept(bar, told.provider, factor, told.are_as_traded)
+            if bar.provider is None
+            else Kept(replace(bar, provider=None), bar.provider, factor, told.are_as_traded)
+            for bar, factor in zip(told.bars, factors, strict=True)
         ]
         before, after = self.between(-(2**62), start), self.between(end, 2**62)
         self.kept = [*before, *new, *after]
@@ -101,7 +104,8 @@ class Shelf:
             self.fresh, self.fresh_until = (max(start, min(end, settled_until)), ends), monotonic + fresh_seconds
         self.zone_name, self.currency = told.zone or self.zone_name, told.currency or self.currency
         self.day, self.last_trade_at = told.day or self.day, told.last_trade_at or self.last_trade_at
-        self.has_none_so_short = told.has_none_so_short
+        # An answer without a bar may come without a word on this.
+        self.has_none_so_short = told.has_none_so_short or (self.has_none_so_short and not told.bars)
         self.failure = None
 
 

@@ -15,8 +15,8 @@ from stocktrack.messages import History as Question
 
 # In what a market's last days are looked for: the longest holidays, the Golden Weeks, take nine days or so.
 _DAYS_FOR_ONE, _DAYS_FOR_FIVE, DAYS_FOR_MORE = 5, 9, 21
-# The first day of which anybody has prices in bars is later.
-_FIRST_DAY: Final = date(1900, 1, 1)
+# The first day of which anybody has prices in bars is later: who asks from here on means all there are.
+EVER: Final = midnight_ms(date(1900, 1, 1), UTC)
 # Where a market is open for so long on end, its day is the last 24 hours.
 _DAY_AND_NIGHT_MS: Final = 20 * 3_600_000
 # The clocks of the exchanges are so far from UTC at most.
@@ -59,7 +59,7 @@ def window_of(question: Question, now: int) -> Window:
             back = max(days * DAY_MS, sessions * question.asked_interval.length_ms * 2)
             return Window((now - back, end), sessions=sessions)
         if asked is HistoryRange.ALL:
-            return Window((midnight_ms(_FIRST_DAY, UTC), end), is_open_ended=True)
+            return Window((EVER, end), is_open_ended=True)
         first = _first_day(asked, day_of(now, UTC))
         return Window((midnight_ms(first, UTC) - _MOST_ZONE_MS, end), first_day=first)
     assert question.start is not None  # noqa: S101 - without one there is a range

@@ -33,6 +33,7 @@ pytest.register_assert_rewrite(
 from stocktrack.testing.contracts import (  # noqa: E402 - pytest has to know them first
     CompanyContract,
     DividendContract,
+    HistoryContract,
     HoursContract,
     NewsContract,
     NotOfferedContract,
@@ -57,6 +58,7 @@ __all__ = [
     "CompanyContract",
     "DividendContract",
     "HangingContract",
+    "HistoryContract",
     "HoursContract",
     "NewsContract",
     "NotOfferedContract",

@@ -1,11 +1,14 @@
 """The contracts for good days: what holds for every source, and for each capability that one can have."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import ClassVar
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from stocktrack.bars import DAY_MS, BarInterval
 from stocktrack.clock import settle
 from stocktrack.errors import Reason
 from stocktrack.providers.base import (
@@ -13,11 +16,13 @@ from stocktrack.providers.base import (
     Capability,
     CompanySource,
     DividendSource,
+    HistorySource,
     HoursSource,
     NewsSource,
     QuoteAnswer,
     QuoteSource,
     SearchSource,
+    SourceBars,
     StreamSource,
     SymbolNewsSource,
     capabilities_of,
@@ -25,6 +30,7 @@ from stocktrack.providers.base import (
 from stocktrack.quotes import (
     MAX_SYMBOL_LENGTH,
     Headline,
+    MarketState,
     Quote,
     Value,
     change_since,
@@ -32,7 +38,16 @@ from stocktrack.quotes import (
     clean_text,
     normalise_symbol,
 )
-from stocktrack.testing.subject import PATIENCE_SECONDS, Collected, Contract, Subject, in_time, offered, work_of
+from stocktrack.testing.subject import (
+    PATIENCE_SECONDS,
+    Collected,
+    Contract,
+    Subject,
+    in_time,
+    offered,
+    stretch_of,
+    work_of,
+)
 
 # Anybody may ask for these: each is a symbol by its characters.
 ODD_SYMBOLS = ("A" * MAX_SYMBOL_LENGTH, "..", "^", "=", "A/B", "A&B", "-", "_:_")
@@ -305,6 +320,98 @@ class DividendContract(Contract):
         assert await in_time(offered(subject, DividendSource).dividends(subject.unknown)) is None
 
 
+class HistoryContract(Contract):
+    """What holds for a `HistorySource`."""
+
+    capability: ClassVar = Capability.HISTORY
+
+    async def test_the_intervals_of_its_bars_are_ours_and_their_limits_can_be_kept(self, subject: Subject) -> None:
+        limits = offered(subject, HistorySource).bar_limits
+
+        assert limits
+        assert set(limits) <= set(BarInterval)
+        for limit in limits.values():
+            assert limit.days_back is None or limit.days_back >= 1
+            assert limit.days_a_request is None or limit.days_a_request >= 1
+
+    async def test_every_interval_that_it_names_has_bars_in_order_that_can_be(self, subject: Subject) -> None:
+        source = offered(subject, HistorySource)
+        for interval in source.bar_limits:
+            stretch = stretch_of(source, interval, subject)
+
+            told = await in_time(source.bars(subject.known[0], interval, *stretch, prepost=False))
+
+            assert told is not None, f"of {subject.known[0]} there are no bars of {interval}"
+            _assert_possible(told, stretch)
+            assert told.provider == subject.provider.name
+            assert told.bars, f"of {subject.known[0]} there is no bar of {interval}"
+            assert not told.has_none_so_short
+            assert {bar.market_state for bar in told.bars} == {None}, "those outside of the hours were not asked for"
+
+    async def test_with_the_early_and_late_bars_come_the_others_as_they_are_and_unmarked(
+        self, subject: Subject
+    ) -> None:
+        source = offered(subject, HistorySource)
+        interval = next(iter(source.bar_limits))
+        stretch = stretch_of(source, interval, subject)
+
+        regular = await in_time(source.bars(subject.known[0], interval, *stretch, prepost=False))
+        every = await in_time(source.bars(subject.known[0], interval, *stretch, prepost=True))
+
+        assert regular is not None
+        assert every is not None
+        _assert_possible(every, stretch)
+        states = {bar.market_state for bar in every.bars if bar.market_state is not None}
+        assert states <= {MarketState.PRE, MarketState.POST}
+        assert bool(states) is subject.has_extended_hours
+        assert regular.bars
+        # The last one may have gone on between the two questions.
+        newest = regular.bars[-1].time
+        others = [bar for bar in every.bars if bar.market_state is None and bar.time < newest]
+        assert others == list(regular.bars)[:-1]
+
+    async def test_its_zone_is_one_that_there_is(self, subject: Subject) -> None:
+        source = offered(subject, HistorySource)
+        interval = next(iter(source.bar_limits))
+
+        told = await in_time(
+            source.bars(subject.known[0], interval, *stretch_of(source, interval, subject), prepost=False)
+        )
+
+        assert told is not None
+        assert told.zone is None or ZoneInfo(told.zone).key == told.zone
+
+    async def test_a_stretch_without_a_bar_is_an_answer_and_no_failure(self, subject: Subject) -> None:
+        source = offered(subject, HistorySource)
+        interval = list(source.bar_limits)[-1]
+        _, now = stretch_of(source, interval, subject)
+
+        told = await in_time(source.bars(subject.known[0], interval, now + DAY_MS, now + 2 * DAY_MS, prepost=False))
+
+        assert told is not None
+        assert list(told.bars) == []
+
+    async def test_an_unknown_symbol_has_neither_bars_nor_splits(self, subject: Subject) -> None:
+        source = offered(subject, HistorySource)
+        interval = next(iter(source.bar_limits))
+        stretch = stretch_of(source, interval, subject)
+
+        assert await in_time(source.bars(subject.unknown, interval, *stretch, prepost=False)) is None
+        assert not await in_time(source.splits(subject.unknown))
+
+    async def test_splits_come_in_order_and_each_can_be(self, subject: Subject) -> None:
+        splits = await in_time(offered(subject, HistorySource).splits(subject.was_split or subject.known[0]))
+
+        assert splits is not None
+        assert bool(splits) is bool(subject.was_split)
+        times = [split.time for split in splits]
+        assert times == sorted(set(times))
+        for split in splits:
+            assert math.isfinite(split.ratio)
+            assert split.ratio > 0
+            assert split.ratio != 1
+
+
 class SearchContract(Contract):
     """What holds for a `SearchSource`."""
 
@@ -340,6 +447,22 @@ def _parts_of(answer: QuoteAnswer) -> list[str]:
     """The symbols in all parts of an answer, as often as they stand there."""
     parts = (answer.quotes, answer.unknown, answer.failed, answer.put_off, answer.not_offered)
     return sorted(symbol for part in parts for symbol in part)
+
+
+def _assert_possible(told: SourceBars, stretch: tuple[int, int]) -> None:
+    """The bars lie in the stretch, in order, none twice, and each is one that can be."""
+    start, end = stretch
+    times = [bar.time for bar in told.bars]
+    assert times == sorted(set(times))
+    for bar in told.bars:
+        assert start <= bar.time < end, f"{bar!r} begins outside of what was asked for"
+        assert all(map(math.isfinite, (bar.open, bar.high, bar.low, bar.close))), f"{bar!r} has no prices"
+        assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high, f"{bar!r} cannot be"
+        assert bar.volume is None or (type(bar.volume) is int and bar.volume >= 0)
+        assert bar.live is None, "which bar still changes the market says"
+    assert told.factors is None or len(told.factors) == len(told.bars)
+    assert all(math.isfinite(factor) and factor > 0 for factor in told.factors or ())
+    assert all(start <= moment < end for moment in (*(split.time for split in told.splits), *told.dividend_times))
 
 
 def _assert_clean(headlines: Sequence[Headline]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from stocktrack.clock import settle
 from stocktrack.errors import Code, ProviderError, SourceUnusable
-from stocktrack.providers.base import Capability, QuoteAnswer, QuoteSource, StreamSource, capabilities_of
+from stocktrack.providers.base import Capability, HistorySource, QuoteAnswer, QuoteSource, StreamSource, capabilities_of
 from stocktrack.testing.subject import Collected, Contract, Subject, calls_of, in_time, stream_of
 
 
@@ -36,6 +36,14 @@ class OutageContract(Contract):
                 await in_time(make())
             assert caught.value.code is Code.SERVER_ERROR
             assert subject.provider.name in caught.value.message.lower(), f"{caught.value.message!r} names no source"
+
+    async def test_an_outage_has_no_splits_either(self, subject: Subject) -> None:
+        if not isinstance(subject.provider, HistorySource):
+            assert Capability.HISTORY not in capabilities_of(subject.provider)
+            return
+        with pytest.raises(ProviderError) as caught:
+            await in_time(subject.provider.splits(subject.known[0]))
+        assert subject.provider.name in caught.value.message.lower(), f"{caught.value.message!r} names no source"
 
 
 class HangingContract(Contract):

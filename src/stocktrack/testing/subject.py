@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,10 +10,13 @@ from typing import ClassVar, TypeVar
 
 import pytest
 
+from stocktrack.bars import DAY_MS, BarInterval
 from stocktrack.providers.base import (
+    BarLimit,
     Capability,
     CompanySource,
     DividendSource,
+    HistorySource,
     NewsSource,
     Provider,
     QuoteSource,
@@ -42,6 +46,12 @@ class Subject:
     """A symbol that the source has and does not give, as for want of a paid plan."""
     pays_dividends: str = ""
     pays_no_dividends: str = ""
+    bars_until: int = 0
+    """Up to when the first of `known` has bars of every interval, epoch milliseconds; 0 for now."""
+    has_extended_hours: bool = False
+    """Whether the first of `known` is traded before or after the regular hours."""
+    was_split: str = ""
+    """A symbol whose shares were split once."""
     query: str = ""
     """A search that finds the first of `known`, and others too."""
     next_prices: Callable[[], Awaitable[object]] | None = None
@@ -116,7 +126,20 @@ def calls_of(subject: Subject) -> dict[Capability, Callable[[], Awaitable[object
         calls[Capability.DIVIDENDS] = partial(provider.dividends, subject.known[0])
     if isinstance(provider, SearchSource):
         calls[Capability.SEARCH] = partial(provider.search, subject.query or subject.known[0], 10)
+    if isinstance(provider, HistorySource):
+        interval = next(iter(provider.bar_limits), BarInterval.DAY)
+        stretch = stretch_of(provider, interval, subject)
+        calls[Capability.HISTORY] = partial(provider.bars, subject.known[0], interval, *stretch, prepost=False)
     return calls
+
+
+def stretch_of(source: HistorySource, interval: BarInterval, subject: Subject) -> tuple[int, int]:
+    """A stretch of time that a source can be asked for bars of, from one moment until before the other."""
+    limit = source.bar_limits.get(interval, BarLimit())
+    days = 5 if interval.is_intraday else 12 * interval.length_ms // DAY_MS
+    days = min(days, limit.days_a_request or days, limit.days_back or days)
+    end = subject.bars_until or time.time_ns() // 1_000_000
+    return end - days * DAY_MS, end
 
 
 def stream_of(subject: Subject, sink: Collected) -> Callable[[], Awaitable[object]]:

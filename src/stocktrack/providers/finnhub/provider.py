@@ -1,4 +1,4 @@
-"""Finnhub as a source: quotes one by one, trades as they come, news, companies and dividends, for one key.
+"""Finnhub as a source: quotes one by one, trades as they come, news, companies and bars, for one key.
 
 REST tells the figures of the day, the stream the price, and `day.py` puts the two together. The key is read and claimed
 at the start, and again at each call as long as that has failed: a key that another server uses is taken over once that
@@ -16,9 +16,20 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from stocktrack.bars import BarInterval, Split
 from stocktrack.clock import Clock, ended
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
-from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer, Source, StreamSink, Wanted
+from stocktrack.providers.base import (
+    QUESTION,
+    BarLimit,
+    Budget,
+    Errand,
+    QuoteAnswer,
+    Source,
+    SourceBars,
+    StreamSink,
+    Wanted,
+)
 from stocktrack.providers.finnhub.answers import (
     KEY,
     read_company,
@@ -28,6 +39,7 @@ from stocktrack.providers.finnhub.answers import (
     read_news,
     read_quote,
 )
+from stocktrack.providers.finnhub.candles import BAR_LIMITS, path_of, query_of, read_candles, read_splits
 from stocktrack.providers.finnhub.day import Days
 from stocktrack.providers.finnhub.key_lock import KeyLock, MachineKeyLock
 from stocktrack.providers.finnhub.rest import REQUESTS_PER_MINUTE, REQUESTS_PER_SECOND, FinnhubRest, NoSuchPath
@@ -83,6 +95,9 @@ class FinnhubProvider(Source):
         self._state_again_at = float("-inf")
         self._abroad_again_at = float("-inf")
         self._has_abroad = False
+        # By path and kind of symbol until when the plan is taken for one without it.
+        self._no_candles_until: dict[str, float] = {}
+        self._has_candles = False
         self._starting = asyncio.Lock()
         self._is_closed = False
 
@@ -180,8 +195,51 @@ class FinnhubProvider(Source):
         if paid:
             return paid
         # An empty list is the answer of a share that never paid, and of one that is none.
+        return [] if await self._has_quote(symbol) else None
+
+    @property
+    def bar_limits(self) -> Mapping[BarInterval, BarLimit]:
+        """All bars, a month or a week a request; none while every kind that was asked for is not on the plan."""
+        now = self._clock.monotonic()
+        is_refused = any(until > now for until in self._no_candles_until.values())
+        return {} if is_refused and not self._has_candles else BAR_LIMITS
+
+    async def bars(
+        self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool
+    ) -> SourceBars | None:
+        """The bars of `symbol`; `CommandError` (`not_offered`) where the plan has none."""
+        what = f"The history of {symbol}"
+        query = query_of(interval, start, end)
+        payload = await self._ask_premium(path_of(symbol), what, symbol, **query)
+        self._has_candles = True
+        told = read_candles(payload, symbol, interval, start, end, prepost=prepost)
+        if told is not None:
+            return told
+        # There is no trade in the stretch, or no such symbol.
+        is_known = await self._has_quote(symbol)
+        return SourceBars(provider=self.name, bars=()) if is_known else None
+
+    async def splits(self, symbol: str) -> Sequence[Split] | None:
+        """All splits of `symbol`; `CommandError` (`not_offered`) where the plan has none. Coins are not split."""
+        if is_prefixed(symbol):
+            return []
+        span = {"from": _FIRST_DIVIDENDS, "to": self._today().isoformat()}
+        return read_splits(await self._ask_premium("/stock/split", f"The list of splits of {symbol}", symbol, **span))
+
+    async def _ask_premium(self, path: str, what: str, symbol: str, **params: str) -> Any:
+        """Ask for what few plans have; what one has not is asked for again after an hour, and not each time."""
+        kind = f"{path} abroad" if is_abroad(symbol) else path
+        if self._clock.monotonic() < self._no_candles_until.get(kind, 0.0):
+            raise _not_on_plan(what)
+        try:
+            return await self._ask(path, what, symbol=at_finnhub(symbol), **params)
+        except CommandError:
+            self._no_candles_until[kind] = self._clock.monotonic() + PLAN_SECONDS
+            raise
+
+    async def _has_quote(self, symbol: str) -> bool:
         payload = await self._ask("/quote", symbol, symbol=at_finnhub(symbol))
-        return None if read_quote(payload, symbol, self._days.state(symbol), self._clock.now_ms()) is None else []
+        return read_quote(payload, symbol, self._days.state(symbol), self._clock.now_ms()) is not None
 
     async def search(self, query: str, limit: int) -> Sequence[Match]:
         """At most `limit` symbols that match, the best first."""
@@ -206,8 +264,8 @@ class FinnhubProvider(Source):
     async def _ask(self, path: str, what: str, **params: str) -> Any:
         try:
             return await (await self._client()).get(path, **params)
-        except CommandError as error:
-            raise CommandError(error.reason, f"{what} is not on this Finnhub plan.") from None
+        except CommandError:
+            raise _not_on_plan(what) from None
 
     async def _ask_quotes(self, rest: FinnhubRest, answers: "_Answers", waiting: Iterable[str]) -> None:
         """Ask for one after another of `waiting`, which several share, until one finds that it is of no use."""
@@ -337,6 +395,10 @@ def _dealt(symbols: Sequence[str]) -> Sequence[Iterable[str]]:
     """The symbols for each of the workers: all take the next one from the same place."""
     waiting = iter(symbols)
     return [waiting] * min(REQUESTS_AT_ONCE, len(symbols))
+
+
+def _not_on_plan(what: str) -> CommandError:
+    return CommandError(Reason.NOT_OFFERED, f"{what} is not on this Finnhub plan.")
 
 
 def _full_minute() -> ProviderError:

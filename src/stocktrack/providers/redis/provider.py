@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import structlog
+from pydantic import TypeAdapter, ValidationError
 
+from stocktrack.bars import BarInterval, Split
 from stocktrack.clock import Clock, end, within
 from stocktrack.engine.asking import NobodyAnswers
 from stocktrack.engine.client import EngineError, open_redis, place_of
@@ -22,7 +24,18 @@ from stocktrack.engine.shards import Shard, shard_of
 from stocktrack.engine.words import FeedWord
 from stocktrack.errors import CommandError, NotYetGiven, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.messages import BoardQuote
-from stocktrack.providers.base import QUESTION, Budget, Errand, QuoteAnswer, RelayNotice, Source, StreamSink, Wanted
+from stocktrack.providers.base import (
+    QUESTION,
+    BarLimit,
+    Budget,
+    Errand,
+    QuoteAnswer,
+    RelayNotice,
+    Source,
+    SourceBars,
+    StreamSink,
+    Wanted,
+)
 from stocktrack.providers.redis.link import FEED_SILENT_SECONDS, Link
 from stocktrack.providers.redis.prices import Prices
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote, TradingDay
@@ -41,7 +54,11 @@ _READING_SHARE: Final = 1 / 3
 _MAX_UNREAD: Final = 20
 # What the feed is asked may take it a call of its own sources.
 _ASK_MARGIN_SECONDS: Final = 0.5
-_NOT_FOUND = frozenset({Reason.UNKNOWN_SYMBOL, Reason.NO_COMPANY_INFO, Reason.NO_DIVIDENDS, Reason.NO_NEWS})
+_NOT_FOUND = frozenset(
+    {Reason.UNKNOWN_SYMBOL, Reason.NO_COMPANY_INFO, Reason.NO_DIVIDENDS, Reason.NO_NEWS, Reason.NO_HISTORY}
+)
+_BARS: Final = TypeAdapter(SourceBars)
+BAR_LIMITS: Final = dict.fromkeys(BarInterval, BarLimit())
 
 
 class RedisProvider(Source):
@@ -397,6 +414,28 @@ class RedisProvider(Source):
         """The hours of the market of a symbol, as the feed knows them."""
         day: TradingDay | None = await self._ask_or("day", None, symbol=symbol)
         return day
+
+    @property
+    def bar_limits(self) -> Mapping[BarInterval, BarLimit]:
+        """Any: what the feed's sources do not have it says itself."""
+        return BAR_LIMITS
+
+    async def bars(
+        self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool
+    ) -> SourceBars | None:
+        """The bars of a symbol as the feed has them, those too that it saw itself."""
+        stretch = {"interval": interval.value, "start": start, "end": end, "prepost": prepost}
+        told = await self._ask_or("bars", None, symbol=symbol, **stretch)
+        try:
+            return None if told is None else _BARS.validate_python(told)
+        except ValidationError:
+            message = f"The feed at {self._place} answered what are no bars."
+            raise ProviderError(Reason.PROVIDER_ERROR, message) from None
+
+    async def splits(self, symbol: str) -> Sequence[Split] | None:
+        """The splits of a symbol, as the feed knows them."""
+        splits: Sequence[Split] | None = await self._ask_or("splits", None, symbol=symbol)
+        return splits
 
     async def _ask_or(self, kind: str, none: Any, **fields: Any) -> Any:
         """The feed's answer; `none` where it says that there is nothing."""

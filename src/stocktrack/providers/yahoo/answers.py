@@ -6,16 +6,32 @@ An answer is not trusted: what it lacks is left out, text is cleaned, and what c
 
 import contextlib
 import math
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import datetime
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from stocktrack.errors import ProviderError, Reason
-from stocktrack.providers.reading import DAY_MS, MAX_TITLE_CHARS, link, number, objects, positive, text
+from stocktrack.providers.reading import DAY_MS, MAX_TITLE_CHARS, link, objects, text
+from stocktrack.providers.yahoo.payload import (
+    ALL_DAY_MS,
+    COIN,
+    MAY_BE_NEGATIVE,
+    NothingThere,
+    epoch_seconds,
+    garbled,
+    market_time,
+    module_of,
+    number_in,
+    only_result,
+    period_of,
+    positive_in,
+    price_hint,
+    section_of,
+    without_float32_noise,
+    zone_of_chart,
+)
 from stocktrack.quotes import (
     CompanyInfo,
     Dividend,
@@ -52,18 +68,8 @@ _MARKET_STATES = {
     "POSTPOST": MarketState.CLOSED,
     "CLOSED": MarketState.CLOSED,
 }
-# Oil was sold at -37.63 on 20 April 2020, and yields stand in indices: what nobody owns a piece of may be at zero or
-# below. A share's price of nothing is no price.
-_MAY_BE_NEGATIVE = frozenset({"FUTURE", "INDEX"})
-_COIN = "CRYPTOCURRENCY"
-_ALL_DAY_MS = DAY_MS - 300_000
 # A time further ahead of our clock than clocks differ is no time.
 _MAX_AHEAD_MS = 300_000
-_MAX_EPOCH_SECONDS = 60_000_000_000  # the years 68 to 3871: well within what Python's dates can hold
-
-
-class NothingThere(ProviderError):  # noqa: N818 - named as what happened
-    """Yahoo answered in good order, and there is not one price in what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +104,10 @@ def read_chart_quote(payload: Any, symbol: str, received_at: int) -> Quote | Non
 
     `NothingThere` where the chart holds no price at all, another `ProviderError` where it lacks what it should have.
     """
-    chart = _only_result(payload, "chart")
+    chart = only_result(payload, "chart")
     if chart is None:
         return None
-    meta = _section(chart, "meta")
+    meta = section_of(chart, "meta")
     if meta.get("regularMarketPrice") is None and not chart.get("timestamp"):
         return None  # a name without a price and without one trade on record
     previous_close = meta.get("previousClose")
@@ -116,7 +122,7 @@ def read_chart_quote(payload: Any, symbol: str, received_at: int) -> Quote | Non
     }
     quote = _quote(symbol, row, _state_by_hours(meta, received_at), received_at)
     if quote is None:
-        kind = ProviderError if any(_positive(close) for close in _closes(chart)) else NothingThere
+        kind = ProviderError if any(positive_in(close) for close in _closes(chart)) else NothingThere
         raise kind(Reason.PROVIDER_ERROR, f"Yahoo gave no usable price for {symbol}.")
     return quote
 
@@ -126,16 +132,16 @@ def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
 
     Only companies have an `assetProfile` with a sector; a coin has a description there, an index nothing.
     """
-    summary = _only_result(payload, "quoteSummary")
+    summary = only_result(payload, "quoteSummary")
     if summary is None:
         return None
-    profile, price = _module(summary, "assetProfile"), _module(summary, "price")
-    detail, kind = _module(summary, "summaryDetail"), _module(summary, "quoteType")
+    profile, price = module_of(summary, "assetProfile"), module_of(summary, "price")
+    detail, kind = module_of(summary, "summaryDetail"), module_of(summary, "quoteType")
     if not (profile or price or detail or kind):
-        raise _garbled("holds nothing on the company")
-    employees = _positive(profile.get("fullTimeEmployees"))
+        raise garbled("holds nothing on the company")
+    employees = positive_in(profile.get("fullTimeEmployees"))
     currency = text(price.get("currency"), detail.get("currency"))
-    market_cap = _positive(price.get("marketCap")) or _positive(detail.get("marketCap"))
+    market_cap = positive_in(price.get("marketCap")) or positive_in(detail.get("marketCap"))
     low, high = _year_range(detail, str(price.get("quoteType") or kind.get("quoteType")))
     return CompanyInfo(
         symbol=symbol,
@@ -153,14 +159,14 @@ def read_company(payload: Any, symbol: str) -> CompanyInfo | None:
         summary=text(profile.get("longBusinessSummary"), profile.get("description"), max_chars=MAX_SUMMARY_CHARS),
         fifty_two_week_low=low,
         fifty_two_week_high=high,
-        trailing_pe=_positive(detail.get("trailingPE")),
+        trailing_pe=positive_in(detail.get("trailingPE")),
     )
 
 
 def read_company_row(payload: Any, symbol: str) -> CompanyInfo | None:
     """What a v7 row tells of the company or fund; None where it tells no market value, as of an index."""
     row = _rows(payload).get(symbol, {})
-    currency, market_cap = text(row.get("currency")), _positive(row.get("marketCap"))
+    currency, market_cap = text(row.get("currency")), positive_in(row.get("marketCap"))
     if market_cap is None:
         return None
     low, high = _year_range(row, str(row.get("quoteType")))
@@ -173,26 +179,28 @@ def read_company_row(payload: Any, symbol: str) -> CompanyInfo | None:
         market_cap_currency=major_currency(currency),
         fifty_two_week_low=low,
         fifty_two_week_high=high,
-        trailing_pe=_positive(row.get("trailingPE")),
+        trailing_pe=positive_in(row.get("trailingPE")),
     )
 
 
 def read_trading_day(payload: Any) -> TradingDay | None:
-    """The hours of the market in the head of a chart; None where Yahoo has no such symbol, or tells no hours of it.
+    """The hours of the market in the head of a chart; None where Yahoo has no such symbol, or tells no hours of it."""
+    chart = only_result(payload, "chart")
+    return None if chart is None else trading_day_in(section_of(chart, "meta"))
+
+
+def trading_day_in(meta: Mapping[str, Any]) -> TradingDay | None:
+    """The hours of the market in the head of a chart; None where it tells none.
 
     Of what is traded day and night, such as coins, currencies and futures, Yahoo says 00:00 to 23:59, weekends and
     breaks or not: these are no hours. Early and late hours that are empty, or lie elsewhere, are left out.
     """
-    chart = _only_result(payload, "chart")
-    if chart is None:
+    opens_at, closes_at = period_of(meta, "regular")
+    if opens_at is None or closes_at is None or not 0 < closes_at - opens_at < ALL_DAY_MS:
         return None
-    meta = _section(chart, "meta")
-    opens_at, closes_at = _period(meta, "regular")
-    if opens_at is None or closes_at is None or not 0 < closes_at - opens_at < _ALL_DAY_MS:
-        return None
-    (pre_starts_at, _), (_, post_ends_at) = _period(meta, "pre"), _period(meta, "post")
-    is_early = pre_starts_at is not None and 0 < opens_at - pre_starts_at < _ALL_DAY_MS
-    is_late = post_ends_at is not None and 0 < post_ends_at - closes_at < _ALL_DAY_MS
+    (pre_starts_at, _), (_, post_ends_at) = period_of(meta, "pre"), period_of(meta, "post")
+    is_early = pre_starts_at is not None and 0 < opens_at - pre_starts_at < ALL_DAY_MS
+    is_late = post_ends_at is not None and 0 < post_ends_at - closes_at < ALL_DAY_MS
     return TradingDay(
         pre_starts_at=pre_starts_at if is_early else None,
         opens_at=opens_at,
@@ -206,23 +214,23 @@ def read_dividends(payload: Any) -> list[Dividend] | None:
 
     A dividend's time is the opening of its ex-date, so the date is that of the exchange's own zone.
     """
-    chart = _only_result(payload, "chart")
+    chart = only_result(payload, "chart")
     if chart is None:
         return None
-    zone = _zone(_section(chart, "meta"))
+    zone = zone_of_chart(section_of(chart, "meta"))
     events = chart.get("events")
     paid = events.get("dividends") if isinstance(events, dict) else None
     entries = [entry for entry in paid.values() if isinstance(entry, dict)] if isinstance(paid, dict) else []
     dividends = []
     for entry in entries:
-        seconds, amount = _epoch_seconds(entry.get("date")), _positive(entry.get("amount"))
+        seconds, amount = epoch_seconds(entry.get("date")), positive_in(entry.get("amount"))
         if seconds is not None and amount is not None:
             ex_date = datetime.fromtimestamp(seconds, zone).date()
-            amount = _without_float32_noise(amount, range(2, 7))
+            amount = without_float32_noise(amount, range(2, 7))
             # Its own currency, never that of the chart: a share in pence may pay dollars.
             dividends.append(Dividend(date=ex_date, amount=amount, currency=text(entry.get("currency"))))
     if entries and not dividends:
-        raise _garbled("holds dividends without dates or amounts")
+        raise garbled("holds dividends without dates or amounts")
     return sorted(dividends, key=lambda dividend: dividend.date, reverse=True)
 
 
@@ -230,7 +238,7 @@ def read_matches(payload: Any, limit: int) -> list[Match]:
     """At most `limit` symbols of a search answer, in Yahoo's order, the best first."""
     found = payload.get("quotes") if isinstance(payload, dict) else None
     if not isinstance(found, list):
-        raise _garbled("holds no list of matches")
+        raise garbled("holds no list of matches")
     matches: dict[str, Match] = {}
     for entry in found:
         # Companies that are not listed come without a symbol.
@@ -260,8 +268,8 @@ def read_headlines(payload: Any, symbol: str, now_ms: int) -> list[Headline]:
         if title is None:
             continue
         published = _published(told, now_ms)
-        publisher = text(_module(told, "provider").get("displayName"), told.get("publisher"))
-        links = (_module(told, name).get("url") for name in ("canonicalUrl", "clickThroughUrl"))
+        publisher = text(module_of(told, "provider").get("displayName"), told.get("publisher"))
+        links = (module_of(told, name).get("url") for name in ("canonicalUrl", "clickThroughUrl"))
         found = next((each for url in (*links, told.get("link")) if (each := link(url)) is not None), None)
         headline = Headline(title=title, source=publisher or "Yahoo Finance", link=found, published=published)
         mark = told.get("id") or told.get("uuid")
@@ -272,11 +280,11 @@ def read_headlines(payload: Any, symbol: str, now_ms: int) -> list[Headline]:
 def _news_entries(payload: Any) -> Sequence[Mapping[str, Any]]:
     fields = payload if isinstance(payload, dict) else {}
     is_search = "news" in fields
-    found = fields["news"] if is_search else _module(_section(fields, "data"), "tickerStream").get("stream")
+    found = fields["news"] if is_search else module_of(section_of(fields, "data"), "tickerStream").get("stream")
     if found is None:
         return []
     if not isinstance(found, list):
-        raise _garbled("holds no list of headlines")
+        raise garbled("holds no list of headlines")
     return objects(found)
 
 
@@ -287,7 +295,7 @@ def _is_of(told: Mapping[str, Any], symbol: str) -> bool:
 
 def _published(told: Mapping[str, Any], now_ms: int) -> int | None:
     """When an article was published; None where that is not told, or lies more than a day ahead."""
-    published = _market_time(told.get("providerPublishTime"))
+    published = market_time(told.get("providerPublishTime"))
     if published is None and isinstance(date := told.get("pubDate"), str):
         with contextlib.suppress(ValueError, OverflowError):
             moment = datetime.fromisoformat(date)
@@ -297,10 +305,10 @@ def _published(told: Mapping[str, Any], now_ms: int) -> int | None:
 
 def _rows(payload: Any) -> Mapping[str, Mapping[str, Any]]:
     """The rows of a v7 answer by their symbols; `ProviderError` where it is none."""
-    section = _section(payload, "quoteResponse")
+    section = section_of(payload, "quoteResponse")
     result = section.get("result")
     if section.get("error") is not None or not isinstance(result, list):
-        raise _garbled("holds no list of quotes")
+        raise garbled("holds no list of quotes")
     return {row["symbol"]: row for row in result if isinstance(row, dict) and isinstance(row.get("symbol"), str)}
 
 
@@ -309,31 +317,31 @@ def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at:
 
     The price is the regular market's also before and after hours: change, day range and time belong to that one.
     """
-    kind, hint = str(row.get("quoteType")), _price_hint(row)
+    kind, hint = str(row.get("quoteType")), price_hint(row)
     money = partial(_money, row, kind)
-    price = money("regularMarketPrice", may_be_zero=kind in _MAY_BE_NEGATIVE)
+    price = money("regularMarketPrice", may_be_zero=kind in MAY_BE_NEGATIVE)
     if price is None:
         return None
-    given_change = _number(row.get("regularMarketChange"))
+    given_change = number_in(row.get("regularMarketChange"))
     # Where Yahoo does not know a close, a bid, an opening or a day's range it writes 0. A close at zero is believed
     # where Yahoo counts the change from it.
-    is_zero_meant = kind in _MAY_BE_NEGATIVE and price != 0 and given_change == _number(row.get("regularMarketPrice"))
+    is_zero_meant = kind in MAY_BE_NEGATIVE and price != 0 and given_change == number_in(row.get("regularMarketPrice"))
     previous_close = money("regularMarketPreviousClose", may_be_zero=is_zero_meant)
     change: float | None
     change_percent: float | None
     if previous_close is not None:
         change, change_percent = change_since(previous_close, price)
-    elif kind == _COIN:
+    elif kind == COIN:
         change = change_percent = None  # Yahoo's is that of 24 hours
     else:
-        change, change_percent = given_change, _number(row.get("regularMarketChangePercent"))
+        change, change_percent = given_change, number_in(row.get("regularMarketChangePercent"))
     currency = text(row.get("currency"))
-    volume, delay_minutes = _number(row.get("regularMarketVolume")), _number(row.get("exchangeDataDelayedBy"))
-    timestamp = _market_time(row.get("regularMarketTime"))
+    volume, delay_minutes = number_in(row.get("regularMarketVolume")), number_in(row.get("exchangeDataDelayedBy"))
+    timestamp = market_time(row.get("regularMarketTime"))
     extended, extended_time = _extended(row, kind, state, timestamp, received_at)
     extended_change, extended_change_percent = change_since(price, extended) if extended is not None else (None, None)
     low, high = _year_range(row, kind)
-    market_cap = _positive(row.get("marketCap"))
+    market_cap = positive_in(row.get("marketCap"))
     return Quote(
         symbol=symbol,
         price=price,
@@ -346,7 +354,7 @@ def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at:
         low=money("regularMarketDayLow"),
         volume=int(volume) if volume is not None and volume >= 0 else None,
         # Yahoo counts what is paid for a coin in 24 hours, not the coins.
-        volume_currency=currency if kind == _COIN and volume is not None and volume >= 0 else None,
+        volume_currency=currency if kind == COIN and volume is not None and volume >= 0 else None,
         bid=money("bid"),
         ask=money("ask"),
         name=text(row.get("shortName"), row.get("longName")),
@@ -364,7 +372,7 @@ def _quote(symbol: str, row: Mapping[str, Any], state: MarketState, received_at:
         fifty_two_week_high=high,
         market_cap=market_cap,
         market_cap_currency=major_currency(currency) if market_cap is not None else None,
-        trailing_pe=_positive(row.get("trailingPE")),
+        trailing_pe=positive_in(row.get("trailingPE")),
         price_hint=hint,
     )
 
@@ -383,7 +391,7 @@ def _extended(
     named = "pre" if state is MarketState.PRE else None if state is MarketState.UNKNOWN else "post"
     found: list[tuple[float, float, int | None]] = []
     for name in ("pre", "post"):
-        price, at = _money(row, kind, f"{name}MarketPrice"), _market_time(row.get(f"{name}MarketTime"))
+        price, at = _money(row, kind, f"{name}MarketPrice"), market_time(row.get(f"{name}MarketTime"))
         if at is not None and at > received_at + _MAX_AHEAD_MS:
             at = None
         is_older = at is not None and timestamp is not None and at < timestamp
@@ -403,51 +411,20 @@ def _year_range(fields: Mapping[str, Any], kind: str) -> tuple[float | None, flo
 
 def _money(fields: Mapping[str, Any], kind: str, name: str, *, may_be_zero: bool = False) -> float | None:
     """A price, without the noise of float32; zero and below only where what is priced may be there."""
-    value = _number(fields.get(name))
-    if value is None or (value < 0 and kind not in _MAY_BE_NEGATIVE) or (value == 0 and not may_be_zero):
+    value = number_in(fields.get(name))
+    if value is None or (value < 0 and kind not in MAY_BE_NEGATIVE) or (value == 0 and not may_be_zero):
         return None
-    hint = _price_hint(fields)
-    return _without_float32_noise(value, (2 if hint is None else hint,))
-
-
-def _price_hint(fields: Mapping[str, Any]) -> int | None:
-    """With how many decimals Yahoo shows the prices."""
-    hint = _number(fields.get("priceHint"))
-    return int(hint) if hint is not None and hint.is_integer() and 0 <= hint <= 10 else None
-
-
-def _market_time(value: Any) -> int | None:
-    """A time of a price, in milliseconds: none was made before 1970."""
-    seconds = _epoch_seconds(value)
-    return seconds * 1000 if seconds is not None and seconds > 0 else None
-
-
-def _without_float32_noise(value: float, decimals: Sequence[int]) -> float:
-    """`value` rounded to the first of `decimals` that leaves the same float32, else as it is.
-
-    Yahoo computes in float32: a price of 189.45 may come as 189.4499969. Where a float32 is too coarse to hold that
-    many decimals (above 80,000 with two) nothing is rounded, because the digits may be real.
-    """
-    for places in decimals:
-        if abs(value) * 2.0**-23 >= 0.5 * 10.0**-places:
-            break
-        rounded = round(value, places)
-        if _float32(rounded) == _float32(value):
-            return rounded
-    return value
-
-
-def _float32(value: float) -> bytes:
-    return struct.pack("<f", value)
+    hint = price_hint(fields)
+    return without_float32_noise(value, (2 if hint is None else hint,))
 
 
 def _state_by_hours(meta: Mapping[str, Any], now_ms: int) -> MarketState:
     """The state of the market by the trading hours in a chart's head, which has no state of its own."""
-    if meta.get("instrumentType") == _COIN:
+    if meta.get("instrumentType") == COIN:
         return MarketState.OPEN  # the hours say 00:00 to 23:59
     names = {"regular": MarketState.OPEN, "pre": MarketState.PRE, "post": MarketState.POST}
     for name, state in names.items():
-        begins, ends = _period(meta, name)
+        begins, ends = period_of(meta, name)
         if begins is None or ends is None:
             return MarketState.UNKNOWN
         if begins <= now_ms < ends:
@@ -455,80 +432,8 @@ def _state_by_hours(meta: Mapping[str, Any], now_ms: int) -> MarketState:
     return MarketState.CLOSED
 
 
-def _period(meta: Mapping[str, Any], name: str) -> tuple[int | None, int | None]:
-    """When a part of the market's day begins and ends, by a chart's head."""
-    period = _module(_module(meta, "currentTradingPeriod"), name)
-    return _market_time(period.get("start")), _market_time(period.get("end"))
-
-
-def _zone(meta: Mapping[str, Any]) -> tzinfo:
-    """The exchange's time zone; its offset of today where the zone's rules are not on this machine."""
-    name, offset = meta.get("exchangeTimezoneName"), _number(meta.get("gmtoffset"))
-    if isinstance(name, str):
-        # An unknown name is a KeyError there, a malformed one a ValueError or an OSError.
-        with contextlib.suppress(KeyError, ValueError, OSError):
-            return ZoneInfo(name)
-    if offset is not None and abs(offset) < 86_400:
-        return timezone(timedelta(seconds=offset))
-    return UTC
-
-
-def _section(payload: Any, name: str) -> Mapping[str, Any]:
-    section = payload.get(name) if isinstance(payload, dict) else None
-    if not isinstance(section, dict):
-        raise _garbled(f"holds no {name!r}")
-    return section
-
-
-def _module(summary: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    module = summary.get(name)
-    return module if isinstance(module, dict) else {}
-
-
-def _only_result(payload: Any, name: str) -> Mapping[str, Any] | None:
-    """The one result of an endpoint that is asked of one symbol; None where Yahoo says that there is no such thing."""
-    error = _error(payload)
-    if error is not None:
-        if error.get("code") == "Not Found":
-            return None
-        described = text(error.get("description"), error.get("code"), max_chars=120)
-        raise ProviderError(Reason.PROVIDER_ERROR, f"Yahoo answered with an error: {described or 'without a text'}.")
-    result = _section(payload, name).get("result")
-    if result is None or result == []:
-        raise NothingThere(Reason.PROVIDER_ERROR, "Yahoo's answer is empty.")
-    if not isinstance(result, list) or not isinstance(result[0], dict):
-        raise _garbled("is empty")
-    return result[0]
-
-
 def _closes(chart: Mapping[str, Any]) -> Sequence[Any]:
     """The closing prices of a chart's bars, as they come."""
-    quote = _module(chart, "indicators").get("quote")
+    quote = module_of(chart, "indicators").get("quote")
     closes = quote[0].get("close") if isinstance(quote, list) and quote and isinstance(quote[0], dict) else None
     return closes if isinstance(closes, list) else ()
-
-
-def _error(payload: Any) -> Mapping[str, Any] | None:
-    """The error in an answer. It stands under the endpoint's name, or under "finance"."""
-    sections = payload.values() if isinstance(payload, dict) else ()
-    errors = (section.get("error") for section in sections if isinstance(section, dict))
-    return next((error for error in errors if isinstance(error, dict)), None)
-
-
-def _number(value: Any) -> float | None:
-    """The finite number in `value`, also where it is wrapped as `{"raw": 1.5, "fmt": "1.50"}`."""
-    return number(value.get("raw") if isinstance(value, dict) else value)
-
-
-def _positive(value: Any) -> float | None:
-    return positive(value.get("raw") if isinstance(value, dict) else value)
-
-
-def _epoch_seconds(value: Any) -> int | None:
-    # Dates before 1970 are real: some shares have paid dividends since 1962.
-    number = _number(value)
-    return int(number) if number is not None and number != 0 and abs(number) < _MAX_EPOCH_SECONDS else None
-
-
-def _garbled(what: str) -> ProviderError:
-    return ProviderError(Reason.PROVIDER_ERROR, f"Yahoo's answer {what}.")

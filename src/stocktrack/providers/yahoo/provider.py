@@ -22,13 +22,13 @@ from urllib.parse import quote as percent_encoded
 
 import structlog
 
+from stocktrack.bars import BarInterval, Split
 from stocktrack.clock import Clock
-from stocktrack.errors import ProviderError, Reason, StockTrackError
-from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer, Source
+from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
+from stocktrack.providers.base import QUESTION, BarLimit, Errand, QuoteAnswer, Source, SourceBars
 from stocktrack.providers.yahoo.answers import (
     COMPANY_FIELDS,
     QUOTE_FIELDS,
-    NothingThere,
     read_chart_quote,
     read_company,
     read_company_row,
@@ -38,6 +38,15 @@ from stocktrack.providers.yahoo.answers import (
     read_quotes,
     read_trading_day,
 )
+from stocktrack.providers.yahoo.bars import (
+    BAR_LIMITS,
+    is_nothing_there,
+    query_of,
+    read_bars,
+    read_splits,
+    why_too_old,
+)
+from stocktrack.providers.yahoo.payload import NothingThere
 from stocktrack.providers.yahoo.session import (
     CrumbRefused,
     NotConnected,
@@ -174,6 +183,44 @@ class YahooProvider(Source):
     async def trading_day(self, symbol: str) -> TradingDay | None:
         """The hours of the market of `symbol`; None where Yahoo tells none, as of what is traded day and night."""
         return read_trading_day(await self._ask(_CHART_URL + _in_path(symbol), _CHART_OF_A_DAY))
+
+    @property
+    def bar_limits(self) -> Mapping[BarInterval, BarLimit]:
+        """Minutes of a month, longer ones of two, hours of two years, and days since there is a price."""
+        return BAR_LIMITS
+
+    async def bars(
+        self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool
+    ) -> SourceBars | None:
+        """The bars of `symbol`; None where Yahoo says that it does not have it.
+
+        They are read in the thread that asks: ten thousand rows would hold up the loop.
+        """
+        async with self._time_limit() as deadline:
+            return await self._slow_pool.run(
+                self._bars, symbol, interval, start, end, prepost=prepost, deadline=deadline
+            )
+
+    def _bars(
+        self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool, deadline: float
+    ) -> SourceBars | None:
+        query = query_of(interval, start, end, prepost=prepost)
+        try:
+            payload = self._open.get_json(_CHART_URL + _in_path(symbol), query, deadline)
+        except RequestRefused as refused:
+            if is_nothing_there(refused.payload):
+                return SourceBars(provider=self.name, bars=())
+            if (why := why_too_old(refused.payload)) is not None:
+                message = f"Yahoo has no {interval} bars of {symbol} for that: {why.rstrip('.')}."
+                raise CommandError(Reason.RANGE_LIMIT, message) from None
+            raise
+        return read_bars(payload, interval, start, end, prepost=prepost)
+
+    async def splits(self, symbol: str) -> Sequence[Split] | None:
+        """All splits, in order; None where Yahoo says that it does not have the symbol."""
+        # They are complete with every interval, as the dividends are.
+        params = {"range": "max", "interval": "3mo", "events": "split"}
+        return read_splits(await self._ask(_CHART_URL + _in_path(symbol), params))
 
     async def symbol_news(self, symbol: str) -> Sequence[Headline]:
         """The headlines of `symbol`: those of its own page, or else those that a search finds with it."""

@@ -16,6 +16,7 @@ Errors are never cached (`YfData.cache_get` is not used), and the cookie is kept
 file: that costs one request a start, but a full disk does not stop the prices and a bad cookie can be thrown away.
 """
 
+import contextlib
 import json
 import logging
 import re
@@ -38,6 +39,7 @@ _CRUMB = re.compile(r"[!#-;=?-z|~]{4,64}")
 _TOO_MANY = b"Too Many Requests"
 # Bad Request, Request Too Long, URI Too Long, Unprocessable: what Yahoo says of the request and not of itself.
 _REFUSALS = frozenset({400, 413, 414, 422})
+_MAX_REFUSAL_BYTES = 10_000
 
 
 class CrumbRefused(ProviderError):  # noqa: N818 - named as what happened
@@ -48,10 +50,16 @@ class CrumbRefused(ProviderError):  # noqa: N818 - named as what happened
 
 
 class RequestRefused(ProviderError):  # noqa: N818 - named as what happened
-    """Yahoo calls this very request a bad one: another request may well be answered."""
+    """Yahoo calls this very request a bad one: another request may well be answered.
 
-    def __init__(self, status: int) -> None:
+    `payload` is the JSON that may say why; None where there is none.
+    """
+
+    def __init__(self, status: int, content: bytes = b"") -> None:
         super().__init__(Reason.PROVIDER_ERROR, f"Yahoo answered with HTTP status {status}.")
+        self.payload: Any = None
+        with contextlib.suppress(ValueError, RecursionError):
+            self.payload = json.loads(content[:_MAX_REFUSAL_BYTES])
 
 
 class NotConnected(ProviderError):  # noqa: N818 - named as what happened
@@ -175,7 +183,7 @@ class YahooSession:
             if status == 404 and is_data:
                 raise _NotFound(response.content)
             if is_data and status in _REFUSALS:
-                raise RequestRefused(status)
+                raise RequestRefused(status, response.content)
             if is_data and status != 200:
                 raise ProviderError(Reason.PROVIDER_ERROR, f"Yahoo answered with HTTP status {status}.")
             return response
