@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { advance, START_MS } from "./clock.js";
-import { ChartView } from "../../../src/stocktrack/web/page/chart-view.js";
+import { SessionChartView } from "../../../src/stocktrack/web/page/session-chart-view.js";
 import { clockTime, shortClockTime } from "../../../src/stocktrack/web/page/format.js";
 import { Stock } from "../../../src/stocktrack/web/page/stock.js";
 import { colours } from "../../../src/stocktrack/web/page/theme.js";
@@ -70,7 +70,7 @@ function aChart(...prices) {
     LineStyle: { Dotted: "dotted" },
     TickMarkType: { TimeWithSeconds: "with seconds", Time: "time" },
   };
-  const view = new ChartView(library, new FakeElement("DIV"), stock);
+  const view = new SessionChartView(library, new FakeElement("DIV"), stock);
   return { view, chart, stock, deliver, values: () => chart.series.points.map(({ value }) => value) };
 }
 
