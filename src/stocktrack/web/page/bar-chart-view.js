@@ -20,6 +20,9 @@ const FEWEST_CANDLES = 24;
 const MOST_STRETCH = 2;
 // What a person does to the chart moves it no longer than this afterwards.
 const TOUCH_MS = 1_500;
+// About as wide are the axis of the prices, and half a label on the one of the time.
+const AXIS_WIDTH = 70;
+const HALF_LABEL_WIDTH = 24;
 const VOLUME_SCALE = "volume";
 
 /** The chart of one stock in `element`; `library` is the module of lightweight-charts. `tell` is given each new legend. */
@@ -65,9 +68,8 @@ export class BarChartView {
         minBarSpacing: LEAST_BAR_SPACING,
         // By itself it would hold the newest bar where it stands and push the first ones out of sight.
         shiftVisibleRangeOnNewBar: false,
-        tickMarkFormatter: (time, type) => this.#times?.tickLabel(time, type, TickMarkType) ?? "",
+        tickMarkFormatter: (time, type) => (this.#isAtEdge(time) ? "" : (this.#times?.tickLabel(time, type, TickMarkType) ?? "")),
       },
-      localization: { timeFormatter: (time) => this.#times?.label(time) ?? "" },
       // Scrolling a page on a phone must not end in the chart.
       handleScroll: { vertTouchDrag: false },
     });
@@ -90,7 +92,10 @@ export class BarChartView {
     }
     if (this.#shown?.isCandles !== isCandles || !this.#prices) this.#makePrices(isCandles);
     this.#shown = { priceBars, range, isCandles };
-    this.#times = new ChartTimes(priceBars);
+    const times = new ChartTimes(priceBars);
+    this.#times = times;
+    // It remembers the labels that it was given, and forgets them with this option.
+    this.#chart.applyOptions({ localization: { timeFormatter: (time) => times.label(time) } });
     this.#drawn = 0;
     this.#look = "";
     if (!isSameView) this.#range = null;
@@ -268,6 +273,12 @@ export class BarChartView {
     if (!isAnew && this.#range?.to === to) return;
     this.#range = { from: -0.5, to };
     this.#chart.timeScale().setVisibleLogicalRange(this.#range);
+  }
+
+  /** Whether the label at a time would be cut by the left edge. */
+  #isAtEdge(time) {
+    const spacing = (this.#element.clientWidth - AXIS_WIDTH) / this.#shown.priceBars.length;
+    return this.#times.placeOf(time) * spacing < HALF_LABEL_WIDTH;
   }
 
   #touch = ({ type, buttons }) => {

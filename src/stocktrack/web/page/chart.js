@@ -9,6 +9,8 @@ import { isOnline } from "./state.js";
 
 const CREDIT = html`<a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">Charts by TradingView</a>`;
 const PAGE_STEP = 10;
+// "67,340.12"
+const LONG_PRICE = 9;
 
 // Where the last chart was one of the prices since the page was opened, the next one most probably is, too.
 let lastKind = "waiting";
@@ -49,7 +51,7 @@ export function Chart({ stock }) {
   return html`
     <figure class="chart" data-chart=${shown.kind}>
       ${!isSession && html`<${Ranges} range=${range} />`}
-      ${!isSession && html`<${Legend} legend=${legend} />`}
+      ${!isSession && html`<${Legend} legend=${legend} stock=${stock} />`}
       <div class="chart-stage">
         <${Canvas} canvas=${canvas} stage=${stage} stock=${stock} shown=${drawn} legend=${legend} />
         <${State} shown=${isBroken ? { kind: "broken" } : shown} symbol=${stock.symbol} retry=${() => setTries(tries + 1)} />
@@ -100,9 +102,10 @@ function Ranges({ range }) {
   `;
 }
 
-function Legend({ legend }) {
+function Legend({ legend, stock }) {
+  const isLong = stock.quote && format.price(stock.quote.price, stock.digits).length >= LONG_PRICE;
   return html`
-    <div class="legend">
+    <div class=${`legend ${isLong ? "is-long" : ""}`}>
       ${legend && html`
         <p>
           <b>${legend.title}</b> <span class=${legend.sign > 0 ? "rise" : legend.sign < 0 ? "fall" : ""} data-legend="change">${legend.change}</span> <span class="note">${legend.note}</span>

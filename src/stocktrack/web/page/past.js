@@ -17,13 +17,15 @@ export function isChartWaiting() {
  * The reply to HISTORY of a question (ranges.js), with the bars of all pages; null where `isWanted` has become false in
  * the meantime. A Failure or Disconnected says why there is none: of several `range_limit` the first, for what was wanted.
  */
-export async function askBars(symbol, { range, intervals, prepost }, { isWanted = () => true, isForChart = false } = {}) {
+export async function askBars(symbol, { range, intervals, prepost, most = Infinity }, { isWanted = () => true, isForChart = false } = {}) {
   if (isForChart) underWay += 1;
   let refusal = null;
   try {
-    for (const interval of intervals) {
+    for (const [place, interval] of intervals.entries()) {
       try {
-        return await allPages(symbol, { range, interval, prepost }, isWanted);
+        const reply = await allPages(symbol, { range, interval, prepost }, isWanted);
+        // A market that is open day and night has more bars than there is room for.
+        if (!(reply?.bars.length > most && place + 1 < intervals.length)) return reply;
       } catch (error) {
         if (!(error instanceof Failure) || error.reason !== "range_limit") throw error;
         refusal ??= error;

@@ -20,6 +20,8 @@ export const RANGES = [
   { key: "max", label: "Max", said: "all that there is", line: ["1mo"], candles: ["1mo"] },
 ];
 
+// More of them in the panel's width are no candles any more.
+const MOST_CANDLES = 160;
 const DEFAULT = { range: "1d", isCandles: false, hasExtended: false };
 
 /** What is chosen: {range, isCandles, hasExtended}; `range` is the key of one of them. */
@@ -37,14 +39,17 @@ export function rangeOf(key) {
   return RANGES.find((range) => range.key === key);
 }
 
-/** What to ask for: {range, intervals, prepost}, of which the first interval is the one that is wanted. */
+/**
+ * What to ask for: {range, intervals, prepost, most}, of which the first interval is the one that is wanted; where there
+ * are more than `most` bars, the next one is better.
+ */
 export function questionOf({ range: key, isCandles, hasExtended }) {
   const range = rangeOf(key);
   const prepost = hasExtended && range.extended !== undefined;
   const lengths = prepost ? range.extended : range;
   const regular = range[isCandles ? "candles" : "line"];
   const intervals = prepost ? [...new Set([...lengths[isCandles ? "candles" : "line"], ...regular.slice(-2)])] : regular;
-  return { range: key, intervals, prepost };
+  return { range: key, intervals, prepost, most: isCandles ? MOST_CANDLES : undefined };
 }
 
 /** The key of the range `step` places on, round and round. */
