@@ -140,9 +140,10 @@ test("the axis shows the time of the clock on the wall, with seconds where its m
   assert.equal(chart.options.localization.timeFormatter(seconds), clockTime(START_MS));
 });
 
-test("prices on the axis have the digits of the stock", () => {
+test("prices on the axis have the digits and the commas of the page", () => {
   const { chart } = aChart(1.0845);
-  assert.deepEqual(chart.series.options.priceFormat, { type: "price", precision: 4, minMove: 10 ** -4 });
+  const { minMove, formatter } = chart.series.options.priceFormat;
+  assert.deepEqual([minMove, formatter(67340)], [10 ** -4, "67,340.0000"]);
 });
 
 test("another theme colours the chart anew", () => {
