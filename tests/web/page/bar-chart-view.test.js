@@ -244,7 +244,7 @@ test("the legend tells the range, and the bar under the crosshair, a finger or t
   view.point(null);
   assert.deepEqual([title(), chart.crosshair], [["1D", 2], null]);
   view.step(-1);
-  assert.deepEqual(title(), ["Fri 27 Nov 09:40", 2]);
+  assert.deepEqual(title(), ["Fri 27 Nov 09:35", 1]);
 });
 
 test("all bars are in sight, until a person zooms, and again with another range", async () => {

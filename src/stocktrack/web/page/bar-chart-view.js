@@ -108,7 +108,7 @@ export class BarChartView {
   step(bars) {
     if (!this.#shown) return;
     const end = this.#shown.priceBars.length - 1;
-    this.point(Math.max(0, Math.min(end, (this.#place ?? end + Math.sign(-bars)) + bars)));
+    this.point(Math.max(0, Math.min(end, (this.#place ?? end) + bars)));
   }
 
   /** Put the crosshair on the bar at a place; null takes it away. */

@@ -141,14 +141,19 @@ function Canvas({ canvas, stage, stock, shown, legend }) {
 }
 
 function State({ shown, symbol, retry }) {
+  // The button goes with the state; the keyboard goes on from the ranges.
+  const goOn = (action) => () => {
+    action();
+    document.querySelector('.ranges [aria-checked="true"]')?.focus();
+  };
   if (shown.kind === "loading") return html`<div class="chart-state is-loading"><p>Loading …</p></div>`;
   if (shown.kind === "broken") return html`<div class="chart-state"><p>The chart could not be loaded.</p></div>`;
   if (shown.kind === "empty") return html`<div class="chart-state"><p dir="auto">${shown.message}</p></div>`;
   if (shown.kind === "failed") {
-    return html`<div class="chart-state"><p dir="auto">${shown.message}</p><button type="button" class="plain" onClick=${retry}>Retry</button></div>`;
+    return html`<div class="chart-state"><p dir="auto">${shown.message}</p><button type="button" class="plain" onClick=${goOn(retry)}>Retry</button></div>`;
   }
   if (shown.kind === "daily") {
-    return html`<div class="chart-state"><p>${symbol} has one price a day.</p><button type="button" class="plain" onClick=${() => choose({ range: "1mo" })}>Show a month</button></div>`;
+    return html`<div class="chart-state"><p>${symbol} has one price a day.</p><button type="button" class="plain" onClick=${goOn(() => choose({ range: "1mo" }))}>Show a month</button></div>`;
   }
   return null;
 }
