@@ -280,7 +280,7 @@ test("the hours outside of the regular ones are shaded where they are shown", ()
   const { chart, show } = aView();
   const filled = [];
   const draw = () => {
-    chart.prices.shade.attached({ chart: { timeScale: () => ({ logicalToCoordinate: (place) => place }) }, requestUpdate() {} });
+    chart.prices.shade.attached({ chart: { timeScale: () => ({ logicalToCoordinate: (place) => (Number.isInteger(place) ? place : 0) }) }, requestUpdate() {} });
     chart.prices.shade.paneViews()[0].renderer().draw({ useBitmapCoordinateSpace: (to) => to({ context: { fillRect: (...box) => filled.push(box) }, bitmapSize: { height: 9 }, horizontalPixelRatio: 1 }) });
   };
   const reply = aReply([100, 101]);

@@ -14,7 +14,7 @@ test("each run of early or late bars is one stretch", () => {
 test("a stretch is shaded from the middle between two bars to the next, over the whole height, in the screen's pixels", () => {
   const shade = new HoursShade();
   let updates = 0;
-  shade.attached({ chart: { timeScale: () => ({ logicalToCoordinate: (place) => 10 * place + 5 }) }, requestUpdate: () => { updates += 1; } });
+  shade.attached({ chart: { timeScale: () => ({ logicalToCoordinate: (place) => (Number.isInteger(place) ? 10 * place + 5 : 0) }) }, requestUpdate: () => { updates += 1; } });
   shade.show(bars("ee."), "grey");
   const filled = [];
   const context = { fillRect: (...box) => filled.push([context.fillStyle, ...box]) };

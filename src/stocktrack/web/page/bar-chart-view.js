@@ -17,7 +17,7 @@ const LEAST_BAR_SPACING = 0.02;
 // Fewer candles than these would be as broad as houses.
 const FEWEST_CANDLES = 24;
 // A previous close so many times the day's range away would press the day's prices into a flat line.
-const MOST_STRETCH = 2;
+const MOST_STRETCH = 5;
 // What a person does to the chart moves it no longer than this afterwards.
 const TOUCH_MS = 1_500;
 // About as wide are the axis of the prices, and half a label on the one of the time.

@@ -36,9 +36,11 @@ export class HoursShade {
     target.useBitmapCoordinateSpace(({ context, bitmapSize, horizontalPixelRatio }) => {
       context.fillStyle = this.#colour;
       for (const { from, to } of this.#stretches) {
-        const [left, right] = [from - 0.5, to + 0.5].map((place) => scale.logicalToCoordinate(place));
-        if (left === null || right === null) continue;
-        context.fillRect(left * horizontalPixelRatio, 0, (right - left) * horizontalPixelRatio, bitmapSize.height);
+        // It tells the places of whole bars only; the stretch goes to half way to the next one.
+        const [left, right, next] = [from, to, to + 1].map((place) => scale.logicalToCoordinate(place));
+        if (left === null) continue;
+        const start = (left - (next - right) / 2) * horizontalPixelRatio;
+        context.fillRect(start, 0, ((next - right) / 2 + right) * horizontalPixelRatio - start, bitmapSize.height);
       }
     });
   }
