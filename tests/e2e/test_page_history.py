@@ -1,6 +1,7 @@
-"""Past prices on the page in a real browser: the chart's ranges and what stands there instead, and the rows' day lines."""
+"""Past prices on the page in a real browser: the chart's ranges, what stands there instead, the rows' day lines."""
 
 import asyncio
+import itertools
 import json
 import re
 from collections.abc import AsyncIterator
@@ -93,6 +94,18 @@ WebSocket.prototype.send = function (text) {
 };
 """
 
+# Each row that can be seen has its line; the last one has.
+SEEN_HAVE_LINES = "[...document.querySelectorAll('tr[data-symbol]')].every((row) => !row.view.isSeen || row.stock.day)"
+HAS_LAST_LINE = "document.querySelector('tr[data-symbol=X119]').stock.day"
+# What is wider or higher than its place.
+CUT = """() => [".ranges", ".legend", ".chart-tools", ".panel-price", ".panel"].filter((name) => {
+  const { scrollWidth, clientWidth, scrollHeight, clientHeight } = document.querySelector(name);
+  return scrollWidth > clientWidth || (name !== ".panel" && scrollHeight > clientHeight);
+})"""
+PLACES = """() =>
+  [".panel-state", ".ranges", ".legend", ".chart-stage", ".chart-tools", ".chart figcaption", ".figures"].map((name) => document.querySelector(name).getBoundingClientRect())
+  .map(({ top, bottom }) => [top, bottom])"""
+
 
 async def test_the_day_stands_there_with_its_change_its_figures_and_the_time_of_the_exchange(ann: Visitor) -> None:
     await expect(legend(ann.page)).to_contain_text("1D +2.04 % Fri 5 Apr · 2-minute bars")
@@ -156,13 +169,14 @@ async def test_in_a_closed_market_last_fridays_bars_stand_still(browser: Browser
         live_server(tmp_path, source, users=("ann",), clock=clock, web=True) as server,
         visitor(browser, f"{server.web_url}/") as ann,
     ):
+        await ann.page.clock.install()
         await ann.log_in("ann")
         await ann.add("AAPL")
         await expect(legend(ann.page)).to_contain_text("Fri 5 Apr · 2-minute bars")
         slider = ann.page.get_by_role("slider")
         await expect(slider).to_have_attribute("aria-valuemax", "194")
         await clock.advance(600)
-        await ann.page.wait_for_timeout(1_100)  # a tick of the page's own clock
+        await ann.page.clock.run_for(5_000)  # the page's own time, which is not the server's
         await expect(slider).to_have_attribute("aria-valuemax", "194")
         await slider.press("End")
         await expect(legend(ann.page).locator("b")).to_have_text("Fri 5 Apr 15:58")
@@ -309,7 +323,9 @@ async def test_after_a_lost_connection_the_bars_are_asked_for_again_and_what_is_
         await ann.page.evaluate("window.sockets.at(-1).close()")
         await expect(ann.notices).to_contain_text("Connected again.")
         await expect(legend(ann.page)).to_contain_text("2-minute bars")
-        await ann.page.wait_for_function(f"window.sent.filter((text) => text.includes('\"2m\"')).length > {before}")
+        await ann.page.wait_for_function(
+            f"() => window.sent.filter((text) => text.includes('\"2m\"')).length > {before}"
+        )
         await expect(chart(ann.page)).to_have_attribute("data-chart", "bars")
 
 
@@ -322,18 +338,13 @@ async def test_day_lines_are_asked_for_one_after_the_other_once_and_only_where_r
     async with visitor(browser, friday.address, viewport={"width": 1000, "height": 700}) as ann:
         await ann.log_in("ann")
         await expect(ann.price("X0")).to_have_text("10.00")
-        await ann.page.wait_for_function(
-            "import('/page/state.js').then(({ stocks }) => [...stocks.value.values()].filter((each) => each.day).length > 9)"
-        )
-        await ann.page.wait_for_timeout(1_500)
+        await ann.page.wait_for_function(f"() => {SEEN_HAVE_LINES}")
         asked = [symbol for symbol, interval, _ in friday.source.asked if interval == "15m"]
         assert len(asked) == len(set(asked))
         assert 9 < len(asked) < 20
         assert asked[0] == "X0"
         await ann.row("X119").scroll_into_view_if_needed()
-        await ann.page.wait_for_function(
-            "import('/page/state.js').then(({ stocks }) => stocks.value.get('X119').day !== undefined)"
-        )
+        await ann.page.wait_for_function(f"() => {SEEN_HAVE_LINES} && {HAS_LAST_LINE}")
         again = [symbol for symbol, interval, _ in friday.source.asked if interval == "15m"]
         assert len(again) == len(set(again))
         assert len(again) < 60
@@ -361,18 +372,9 @@ async def test_nothing_overlaps_or_is_cut_and_nothing_moves_when_the_chart_comes
         friday.source.held["2m"].set()
         await expect(legend(ann.page)).to_contain_text("O 67,")
         assert await figures.bounding_box() == before
-        fits = await ann.page.evaluate(
-            """() => [".ranges", ".legend", ".chart-tools", ".panel-price", ".panel"].filter((name) => {
-              const element = document.querySelector(name);
-              return element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight + (name === ".panel" ? 1e6 : 0);
-            })"""
-        )
-        assert fits == []
-        tops = await ann.page.evaluate(
-            """() => [".panel-state", ".ranges", ".legend", ".chart-stage", ".chart-tools", ".chart figcaption", ".figures"]
-              .map((name) => document.querySelector(name).getBoundingClientRect()).map(({ top, bottom }) => [top, bottom])"""
-        )
-        assert all(upper[1] <= lower[0] + 0.5 for upper, lower in zip(tops, tops[1:], strict=False))
+        assert await ann.page.evaluate(CUT) == []
+        places = await ann.page.evaluate(PLACES)
+        assert all(upper[1] <= lower[0] + 0.5 for upper, lower in itertools.pairwise(places))
 
 
 async def test_the_tap_of_a_finger_shows_the_bars_figures(browser: Browser, friday: Friday) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -78,7 +79,7 @@ class PastPrices(ScriptedProvider):
         found: list[Bar] = []
         day = day_of(start, ZONE)
         while (midnight := midnight_ms(day, ZONE)) < end:
-            if day.weekday() < 5:  # noqa: PLR2004 - Saturday and Sunday follow
+            if day.weekday() < 5:
                 for time in range(midnight + EARLY, min(midnight + LATE, end), length):
                     state = self._state_at(time - midnight)
                     level = price * (1 + 0.02 * math.sin(time / (40 * MINUTE_MS)) * (end - time) / (end - start))
@@ -86,7 +87,7 @@ class PastPrices(ScriptedProvider):
             day += timedelta(days=1)
         if found:
             last = found[-1]
-            found[-1] = Bar(last.time, last.open, max(last.high, price), min(last.low, price), price, volume, last.market_state)
+            found[-1] = replace(last, high=max(last.high, price), low=min(last.low, price), close=price)
         return found
 
     @staticmethod
