@@ -102,9 +102,11 @@ CUT = """() => [".ranges", ".legend", ".chart-tools", ".panel-price", ".panel"].
   const { scrollWidth, clientWidth, scrollHeight, clientHeight } = document.querySelector(name);
   return scrollWidth > clientWidth || (name !== ".panel" && scrollHeight > clientHeight);
 })"""
-PLACES = """() =>
-  [".panel-state", ".ranges", ".legend", ".chart-stage", ".chart-tools", ".chart figcaption", ".figures"].map((name) => document.querySelector(name).getBoundingClientRect())
-  .map(({ top, bottom }) => [top, bottom])"""
+PLACES = """() => [".panel-state", ".ranges", ".legend", ".chart-stage", ".chart-tools", "figcaption", ".figures"]
+  .map((name) => {
+    const { top, bottom } = document.querySelector(name).getBoundingClientRect();
+    return [top, bottom];
+  })"""
 
 
 async def test_the_day_stands_there_with_its_change_its_figures_and_the_time_of_the_exchange(ann: Visitor) -> None:
@@ -336,14 +338,19 @@ async def test_day_lines_are_asked_for_one_after_the_other_once_and_only_where_r
     friday.source.prices |= dict.fromkeys(symbols, 10.0)
     await friday.server.app._store.save("ann", symbols, 500)
     async with visitor(browser, friday.address, viewport={"width": 1000, "height": 700}) as ann:
+        await ann.page.clock.install()
         await ann.log_in("ann")
         await expect(ann.price("X0")).to_have_text("10.00")
+        await ann.page.clock.run_for(20_000)
         await ann.page.wait_for_function(f"() => {SEEN_HAVE_LINES}")
         asked = [symbol for symbol, interval, _ in friday.source.asked if interval == "15m"]
         assert len(asked) == len(set(asked))
         assert 9 < len(asked) < 20
         assert asked[0] == "X0"
         await ann.row("X119").scroll_into_view_if_needed()
+        await friday.clock.advance(20)
+        for _ in range(20):  # one every other second: the first dozen is used up
+            await ann.page.clock.run_for(2_000)
         await ann.page.wait_for_function(f"() => {SEEN_HAVE_LINES} && {HAS_LAST_LINE}")
         again = [symbol for symbol, interval, _ in friday.source.asked if interval == "15m"]
         assert len(again) == len(set(again))

@@ -65,6 +65,18 @@ test("one answer is waited for before the next question", async () => {
   assert.deepEqual(asked(), ["A", "B"]);
 });
 
+test("a dozen lines come at once, and then one every other second, to leave room for what the person asks", async () => {
+  const symbols = Array.from({ length: 20 }, (_, number) => `S${number}`);
+  await logInWith(...symbols);
+  see(...symbols);
+  await advance(1_000);
+  assert.equal(asked().length, 12);
+  await advance(10_000);
+  assert.equal(asked().length, 17);
+  await advance(60_000);
+  assert.deepEqual(asked(), symbols);
+});
+
 test("what has no price yet is not asked for", async () => {
   server.answers.MY_STOCKS = { symbols: ["A"], quotes: [], missing: [], lists: ["main"] };
   await logInWith("A");

@@ -14,6 +14,10 @@ const FIRST_PAUSE_MS = 30_000;
 const LONGEST_PAUSE_MS = 600_000;
 // A source has the first bar of a new day some time after its first price.
 const AGAIN_AFTER_MS = 60_000;
+// A server lets a person cause 30 requests at once and one a second, if nobody says otherwise. The lines take less than
+// half of that, so that there is enough for what the person does.
+const MOST_AT_ONCE = 12;
+const EVERY_MS = 2_000;
 
 const seen = new Set();
 // When each stock was asked for, by performance.now; only of the connection that there is.
@@ -22,6 +26,8 @@ let isBusy = false;
 let isOffered = true;
 let pausedUntil = 0;
 let pauses = 0;
+let room = MOST_AT_ONCE;
+let roomAt = performance.now();
 
 /** Have the day's line of `stock`, whose row can be seen now, or can be no longer. */
 export function wantDayLine(stock, isSeen) {
@@ -53,7 +59,9 @@ async function bring() {
 
 function next() {
   const now = performance.now();
-  if (!isOffered || !isOnline.value || document.hidden || isChartWaiting() || now < pausedUntil) return undefined;
+  room = Math.min(MOST_AT_ONCE, room + (now - roomAt) / EVERY_MS);
+  roomAt = now;
+  if (room < 1 || !isOffered || !isOnline.value || document.hidden || isChartWaiting() || now < pausedUntil) return undefined;
   return [...seen].find((stock) => stock.quote && isDue(stock, now));
 }
 
@@ -65,6 +73,7 @@ function isDue(stock, now) {
 async function bringOne(stock) {
   const ofConnection = asked;
   ofConnection.set(stock, performance.now());
+  room -= 1;
   try {
     const reply = await askBars(stock.symbol, QUESTION);
     pauses = 0;
