@@ -95,6 +95,10 @@ class FakeChart {
     };
   }
 
+  priceScale() {
+    return { width: () => 60 };
+  }
+
   setCrosshairPosition(price, time) {
     this.crosshair = { price, time };
   }
@@ -218,11 +222,11 @@ test("the prices of the axis are written as everywhere on the page", () => {
   assert.deepEqual([formatter(67340), minMove], ["67,340.00", 0.01]);
 });
 
-test("the axis has the exchange's time, and no label that the left edge would cut", () => {
+test("the axis has the exchange's time, and no label that an edge would cut", () => {
   const { chart, show } = aView();
   show(aReply(Array.from({ length: 30 }, () => 1)));
   const mark = (place) => chart.options.timeScale.tickMarkFormatter(chart.prices.points[place].time, 3);
-  assert.deepEqual([mark(0), mark(6)], ["", "10:00"]);
+  assert.deepEqual([mark(0), mark(6), mark(29)], ["", "10:00", ""]);
   assert.equal(chart.options.localization.timeFormatter(chart.prices.points[6].time), "Fri 27 Nov 10:00");
 });
 

@@ -20,9 +20,8 @@ const FEWEST_CANDLES = 24;
 const MOST_STRETCH = 5;
 // What a person does to the chart moves it no longer than this afterwards.
 const TOUCH_MS = 1_500;
-// About as wide are the axis of the prices, and half a label on the one of the time.
-const AXIS_WIDTH = 70;
-const HALF_LABEL_WIDTH = 24;
+// About as wide is half a label on the axis of the time.
+const HALF_LABEL_WIDTH = 22;
 const VOLUME_SCALE = "volume";
 
 /** The chart of one stock in `element`; `library` is the module of lightweight-charts. `tell` is given each new legend. */
@@ -92,10 +91,7 @@ export class BarChartView {
     }
     if (this.#shown?.isCandles !== isCandles || !this.#prices) this.#makePrices(isCandles);
     this.#shown = { priceBars, range, isCandles };
-    const times = new ChartTimes(priceBars);
-    this.#times = times;
-    // It remembers the labels that it was given, and forgets them with this option.
-    this.#chart.applyOptions({ localization: { timeFormatter: (time) => times.label(time) } });
+    this.#times = new ChartTimes(priceBars);
     this.#drawn = 0;
     this.#look = "";
     if (!isSameView) this.#range = null;
@@ -272,13 +268,22 @@ export class BarChartView {
     const to = slots - 0.5 + slots * 0.01;
     if (!isAnew && this.#range?.to === to) return;
     this.#range = { from: -0.5, to };
+    this.#forgetLabels();
     this.#chart.timeScale().setVisibleLogicalRange(this.#range);
   }
 
-  /** Whether the label at a time would be cut by the left edge. */
+  /** Whether an edge would cut the label at a time, with all bars in sight. */
   #isAtEdge(time) {
-    const spacing = (this.#element.clientWidth - AXIS_WIDTH) / this.#shown.priceBars.length;
-    return this.#times.placeOf(time) * spacing < HALF_LABEL_WIDTH;
+    if (!this.#range) return false;
+    const width = this.#element.clientWidth - this.#chart.priceScale("right").width();
+    const left = ((this.#times.placeOf(time) + 0.5) / (this.#range.to + 0.5)) * width;
+    return left < HALF_LABEL_WIDTH || left > width - HALF_LABEL_WIDTH;
+  }
+
+  /** Have the labels of the axis asked for anew: the library remembers those that it was given until this option comes. */
+  #forgetLabels() {
+    const times = this.#times;
+    this.#chart.applyOptions({ localization: { timeFormatter: (time) => times.label(time) } });
   }
 
   #touch = ({ type, buttons }) => {
