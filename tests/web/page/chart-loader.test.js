@@ -139,6 +139,17 @@ test("another day of the market is asked for once a minute at most, without a wo
   assert.equal(server.asked("HISTORY").length, 2);
 });
 
+test("where another day cannot be had it is asked for once a minute, too", async () => {
+  server.answers.HISTORY = aReply([100, 101]);
+  load();
+  await settle();
+  server.answers.HISTORY = { code: 500, reason: "provider_error", message: "Out of order.", retryable: true };
+  await server.push(aPrice(110, 3 * DAY, { seq: 2 }));
+  await advance(130_000);
+  assert.equal(server.asked("HISTORY").length, 3);
+  assert.deepEqual(kinds(), ["bars", "failed", "failed"]);
+});
+
 test("that the newest bars may be missing is told with its reason", async () => {
   server.answers.HISTORY = aReply([100], { stale: true, stale_reason: "provider_timeout" });
   load();

@@ -19,12 +19,13 @@ const AGAIN_AFTER_MS = 60_000;
 export function loadBars(stock, question, tell) {
   let isWanted = true;
   let priceBars = null;
-  let loadedAt = 0;
+  let askedAt = 0;
   let isUnderWay = false;
   let again = 0;
 
   const load = async () => {
     isUnderWay = true;
+    askedAt = performance.now();
     const loading = setTimeout(() => priceBars ?? tell({ kind: "loading" }), QUIET_MS);
     try {
       const reply = await askBars(stock.symbol, question, { isWanted: () => isWanted, isForChart: true });
@@ -38,7 +39,6 @@ export function loadBars(stock, question, tell) {
   };
 
   const take = (reply) => {
-    loadedAt = performance.now();
     stock.followers.delete(priceBars);
     if (!reply.bars.length) {
       tell({ kind: "empty", message: `There are no past prices of ${stock.symbol} in this range.` });
@@ -63,7 +63,7 @@ export function loadBars(stock, question, tell) {
   };
 
   const stopLooking = everySecond(() => {
-    if (priceBars?.isOutdated && !isUnderWay && performance.now() - loadedAt >= AGAIN_AFTER_MS) load();
+    if (priceBars?.isOutdated && !isUnderWay && performance.now() - askedAt >= AGAIN_AFTER_MS) load();
   });
 
   load();

@@ -1,17 +1,17 @@
-// The place of the chart in the panel: has the library loaded when it is needed, and the right view in it.
+// The place of the chart in the panel: has what draws it loaded when it is needed, and the right view in it.
 
-import { BarChartView } from "./bar-chart-view.js";
 import { addView } from "./painter.js";
-import { SessionChartView } from "./session-chart-view.js";
 import { colours } from "./theme.js";
 
 // Loaded with the first chart: the board does not wait for it, and somebody who opens no panel does not need it.
-let library = null;
+let drawing = null;
 
-/** Load the library; it may take its time while the bars are asked for. */
-export function loadLibrary() {
-  library ??= import("./vendor/lightweight-charts.js");
-  return library;
+/** Load what draws: the library and the views. It may take its time while the bars are asked for. */
+function loadDrawing() {
+  drawing ??= Promise.all([import("./vendor/lightweight-charts.js"), import("./bar-chart-view.js"), import("./session-chart-view.js")]).then(
+    ([library, { BarChartView }, { SessionChartView }]) => ({ library, BarChartView, SessionChartView }),
+  );
+  return drawing;
 }
 
 /** Where one stock's chart is drawn. */
@@ -25,6 +25,7 @@ export class ChartStage {
 
   /** `tell` is given each new legend of a chart of bars. */
   constructor(element, stock, tell) {
+    loadDrawing().catch(() => {}); // `show` tells it
     this.#element = element;
     this.#stock = stock;
     this.#tell = tell;
@@ -33,14 +34,14 @@ export class ChartStage {
   /** Show what `loadBars` told, {kind: "bars"} or {kind: "session"}; nothing at all with null. Rejects without the library. */
   async show(wanted) {
     this.#wanted = wanted;
-    const module = await loadLibrary();
+    const { library, BarChartView, SessionChartView } = await loadDrawing();
     if (this.#wanted !== wanted) return;
     if (wanted === null) {
       this.#use(null);
     } else if (wanted.kind === "session") {
-      if (!(this.#view instanceof SessionChartView)) this.#use(new SessionChartView(module, this.#element, this.#stock));
+      if (!(this.#view instanceof SessionChartView)) this.#use(new SessionChartView(library, this.#element, this.#stock));
     } else {
-      if (!(this.#view instanceof BarChartView)) this.#use(new BarChartView(module, this.#element, this.#stock, this.#tell));
+      if (!(this.#view instanceof BarChartView)) this.#use(new BarChartView(library, this.#element, this.#stock, this.#tell));
       this.#view.show(wanted.priceBars, wanted);
     }
   }
