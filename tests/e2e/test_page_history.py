@@ -357,18 +357,29 @@ async def test_day_lines_are_asked_for_one_after_the_other_once_and_only_where_r
         assert len(again) < 60
 
 
-@pytest.mark.parametrize("width", [320, 390, 1440, 2560])
+@pytest.mark.parametrize(
+    ("width", "price", "shown"),
+    [
+        (320, 419.12, "419.12"),
+        (320, 12_345_678.5, "12,345,678.50"),
+        (390, 5_230.88, "5,230.88"),
+        (390, 67_340.12, "67,340.12"),
+        (1110, 67_340.12, "67,340.12"),
+        (1440, 12_345_678.5, "12,345,678.50"),
+        (2560, 5_230.88, "5,230.88"),
+    ],
+)
 async def test_nothing_overlaps_or_is_cut_and_nothing_moves_when_the_chart_comes(
-    browser: Browser, friday: Friday, width: int
+    browser: Browser, friday: Friday, width: int, price: float, shown: str
 ) -> None:
     phone: dict[str, Any] = {"has_touch": True, "is_mobile": True} if width < 700 else {}
-    friday.source.prices["BTC-USD"] = 67_340.12
+    friday.source.prices["BTC-USD"] = price
     async with visitor(browser, friday.address, viewport={"width": width, "height": 844}, **phone) as ann:
         await ann.log_in("ann")
         await ann.add("BTC-USD")
-        await expect(ann.price("BTC-USD")).to_have_text("67,340.12")
+        await expect(ann.price("BTC-USD")).to_have_text(shown)
         if not phone:
-            await expect(legend(ann.page)).to_contain_text("O 67,")
+            await expect(legend(ann.page)).to_contain_text(f"C {shown}")
             await ann.page.get_by_role("button", name="Close").click()
             await friday.clock.advance(120)
         friday.source.held["2m"] = asyncio.Event()
@@ -377,7 +388,7 @@ async def test_nothing_overlaps_or_is_cut_and_nothing_moves_when_the_chart_comes
         figures = ann.page.locator(".figures")
         before = await figures.bounding_box()
         friday.source.held["2m"].set()
-        await expect(legend(ann.page)).to_contain_text("O 67,")
+        await expect(legend(ann.page)).to_contain_text(f"C {shown}")
         assert await figures.bounding_box() == before
         assert await ann.page.evaluate(CUT) == []
         places = await ann.page.evaluate(PLACES)

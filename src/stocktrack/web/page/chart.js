@@ -9,8 +9,8 @@ import { isOnline } from "./state.js";
 
 const CREDIT = html`<a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">Charts by TradingView</a>`;
 const PAGE_STEP = 10;
-// "67,340.12"
-const LONG_PRICE = 9;
+// "5,340.12"
+const LONG_PRICE = 8;
 
 // Where the last chart was one of the prices since the page was opened, the next one most probably is, too.
 let lastKind = "waiting";
