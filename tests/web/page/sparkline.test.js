@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { replaceGlobal } from "./globals.js";
-import { History } from "../../../src/stocktrack/web/page/history.js";
-import { draw, prepare } from "../../../src/stocktrack/web/page/sparkline.js";
+import { PriceBars } from "../../../src/stocktrack/web/page/price-bars.js";
+import { draw, lineOf, prepare } from "../../../src/stocktrack/web/page/sparkline.js";
+import { Stock } from "../../../src/stocktrack/web/page/stock.js";
 import { colours } from "../../../src/stocktrack/web/page/theme.js";
 
 colours.value = { up: "green", down: "red", muted: "grey", line: "faint" };
@@ -48,17 +49,17 @@ class FakeContext {
 }
 
 function drawn(...prices) {
-  const history = new History();
-  prices.forEach((price, second) => history.add(second * 1_000, price));
+  const stock = new Stock("AAPL");
+  prices.forEach((price, second) => stock.history.add(second * 1_000, price));
   const context = new FakeContext();
-  draw(context, history);
+  draw(context, lineOf(stock));
   return context;
 }
 
 test("without a price nothing is drawn, and what was there goes", () => {
   const context = new FakeContext();
   context.strokes = ["old"];
-  draw(context, new History());
+  draw(context, lineOf(new Stock("AAPL")));
   assert.deepEqual([context.strokes, context.dot], [[], null]);
 });
 
@@ -88,6 +89,39 @@ test("a young session grows from the left, and an old one fills the width in at 
   assert.ok(old.length > 28 && old.length <= 56);
   assert.ok(Math.abs(old.at(-1)[0] - 109) < 1e-6);
   assert.equal(old.at(-1)[1], 3);
+});
+
+/** A stock with bars of a quarter of an hour whose closes are these, the first of which opened at `open`. */
+function withDay(quote, open, ...closes) {
+  const stock = new Stock("AAPL");
+  stock.take({ symbol: "AAPL", received_at: 0, market_state: "closed", stale: false, ...quote });
+  const bars = closes.map((close, place) => ({ time: place * 900_000, open: closes[place - 1] ?? open, high: close, low: close, close }));
+  stock.showDay(new PriceBars({ bars, interval: "15m", timezone: "UTC" }));
+  return stock;
+}
+
+test("with the day's bars the line goes from the opening to the newest close", () => {
+  const { length, priceAt } = lineOf(withDay({ price: 12 }, 10, 11, 9, 12));
+  assert.deepEqual(Array.from({ length }, (_, index) => priceAt(index)), [10, 11, 9, 12]);
+});
+
+test("the day is green above the close before it and red below, whatever it did since it opened", () => {
+  const context = new FakeContext();
+  draw(context, lineOf(withDay({ price: 12, change: -3 }, 10, 11, 12)));
+  assert.equal(context.strokes[1].colour, "red");
+  // The close before is on the drawing, at 15.
+  assert.deepEqual([context.strokes[0].points[0][1], context.strokes[1].points[0][1]], [3, 29]);
+  assert.equal(lineOf(withDay({ price: 12 }, 10, 12)).base, 10);
+});
+
+test("what the market does is another drawing, and a price that comes again is none", () => {
+  const stock = withDay({ price: 12, timestamp: 900_000 }, 10, 11, 12);
+  const before = lineOf(stock).key;
+  const push = { symbol: "AAPL", market_state: "open", stale: false, received_at: 901_000, timestamp: 901_000, change: undefined };
+  stock.take({ ...push, price: 12 });
+  assert.equal(lineOf(stock).key, before);
+  stock.take({ ...push, price: 13 });
+  assert.notEqual(lineOf(stock).key, before);
 });
 
 test("a fine screen gets up to twice the pixels for the same size", () => {

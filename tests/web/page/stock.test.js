@@ -127,3 +127,26 @@ test("whatever changes is painted in the next frame by each view of the stock", 
   showFrame();
   assert.equal(paints, 2);
 });
+
+test("whoever follows a stock is given each of its prices, and the day's bars follow it in place of those before", () => {
+  const stock = new Stock("AAPL");
+  const follower = () => ({ taken: [], take({ price }) { this.taken.push(price); } });
+  const [first, second] = [follower(), follower()];
+  const price = (value, seq) => stock.take({ symbol: "AAPL", price: value, received_at: seq, seq, market_state: "open", stale: false });
+  stock.showDay(first);
+  price(1, 1);
+  price(2, 2);
+  stock.showDay(second);
+  price(3, 3);
+  assert.deepEqual([first.taken, second.taken, stock.day], [[1, 2], [3], second]);
+});
+
+test("the previous close is what the change is counted from, else what the whole quote says", () => {
+  const stock = new Stock("AAPL");
+  assert.equal(stock.previousClose, undefined);
+  const whole = { symbol: "AAPL", price: 101, received_at: 1, seq: 1, market_state: "open", stale: false };
+  stock.takeWhole({ ...whole, previous_close: 99 });
+  assert.equal(stock.previousClose, 99);
+  stock.take({ ...whole, seq: 2, change: 3 });
+  assert.equal(stock.previousClose, 98);
+});

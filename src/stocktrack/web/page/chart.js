@@ -1,50 +1,159 @@
-// The chart in the panel: its place there, and the library that draws it, which is loaded when it is needed.
+// The chart in the panel, with the choice of its range over it, what it shows in figures, and what stands there instead.
 
-import { ChartView } from "./chart-view.js";
+import { loadBars } from "./chart-loader.js";
+import { ChartStage } from "./chart-stage.js";
+import * as format from "./format.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { addView } from "./painter.js";
-import { colours } from "./theme.js";
+import { choice, choose, questionOf, rangeAfter, rangeOf, RANGES } from "./ranges.js";
+import { isOnline } from "./state.js";
 
-// Loaded with the first chart: the board does not wait for it, and somebody who opens no panel does not need it.
-let library = null;
+const CREDIT = html`<a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">Charts by TradingView</a>`;
+const PAGE_STEP = 10;
+// "5,340.12"
+const LONG_PRICE = 8;
+
+// Where the last chart was one of the prices since the page was opened, the next one most probably is, too.
+let lastKind = "waiting";
 
 export function Chart({ stock }) {
-  const element = useRef(null);
+  const canvas = useRef(null);
+  const stage = useRef(null);
+  const [legend, setLegend] = useState(null);
+  const [shown, setShown] = useState({ kind: lastKind === "session" ? "session" : "waiting" });
   const [isBroken, setBroken] = useState(false);
+  const [tries, setTries] = useState(0);
+  const isReady = isOnline.value;
+  const { range, isCandles, hasExtended } = choice.value;
+  const question = questionOf(choice.value);
+  const key = JSON.stringify({ ...question, isCandles });
 
   useEffect(() => {
-    let view = null;
-    let undo = () => {};
-    let isGone = false;
-    library ??= import("./vendor/lightweight-charts.js");
-    library.then(
-      (module) => {
-        if (isGone) return;
-        view = new ChartView(module, element.current, stock);
-        stock.views.add(view);
-        const stopTicking = addView(view);
-        const stopColours = colours.subscribe(() => view.colour());
-        undo = () => {
-          stopTicking();
-          stopColours();
-          stock.views.delete(view);
-          view.close();
-        };
-      },
-      () => setBroken(true),
-    );
-    return () => {
-      isGone = true;
-      undo();
-    };
+    stage.current = new ChartStage(canvas.current, stock, setLegend);
+    return () => stage.current.close();
   }, [stock]);
 
+  useEffect(() => {
+    // Without a connection what is drawn stays; with the next one it is asked for again.
+    if (!isReady) return undefined;
+    return loadBars(stock, question, (outcome) => {
+      if (outcome.kind !== "loading") lastKind = outcome.kind;
+      setShown((before) => next(before, { ...outcome, key, range, isCandles }));
+    });
+  }, [stock, key, isReady, tries]);
+
+  const drawn = shown.kind === "bars" || shown.kind === "session" ? shown : (shown.behind ?? null);
+  useEffect(() => {
+    if (drawn === null) setLegend(null);
+    stage.current.show(drawn).catch(() => setBroken(true));
+  }, [stock, drawn]);
+
+  const isSession = shown.kind === "session";
   return html`
-    <figure class="chart">
-      <div class="canvas" ref=${element} role="img" aria-label=${`Chart of the prices of ${stock.symbol} since you opened this page`}>
-        ${isBroken && html`<p class="quiet-note">The chart could not be loaded.</p>`}
+    <figure class="chart" data-chart=${shown.kind}>
+      ${!isSession && html`<${Ranges} range=${range} />`}
+      ${!isSession && html`<${Legend} legend=${legend} stock=${stock} />`}
+      <div class="chart-stage">
+        <${Canvas} canvas=${canvas} stage=${stage} stock=${stock} shown=${drawn} legend=${legend} />
+        <${State} shown=${isBroken ? { kind: "broken" } : shown} symbol=${stock.symbol} retry=${() => setTries(tries + 1)} />
       </div>
-      <figcaption>Prices since you opened this page · <a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">Charts by TradingView</a></figcaption>
+      ${!isSession && html`
+        <div class="chart-tools">
+          <button type="button" class="chip" aria-pressed=${isCandles ? "true" : "false"} onClick=${() => choose({ isCandles: !isCandles })}>Candles</button>
+          <button type="button" class="chip" aria-pressed=${question.prepost ? "true" : "false"} disabled=${!rangeOf(range).extended} title=${rangeOf(range).extended ? "" : "With the range 1D"}
+                  onClick=${() => choose({ hasExtended: !hasExtended })}>Extended hours</button>
+        </div>`}
+      <figcaption>${caption(drawn)}${CREDIT}</figcaption>
     </figure>
   `;
+}
+
+/** What to show now: what was drawn before stays behind a short wait, and instead of a failure where it is the same chart. */
+function next(before, outcome) {
+  const drawn = before.kind === "bars" ? before : (before.behind ?? null);
+  if (outcome.kind === "loading") return { ...outcome, behind: drawn };
+  if (outcome.kind === "failed" && drawn?.key === outcome.key) return { ...drawn, note: outcome.message };
+  return outcome;
+}
+
+function caption(drawn) {
+  if (drawn === null) return "";
+  if (drawn.kind === "session") return "Prices since you opened this page · ";
+  const note = drawn.note ?? (drawn.staleReason ? `The newest bars may be missing: ${format.staleReason(drawn.staleReason)}.` : "");
+  return `${note ? `${note} ` : ""}${drawn.priceBars.clock.said} · `;
+}
+
+function Ranges({ range }) {
+  const group = useRef(null);
+  const keys = (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const key = event.key === "Home" ? RANGES[0].key : event.key === "End" ? RANGES.at(-1).key : step && rangeAfter(range, step);
+    if (!key) return;
+    event.preventDefault();
+    event.stopPropagation();
+    choose({ range: key });
+    group.current.querySelector(`[data-range="${key}"]`).focus();
+  };
+  return html`
+    <div class="ranges" role="radiogroup" aria-label="Range of the chart" ref=${group} onKeyDown=${keys}>
+      ${RANGES.map(({ key, label, said }) => html`
+        <button key=${key} type="button" role="radio" data-range=${key} aria-label=${`${label}, ${said}`} aria-checked=${key === range ? "true" : "false"} tabindex=${key === range ? 0 : -1}
+                onClick=${() => choose({ range: key })}>${label}</button>`)}
+    </div>
+  `;
+}
+
+function Legend({ legend, stock }) {
+  const isLong = stock.quote && format.price(stock.quote.price, stock.digits).length >= LONG_PRICE;
+  return html`
+    <div class=${`legend ${isLong ? "is-long" : ""}`}>
+      ${legend && html`
+        <p>
+          <b>${legend.title}</b> <span class=${legend.sign > 0 ? "rise" : legend.sign < 0 ? "fall" : ""} data-legend="change">${legend.change}</span> <span class="note">${legend.note}</span>
+        </p>
+        <p class="ohlc">
+          ${legend.figures.map(({ label, word, text }) => html`<span key=${word} data-legend=${word}><abbr title=${word}>${label}</abbr> ${text}</span>`)}
+        </p>`}
+    </div>
+  `;
+}
+
+/** Where the chart is drawn; the arrow keys move the crosshair from bar to bar, and what it stands on is read aloud. */
+function Canvas({ canvas, stage, stock, shown, legend }) {
+  const { symbol } = stock;
+  if (shown?.kind !== "bars" || !legend) {
+    const what = shown?.kind === "session" ? `Chart of the prices of ${symbol} since you opened this page` : `Chart of ${symbol}`;
+    return html`<div class="canvas" ref=${canvas} role="img" aria-label=${what}></div>`;
+  }
+  const keys = (event) => {
+    const { place, end } = legend;
+    const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: PAGE_STEP, PageDown: -PAGE_STEP, Home: -place, End: end - place };
+    if (!Object.hasOwn(steps, event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    stage.current.step(steps[event.key]);
+  };
+  const told = legend.figures.map(({ word, text }) => `${word} ${text}`).join(", ");
+  return html`
+    <div class="canvas" ref=${canvas} role="slider" tabindex="0" aria-label=${`Chart of ${symbol}, ${rangeOf(shown.range).said}`}
+         aria-valuemin="0" aria-valuemax=${legend.end} aria-valuenow=${legend.place} aria-valuetext=${`${legend.title}, ${legend.change}, ${told}`}
+         onKeyDown=${keys} onBlur=${() => stage.current.unpoint()}></div>
+  `;
+}
+
+function State({ shown, symbol, retry }) {
+  // The button goes with the state; the keyboard goes on from the ranges.
+  const goOn = (action) => () => {
+    action();
+    document.querySelector('.ranges [aria-checked="true"]')?.focus();
+  };
+  if (shown.kind === "loading") return html`<div class="chart-state is-loading"><p>Loading …</p></div>`;
+  if (shown.kind === "broken") return html`<div class="chart-state"><p>The chart could not be loaded.</p></div>`;
+  if (shown.kind === "empty") return html`<div class="chart-state"><p dir="auto">${shown.message}</p></div>`;
+  if (shown.kind === "failed") {
+    return html`<div class="chart-state"><p dir="auto">${shown.message}</p><button type="button" class="plain" onClick=${goOn(retry)}>Retry</button></div>`;
+  }
+  if (shown.kind === "daily") {
+    return html`<div class="chart-state"><p>${symbol} has one price a day.</p><button type="button" class="plain" onClick=${goOn(() => choose({ range: "1mo" }))}>Show a month</button></div>`;
+  }
+  return null;
 }

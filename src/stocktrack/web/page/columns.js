@@ -11,7 +11,7 @@ export const COLUMNS = [
   { key: "percent", label: "Change %", isNumber: true, isLive: true, of: (stock) => stock.quote?.change_percent },
   // On the screen it stands below the price, and has no head.
   { key: "extended", label: "Before and after hours", isUnseen: true },
-  { key: "trend", label: "This session" },
+  { key: "trend", label: "Day" },
   { key: "volume", label: "Volume", isNumber: true, isLive: true, of: (stock) => stock.quote?.volume },
   { key: "market", label: "Market", isLive: true, of: (stock) => stock.quote?.market_state },
   { key: "age", label: "Updated", isNumber: true, isLive: true, of: (stock) => stock.pricedAt },

@@ -3,7 +3,7 @@
 import { extendedSign } from "./extended.js";
 import * as format from "./format.js";
 import { flash } from "./painter.js";
-import { draw, prepare } from "./sparkline.js";
+import { draw, lineOf, prepare } from "./sparkline.js";
 import { serverNow } from "./state.js";
 
 /** Writes one stock's figures into the cells of its row. */
@@ -15,7 +15,7 @@ export class RowView {
   #texts = {};
   #context;
   #changes;
-  #drawn = -1;
+  #drawn = "";
   #hasExtended = false;
 
   constructor(stock, row) {
@@ -74,16 +74,15 @@ export class RowView {
 
   tick() {
     this.#writeAge();
-    const { history } = this.#stock;
-    const drawn = history.generation * 1e6 + history.length + (history.prices[history.length - 1] ?? 0) / 1e9;
-    if (drawn !== this.#drawn) {
-      this.#drawn = drawn;
-      draw(this.#context, history);
+    const line = lineOf(this.#stock);
+    if (line.key !== this.#drawn) {
+      this.#drawn = line.key;
+      draw(this.#context, line);
     }
   }
 
   redraw() {
-    this.#drawn = -1;
+    this.#drawn = "";
     if (this.isSeen) this.tick();
   }
 

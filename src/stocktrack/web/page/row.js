@@ -1,5 +1,6 @@
 // One row of the board. Preact makes it once; from then on its view (row-view.js) writes the prices into its cells.
 
+import { wantDayLine } from "./day-lines.js";
 import { Component, effect, html } from "./html.js";
 import { addView } from "./painter.js";
 import { RowView, setClass } from "./row-view.js";
@@ -9,7 +10,11 @@ import { colours } from "./theme.js";
 
 const seen = new IntersectionObserver(
   (entries) => {
-    for (const entry of entries) entry.target.view?.show(entry.isIntersecting);
+    for (const { target, isIntersecting } of entries) {
+      target.view?.show(isIntersecting);
+      // A row that has just gone is reported once more.
+      if (target.stock) wantDayLine(target.stock, isIntersecting && target.isConnected);
+    }
   },
   { rootMargin: "120px 0px" },
 );
@@ -27,6 +32,7 @@ export class Row extends Component {
     const row = this.#row;
     const view = new RowView(stock, row);
     row.view = view;
+    row.stock = stock;
     stock.views.add(view);
     view.paint();
     view.tick();
@@ -54,6 +60,7 @@ export class Row extends Component {
   componentWillUnmount() {
     for (const undo of this.#undo) undo();
     seen.unobserve(this.#row);
+    wantDayLine(this.props.stock, false);
     this.props.stock.views.delete(this.#row.view);
   }
 

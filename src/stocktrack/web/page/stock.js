@@ -22,8 +22,12 @@ export class Stock {
   /** 1 when the last change was up, -1 when it was down, 0 before one; `changes` counts them. */
   direction = 0;
   changes = 0;
+  /** The day's prices (price-bars.js), once they were asked for; until then `history` is all there is. */
+  day;
   /** What shows it: the row, and the panel where it is chosen. */
   views = new Set();
+  /** What notes each of its prices, also while nobody looks: the day's bars, and those of a chart. */
+  followers = new Set();
 
   constructor(symbol) {
     this.symbol = symbol;
@@ -51,6 +55,22 @@ export class Stock {
     this.extended = extendedAfter(quote, this.extended);
     // A stale price is nothing new: it is drawn only where there is no other to begin with.
     if (!quote.stale || this.history.length === 0) this.history.add(quote.received_at, quote.price);
+    for (const follower of this.followers) follower.take(quote);
+    this.changed();
+  }
+
+  /** The price of the last close before today's, where it is known. */
+  get previousClose() {
+    const { quote } = this;
+    // The change is that of this moment, the whole quote is some seconds old.
+    return quote?.change === undefined ? this.details.previous_close : quote.price - quote.change;
+  }
+
+  /** Show the day's prices from now on. */
+  showDay(bars) {
+    this.followers.delete(this.day);
+    this.day = bars;
+    this.followers.add(bars);
     this.changed();
   }
 

@@ -1,9 +1,7 @@
-// Draws the prices of this session with TradingView's lightweight-charts, and keeps the whole session in sight until the
-// person zooms or scrolls.
-//
-// The library brings its logo with a style element, which the page's Content-Security-Policy refuses. The logo is off,
-// and the panel shows the name and the link that its licence asks for.
+// Draws the prices since the page was opened, where nobody has earlier ones, with TradingView's lightweight-charts, and
+// keeps all of them in sight until the person zooms or scrolls. Its logo is off, as in bar-chart-view.js.
 
+import { frameColours } from "./chart-colours.js";
 import * as format from "./format.js";
 import { colours } from "./theme.js";
 
@@ -11,7 +9,7 @@ const UPDATE_MS = 250;
 const FEWEST_SLOTS = 60;
 
 /** The chart of one stock in `element`; `library` is the module of lightweight-charts. */
-export class ChartView {
+export class SessionChartView {
   isSeen = true;
   #stock;
   #chart;
@@ -58,11 +56,8 @@ export class ChartView {
   }
 
   colour() {
-    const { up, down, muted, line } = colours.value;
-    this.#chart.applyOptions({
-      layout: { textColor: muted, fontFamily: getComputedStyle(document.body).fontFamily },
-      grid: { horzLines: { color: line } },
-    });
+    const { up, down } = colours.value;
+    this.#chart.applyOptions(frameColours());
     this.#series.applyOptions({
       topLineColor: up,
       topFillColor1: `${up}40`,
@@ -125,7 +120,8 @@ export class ChartView {
 }
 
 function priceFormat(digits) {
-  return { type: "price", precision: digits, minMove: 10 ** -digits };
+  // As everywhere on the page, with its commas.
+  return { type: "custom", minMove: 10 ** -digits, formatter: (price) => format.price(price, digits) };
 }
 
 function point(history, index) {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { advance, START_MS } from "./clock.js";
-import { ChartView } from "../../../src/stocktrack/web/page/chart-view.js";
+import { SessionChartView } from "../../../src/stocktrack/web/page/session-chart-view.js";
 import { clockTime, shortClockTime } from "../../../src/stocktrack/web/page/format.js";
 import { Stock } from "../../../src/stocktrack/web/page/stock.js";
 import { colours } from "../../../src/stocktrack/web/page/theme.js";
@@ -70,7 +70,7 @@ function aChart(...prices) {
     LineStyle: { Dotted: "dotted" },
     TickMarkType: { TimeWithSeconds: "with seconds", Time: "time" },
   };
-  const view = new ChartView(library, new FakeElement("DIV"), stock);
+  const view = new SessionChartView(library, new FakeElement("DIV"), stock);
   return { view, chart, stock, deliver, values: () => chart.series.points.map(({ value }) => value) };
 }
 
@@ -140,9 +140,10 @@ test("the axis shows the time of the clock on the wall, with seconds where its m
   assert.equal(chart.options.localization.timeFormatter(seconds), clockTime(START_MS));
 });
 
-test("prices on the axis have the digits of the stock", () => {
+test("prices on the axis have the digits and the commas of the page", () => {
   const { chart } = aChart(1.0845);
-  assert.deepEqual(chart.series.options.priceFormat, { type: "price", precision: 4, minMove: 10 ** -4 });
+  const { minMove, formatter } = chart.series.options.priceFormat;
+  assert.deepEqual([minMove, formatter(67340)], [10 ** -4, "67,340.0000"]);
 });
 
 test("another theme colours the chart anew", () => {
