@@ -65,7 +65,7 @@ def most_bars(room_bytes: int) -> int:
 def first_bars(bars: Sequence[Bar], room_bytes: int) -> Sequence[Bar]:
     """The oldest of `bars`, as many as fit into so many bytes of the reply."""
     bars = bars[: most_bars(room_bytes)]
-    while len(bars) * _AMPLE_BYTES_OF_A_BAR > room_bytes:
+    while len(bars) > 1 and len(bars) * _AMPLE_BYTES_OF_A_BAR > room_bytes:
         size = len(_BARS.dump_json(list(bars), exclude_none=True))
         if size <= room_bytes:
             break
