@@ -153,6 +153,7 @@ async def test_on_a_full_disk_prices_go_on_and_bars_wait_until_there_is_room(
             assert [bar[1] for bar in await house.bars()] == [10.0, 11.0, 12.0]
             await set_most_pages(1_000_000)
             await house.advance(60)
+            await until(lambda: waiting.waiting == 0)
         assert [line["event"] for line in logs if "bars" in line["event"]] == [CANNOT, "bars are kept again"]
         [line] = [line for line in logs if line["event"] == CANNOT]
         assert "the disk is full" in line["why"]

@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from browser import Visitor, chromium, visitor
+from fakes import ScriptedQuotes
 from live_server import LiveServer, live_server
 from new_york_market import SATURDAY_MS, PastPrices
 from stocktrack.clock import ManualClock
@@ -51,7 +52,7 @@ async def friday(tmp_path: Path) -> AsyncIterator[Friday]:
     clock = ManualClock()
     source = PastPrices(clock)
     source.quoted = {"change": 2.0, "previous_close": 98.0, "volume": 50_000}
-    async with live_server(tmp_path, source, users=("ann",), clock=clock, web=True) as server:
+    async with live_server(tmp_path, source, users=("ann",), clock=clock, web=True, record_bars=False) as server:
         yield Friday(clock, source, f"{server.web_url}/", server)
 
 
@@ -168,7 +169,7 @@ async def test_in_a_closed_market_last_fridays_bars_stand_still(browser: Browser
     source = PastPrices(clock)
     source.quoted = {"change": 2.0, "market_state": MarketState.CLOSED, "timestamp": SATURDAY_MS - 70_000_000}
     async with (
-        live_server(tmp_path, source, users=("ann",), clock=clock, web=True) as server,
+        live_server(tmp_path, source, users=("ann",), clock=clock, web=True, record_bars=False) as server,
         visitor(browser, f"{server.web_url}/") as ann,
     ):
         await ann.page.clock.install()
@@ -299,11 +300,10 @@ async def test_a_failure_is_told_with_a_way_to_try_again(ann: Visitor, friday: F
 async def test_where_nobody_has_a_past_there_are_the_prices_since_the_page_was_opened(
     browser: Browser, tmp_path: Path
 ) -> None:
-    from fakes import ScriptedProvider  # noqa: PLC0415 - of this test alone
-
     clock = ManualClock()
+    quotes = ScriptedQuotes(clock)
     async with (
-        live_server(tmp_path, ScriptedProvider(clock), users=("ann",), clock=clock, web=True) as server,
+        live_server(tmp_path, quotes, users=("ann",), clock=clock, web=True, record_bars=False) as server,
         visitor(browser, f"{server.web_url}/") as ann,
     ):
         await ann.log_in("ann")

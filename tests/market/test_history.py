@@ -532,6 +532,22 @@ async def test_own_bars_serve_where_the_source_fails_or_there_is_none(house: Hou
     assert days.adjust is Adjust.SPLITS
 
 
+async def test_own_bars_serve_where_the_source_knows_nothing_of_a_symbols_past_and_are_not_called_stale(
+    house: House, past: ScriptedPast
+) -> None:
+    house.feed.questions.history.own = Recorded(*minutes(TODAY, count=60))
+    found = await ask(house, "MSFT", range="1d")
+    assert (len(found.bars), found.provider, found.stale_reason) == (60, "recorded", None)
+
+
+async def test_of_a_fund_with_one_price_a_day_there_are_no_minutes_whatever_was_seen(
+    house: House, past: ScriptedPast
+) -> None:
+    past.days["VFIAX"], past.has_none_so_short = daily(*WEEK), True
+    house.feed.questions.history.own = Recorded(*minutes(TODAY, count=1))
+    assert (await refusal(house, "VFIAX", range="1d")).reason is Reason.RANGE_LIMIT
+
+
 async def test_own_bars_reach_further_back_than_the_source(house: House, past: ScriptedPast) -> None:
     house.feed.questions.history.own = Recorded(*minutes("2024-02-20"))
     found = await ask(house, start=date(2024, 2, 20), end=date(2024, 2, 20), interval="1m")

@@ -101,7 +101,7 @@ class Archive:
     async def fill(self, key: Key, span: Span, payer: Payer | None) -> StockTrackError | None:
         """Know all bars of `span`; why that could not be where it could not.
 
-        `CommandError` where there is no such symbol, or where nothing is known of its past.
+        `CommandError` where there is no such symbol.
         """
         shelf = self.shelf(key)
         asked: set[Span] = set()  # of what may still change, nothing is kept for long: it is missing afterwards, too
@@ -124,7 +124,7 @@ class Archive:
             shelf.failed_until = self._clock.monotonic() + (error.retry_after_ms or 0) / 1000
             return error
         except CommandError as error:
-            if error.reason not in {Reason.NOT_OFFERED, Reason.RATE_LIMITED}:
+            if error.reason not in {Reason.NOT_OFFERED, Reason.NO_HISTORY, Reason.RATE_LIMITED}:
                 raise
             return error
         return None

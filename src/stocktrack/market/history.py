@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from stocktrack.bars import DAY_MS, Adjust, Bar, BarInterval, Split, day_of, gathered, midnight_ms, next_start
 from stocktrack.clock import Clock
-from stocktrack.errors import CommandError, Reason, StockTrackError
+from stocktrack.errors import Code, CommandError, Reason, StockTrackError
 from stocktrack.market.adjusting import adjusted, factors_by_day
 from stocktrack.market.archive import OPEN_STATES, WORDS, Archive
 from stocktrack.market.bills import Payer
@@ -95,7 +95,7 @@ class History:
             if not _reaches_back(own, window, refused):
                 raise refused
         failure = None if reach is None else await self._archive.fill(key, reach, payer)
-        if refused is None and (key.interval.is_intraday or failure is not None):
+        if refused is None and not shelf.has_none_so_short and (key.interval.is_intraday or failure is not None):
             # Of what the source has bars of, only the days that are meant.
             theirs = chosen(shelf.between(*window.span), window, shelf.zone)
             since = theirs[0].bar.time if theirs and failure is None else window.span[0]
@@ -121,7 +121,8 @@ class History:
             provider=provider,
             bars=bars,
             has_more=has_more,
-            stale_reason=None if failure is None else failure.reason,
+            # Where no source has any, none is missing.
+            stale_reason=None if failure is None or failure.code is Code.NOT_FOUND else failure.reason,
         )
 
     async def told(self, key: Key, span: Span) -> SourceBars:
@@ -142,7 +143,7 @@ class History:
         if refused is not None and not _reaches_back(own, window, refused):
             raise refused
         failure = None if reach is None else await self._archive.fill(key, reach, None)
-        if failure is not None and (failure.reason is not Reason.NOT_OFFERED or not own):
+        if failure is not None and (failure.code is not Code.NOT_FOUND or not own):
             raise failure
         found = _filled(shelf.between(*span), own, key.interval)
         return await self._as_told(key, span, shelf, found)
