@@ -16,6 +16,7 @@ from postgres_server import PostgresServer
 from stocktrack.bars import MINUTE_MS
 from stocktrack.clock import ManualClock, RealClock, settle
 from stocktrack.config import LoadedSettings
+from stocktrack.errors import StorageError
 from stocktrack.providers.simulated.provider import SimulatedProvider
 from stocktrack.storage.store import Store
 
@@ -44,7 +45,8 @@ class House:
         """Let time pass, and the database do what it is told meanwhile."""
         await self.clock.advance(seconds)
         for _ in range(3):
-            await self.server.app._store.users()  # behind what was written before
+            with contextlib.suppress(StorageError):  # behind what was to be written before, whatever became of it
+                await self.server.app._store._database.write(lambda _: None)
             await settle()
 
     async def bars(self, **asked: Any) -> list[tuple[int, float, float, float, float, int | None]]:
