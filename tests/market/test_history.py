@@ -547,6 +547,18 @@ async def test_own_bars_from_before_a_split_are_corrected_for_it(house: House, p
     assert (await ask(house, **day, adjust="none")).bars[0].open == 400.0
 
 
+async def test_own_bars_are_whole_and_come_once_where_a_stretch_begins_and_ends_within_them(
+    house: House, past: ScriptedPast
+) -> None:
+    past.intraday = {"AAPL": []}
+    house.feed.questions.history.own = Recorded(*minutes(TODAY, count=60))
+    whole = (await ask(house, start=at(f"{TODAY} 09:30"), interval="5m")).bars
+    assert len(whole) == 12
+    # A page goes on after the beginning of the last bar of the page before.
+    page = await ask(house, start=whole[3].time + 1, end=at(f"{TODAY} 10:02"), interval="5m")
+    assert page.bars == whole[4:7]
+
+
 async def test_own_bars_that_cannot_be_read_keep_nobody_from_those_of_the_source(
     house: House, past: ScriptedPast
 ) -> None:

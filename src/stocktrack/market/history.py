@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Protocol
 
-from stocktrack.bars import DAY_MS, Adjust, Bar, BarInterval, Split, day_of, gathered, midnight_ms, next_start
+from stocktrack.bars import DAY_MS, Adjust, Bar, BarInterval, Split, day_of, gathered, midnight_ms, next_start, start_of
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.market.adjusting import adjusted, factors_by_day
@@ -181,14 +181,18 @@ class History:
         return await self._archive.splits(symbol, None)
 
     async def _own_bars(self, key: Key, span: Span, shelf: Shelf) -> Sequence[Kept]:
+        start, end = span
+        # A stretch may begin and end in the middle of a bar, which is made of all its minutes all the same.
+        first = start_of(start, key.interval, shelf.zone)
+        stop = next_start(start_of(end - 1, key.interval, shelf.zone), key.interval, shelf.zone)
         try:
-            minutes = await self.own.minutes(key.symbol, *span)
+            minutes = await self.own.minutes(key.symbol, first, stop)
         except StockTrackError:
             return ()  # the log has it where it happened
         if not (key.prepost and key.interval.is_intraday):
             minutes = [bar for bar in minutes if bar.market_state is None]
         bars = minutes if key.interval is BarInterval.ONE_MINUTE else gathered(minutes, key.interval, shelf.zone)
-        return [Kept(bar, OWN_PROVIDER, 1.0, is_as_traded=True) for bar in bars]
+        return [Kept(bar, OWN_PROVIDER, 1.0, is_as_traded=True) for bar in bars if start <= bar.time < end]
 
     async def _anchored(
         self, window: Window, question: Question, key: Key, shelf: Shelf, payer: Payer | None
