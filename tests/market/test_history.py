@@ -507,6 +507,62 @@ async def test_the_oldest_come_where_not_all_are_wanted_at_once(house: House, pa
     assert (day_starts(found.bars), found.has_more) == ([*WEEK[1:]], False)
 
 
+def split_ten_for_one(past: ScriptedPast, day: str) -> None:
+    past.days["AAPL"] = [
+        replace(bar, open=bar.open / 10, high=bar.high / 10, low=bar.low / 10, close=bar.close / 10)
+        for bar in past.days["AAPL"]
+    ]
+    past.days["AAPL"].append(a_bar(at(f"{day} 09:30"), 10.0))
+    past.all_splits["AAPL"] = [Split(at(f"{day} 09:30"), 10.0)]
+    past.hours = hours_of(day)
+
+
+@pytest.mark.parametrize("interval", ["1d", "1wk", "1mo"])
+async def test_a_past_that_is_asked_for_alone_is_corrected_for_a_split_within_a_day(
+    house: House, past: ScriptedPast, interval: str
+) -> None:
+    stretch: dict[str, Any] = {"start": date(2024, 3, 1), "end": date(2024, 3, 29), "interval": interval}
+    before = (await ask(house, **stretch)).bars[0].close
+    house.clock.stand_still(3 * 86_400)
+    split_ten_for_one(past, "2024-04-08")
+    assert (await ask(house, **stretch)).bars[0].close == pytest.approx(before / 10)
+    assert (await ask(house, **stretch, adjust="none")).bars[0].close == pytest.approx(before)
+    count = len(past.asked)
+    await ask(house, **stretch)
+    assert len(past.asked) == count
+
+
+async def test_a_past_is_asked_for_once_while_each_day_is_asked_for_after_the_other(
+    house: House, past: ScriptedPast
+) -> None:
+    await ask(house, range="1y")
+    for _ in range(5):
+        house.clock.stand_still(0.9 * 86_400)
+        await ask(house, range="1y")
+    assert [end - start > 5 * DAY_MS for start, end in past.requests(BarInterval.DAY)] == [True, *[False] * 5]
+
+
+async def test_a_past_that_cannot_be_asked_for_again_is_what_is_known(house: House, past: ScriptedPast) -> None:
+    stretch: dict[str, Any] = {"start": date(2024, 3, 1), "end": date(2024, 3, 31), "interval": "1d"}
+    before = await ask(house, **stretch)
+    house.clock.stand_still(3 * 86_400)
+    past.failure = ProviderError(Reason.PROVIDER_TIMEOUT, "Nothing came.")
+    after = await ask(house, **stretch)
+    assert (after.bars, after.stale_reason) == (before.bars, Reason.PROVIDER_TIMEOUT)
+
+
+async def test_a_split_of_today_is_known_at_once_to_whoever_wants_prices_as_they_were_traded(
+    house: House, past: ScriptedPast
+) -> None:
+    house.clock.stand_still(2.6 * 86_400)
+    past.hours = hours_of("2024-04-08")
+    before = (await ask(house, range="1mo", adjust="none")).bars[0].close
+    house.clock.stand_still(0.4 * 86_400)
+    split_ten_for_one(past, "2024-04-08")
+    assert (await ask(house, range="1mo")).bars[0].close == pytest.approx(before / 10)
+    assert (await ask(house, range="1mo", adjust="none")).bars[0].close == pytest.approx(before)
+
+
 # --- what this server saw ----------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,9 @@ CLOSED_SECONDS: Final = 3_600.0
 SETTLING_MS: Final = 900_000
 # What was meant to end now is asked for a little later, where others were before it.
 _ON_THE_WAY_MS: Final = 60_000
+# A split or a dividend changes the bars before it, and only bars from its time on tell of it: those of a past that is
+# asked for without the present are believed for so long.
+COUNTED_MS: Final = DAY_MS
 # Forgetting bars that a split has changed makes a second round.
 _ROUNDS: Final = 3
 OPEN_STATES: Final = frozenset({MarketState.PRE, MarketState.OPEN, MarketState.POST})
@@ -65,7 +68,8 @@ class Archive:
         self._refuse_unknown = refuse_unknown
         self._charge = charge
         self._shelves = Shelves()
-        self._splits: AnswerCache[str, Sequence[Split]] = AnswerCache(clock, seconds=SPLITS_SECONDS)
+        # With the moment at which they were asked for.
+        self._splits: AnswerCache[str, tuple[int, Sequence[Split]]] = AnswerCache(clock, seconds=SPLITS_SECONDS)
 
     async def close(self) -> None:
         """Cancel what is in flight."""
@@ -107,6 +111,8 @@ class Archive:
         asked: set[Span] = set()  # of what may still change, nothing is kept for long: it is missing afterwards, too
         try:
             async with shelf.lock:
+                now = self._clock.now_ms()
+                follows_on = self._follows_on(shelf, span, now)
                 for _ in range(_ROUNDS):
                     missing = [part for part in shelf.missing(span, self._clock.monotonic()) if part not in asked]
                     asked.update(missing)
@@ -118,6 +124,8 @@ class Archive:
                         return ProviderError(why.reason, why.message, retry_after_ms=round(left * 1000))
                     for part in missing:
                         await self._ask(shelf, key, part, payer)
+                if asked and follows_on:
+                    shelf.counted_until = now
         except ProviderError as error:
             # A bare copy: the traceback of the one raised would keep everything alive that stood in its frames.
             shelf.failure = ProviderError(error.reason, error.message)
@@ -132,11 +140,26 @@ class Archive:
     async def splits(self, symbol: str, payer: Payer | None) -> Sequence[Split]:
         """All splits of `symbol`; `StockTrackError` where nobody can say."""
 
-        async def ask() -> Sequence[Split]:
+        async def ask() -> tuple[int, Sequence[Split]]:
+            now = self._clock.now_ms()
             found = await self._routes.first_answer_of(HistorySource, symbol, lambda source, name: source.splits(name))
-            return found or ()
+            return now, found or ()
 
-        return await self._splits.get(symbol, ask, lambda: self._charge(payer))
+        _, splits = await self._splits.get(symbol, ask, lambda: self._charge(payer))
+        return splits
+
+    def _follows_on(self, shelf: Shelf, span: Span, now: int) -> bool:
+        """Whether what is asked for tells of all splits and dividends since they were counted in; else age counts."""
+        since = shelf.counted_until
+        if since is None:
+            return True
+        parts = shelf.missing(span, self._clock.monotonic())
+        if any(start <= since + _ON_THE_WAY_MS and end > now - _ON_THE_WAY_MS for start, end in parts):
+            return True
+        if now - since <= COUNTED_MS:
+            return False
+        shelf.unsettle()
+        return True
 
     def _limits(self, key: Key) -> Mapping[str, BarLimit | None]:
         """How much each source has that may have the symbol, in the order in which they are asked."""
@@ -181,6 +204,7 @@ class Archive:
             if told is None:
                 await self._refuse_unknown(key.symbol, payer)
                 raise CommandError(Reason.NO_HISTORY, f"Nothing is known of past prices of {key.symbol}.")
+            self._learn_of_events(key.symbol, told)
             shelf.put(
                 (start, end),
                 told,
@@ -188,6 +212,11 @@ class Archive:
                 fresh_seconds=_fresh_seconds(told, key.interval, now) if end > now else 0.0,
                 monotonic=self._clock.monotonic(),
             )
+
+    def _learn_of_events(self, symbol: str, told: SourceBars) -> None:
+        """Ask for the splits anew where bars tell that there may be one since they were asked for."""
+        newest = max([*told.dividend_times, *(split.time for split in told.splits)], default=-math.inf)
+        self._splits.forget(symbol, lambda known: known[0] < newest)
 
     async def _ask_one(self, key: Key, start: int, end: int, source: HistorySource, name: str) -> SourceBars | None:
         limit = source.bar_limits.get(key.interval)

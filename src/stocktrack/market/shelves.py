@@ -57,6 +57,7 @@ class Shelf:
     last_trade_at: int | None = None
     has_none_so_short: bool = False
     known_events: set[int] = field(default_factory=set)  # when there were splits and dividends that are counted in
+    counted_until: int | None = None  # up to when all of them are counted in, as far as that was looked at
     failure: ProviderError | None = None
     failed_until: float = -math.inf
 
@@ -69,6 +70,10 @@ class Shelf:
         """The stretches of `span` whose bars have to be asked for, in order."""
         known = [*self.settled, self.fresh] if self.fresh is not None and now < self.fresh_until else self.settled
         return list(_without(span, sorted(known)))
+
+    def unsettle(self) -> None:
+        """Ask for everything again; until then it is what is known."""
+        self.settled, self.fresh, self.counted_until = [], None, None
 
     def between(self, start: int, end: int) -> Sequence[Kept]:
         """What is known of the bars that begin from `start` on and before `end`."""
