@@ -21,6 +21,9 @@ from stocktrack.quotes import TradingDay
 
 # Some 300 bytes each.
 MAX_BARS: Final = 300_000
+# What a shelf counts for that has fewer bars, or none: it is some 800 bytes itself, and whoever asks for symbols that
+# nobody has makes one for each. All are counted at each question, ten thousand in a millisecond.
+_LEAST_BARS_OF_A_SHELF: Final = 30
 
 Span: TypeAlias = tuple[int, int]  # from one moment on until before the other, epoch milliseconds
 
@@ -130,11 +133,22 @@ class Shelves:
         return shelf
 
     def tidy(self) -> None:
-        """Forget what there is no room for; not the shelf that was used last."""
-        count = sum(max(1, len(shelf.kept)) for shelf in self._shelves.values())
-        while count > self._max_bars and len(self._shelves) > 1:
-            _, shelf = self._shelves.popitem(last=False)
-            count -= max(1, len(shelf.kept))
+        """Forget what there is no room for; not the shelf that was used last, nor one that is being filled."""
+        count = sum(_size_of(shelf) for shelf in self._shelves.values())
+        if count <= self._max_bars:
+            return
+        *others, _ = self._shelves
+        for key in others:
+            shelf = self._shelves[key]
+            if not shelf.lock.locked():
+                del self._shelves[key]
+                count -= _size_of(shelf)
+                if count <= self._max_bars:
+                    return
+
+
+def _size_of(shelf: Shelf) -> int:
+    return max(_LEAST_BARS_OF_A_SHELF, len(shelf.kept))
 
 
 def zone_of(name: str | None) -> tzinfo:
