@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fakes import NOW_MS, House, ScriptedProvider, a_house
-from scripted_past import ScriptedPast, a_bar, at, daily, day_starts, hours_of, minutes
-from stocktrack.bars import DAY_MS, MINUTE_MS, Adjust, Bar, BarInterval, Split
+from scripted_past import ZONE, ScriptedPast, a_bar, at, daily, day_starts, hours_of, minutes
+from stocktrack.bars import DAY_MS, MINUTE_MS, Adjust, Bar, BarInterval, Split, gathered
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError, StorageError
 from stocktrack.market.archive import CLOSED_SECONDS, LIVE_SECONDS, LIVE_SECONDS_OF_MINUTES
 from stocktrack.market.history import FoundBars
 from stocktrack.messages import History
-from stocktrack.providers.base import BarLimit
+from stocktrack.providers.base import BarLimit, SourceBars
 from stocktrack.quotes import MarketState
 
 # NOW_MS is Friday, 5 April 2024, 11:45 in New York.
@@ -505,6 +505,43 @@ async def test_the_oldest_come_where_not_all_are_wanted_at_once(house: House, pa
     assert found.bars[-1].live is None
     found = await history.find(History(symbol="AAPL", start=found.bars[-1].time + 1), most=4)
     assert (day_starts(found.bars), found.has_more) == ([*WEEK[1:]], False)
+
+
+@dataclass
+class MakesOfDays(ScriptedPast):
+    """Makes weeks and months of the days that it is asked for, and of no others."""
+
+    def tell(self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool) -> SourceBars:
+        days = [bar for bar in self.days[symbol] if start <= bar.time < end]
+        return SourceBars(self.name, gathered(days, interval, ZONE), zone="America/New_York")
+
+
+@pytest.mark.parametrize(("interval", "end"), [("1wk", "2024-04-02"), ("1mo", "2024-02-13")])
+async def test_a_week_or_month_of_the_past_is_whole_where_the_end_lies_within_it(
+    house: House, interval: str, end: str
+) -> None:
+    assert isinstance(house.provider, ScriptedProvider)
+    days = ("2024-02-01", "2024-02-13", "2024-02-29", "2024-03-28", *WEEK)
+    house.provider.past = MakesOfDays(days={"AAPL": daily(*days)})
+    house.clock.stand_still(7 * 86_400)
+    cut = await ask(house, start=date(2024, 1, 1), end=date.fromisoformat(end), interval=interval)
+    assert cut.bars[-1].close == (108.1 if interval == "1wk" else 102.1)
+    assert len(cut.bars) == (5 if interval == "1wk" else 1)
+
+
+async def test_bars_outside_of_what_was_asked_for_are_left_out(house: House, past: ScriptedPast) -> None:
+    class TellsMore(ScriptedPast):
+        def tell(self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool) -> SourceBars:
+            bars = [a_bar(start - DAY_MS), a_bar(start), a_bar(end - 1), a_bar(end), a_bar(end + DAY_MS)]
+            return SourceBars(self.name, bars, factors=[0.5, 0.6, 0.7, 0.8, 0.9])
+
+    assert isinstance(house.provider, ScriptedProvider)
+    house.provider.past = TellsMore()
+    start = NOW_MS - 20 * DAY_MS
+    for end in (start + DAY_MS, start + 9 * DAY_MS):
+        found = await ask(house, start=start, end=end, interval="1d")
+        assert [bar.time for bar in found.bars] == sorted({bar.time for bar in found.bars})
+        assert start <= found.bars[0].time <= found.bars[-1].time <= end
 
 
 def split_ten_for_one(past: ScriptedPast, day: str) -> None:

@@ -3,8 +3,10 @@
 `shelves.py` says what is known and what is missing; here the sources are asked for that, within what they have.
 """
 
+import bisect
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC
 from functools import partial
 from typing import Final
@@ -219,10 +221,26 @@ class Archive:
         self._splits.forget(symbol, lambda known: known[0] < newest)
 
     async def _ask_one(self, key: Key, start: int, end: int, source: HistorySource, name: str) -> SourceBars | None:
-        limit = source.bar_limits.get(key.interval)
-        if limit is None or _earliest(limit, self._clock.now_ms()) > start:
+        now, limit = self._clock.now_ms(), source.bar_limits.get(key.interval)
+        if limit is None or _earliest(limit, now) > start:
             raise CommandError(Reason.NOT_OFFERED, f"There are no {WORDS[key.interval]} bars so far back.")
-        return await source.bars(name, key.interval, start, end, prepost=key.prepost)
+        # A source makes weeks and months of the days that it is asked for: one that ends later would lack some.
+        is_cut = key.interval.length_ms > DAY_MS and end <= now
+        until = end + key.interval.length_ms if is_cut else end
+        told = await source.bars(name, key.interval, start, until, prepost=key.prepost)
+        return None if told is None else _within(told, start, end)
+
+
+def _within(told: SourceBars, start: int, end: int) -> SourceBars:
+    """What was told, without the bars that begin before `start`, or at `end` or later."""
+    first, last = (bisect.bisect_left(told.bars, moment, key=lambda bar: bar.time) for moment in (start, end))
+    if (first, last) == (0, len(told.bars)):
+        return told
+    return replace(
+        told,
+        bars=told.bars[first:last],
+        factors=None if told.factors is None else told.factors[first:last],
+    )
 
 
 def _earliest(limit: BarLimit, now: int) -> float:
