@@ -507,6 +507,18 @@ async def test_the_oldest_come_where_not_all_are_wanted_at_once(house: House, pa
     assert (day_starts(found.bars), found.has_more) == ([*WEEK[1:]], False)
 
 
+@pytest.mark.parametrize("now", ["2024-12-31 20:00", "2025-01-01 00:05", "2025-01-01 12:00", "2025-01-02 08:00"])
+async def test_on_new_years_day_this_year_is_the_last_one_that_has_a_bar(past: ScriptedPast, now: str) -> None:
+    async with a_house(make_clock=lambda _: ManualClock(at(now))) as house:
+        assert isinstance(house.provider, ScriptedProvider)
+        past.days["AAPL"] = daily("2023-12-29", "2024-01-02", "2024-12-30", "2024-12-31")
+        past.hours, past.last_trade_at = hours_of("2024-12-31"), at("2024-12-31 16:00")
+        house.provider.past = past
+        for interval in ("1d", "1wk", "1mo"):
+            bars = (await ask(house, range="ytd", interval=interval)).bars
+            assert (len(bars), bars[-1].close) == (3 if interval == "1d" else 2, 103.1)
+
+
 @dataclass
 class MakesOfDays(ScriptedPast):
     """Makes weeks and months of the days that it is asked for, and of no others."""

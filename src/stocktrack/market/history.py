@@ -100,7 +100,7 @@ class History:
             theirs = chosen(shelf.between(*window.span), window, shelf.zone)
             since = theirs[0].bar.time if theirs and failure is None else window.span[0]
             own = await self._own_bars(key, (since, window.span[1]), shelf)
-        if failure is None and not own and not shelf.between(*window.span):
+        if failure is None and not own and not chosen(shelf.between(*window.span), window, shelf.zone):
             window = await self._anchored(window, question, key, shelf, payer)
         found = chosen(_filled(shelf.between(*window.span), own, key.interval), window, shelf.zone)
         if not found:
@@ -203,7 +203,7 @@ class History:
             return window
         if window.sessions is not None and (last_trade_at or now) >= now - DAYS_FOR_MORE * DAY_MS:
             other = replace(window, span=(now - DAYS_FOR_MORE * DAY_MS, window.span[1]))
-        elif last_trade_at is not None and last_trade_at < window.span[0]:
+        elif last_trade_at is not None and _is_before(last_trade_at, window, shelf):
             other = window_of(question, last_trade_at)
         else:
             return window
@@ -260,6 +260,13 @@ class History:
             raise failure
         shelf = self._archive.shelf(days)
         return factors_by_day(shelf.between(*around), shelf.zone)
+
+
+def _is_before(moment: int, window: Window, shelf: Shelf) -> bool:
+    """Whether a moment lies before all that a window means, by the days of the exchange."""
+    if window.first_day is not None:
+        return day_of(moment, shelf.zone) < window.first_day
+    return moment < window.span[0]
 
 
 def _main_provider(found: Sequence[Kept]) -> str:
