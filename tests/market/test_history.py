@@ -12,7 +12,7 @@ from scripted_past import ZONE, ScriptedPast, a_bar, at, daily, day_starts, hour
 from stocktrack.bars import DAY_MS, MINUTE_MS, Adjust, Bar, BarInterval, Split, gathered
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError, StorageError
-from stocktrack.market.archive import CLOSED_SECONDS, LIVE_SECONDS, LIVE_SECONDS_OF_MINUTES
+from stocktrack.market.archive import CLOSED_SECONDS, LIVE_SECONDS, LIVE_SECONDS_OF_MINUTES, MOST_REQUESTS
 from stocktrack.market.history import FoundBars
 from stocktrack.messages import History
 from stocktrack.providers.base import BarLimit, SourceBars
@@ -517,6 +517,21 @@ async def test_on_new_years_day_this_year_is_the_last_one_that_has_a_bar(past: S
         for interval in ("1d", "1wk", "1mo"):
             bars = (await ask(house, range="ytd", interval=interval)).bars
             assert (len(bars), bars[-1].close) == (3 if interval == "1d" else 2, 103.1)
+
+
+async def test_a_source_that_has_minutes_for_ever_is_not_asked_for_all_of_them(
+    house: House, past: ScriptedPast
+) -> None:
+    past.limits = {BarInterval.ONE_MINUTE: BarLimit(days_a_request=7), BarInterval.DAY: BarLimit()}
+    assert len((await ask(house, range="max", interval="1m")).bars) == 525
+    assert len(past.asked) == MOST_REQUESTS
+    error = await refusal(house, start=date(2000, 1, 1), interval="1m")
+    assert error.reason is Reason.RANGE_LIMIT
+    assert "more than 210 days of 1-minute bars" in error.message
+    assert len(past.asked) == MOST_REQUESTS
+    assert (await refusal(house, start=date(2000, 1, 3), end=date(2000, 1, 5), interval="1m")).reason is (
+        Reason.NO_HISTORY
+    )
 
 
 @dataclass

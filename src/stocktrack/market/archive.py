@@ -34,6 +34,9 @@ _ON_THE_WAY_MS: Final = 60_000
 # A split or a dividend changes the bars before it, and only bars from its time on tell of it: those of a past that is
 # asked for without the present are believed for so long.
 COUNTED_MS: Final = DAY_MS
+# So many requests a question may cause: where a source tells a week of minutes at a time and has them for ever, all
+# there are would be six thousand.
+MOST_REQUESTS: Final = 30
 # Forgetting bars that a split has changed makes a second round.
 _ROUNDS: Final = 3
 OPEN_STATES: Final = frozenset({MarketState.PRE, MarketState.OPEN, MarketState.POST})
@@ -96,13 +99,28 @@ class Archive:
         later = now + _ON_THE_WAY_MS
         earliest = min((_earliest(limit, later) for limit in limits.values() if limit is not None), default=math.inf)
         if start >= earliest:
-            return window.span, None
+            return self._within_requests(key, window, limits, later)
         reach = (int(earliest), end) if earliest < end else None
         # A day of the exchange may begin some hours before that of UTC, at night.
         is_of_a_day = window.first_day is not None and midnight_ms(window.first_day, UTC) >= earliest
         if reach is not None and (window.takes_less or is_of_a_day):
             return reach, None
         return reach, self._range_limit(key, start, now, limits)
+
+    def _within_requests(
+        self, key: Key, window: Window, limits: Mapping[str, BarLimit | None], now: int
+    ) -> tuple[Span | None, CommandError | None]:
+        """The part of a window for which not too many requests are needed, and the error where more of it was meant."""
+        start, end = window.span
+        days = _days_a_request(limits, start, now)
+        if days is None or end - start <= days * MOST_REQUESTS * DAY_MS:
+            return window.span, None
+        if window.takes_less:
+            return (end - days * MOST_REQUESTS * DAY_MS, end), None
+        what = f"That is more than {days * MOST_REQUESTS} days of {WORDS[key.interval]} bars"
+        return None, CommandError(
+            Reason.RANGE_LIMIT, f"{what}: ask for less at once with 'start' and 'end', or for a longer interval."
+        )
 
     async def fill(self, key: Key, span: Span, payer: Payer | None) -> StockTrackError | None:
         """Know all bars of `span`; why that could not be where it could not.
@@ -193,8 +211,7 @@ class Archive:
         now = self._clock.now_ms()
         if now - _ON_THE_WAY_MS <= span[1] <= now:
             span = (span[0], now + 1)
-        limits = [limit for limit in self._limits(key).values() if limit is not None]
-        days = next((limit.days_a_request for limit in limits if _earliest(limit, now) <= span[0]), None)
+        days = _days_a_request(self._limits(key), span[0], now)
         step = span[1] - span[0] if days is None else days * DAY_MS
         # The newest first: where the source fails half way, that is what most want.
         for end in range(span[1], span[0], -step):
@@ -246,6 +263,13 @@ def _within(told: SourceBars, start: int, end: int) -> SourceBars:
 def _earliest(limit: BarLimit, now: int) -> float:
     """From when on there are bars."""
     return -math.inf if limit.days_back is None else now - limit.days_back * DAY_MS
+
+
+def _days_a_request(limits: Mapping[str, BarLimit | None], start: int, now: int) -> int | None:
+    """How many days are asked for at a time of the first source that goes back to `start`; None for any."""
+    having = (limit for limit in limits.values() if limit is not None and _earliest(limit, now) <= start)
+    first = next(having, None)
+    return None if first is None else first.days_a_request
 
 
 def _fresh_seconds(told: SourceBars, interval: BarInterval, now: int) -> float:
