@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fakes import NOW_MS, House, ScriptedProvider, a_house
-from scripted_past import ScriptedPast, a_bar, at, daily, day_starts, hours_of, minutes
-from stocktrack.bars import DAY_MS, MINUTE_MS, Adjust, Bar, BarInterval, Split
+from scripted_past import ZONE, ScriptedPast, a_bar, at, daily, day_starts, hours_of, minutes
+from stocktrack.bars import DAY_MS, MINUTE_MS, Adjust, Bar, BarInterval, Split, gathered
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError, StorageError
-from stocktrack.market.archive import CLOSED_SECONDS, LIVE_SECONDS, LIVE_SECONDS_OF_MINUTES
+from stocktrack.market.archive import CLOSED_SECONDS, LIVE_SECONDS, LIVE_SECONDS_OF_MINUTES, MOST_REQUESTS
 from stocktrack.market.history import FoundBars
 from stocktrack.messages import History
-from stocktrack.providers.base import BarLimit
+from stocktrack.providers.base import BarLimit, SourceBars
 from stocktrack.quotes import MarketState
 
 # NOW_MS is Friday, 5 April 2024, 11:45 in New York.
@@ -507,6 +507,126 @@ async def test_the_oldest_come_where_not_all_are_wanted_at_once(house: House, pa
     assert (day_starts(found.bars), found.has_more) == ([*WEEK[1:]], False)
 
 
+@pytest.mark.parametrize("now", ["2024-12-31 20:00", "2025-01-01 00:05", "2025-01-01 12:00", "2025-01-02 08:00"])
+async def test_on_new_years_day_this_year_is_the_last_one_that_has_a_bar(past: ScriptedPast, now: str) -> None:
+    async with a_house(make_clock=lambda _: ManualClock(at(now))) as house:
+        assert isinstance(house.provider, ScriptedProvider)
+        past.days["AAPL"] = daily("2023-12-29", "2024-01-02", "2024-12-30", "2024-12-31")
+        past.hours, past.last_trade_at = hours_of("2024-12-31"), at("2024-12-31 16:00")
+        house.provider.past = past
+        for interval in ("1d", "1wk", "1mo"):
+            bars = (await ask(house, range="ytd", interval=interval)).bars
+            assert (len(bars), bars[-1].close) == (3 if interval == "1d" else 2, 103.1)
+
+
+async def test_a_source_that_has_minutes_for_ever_is_not_asked_for_all_of_them(
+    house: House, past: ScriptedPast
+) -> None:
+    past.limits = {BarInterval.ONE_MINUTE: BarLimit(days_a_request=7), BarInterval.DAY: BarLimit()}
+    assert len((await ask(house, range="max", interval="1m")).bars) == 525
+    assert len(past.asked) == MOST_REQUESTS
+    error = await refusal(house, start=date(2000, 1, 1), interval="1m")
+    assert error.reason is Reason.RANGE_LIMIT
+    assert "more than 210 days of 1-minute bars" in error.message
+    assert len(past.asked) == MOST_REQUESTS
+    assert (await refusal(house, start=date(2000, 1, 3), end=date(2000, 1, 5), interval="1m")).reason is (
+        Reason.NO_HISTORY
+    )
+
+
+@dataclass
+class MakesOfDays(ScriptedPast):
+    """Makes weeks and months of the days that it is asked for, and of no others."""
+
+    def tell(self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool) -> SourceBars:
+        days = [bar for bar in self.days[symbol] if start <= bar.time < end]
+        return SourceBars(self.name, gathered(days, interval, ZONE), zone="America/New_York")
+
+
+@pytest.mark.parametrize(("interval", "end"), [("1wk", "2024-04-02"), ("1mo", "2024-02-13")])
+async def test_a_week_or_month_of_the_past_is_whole_where_the_end_lies_within_it(
+    house: House, interval: str, end: str
+) -> None:
+    assert isinstance(house.provider, ScriptedProvider)
+    days = ("2024-02-01", "2024-02-13", "2024-02-29", "2024-03-28", *WEEK)
+    house.provider.past = MakesOfDays(days={"AAPL": daily(*days)})
+    house.clock.stand_still(7 * 86_400)
+    cut = await ask(house, start=date(2024, 1, 1), end=date.fromisoformat(end), interval=interval)
+    assert cut.bars[-1].close == (108.1 if interval == "1wk" else 102.1)
+    assert len(cut.bars) == (5 if interval == "1wk" else 1)
+
+
+async def test_bars_outside_of_what_was_asked_for_are_left_out(house: House, past: ScriptedPast) -> None:
+    class TellsMore(ScriptedPast):
+        def tell(self, symbol: str, interval: BarInterval, start: int, end: int, *, prepost: bool) -> SourceBars:
+            bars = [a_bar(start - DAY_MS), a_bar(start), a_bar(end - 1), a_bar(end), a_bar(end + DAY_MS)]
+            return SourceBars(self.name, bars, factors=[0.5, 0.6, 0.7, 0.8, 0.9])
+
+    assert isinstance(house.provider, ScriptedProvider)
+    house.provider.past = TellsMore()
+    start = NOW_MS - 20 * DAY_MS
+    for end in (start + DAY_MS, start + 9 * DAY_MS):
+        found = await ask(house, start=start, end=end, interval="1d")
+        assert [bar.time for bar in found.bars] == sorted({bar.time for bar in found.bars})
+        assert start <= found.bars[0].time <= found.bars[-1].time <= end
+
+
+def split_ten_for_one(past: ScriptedPast, day: str) -> None:
+    past.days["AAPL"] = [
+        replace(bar, open=bar.open / 10, high=bar.high / 10, low=bar.low / 10, close=bar.close / 10)
+        for bar in past.days["AAPL"]
+    ]
+    past.days["AAPL"].append(a_bar(at(f"{day} 09:30"), 10.0))
+    past.all_splits["AAPL"] = [Split(at(f"{day} 09:30"), 10.0)]
+    past.hours = hours_of(day)
+
+
+@pytest.mark.parametrize("interval", ["1d", "1wk", "1mo"])
+async def test_a_past_that_is_asked_for_alone_is_corrected_for_a_split_within_a_day(
+    house: House, past: ScriptedPast, interval: str
+) -> None:
+    stretch: dict[str, Any] = {"start": date(2024, 3, 1), "end": date(2024, 3, 29), "interval": interval}
+    before = (await ask(house, **stretch)).bars[0].close
+    house.clock.stand_still(3 * 86_400)
+    split_ten_for_one(past, "2024-04-08")
+    assert (await ask(house, **stretch)).bars[0].close == pytest.approx(before / 10)
+    assert (await ask(house, **stretch, adjust="none")).bars[0].close == pytest.approx(before)
+    count = len(past.asked)
+    await ask(house, **stretch)
+    assert len(past.asked) == count
+
+
+async def test_a_past_is_asked_for_once_while_each_day_is_asked_for_after_the_other(
+    house: House, past: ScriptedPast
+) -> None:
+    await ask(house, range="1y")
+    for _ in range(5):
+        house.clock.stand_still(0.9 * 86_400)
+        await ask(house, range="1y")
+    assert [end - start > 5 * DAY_MS for start, end in past.requests(BarInterval.DAY)] == [True, *[False] * 5]
+
+
+async def test_a_past_that_cannot_be_asked_for_again_is_what_is_known(house: House, past: ScriptedPast) -> None:
+    stretch: dict[str, Any] = {"start": date(2024, 3, 1), "end": date(2024, 3, 31), "interval": "1d"}
+    before = await ask(house, **stretch)
+    house.clock.stand_still(3 * 86_400)
+    past.failure = ProviderError(Reason.PROVIDER_TIMEOUT, "Nothing came.")
+    after = await ask(house, **stretch)
+    assert (after.bars, after.stale_reason) == (before.bars, Reason.PROVIDER_TIMEOUT)
+
+
+async def test_a_split_of_today_is_known_at_once_to_whoever_wants_prices_as_they_were_traded(
+    house: House, past: ScriptedPast
+) -> None:
+    house.clock.stand_still(2.6 * 86_400)
+    past.hours = hours_of("2024-04-08")
+    before = (await ask(house, range="1mo", adjust="none")).bars[0].close
+    house.clock.stand_still(0.4 * 86_400)
+    split_ten_for_one(past, "2024-04-08")
+    assert (await ask(house, range="1mo")).bars[0].close == pytest.approx(before / 10)
+    assert (await ask(house, range="1mo", adjust="none")).bars[0].close == pytest.approx(before)
+
+
 # --- what this server saw ----------------------------------------------------------------------------------------
 
 
@@ -561,6 +681,18 @@ async def test_own_bars_from_before_a_split_are_corrected_for_it(house: House, p
     assert (await ask(house, **day)).bars[0].open == 100.0
     assert (await ask(house, **day)).bars[0].volume == 4_000
     assert (await ask(house, **day, adjust="none")).bars[0].open == 400.0
+
+
+async def test_own_bars_are_whole_and_come_once_where_a_stretch_begins_and_ends_within_them(
+    house: House, past: ScriptedPast
+) -> None:
+    past.intraday = {"AAPL": []}
+    house.feed.questions.history.own = Recorded(*minutes(TODAY, count=60))
+    whole = (await ask(house, start=at(f"{TODAY} 09:30"), interval="5m")).bars
+    assert len(whole) == 12
+    # A page goes on after the beginning of the last bar of the page before.
+    page = await ask(house, start=whole[3].time + 1, end=at(f"{TODAY} 10:02"), interval="5m")
+    assert page.bars == whole[4:7]
 
 
 async def test_own_bars_that_cannot_be_read_keep_nobody_from_those_of_the_source(

@@ -82,13 +82,35 @@ def test_a_split_of_long_ago_changes_nothing_that_came_after_it() -> None:
 
 
 def test_the_shelves_that_were_not_used_for_the_longest_make_room() -> None:
-    shelves = Shelves(max_bars=5)
+    shelves = Shelves(max_bars=100)
     keys = [Key(symbol, BarInterval.DAY, prepost=False) for symbol in "ABC"]
     for key in keys:
-        put(shelves.at(key), (0, 100), told(1, 2))
+        put(shelves.at(key), (0, 100), told(*range(40)))
     shelves.at(keys[0])
     shelves.tidy()
-    assert [len(shelves.at(key).kept) for key in keys] == [2, 0, 2]
+    assert [len(shelves.at(key).kept) for key in keys] == [40, 0, 40]
+
+
+def test_shelves_without_a_bar_make_room_as_well() -> None:
+    shelves = Shelves(max_bars=300)
+    keys = [Key(f"NOPE{number}", BarInterval.DAY, prepost=False) for number in range(1_000)]
+    for key in keys:
+        put(shelves.at(key), (0, 100), told())
+        shelves.tidy()
+    assert sum(bool(shelves.at(key).settled) for key in reversed(keys)) == 10
+
+
+async def test_a_shelf_that_is_being_filled_stays() -> None:
+    shelves = Shelves(max_bars=50)
+    filled, other = (Key(symbol, BarInterval.DAY, prepost=False) for symbol in "AB")
+    shelf = shelves.at(filled)
+    async with shelf.lock:
+        put(shelves.at(other), (0, 100), told(*range(60)))
+        shelves.tidy()
+        assert shelves.at(filled) is shelf
+    shelves.at(other)
+    shelves.tidy()
+    assert shelves.at(filled) is not shelf
 
 
 def test_the_one_that_is_in_use_stays_however_large_it_is() -> None:

@@ -1,4 +1,6 @@
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -148,3 +150,20 @@ async def test_what_has_no_volume_has_none_in_the_past_and_what_is_unknown_has_n
     assert await market.bars("NOPE", BarInterval.DAY, 0, 1, prepost=False) is None
     assert await market.splits("NOPE") is None
     assert await market.splits("AAPL") == ()
+
+
+@pytest.mark.parametrize("interval", ["1m", "5m", "1h"])
+async def test_a_month_is_made_day_by_day_so_that_prices_go_on_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, interval: str
+) -> None:
+    together: list[int] = []
+
+    def counted(bars: Sequence[Bar], *how: Any) -> list[Bar]:
+        together.append(len(bars))
+        return gathered(bars, *how)
+
+    monkeypatch.setattr("stocktrack.providers.simulated.provider.gathered", counted)
+    clock = ManualClock()
+    month = await bars(a_market(clock), clock, interval, MONTH_MS)
+    assert len(month) > 29 * DAY_MS // BarInterval(interval).length_ms
+    assert max(together, default=0) <= 1_440

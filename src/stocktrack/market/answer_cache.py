@@ -46,6 +46,12 @@ class AnswerCache(Generic[Key, Result]):
         # The call belongs to all who wait for it: one who goes away does not take it along.
         return await asyncio.shield(task)
 
+    def forget(self, key: Key, is_outdated: Callable[[Result], bool]) -> None:
+        """Forget what is known for `key` where ``is_outdated(answer)`` says so; a failure stays."""
+        known = self._known.get(key)
+        if known is not None and not isinstance(known[1], ProviderError) and is_outdated(cast("Result", known[1])):
+            del self._known[key]
+
     async def close(self) -> None:
         """Cancel what is in flight."""
         tasks = list(self._in_flight.values())

@@ -3,8 +3,10 @@
 `shelves.py` says what is known and what is missing; here the sources are asked for that, within what they have.
 """
 
+import bisect
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC
 from functools import partial
 from typing import Final
@@ -29,6 +31,12 @@ CLOSED_SECONDS: Final = 3_600.0
 SETTLING_MS: Final = 900_000
 # What was meant to end now is asked for a little later, where others were before it.
 _ON_THE_WAY_MS: Final = 60_000
+# A split or a dividend changes the bars before it, and only bars from its time on tell of it: those of a past that is
+# asked for without the present are believed for so long.
+COUNTED_MS: Final = DAY_MS
+# So many requests a question may cause: where a source tells a week of minutes at a time and has them for ever, all
+# there are would be six thousand.
+MOST_REQUESTS: Final = 30
 # Forgetting bars that a split has changed makes a second round.
 _ROUNDS: Final = 3
 OPEN_STATES: Final = frozenset({MarketState.PRE, MarketState.OPEN, MarketState.POST})
@@ -65,7 +73,8 @@ class Archive:
         self._refuse_unknown = refuse_unknown
         self._charge = charge
         self._shelves = Shelves()
-        self._splits: AnswerCache[str, Sequence[Split]] = AnswerCache(clock, seconds=SPLITS_SECONDS)
+        # With the moment at which they were asked for.
+        self._splits: AnswerCache[str, tuple[int, Sequence[Split]]] = AnswerCache(clock, seconds=SPLITS_SECONDS)
 
     async def close(self) -> None:
         """Cancel what is in flight."""
@@ -90,13 +99,28 @@ class Archive:
         later = now + _ON_THE_WAY_MS
         earliest = min((_earliest(limit, later) for limit in limits.values() if limit is not None), default=math.inf)
         if start >= earliest:
-            return window.span, None
+            return self._within_requests(key, window, limits, later)
         reach = (int(earliest), end) if earliest < end else None
         # A day of the exchange may begin some hours before that of UTC, at night.
         is_of_a_day = window.first_day is not None and midnight_ms(window.first_day, UTC) >= earliest
         if reach is not None and (window.takes_less or is_of_a_day):
             return reach, None
         return reach, self._range_limit(key, start, now, limits)
+
+    def _within_requests(
+        self, key: Key, window: Window, limits: Mapping[str, BarLimit | None], now: int
+    ) -> tuple[Span | None, CommandError | None]:
+        """The part of a window for which not too many requests are needed, and the error where more of it was meant."""
+        start, end = window.span
+        days = _days_a_request(limits, start, now)
+        if days is None or end - start <= days * MOST_REQUESTS * DAY_MS:
+            return window.span, None
+        if window.takes_less:
+            return (end - days * MOST_REQUESTS * DAY_MS, end), None
+        what = f"That is more than {days * MOST_REQUESTS} days of {WORDS[key.interval]} bars"
+        return None, CommandError(
+            Reason.RANGE_LIMIT, f"{what}: ask for less at once with 'start' and 'end', or for a longer interval."
+        )
 
     async def fill(self, key: Key, span: Span, payer: Payer | None) -> StockTrackError | None:
         """Know all bars of `span`; why that could not be where it could not.
@@ -107,6 +131,8 @@ class Archive:
         asked: set[Span] = set()  # of what may still change, nothing is kept for long: it is missing afterwards, too
         try:
             async with shelf.lock:
+                now = self._clock.now_ms()
+                follows_on = self._follows_on(shelf, span, now)
                 for _ in range(_ROUNDS):
                     missing = [part for part in shelf.missing(span, self._clock.monotonic()) if part not in asked]
                     asked.update(missing)
@@ -118,6 +144,8 @@ class Archive:
                         return ProviderError(why.reason, why.message, retry_after_ms=round(left * 1000))
                     for part in missing:
                         await self._ask(shelf, key, part, payer)
+                if asked and follows_on:
+                    shelf.counted_until = now
         except ProviderError as error:
             # A bare copy: the traceback of the one raised would keep everything alive that stood in its frames.
             shelf.failure = ProviderError(error.reason, error.message)
@@ -132,11 +160,26 @@ class Archive:
     async def splits(self, symbol: str, payer: Payer | None) -> Sequence[Split]:
         """All splits of `symbol`; `StockTrackError` where nobody can say."""
 
-        async def ask() -> Sequence[Split]:
+        async def ask() -> tuple[int, Sequence[Split]]:
+            now = self._clock.now_ms()
             found = await self._routes.first_answer_of(HistorySource, symbol, lambda source, name: source.splits(name))
-            return found or ()
+            return now, found or ()
 
-        return await self._splits.get(symbol, ask, lambda: self._charge(payer))
+        _, splits = await self._splits.get(symbol, ask, lambda: self._charge(payer))
+        return splits
+
+    def _follows_on(self, shelf: Shelf, span: Span, now: int) -> bool:
+        """Whether what is asked for tells of all splits and dividends since they were counted in; else age counts."""
+        since = shelf.counted_until
+        if since is None:
+            return True
+        parts = shelf.missing(span, self._clock.monotonic())
+        if any(start <= since + _ON_THE_WAY_MS and end > now - _ON_THE_WAY_MS for start, end in parts):
+            return True
+        if now - since <= COUNTED_MS:
+            return False
+        shelf.unsettle()
+        return True
 
     def _limits(self, key: Key) -> Mapping[str, BarLimit | None]:
         """How much each source has that may have the symbol, in the order in which they are asked."""
@@ -168,8 +211,7 @@ class Archive:
         now = self._clock.now_ms()
         if now - _ON_THE_WAY_MS <= span[1] <= now:
             span = (span[0], now + 1)
-        limits = [limit for limit in self._limits(key).values() if limit is not None]
-        days = next((limit.days_a_request for limit in limits if _earliest(limit, now) <= span[0]), None)
+        days = _days_a_request(self._limits(key), span[0], now)
         step = span[1] - span[0] if days is None else days * DAY_MS
         # The newest first: where the source fails half way, that is what most want.
         for end in range(span[1], span[0], -step):
@@ -181,6 +223,7 @@ class Archive:
             if told is None:
                 await self._refuse_unknown(key.symbol, payer)
                 raise CommandError(Reason.NO_HISTORY, f"Nothing is known of past prices of {key.symbol}.")
+            self._learn_of_events(key.symbol, told)
             shelf.put(
                 (start, end),
                 told,
@@ -189,16 +232,44 @@ class Archive:
                 monotonic=self._clock.monotonic(),
             )
 
+    def _learn_of_events(self, symbol: str, told: SourceBars) -> None:
+        """Ask for the splits anew where bars tell that there may be one since they were asked for."""
+        newest = max([*told.dividend_times, *(split.time for split in told.splits)], default=-math.inf)
+        self._splits.forget(symbol, lambda known: known[0] < newest)
+
     async def _ask_one(self, key: Key, start: int, end: int, source: HistorySource, name: str) -> SourceBars | None:
-        limit = source.bar_limits.get(key.interval)
-        if limit is None or _earliest(limit, self._clock.now_ms()) > start:
+        now, limit = self._clock.now_ms(), source.bar_limits.get(key.interval)
+        if limit is None or _earliest(limit, now) > start:
             raise CommandError(Reason.NOT_OFFERED, f"There are no {WORDS[key.interval]} bars so far back.")
-        return await source.bars(name, key.interval, start, end, prepost=key.prepost)
+        # A source makes weeks and months of the days that it is asked for: one that ends later would lack some.
+        is_cut = key.interval.length_ms > DAY_MS and end <= now
+        until = end + key.interval.length_ms if is_cut else end
+        told = await source.bars(name, key.interval, start, until, prepost=key.prepost)
+        return None if told is None else _within(told, start, end)
+
+
+def _within(told: SourceBars, start: int, end: int) -> SourceBars:
+    """What was told, without the bars that begin before `start`, or at `end` or later."""
+    first, last = (bisect.bisect_left(told.bars, moment, key=lambda bar: bar.time) for moment in (start, end))
+    if (first, last) == (0, len(told.bars)):
+        return told
+    return replace(
+        told,
+        bars=told.bars[first:last],
+        factors=None if told.factors is None else told.factors[first:last],
+    )
 
 
 def _earliest(limit: BarLimit, now: int) -> float:
     """From when on there are bars."""
     return -math.inf if limit.days_back is None else now - limit.days_back * DAY_MS
+
+
+def _days_a_request(limits: Mapping[str, BarLimit | None], start: int, now: int) -> int | None:
+    """How many days are asked for at a time of the first source that goes back to `start`; None for any."""
+    having = (limit for limit in limits.values() if limit is not None and _earliest(limit, now) <= start)
+    first = next(having, None)
+    return None if first is None else first.days_a_request
 
 
 def _fresh_seconds(told: SourceBars, interval: BarInterval, now: int) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Protocol
 
-from stocktrack.bars import DAY_MS, Adjust, Bar, BarInterval, Split, day_of, gathered, midnight_ms, next_start
+from stocktrack.bars import DAY_MS, Adjust, Bar, BarInterval, Split, day_of, gathered, midnight_ms, next_start, start_of
 from stocktrack.clock import Clock
 from stocktrack.errors import Code, CommandError, Reason, StockTrackError
 from stocktrack.market.adjusting import adjusted, factors_by_day
@@ -100,7 +100,7 @@ class History:
             theirs = chosen(shelf.between(*window.span), window, shelf.zone)
             since = theirs[0].bar.time if theirs and failure is None else window.span[0]
             own = await self._own_bars(key, (since, window.span[1]), shelf)
-        if failure is None and not own and not shelf.between(*window.span):
+        if failure is None and not own and not chosen(shelf.between(*window.span), window, shelf.zone):
             window = await self._anchored(window, question, key, shelf, payer)
         found = chosen(_filled(shelf.between(*window.span), own, key.interval), window, shelf.zone)
         if not found:
@@ -182,14 +182,18 @@ class History:
         return await self._archive.splits(symbol, None)
 
     async def _own_bars(self, key: Key, span: Span, shelf: Shelf) -> Sequence[Kept]:
+        start, end = span
+        # A stretch may begin and end in the middle of a bar, which is made of all its minutes all the same.
+        first = start_of(start, key.interval, shelf.zone)
+        stop = next_start(start_of(end - 1, key.interval, shelf.zone), key.interval, shelf.zone)
         try:
-            minutes = await self.own.minutes(key.symbol, *span)
+            minutes = await self.own.minutes(key.symbol, first, stop)
         except StockTrackError:
             return ()  # the log has it where it happened
         if not (key.prepost and key.interval.is_intraday):
             minutes = [bar for bar in minutes if bar.market_state is None]
         bars = minutes if key.interval is BarInterval.ONE_MINUTE else gathered(minutes, key.interval, shelf.zone)
-        return [Kept(bar, OWN_PROVIDER, 1.0, is_as_traded=True) for bar in bars]
+        return [Kept(bar, OWN_PROVIDER, 1.0, is_as_traded=True) for bar in bars if start <= bar.time < end]
 
     async def _anchored(
         self, window: Window, question: Question, key: Key, shelf: Shelf, payer: Payer | None
@@ -200,7 +204,7 @@ class History:
             return window
         if window.sessions is not None and (last_trade_at or now) >= now - DAYS_FOR_MORE * DAY_MS:
             other = replace(window, span=(now - DAYS_FOR_MORE * DAY_MS, window.span[1]))
-        elif last_trade_at is not None and last_trade_at < window.span[0]:
+        elif last_trade_at is not None and _is_before(last_trade_at, window, shelf):
             other = window_of(question, last_trade_at)
         else:
             return window
@@ -257,6 +261,13 @@ class History:
             raise failure
         shelf = self._archive.shelf(days)
         return factors_by_day(shelf.between(*around), shelf.zone)
+
+
+def _is_before(moment: int, window: Window, shelf: Shelf) -> bool:
+    """Whether a moment lies before all that a window means, by the days of the exchange."""
+    if window.first_day is not None:
+        return day_of(moment, shelf.zone) < window.first_day
+    return moment < window.span[0]
 
 
 def _main_provider(found: Sequence[Kept]) -> str:

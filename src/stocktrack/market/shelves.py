@@ -21,6 +21,9 @@ from stocktrack.quotes import TradingDay
 
 # Some 300 bytes each.
 MAX_BARS: Final = 300_000
+# What a shelf counts for that has fewer bars, or none: it is some 800 bytes itself, and whoever asks for symbols that
+# nobody has makes one for each. All are counted at each question, ten thousand in a millisecond.
+_LEAST_BARS_OF_A_SHELF: Final = 30
 
 Span: TypeAlias = tuple[int, int]  # from one moment on until before the other, epoch milliseconds
 
@@ -57,6 +60,7 @@ class Shelf:
     last_trade_at: int | None = None
     has_none_so_short: bool = False
     known_events: set[int] = field(default_factory=set)  # when there were splits and dividends that are counted in
+    counted_until: int | None = None  # up to when all of them are counted in, as far as that was looked at
     failure: ProviderError | None = None
     failed_until: float = -math.inf
 
@@ -69,6 +73,10 @@ class Shelf:
         """The stretches of `span` whose bars have to be asked for, in order."""
         known = [*self.settled, self.fresh] if self.fresh is not None and now < self.fresh_until else self.settled
         return list(_without(span, sorted(known)))
+
+    def unsettle(self) -> None:
+        """Ask for everything again; until then it is what is known."""
+        self.settled, self.fresh, self.counted_until = [], None, None
 
     def between(self, start: int, end: int) -> Sequence[Kept]:
         """What is known of the bars that begin from `start` on and before `end`."""
@@ -125,11 +133,22 @@ class Shelves:
         return shelf
 
     def tidy(self) -> None:
-        """Forget what there is no room for; not the shelf that was used last."""
-        count = sum(max(1, len(shelf.kept)) for shelf in self._shelves.values())
-        while count > self._max_bars and len(self._shelves) > 1:
-            _, shelf = self._shelves.popitem(last=False)
-            count -= max(1, len(shelf.kept))
+        """Forget what there is no room for; not the shelf that was used last, nor one that is being filled."""
+        count = sum(_size_of(shelf) for shelf in self._shelves.values())
+        if count <= self._max_bars:
+            return
+        *others, _ = self._shelves
+        for key in others:
+            shelf = self._shelves[key]
+            if not shelf.lock.locked():
+                del self._shelves[key]
+                count -= _size_of(shelf)
+                if count <= self._max_bars:
+                    return
+
+
+def _size_of(shelf: Shelf) -> int:
+    return max(_LEAST_BARS_OF_A_SHELF, len(shelf.kept))
 
 
 def zone_of(name: str | None) -> tzinfo:

@@ -172,13 +172,18 @@ class SimulatedProvider(Source):
         first = max(start, (walk.began_at_ms // DAY_MS - DAYS) * DAY_MS)
         found: list[Bar] = []
         for day in days_between(start_of(first, interval, UTC), min(end, now + 1)):
-            if interval.is_intraday:
+            if interval is BarInterval.ONE_MINUTE:
                 found += _minutes_of(walk, past, day, now)
+            elif interval.is_intraday:
+                # Day by day: the bars of a month at once would hold up all prices for a third of a second.
+                found += gathered(_minutes_of(walk, past, day, now), interval, UTC)
             else:
                 found.append(_day_of(walk, past, day, now))
             if interval.is_intraday or day % _DAYS_A_TURN == 0:
                 await asyncio.sleep(0)  # a day of minutes takes some milliseconds
-        bars = [bar for bar in gathered(found, interval, UTC) if start <= bar.time < end]
+        if not interval.is_intraday:
+            found = gathered(found, interval, UTC)
+        bars = [bar for bar in found if start <= bar.time < end]
         return SourceBars(
             provider=self.name, bars=bars, zone="UTC", currency=instrument.currency, last_trade_at=walk.moved_at_ms
         )
