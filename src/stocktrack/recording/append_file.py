@@ -23,13 +23,15 @@ _BLOCK: Final = 65_536
 class AppendFile:
     """An open file whose first line is `header` (empty: none); `is_whole` says of a line without its end if it is one.
 
+    `begins` is what each line begins with: the half of a first line is known by it where there is no header.
     `OSError` from `write` leaves the file as it was before. Used by one thread at a time.
     """
 
-    def __init__(self, path: Path, header: bytes, is_whole: Callable[[str], bool]) -> None:
+    def __init__(self, path: Path, header: bytes, is_whole: Callable[[str], bool], begins: bytes = b"") -> None:
         self.path = path
         self._header = header
         self._is_whole = is_whole
+        self._begins = begins
         self.torn_bytes = 0  # what the last process left of a line that it did not finish
         self._is_dirty = False
         self._descriptor = _opened(path)
@@ -51,7 +53,10 @@ class AppendFile:
             return
         told, is_line, _ = os.pread(self._descriptor, _BLOCK, 0).partition(b"\n")
         line = told.decode("utf-8", "replace")
-        is_ours = first == self._header if self._header else not is_line or self._is_whole(line)
+        if self._header:
+            is_ours = first == self._header
+        else:
+            is_ours = self._is_whole(line) or (not is_line and self._may_be_half(told))
         if not is_ours:
             raise RecordingError(
                 f"{self.path} is there, and its first row is not that of a recording ({shown(line)}). Nothing was "
@@ -66,6 +71,14 @@ class AppendFile:
         self.torn_bytes = len(tail)
         self.size -= len(tail)
         os.ftruncate(self._descriptor, self.size)
+
+    def _may_be_half(self, told: bytes) -> bool:
+        """Whether a file of one line without its end is the half of one of ours; that is cut off, and others' is not.
+
+        A power cut leaves zeros where a row should be.
+        """
+        begun = told.rstrip(b"\0")
+        return len(told) < _BLOCK and (begun.startswith(self._begins) or self._begins.startswith(begun))
 
     def last_line(self) -> bytes:
         """The last whole line, without its line end; empty where there is none but the header."""
