@@ -106,6 +106,18 @@ def test_a_file_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
     assert read(path) == [a_price(seq=2)]
 
 
+def test_a_file_that_was_emptied_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "ticks.csv"
+    recording = Recording(path, Rotation(), lambda: NOW_MS)
+    recording.write([a_price(seq=1)])
+    path.write_bytes(b"")
+
+    recording.write([a_price(seq=2)])
+    recording.close()
+
+    assert read(path) == [a_price(seq=2)]
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 def test_a_file_of_something_else_is_refused_and_the_lock_is_free_again(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"ticks.{suffix}"

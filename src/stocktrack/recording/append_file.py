@@ -120,13 +120,14 @@ class AppendFile:
         os.fdatasync(self._descriptor)
 
     def is_there(self) -> bool:
-        """Whether the file still has its name: it may have been moved or removed, and would be written in vain."""
+        """Whether the file still has its name and its rows: it may have been moved, removed or emptied."""
         try:
             named = os.stat(self.path)  # noqa: PTH116 - beside fstat
         except OSError:
             return False
         own = os.fstat(self._descriptor)
-        return (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino)
+        # One that somebody emptied has lost its first row, too, as `copytruncate` of logrotate leaves it.
+        return (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino) and own.st_size >= self.size
 
     def close(self) -> None:
         """Close it; what was written is on the disk then, where that can be."""

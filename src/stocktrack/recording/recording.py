@@ -122,7 +122,7 @@ class Recording:
 
     def _file_of_now(self) -> TextFile | ParquetFile:
         if self._file is not None and not self._file.is_there():
-            self.diary.note(f"{self.path.name} was moved or removed, and is begun anew")
+            self.diary.note(f"{self.path.name} was moved, removed or emptied, and is begun anew")
             self._close_file()
         if self._file is None:
             self._open()

@@ -67,7 +67,7 @@ class TextFile:
         self._file.sync()
 
     def is_there(self) -> bool:
-        """Whether the file still has its name."""
+        """Whether the file still has its name and its rows."""
         return self._file.is_there()
 
     def close(self) -> None:
