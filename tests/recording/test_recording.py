@@ -93,6 +93,16 @@ def test_each_day_has_a_file_of_its_own_by_utc(tmp_path: Path, suffix: str) -> N
     assert read(path) == [*days, late]
 
 
+def test_a_time_of_no_calendar_goes_into_the_file_of_now(tmp_path: Path) -> None:
+    path = tmp_path / "ticks.csv"
+    rows = [a_price(seq=1), a_price(seq=2, received_at=NOW_MS * 1_000_000), a_price(seq=3)]  # nanoseconds
+
+    record(path, *rows, rotation=Rotation(daily=True))
+
+    assert [each.stem[-10:] for each in files_of(path)] == ["2024-04-05"]
+    assert read(path) == rows
+
+
 def test_a_file_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "ticks.csv"
     recording = Recording(path, Rotation(), lambda: NOW_MS)
