@@ -124,6 +124,21 @@ def test_a_summary_tells_what_is_in_it_and_what_is_not(tmp_path: Path) -> None:
     assert [each["torn"] for each in told["unreadable"]] == [True]
 
 
+def test_a_summary_shows_nothing_of_a_recording_that_steers_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "ticks.jsonl"
+    path.write_text(
+        r'{"received_at":1,"symbol":"A\u001b[31m","price":1,"currency":"\u001b]0;name\u0007"}'
+        "\n"
+        r'{"received_at":2,"event":"gap","since":1,"reason":"\u001b[2J\u202e\ud800"}'
+        "\n"
+    )
+
+    text = summarise([path]).as_text()
+
+    assert text.replace("\n", "").isprintable()
+    assert text.encode()
+
+
 def test_the_texts_of_a_summary_are_for_people() -> None:
     assert [bytes_text(count) for count in (12, 999, 3_400, 5_000_000, 7_200_000_000)] == [
         *("12 bytes", "999 bytes", "3.4 KB", "5.0 MB", "7.2 GB"),
