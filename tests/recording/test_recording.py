@@ -65,6 +65,17 @@ def test_a_second_recorder_of_the_same_file_is_refused(tmp_path: Path, suffix: s
     assert read(path) == [a_price()]
 
 
+@pytest.mark.parametrize("other", ["link.csv", "ticks.csv"])
+def test_a_second_recorder_of_the_same_file_by_another_name_is_refused(tmp_path: Path, other: str) -> None:
+    path = tmp_path / "ticks-2024-04-05.csv"
+    (tmp_path / "link.csv").symlink_to(path)
+    first = Recording(path, Rotation(), lambda: NOW_MS)
+
+    with pytest.raises(RecordingError, match="another recorder"):
+        Recording(tmp_path / other, Rotation(daily=other == "ticks.csv"), lambda: NOW_MS)
+    first.close()
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 def test_a_file_is_no_longer_than_the_rotation_says_and_each_has_its_header(tmp_path: Path, suffix: str) -> None:
     rotation, path = Rotation(max_bytes=10_000), tmp_path / f"ticks.{suffix}"

@@ -6,6 +6,7 @@ kill has to fall into the moment between its two pages to tear it, and then the 
 """
 
 import contextlib
+import fcntl
 import mmap
 import os
 import stat
@@ -172,4 +173,14 @@ def _opened(path: Path) -> int:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise RecordingError(f"{path} is no file that prices can be kept in: it is a pipe or a device.")
+    try:
+        # The log beside it is locked as well, but a link or a file of a series may be known by another name.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise RecordingError(
+            f"{path} is being written by another recorder. End that one, or name another file."
+        ) from None
+    except OSError:
+        pass  # this file system has no locks
     return descriptor
