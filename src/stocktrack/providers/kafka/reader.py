@@ -19,6 +19,7 @@ from stocktrack.providers.kafka.library import (
 from stocktrack.providers.kafka.table import Record, Table
 from stocktrack.providers.kafka.topic import Topic
 from stocktrack.quotes import Quote
+from stocktrack.system.blocking import name_answered
 
 Result = TypeVar("Result")
 
@@ -51,6 +52,7 @@ class Reader:
             bootstrap_servers=self._topic.broker, enable_auto_commit=False, auto_offset_reset="earliest", **COMMON
         )
         try:
+            await _in_time(name_answered(self._topic.host, self._topic.port), REQUEST_SECONDS)
             await self._consumer.start()
             numbers = await _in_time(partitions_of(self._consumer, self._topic), REQUEST_SECONDS)
             if not numbers:
