@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from pyarrow import parquet
@@ -271,3 +272,30 @@ class TestParquet:
             Recording(path, Rotation(), lambda: NOW_MS)
         with pytest.raises(RecordingError, match="no columns"):
             read(path)
+
+    def test_a_journal_that_cannot_be_begun_is_no_reason_to_write_rows_twice(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = parquet_file.ParquetFile(path)
+
+        def is_full(number: int) -> NoReturn:
+            raise RecordingError(f"{path}: no space left for {number}.")
+
+        file._merge_at = 0.0
+        with monkeypatch.context() as patched:
+            patched.setattr(file, "_new_journal", is_full)
+            assert file.write(prices(3)) == 3
+        file.close()
+
+        assert read(path) == prices(3)
+
+    def test_a_line_of_a_journal_that_somebody_has_spoilt_is_told(
+        self, path: Path, killed: Callable[[list[Price]], None]
+    ) -> None:
+        killed(prices(3))
+        [(_, journal)] = parquet_file.journals_of(path)
+        journal.write_bytes(journal.read_bytes().replace(b"scripted", b'"scripted', 1))
+
+        for each in (lambda: read(path), lambda: Recording(path, Rotation(), lambda: NOW_MS)):
+            with pytest.raises(RecordingError, match=r"journal-0001, line 2: .*Take that line out"):
+                each()
