@@ -1,9 +1,11 @@
+import sys
 from pathlib import Path
 
 import pytest
 
 from command_line import Run, command_runner
 from recorded import NOW_MS, a_price
+from stocktrack.operations.recording_run import Order
 from stocktrack.recording.names import Rotation
 from stocktrack.recording.recording import Recording
 
@@ -42,6 +44,12 @@ def test_what_is_wrong_is_told_before_anything_is_made(
     assert (finished.code, finished.out) == (code, "")
     assert says in finished.err
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith("ticks")] == []
+
+
+def test_a_standard_input_that_is_closed_takes_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+
+    assert not Order(("AAPL",), Path("ticks.csv"), Rotation(), reads_stdin=True).takes_lines
 
 
 def test_where_nobody_listens_there_is_no_file(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

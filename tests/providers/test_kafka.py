@@ -2,6 +2,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,14 +13,15 @@ from structlog.testing import capture_logs
 from kafka_broker import KafkaBroker, running_kafka
 from live_server import until
 from sink_quotes import a_board_quote
-from stocktrack.clock import RealClock
+from stocktrack.clock import ManualClock, RealClock, end
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.kafka import reader
 from stocktrack.providers.kafka.provider import KafkaProvider
+from stocktrack.providers.kafka.table import Table
 from stocktrack.providers.kafka.topic import Topic
 from stocktrack.providers.published import encode_published
-from stocktrack.quotes import MarketState
+from stocktrack.quotes import MarketState, Quote
 from stocktrack.testing import (
     BrokenStreamContract,
     Collected,
@@ -358,6 +360,60 @@ async def test_closing_takes_less_than_a_second_while_the_broker_is_paused(own: 
         await asyncio.wait({task})
 
     assert seconds < 1
+
+
+class BusyConsumer:
+    """A topic that has another record whenever it is asked, some hundredths of a second later."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self._at = 0
+
+    async def start(self) -> None:
+        """It is there."""
+
+    def assign(self, partitions: object) -> None:
+        """There is but one."""
+
+    async def seek_to_beginning(self, *partitions: object) -> None:
+        """It stands there."""
+
+    async def end_offsets(self, partitions: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(partitions, self._at + 3)
+
+    def partitions_for_topic(self, name: str) -> set[int]:
+        return {0}
+
+    async def position(self, partition: object) -> int:
+        return self._at
+
+    async def getmany(self, **_: int) -> dict[int, list[Any]]:
+        await self._clock.advance(0.02)
+        self._at += 1
+        value = json.dumps({"symbol": "AAPL", "price": self._at}).encode()
+        return {0: [SimpleNamespace(key=b"AAPL", value=value, timestamp=self._clock.now_ms())]}
+
+    async def stop(self) -> None:
+        """It ends."""
+
+
+async def test_a_topic_that_is_never_quiet_is_read_to_its_end_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, heard = ManualClock(), list[Quote]()
+
+    async def numbers(*_: object) -> frozenset[int]:
+        return frozenset({0})
+
+    monkeypatch.setattr(reader, "AIOKafkaConsumer", lambda **_: BusyConsumer(clock))
+    monkeypatch.setattr(reader, "partitions_of", numbers)
+    reading = reader.Reader(Topic.at("kafka://127.0.0.1:9092/quotes"), Table("kafka"), clock, heard.extend)
+    task = asyncio.create_task(reading.run())
+    try:
+        await asyncio.wait_for(reading.has_read_all.wait(), 10)
+        await until(lambda: heard)
+    finally:
+        await end(task)
+
+    assert heard[0].price < 100
 
 
 async def test_without_an_address_it_cannot_be_used(make: Make) -> None:

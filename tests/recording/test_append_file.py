@@ -58,6 +58,32 @@ def test_a_file_of_something_else_is_left_alone(path: Path) -> None:
     assert path.read_bytes() == b"name,phone\nann,1\n"
 
 
+@pytest.mark.parametrize(
+    ("left", "kept"),
+    [(b"row 1.\nro", b"row 1.\n"), (b"row 1", b""), (b"ro", b""), (b"\0\0\0", b"")],
+    ids=["half a second row", "half a first row", "less of it", "a power cut"],
+)
+def test_where_there_is_no_header_the_half_of_a_first_line_is_known_by_its_beginning(
+    path: Path, left: bytes, kept: bytes
+) -> None:
+    path.write_bytes(left)
+
+    AppendFile(path, b"", lambda line: line.endswith("."), b"row ").close()
+
+    assert path.read_bytes() == kept
+
+
+@pytest.mark.parametrize("size", [1, 10_000], ids=["short", "longer than any row"])
+def test_one_line_of_something_else_without_its_end_is_left_alone(path: Path, size: int) -> None:
+    written = b'{"notes": "of years"}' * size
+    path.write_bytes(written)
+
+    with pytest.raises(RecordingError, match="Nothing was changed"):
+        AppendFile(path, b"", lambda line: line.endswith("."), b"row ")
+
+    assert path.read_bytes() == written
+
+
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
 

@@ -39,6 +39,8 @@ def test_the_lines_of_watch_are_rows_too() -> None:
         ('{"symbol":"AAPL","received_at":1}', "price is missing"),
         ('{"event":"party","received_at":1}', "the only event is 'gap'"),
         ('{"event":"gap","received_at":1}', "needs since"),
+        (f'{{"event":"gap","received_at":1{"0" * 400},"since":1}}', "received_at is a number of more than 64 bits"),
+        (f'{{"symbol":"AAPL","price":1,"received_at":1{"0" * 400}}}', "received_at is a number of more than 64 bits"),
     ],
 )
 def test_a_line_that_is_no_row_says_why(line: str, says: str) -> None:

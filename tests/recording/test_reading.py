@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,25 @@ def test_the_symbols_are_found_without_reading_all_of_it(tmp_path: Path, suffix:
     path = record(tmp_path / f"ticks.{suffix}", a_price("=X"), a_price("AAPL"), a_price("BRK-B", currency='"a",b'))
 
     assert symbols_of(path) == {"=X", "AAPL", "BRK-B"}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_line_without_measure_is_not_held_in_memory_for_the_symbols_in_it(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"ticks.{suffix}"
+    recording = Recording(path, Rotation(), lambda: NOW_MS)
+    recording.write([a_price("AAPL")])
+    recording.close()
+    with path.open("ab") as file:
+        file.write(
+            b"\0" * 30_000_000 + b"\n" + path.read_bytes().splitlines(keepends=True)[-1].replace(b"AAPL", b"MSFT")
+        )
+
+    tracemalloc.start()
+    try:
+        assert symbols_of(path) == {"AAPL", "MSFT"}
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_lines_that_are_no_rows_are_told_with_their_numbers_and_the_others_are_read(tmp_path: Path) -> None:
@@ -122,6 +142,21 @@ def test_a_summary_tells_what_is_in_it_and_what_is_not(tmp_path: Path) -> None:
     }
     assert told["gaps"] == [{"since": NOW_MS + 10, "until": NOW_MS + 5_010, "reason": "The disk was full."}]
     assert [each["torn"] for each in told["unreadable"]] == [True]
+
+
+def test_a_summary_shows_nothing_of_a_recording_that_steers_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "ticks.jsonl"
+    path.write_text(
+        r'{"received_at":1,"symbol":"A\u001b[31m","price":1,"currency":"\u001b]0;name\u0007"}'
+        "\n"
+        r'{"received_at":2,"event":"gap","since":1,"reason":"\u001b[2J\u202e\ud800"}'
+        "\n"
+    )
+
+    text = summarise([path]).as_text()
+
+    assert text.replace("\n", "").isprintable()
+    assert text.encode()
 
 
 def test_the_texts_of_a_summary_are_for_people() -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from pyarrow import parquet
@@ -65,6 +66,17 @@ def test_a_second_recorder_of_the_same_file_is_refused(tmp_path: Path, suffix: s
     assert read(path) == [a_price()]
 
 
+@pytest.mark.parametrize("other", ["link.csv", "ticks.csv"])
+def test_a_second_recorder_of_the_same_file_by_another_name_is_refused(tmp_path: Path, other: str) -> None:
+    path = tmp_path / "ticks-2024-04-05.csv"
+    (tmp_path / "link.csv").symlink_to(path)
+    first = Recording(path, Rotation(), lambda: NOW_MS)
+
+    with pytest.raises(RecordingError, match="another recorder"):
+        Recording(tmp_path / other, Rotation(daily=other == "ticks.csv"), lambda: NOW_MS)
+    first.close()
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 def test_a_file_is_no_longer_than_the_rotation_says_and_each_has_its_header(tmp_path: Path, suffix: str) -> None:
     rotation, path = Rotation(max_bytes=10_000), tmp_path / f"ticks.{suffix}"
@@ -93,6 +105,16 @@ def test_each_day_has_a_file_of_its_own_by_utc(tmp_path: Path, suffix: str) -> N
     assert read(path) == [*days, late]
 
 
+def test_a_time_of_no_calendar_goes_into_the_file_of_now(tmp_path: Path) -> None:
+    path = tmp_path / "ticks.csv"
+    rows = [a_price(seq=1), a_price(seq=2, received_at=NOW_MS * 1_000_000), a_price(seq=3)]  # nanoseconds
+
+    record(path, *rows, rotation=Rotation(daily=True))
+
+    assert [each.stem[-10:] for each in files_of(path)] == ["2024-04-05"]
+    assert read(path) == rows
+
+
 def test_a_file_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "ticks.csv"
     recording = Recording(path, Rotation(), lambda: NOW_MS)
@@ -103,6 +125,18 @@ def test_a_file_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
     recording.close()
 
     assert read(tmp_path / "old.csv") == [a_price(seq=1)]
+    assert read(path) == [a_price(seq=2)]
+
+
+def test_a_file_that_was_emptied_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "ticks.csv"
+    recording = Recording(path, Rotation(), lambda: NOW_MS)
+    recording.write([a_price(seq=1)])
+    path.write_bytes(b"")
+
+    recording.write([a_price(seq=2)])
+    recording.close()
+
     assert read(path) == [a_price(seq=2)]
 
 
@@ -238,3 +272,30 @@ class TestParquet:
             Recording(path, Rotation(), lambda: NOW_MS)
         with pytest.raises(RecordingError, match="no columns"):
             read(path)
+
+    def test_a_journal_that_cannot_be_begun_is_no_reason_to_write_rows_twice(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = parquet_file.ParquetFile(path)
+
+        def is_full(number: int) -> NoReturn:
+            raise RecordingError(f"{path}: no space left for {number}.")
+
+        file._merge_at = 0.0
+        with monkeypatch.context() as patched:
+            patched.setattr(file, "_new_journal", is_full)
+            assert file.write(prices(3)) == 3
+        file.close()
+
+        assert read(path) == prices(3)
+
+    def test_a_line_of_a_journal_that_somebody_has_spoilt_is_told(
+        self, path: Path, killed: Callable[[list[Price]], None]
+    ) -> None:
+        killed(prices(3))
+        [(_, journal)] = parquet_file.journals_of(path)
+        journal.write_bytes(journal.read_bytes().replace(b"scripted", b'"scripted', 1))
+
+        for each in (lambda: read(path), lambda: Recording(path, Rotation(), lambda: NOW_MS)):
+            with pytest.raises(RecordingError, match=r"journal-0001, line 2: .*Take that line out"):
+                each()

@@ -104,3 +104,18 @@ class TestAFileOfSymbols:
         path.unlink()
         with pytest.raises(ValueError, match="No such file"):
             file.read()
+
+    def test_a_pipe_is_told_before_anybody_waits_for_its_writer(self, file: SymbolFile, path: Path) -> None:
+        path.unlink()
+        os.mkfifo(path)
+
+        with pytest.raises(ValueError, match="no file that can be watched: pipe its symbols"):
+            file.read()
+
+    def test_of_many_bad_lines_some_are_told_and_the_others_counted(
+        self, file: SymbolFile, path: Path, told: list[str]
+    ) -> None:
+        path.write_text("a!b\n" * 10_000)
+
+        assert file.read() == []
+        assert (len(told), told[-1]) == (21, f"{path}: 9,980 more are left out.")

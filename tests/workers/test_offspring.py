@@ -104,6 +104,31 @@ async def test_a_child_that_never_was_ready_is_not_started_again_and_says_why(pr
         assert scene.child.restarts == 0
 
 
+async def test_a_process_that_cannot_be_made_is_told_and_later_tried_again() -> None:
+    async with a_child(SERVES) as scene:
+        child, program = scene.child, scene.child._program
+        await child.was_ready
+        child._program = ("/no/such/program",)  # as fails what has no descriptor or no process left
+        with capture_logs() as logs:
+            with pytest.raises(ConnectionError):
+                await child.ask("die")
+            await until(lambda: child.restarts == 1)
+            await scene.clock.advance(1.3)
+            await until(lambda: child.restarts == 2)
+            child._program = program
+            await scene.clock.advance(2.6)
+            await until(lambda: child.is_ready)
+        whys = [entry.get("why") for entry in logs]
+        assert whys == [None, "The worker 1 cannot be started: No such file or directory.", None]
+
+
+async def test_a_first_process_that_cannot_be_made_ends_the_start() -> None:
+    child = Offspring(BRIEF, ManualClock(), gather=lambda *_: None, program=("/no/such/program",))
+    await child.run()
+    with pytest.raises(ConfigError, match=r"The worker 1 cannot be started: No such file"):
+        await child.was_ready
+
+
 async def test_a_child_that_says_nothing_for_long_is_ended_and_started_again() -> None:
     async with a_child(IS_STUCK) as scene:
         await scene.child.was_ready

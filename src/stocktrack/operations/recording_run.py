@@ -52,8 +52,8 @@ class Order:
 
     @property
     def takes_lines(self) -> bool:
-        """Whether changes are read from standard input: it is no terminal, or it was named."""
-        return self.reads_stdin or (sys.stdin is not None and not sys.stdin.isatty())
+        """Whether changes are read from standard input: it is open, and no terminal or named."""
+        return sys.stdin is not None and (self.reads_stdin or not sys.stdin.isatty())
 
     def check(self) -> None:
         """`RecordingError` where there is nothing to record."""

@@ -6,6 +6,7 @@ kill has to fall into the moment between its two pages to tear it, and then the 
 """
 
 import contextlib
+import fcntl
 import mmap
 import os
 import stat
@@ -23,13 +24,15 @@ _BLOCK: Final = 65_536
 class AppendFile:
     """An open file whose first line is `header` (empty: none); `is_whole` says of a line without its end if it is one.
 
+    `begins` is what each line begins with: the half of a first line is known by it where there is no header.
     `OSError` from `write` leaves the file as it was before. Used by one thread at a time.
     """
 
-    def __init__(self, path: Path, header: bytes, is_whole: Callable[[str], bool]) -> None:
+    def __init__(self, path: Path, header: bytes, is_whole: Callable[[str], bool], begins: bytes = b"") -> None:
         self.path = path
         self._header = header
         self._is_whole = is_whole
+        self._begins = begins
         self.torn_bytes = 0  # what the last process left of a line that it did not finish
         self._is_dirty = False
         self._descriptor = _opened(path)
@@ -51,7 +54,10 @@ class AppendFile:
             return
         told, is_line, _ = os.pread(self._descriptor, _BLOCK, 0).partition(b"\n")
         line = told.decode("utf-8", "replace")
-        is_ours = first == self._header if self._header else not is_line or self._is_whole(line)
+        if self._header:
+            is_ours = first == self._header
+        else:
+            is_ours = self._is_whole(line) or (not is_line and self._may_be_half(told))
         if not is_ours:
             raise RecordingError(
                 f"{self.path} is there, and its first row is not that of a recording ({shown(line)}). Nothing was "
@@ -66,6 +72,14 @@ class AppendFile:
         self.torn_bytes = len(tail)
         self.size -= len(tail)
         os.ftruncate(self._descriptor, self.size)
+
+    def _may_be_half(self, told: bytes) -> bool:
+        """Whether a file of one line without its end is the half of one of ours; that is cut off, and others' is not.
+
+        A power cut leaves zeros where a row should be.
+        """
+        begun = told.rstrip(b"\0")
+        return len(told) < _BLOCK and (begun.startswith(self._begins) or self._begins.startswith(begun))
 
     def last_line(self) -> bytes:
         """The last whole line, without its line end; empty where there is none but the header."""
@@ -107,13 +121,14 @@ class AppendFile:
         os.fdatasync(self._descriptor)
 
     def is_there(self) -> bool:
-        """Whether the file still has its name: it may have been moved or removed, and would be written in vain."""
+        """Whether the file still has its name and its rows: it may have been moved, removed or emptied."""
         try:
             named = os.stat(self.path)  # noqa: PTH116 - beside fstat
         except OSError:
             return False
         own = os.fstat(self._descriptor)
-        return (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino)
+        # One that somebody emptied has lost its first row, too, as `copytruncate` of logrotate leaves it.
+        return (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino) and own.st_size >= self.size
 
     def close(self) -> None:
         """Close it; what was written is on the disk then, where that can be."""
@@ -158,4 +173,14 @@ def _opened(path: Path) -> int:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise RecordingError(f"{path} is no file that prices can be kept in: it is a pipe or a device.")
+    try:
+        # The log beside it is locked as well, but a link or a file of a series may be known by another name.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise RecordingError(
+            f"{path} is being written by another recorder. End that one, or name another file."
+        ) from None
+    except OSError:
+        pass  # this file system has no locks
     return descriptor

@@ -6,6 +6,7 @@ from typing import Final
 from stocktrack.messages import Price, ServerMessage
 from stocktrack.recording.rows import GAP, KINDS, BadRow, Hole, Row, row_of
 
+BEGINS: Final = b'{"received_at":'  # each line of ours
 _APART: Final = {*ServerMessage.model_fields, "received_at"}
 
 
@@ -15,7 +16,7 @@ def encode(row: Row) -> bytes:
         told = {"received_at": row.until, "event": GAP, "since": row.since, "reason": row.reason}
         return json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
     rest = Price.__pydantic_serializer__.to_json(row, exclude_none=True, exclude=_APART)
-    return b'{"received_at":%d,%b\n' % (row.received_at, rest[1:])
+    return b"%b%d,%b\n" % (BEGINS, row.received_at, rest[1:])
 
 
 def read(line: str) -> Row:

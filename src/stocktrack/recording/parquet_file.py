@@ -24,7 +24,17 @@ from stocktrack.messages import Price
 from stocktrack.recording import csv_rows
 from stocktrack.recording.append_file import AppendFile
 from stocktrack.recording.names import JOURNAL
-from stocktrack.recording.rows import COLUMNS, GAP, HOLE_COLUMNS, KINDS, PRICE_COLUMNS, RecordingError, Row, row_of
+from stocktrack.recording.rows import (
+    COLUMNS,
+    GAP,
+    HOLE_COLUMNS,
+    KINDS,
+    PRICE_COLUMNS,
+    BadRow,
+    RecordingError,
+    Row,
+    row_of,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,8 +126,9 @@ class ParquetFile:
         self._journal.write([csv_rows.encode(row) for row in rows])
         self._hold(batch, rows[-1])
         if self._merging is None or not self._merging.is_alive():
-            # Where the disk is full the rows are safe in their journals, and it is tried again later.
-            with contextlib.suppress(OSError):
+            # Where the disk or the folder is full the rows are safe in their journals, and it is tried again later. As
+            # an error of this write, they would be written a second time.
+            with contextlib.suppress(OSError, RecordingError):
                 self._end_merge()
                 self._merge_in_time()
         return len(rows)
@@ -311,9 +322,15 @@ def read_journal(path: Path) -> Iterator[Row]:
         if header.encode() != csv_rows.HEADER:
             return
         reader = csv_rows.Reader(header)
-        for line in lines:
+        for number, line in enumerate(lines, 2):
             if line.endswith("\n"):
-                yield reader.read(line)
+                try:
+                    yield reader.read(line)
+                except BadRow as error:
+                    raise RecordingError(
+                        f"{path}, line {number}: {error}. Take that line out of it: the other rows are not in the "
+                        "Parquet file yet."
+                    ) from None
 
 
 def _told_of(path: Path) -> tuple[int, int]:

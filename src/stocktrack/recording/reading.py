@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -78,7 +79,7 @@ def symbols_of(path: Path) -> set[str]:
     try:
         with path.open("rb") as file:
             if suffix_of(path) == ".jsonl":
-                named = {match[1] for line in file if (match := _JSON_SYMBOL.search(line)) is not None}
+                named = {match[1] for line in _lines_of(file) if (match := _JSON_SYMBOL.search(line)) is not None}
                 return set(_normalised(each.decode("utf-8", "replace") for each in named))
             return set(_normalised(_symbols_of_csv(path, file)))
     except OSError as error:
@@ -94,7 +95,7 @@ def _symbols_of_csv(path: Path, file: BinaryIO) -> set[str]:
         raise RecordingError(f"{path} is no recording: line 1: {error}") from None
     found: set[str] = set()
     plain: set[bytes] = set()
-    for line in file:
+    for line in _lines_of(file):
         if b'"' not in line:
             cells = line.rstrip(b"\r\n").split(b",", at + 1)
             if len(cells) > at:
@@ -107,6 +108,11 @@ def _symbols_of_csv(path: Path, file: BinaryIO) -> set[str]:
         if len(cells_there) > at:
             found.add(cells_there[at])
     return {each.removeprefix("'") for each in (*found, *(cell.decode("utf-8", "replace") for cell in plain)) if each}
+
+
+def _lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file; one that is longer than any row comes in pieces."""
+    return iter(partial(file.readline, _MAX_LINE), b"")
 
 
 def _normalised(symbols: Iterator[str] | set[str]) -> Iterator[str]:

@@ -115,14 +115,21 @@ class Recording:
 
     def _of_a_day(self, rows: Sequence[Row]) -> Sequence[Row]:
         """The first of `rows`, as far as they are of one day, whose file is open then. It never goes back a day."""
-        days = [max(self._place.day, Place.of_day(time_of(row)).day) for row in rows]
+        days = [max(self._place.day, self._day_of(row)) for row in rows]
         if days[0] != self._place.day:
             self._go_to(Place(days[0]))
         return rows[: next((at for at, day in enumerate(days) if day != days[0]), len(rows))]
 
+    def _day_of(self, row: Row) -> str:
+        """The day of a row; that of the file of now where its server's clock tells a time of no calendar."""
+        try:
+            return Place.of_day(time_of(row)).day
+        except (OverflowError, OSError, ValueError):
+            return self._place.day
+
     def _file_of_now(self) -> TextFile | ParquetFile:
         if self._file is not None and not self._file.is_there():
-            self.diary.note(f"{self.path.name} was moved or removed, and is begun anew")
+            self.diary.note(f"{self.path.name} was moved, removed or emptied, and is begun anew")
             self._close_file()
         if self._file is None:
             self._open()

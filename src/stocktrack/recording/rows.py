@@ -64,11 +64,15 @@ _ASSUMED: Final = {
     "stale": False,
     "seq": 0,
 }
+_INT64: Final = range(-(2**63), 2**63)
 _validate = Price.__pydantic_validator__.validate_python
 
 
 def row_of(fields: Mapping[str, Any]) -> Row:
     """The row with these values of columns, none of which is None; `BadRow` where they make none."""
+    for name, value in fields.items():
+        if KINDS.get(name) is int and isinstance(value, int) and value not in _INT64:
+            raise BadRow(f"{name} is a number of more than 64 bits")
     if "event" in fields:
         return _hole_of(fields["event"], fields)
     given = {**_ASSUMED, **fields}

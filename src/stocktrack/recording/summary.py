@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from stocktrack.messages import Price
+from stocktrack.quotes import clean_text
 from stocktrack.recording.parquet_file import journals_of
 from stocktrack.recording.reading import Unreadable, rows_of
 from stocktrack.recording.rows import Hole
 
 _MOST_TOLD: Final = 20
+_MAX_CHARS: Final = 200
 
 
 @dataclass(slots=True)
@@ -107,9 +109,14 @@ class Summary:
         head = ("symbol", "rows", "first", "last", "low", "high", "last price", "missed")
         rows = [
             (
-                *(symbol, f"{each.rows:,}", time_text(each.first_at)[:-4], time_text(each.last_at)[:-4]),
+                *(
+                    clean_text(symbol, _MAX_CHARS),
+                    f"{each.rows:,}",
+                    time_text(each.first_at)[:-4],
+                    time_text(each.last_at)[:-4],
+                ),
                 *(repr(each.low), repr(each.high)),
-                f"{each.last!r} {each.currency or ''}".rstrip(),
+                f"{each.last!r} {clean_text(each.currency or '', _MAX_CHARS)}".rstrip(),
                 f"{each.missed:,}",
             )
             for symbol, each in sorted(self.symbols.items())
@@ -188,4 +195,4 @@ def time_text(epoch_ms: int) -> str:
 
 def _hole_text(hole: Hole) -> str:
     lasted = duration_text(hole.until - hole.since)
-    return f"from {time_text(hole.since)} to {time_text(hole.until)} ({lasted}): {hole.reason}"
+    return f"from {time_text(hole.since)} to {time_text(hole.until)} ({lasted}): {clean_text(hole.reason, _MAX_CHARS)}"

@@ -23,7 +23,8 @@ class TextFile:
         self._full_bytes = full_bytes
         self._encode = csv_rows.encode if is_csv else json_rows.encode
         self._read = _OWN_CSV.read if is_csv else json_rows.read
-        self._file = AppendFile(path, csv_rows.HEADER if is_csv else b"", self._is_whole)
+        header, begins = (csv_rows.HEADER, b"") if is_csv else (b"", json_rows.BEGINS)
+        self._file = AppendFile(path, header, self._is_whole, begins)
 
     def _is_whole(self, line: str) -> bool:
         try:
@@ -66,7 +67,7 @@ class TextFile:
         self._file.sync()
 
     def is_there(self) -> bool:
-        """Whether the file still has its name."""
+        """Whether the file still has its name and its rows."""
         return self._file.is_there()
 
     def close(self) -> None:

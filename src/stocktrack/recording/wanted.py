@@ -8,6 +8,7 @@ from typing import Final
 from stocktrack.quotes import normalise_symbol
 
 _MAX_FILE_BYTES: Final = 1_000_000
+_MOST_TOLD: Final = 20
 _BETWEEN: Final = re.compile(r"[\s,]+")
 
 
@@ -66,8 +67,8 @@ class SymbolFile:
 
     def read(self) -> list[str]:
         """The symbols that it lists; `ValueError` with a sentence where it cannot be read."""
-        symbols, wrong = self._read()
         self._stamp = self._settled = self._stat()
+        symbols, wrong = self._read()
         self._say(wrong)
         return symbols
 
@@ -104,6 +105,9 @@ class SymbolFile:
 
     def _read(self) -> tuple[list[str], list[str]]:
         try:
+            # A pipe can be read once only, and whoever opens it waits for a writer.
+            if not self._path.is_file() and self._path.exists():
+                raise ValueError(f"{self._path} is no file that can be watched: pipe its symbols into the command.")
             with self._path.open("rb") as file:
                 data = file.read(_MAX_FILE_BYTES + 1)
         except OSError as error:
@@ -118,6 +122,8 @@ class SymbolFile:
                     symbols |= {normalise_symbol(name): None} if name else {}
                 except ValueError as error:
                     wrong.append(f"{self._path}, line {number}: {error}; it is left out.")
+        if (more := len(wrong) - _MOST_TOLD) > 0:
+            wrong[_MOST_TOLD:] = [f"{self._path}: {more:,} more are left out."]
         return [*symbols], wrong
 
     def _say(self, sentences: Iterable[str]) -> None:

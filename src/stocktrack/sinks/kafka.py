@@ -17,6 +17,7 @@ from stocktrack.providers.kafka.library import (
 from stocktrack.providers.kafka.topic import Topic
 from stocktrack.providers.published import encode_published
 from stocktrack.sinks.base import SinkError
+from stocktrack.system.blocking import name_answered
 
 # All of a write in one request: with aiokafka's own 16 KB, one of 500 prices waits for 20 answers one after the other.
 # Brokers take a megabyte unless they are told otherwise.
@@ -41,6 +42,7 @@ class KafkaSink:
         """Connect, and make the topic where there is none."""
         await self.close()
         try:
+            await name_answered(self._topic.host, self._topic.port)
             try:
                 await self._start()
             except KafkaConnectionError:

@@ -6,6 +6,7 @@ It is written down here and sent in one piece: redis-py's own pipeline takes twi
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
@@ -18,9 +19,11 @@ from stocktrack.errors import ConfigError
 from stocktrack.messages import BoardQuote
 from stocktrack.providers.published import encode_published
 from stocktrack.sinks.base import SinkError, shown_address
+from stocktrack.system.blocking import name_answered
 
 _CONNECT_SECONDS: Final = 5.0
 _REPLY_SECONDS: Final = 5.0
+_PORT: Final = 6_379
 _MULTI, _EXEC = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
 _EXPIRY = str(PRICE_EXPIRY_SECONDS).encode()
 
@@ -31,6 +34,7 @@ class RedisSink:
     def __init__(self, url: str, instance: str) -> None:
         self.name = shown_address(url)
         self._instance = instance
+        self._host: str | None = None  # that a name server has to be asked for
         options: dict[str, Any] = {
             "socket_connect_timeout": _CONNECT_SECONDS,
             "socket_timeout": _REPLY_SECONDS,
@@ -38,6 +42,8 @@ class RedisSink:
         }
         if not url.startswith("unix:"):
             options["socket_keepalive"] = True
+            parts = urlsplit(url)
+            self._host, self._port = parts.hostname, parts.port or _PORT
         try:
             self._pool = ConnectionPool.from_url(url, **options)
             self._new_connection()  # a wrong option shows only here
@@ -50,6 +56,8 @@ class RedisSink:
         await self.close()
         connection = self._connection = self._new_connection()
         try:
+            if self._host is not None:
+                await name_answered(self._host, self._port)
             await connection.connect()  # type: ignore[no-untyped-call] # redis-py's
         except (RedisError, OSError, TimeoutError) as error:
             raise SinkError(self._why(error)) from None

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import queue
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -85,6 +86,18 @@ async def in_a_thread(call: Callable[[], Result]) -> Result:
         return await pool.run(call)
     finally:
         pool.close()
+
+
+async def name_answered(host: str, port: int) -> None:
+    """Return once the name server has answered for `host`; `socket.gaierror` where it has none.
+
+    For a library that looks names up by the event loop, in threads that all share and the exit waits for: its own
+    look-up is a short one then.
+    """
+    try:
+        await in_a_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except UnicodeError as error:  # a label that is too long
+        raise socket.gaierror(f"{host[:100]} is no name of a host") from error
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:

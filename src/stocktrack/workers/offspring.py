@@ -95,7 +95,10 @@ class Offspring:
         in_a_row = 0
         while True:
             began = self._clock.monotonic()
-            code = await self._live()
+            try:
+                code = await self._live()
+            except OSError as error:  # no process, or no descriptor, is left: that may pass
+                code, self._said = 1, f"The {self.name} cannot be started: {error.strerror or error}."
             if not self.was_ready.done():
                 said = (
                     self._said or f"The {self.name} ended with {_ending(code)} before it was ready; the log says why."

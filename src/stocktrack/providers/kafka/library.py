@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -49,7 +50,7 @@ __all__ = ["COMMON", "ERRORS", "AIOKafkaConsumer", "AIOKafkaProducer", "KafkaCon
 def why(error: BaseException, topic: Topic) -> str:
     """What an error says to a person."""
     match error:
-        case KafkaConnectionError() | NodeNotReadyError():
+        case KafkaConnectionError() | NodeNotReadyError() | socket.gaierror():
             return f"No Kafka broker answers at {topic.broker}."
         case KafkaTimeoutError() | RequestTimedOutError() | TimeoutError():
             return f"The Kafka broker at {topic.broker} does not answer in time."

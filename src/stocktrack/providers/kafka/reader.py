@@ -19,6 +19,7 @@ from stocktrack.providers.kafka.library import (
 from stocktrack.providers.kafka.table import Record, Table
 from stocktrack.providers.kafka.topic import Topic
 from stocktrack.quotes import Quote
+from stocktrack.system.blocking import name_answered
 
 Result = TypeVar("Result")
 
@@ -29,6 +30,7 @@ PROBE_PATIENCE_SECONDS: Final = 5.0
 _OLD_RECORDS_AT_ONCE, _RECORDS_AT_ONCE = 4_000, 500
 # An alpha broker was seen to tell an end that is before the last records: the end is where nothing more comes.
 _END_MS: Final = 150
+_PAST_END_SECONDS: Final = 1.0
 _WAIT_MS: Final = 1_000
 
 
@@ -50,6 +52,7 @@ class Reader:
             bootstrap_servers=self._topic.broker, enable_auto_commit=False, auto_offset_reset="earliest", **COMMON
         )
         try:
+            await _in_time(name_answered(self._topic.host, self._topic.port), REQUEST_SECONDS)
             await self._consumer.start()
             numbers = await _in_time(partitions_of(self._consumer, self._topic), REQUEST_SECONDS)
             if not numbers:
@@ -81,6 +84,7 @@ class Reader:
 
     async def _read_what_is_there(self) -> None:
         ends = await _in_time(self._consumer.end_offsets(self._partitions), REQUEST_SECONDS)
+        reached_at: float | None = None
         left, heard_at = True, self._clock.monotonic()
         while left:
             records = await self._next(_OLD_RECORDS_AT_ONCE, _END_MS)
@@ -90,7 +94,10 @@ class Reader:
                 await asyncio.sleep(0)  # others have their turn: there may be a million of them
             elif self._clock.monotonic() - heard_at > REQUEST_SECONDS:
                 raise TimeoutError
-            left = bool(records) or any([await self._position(each) < ends[each] for each in self._partitions])
+            if reached_at is None and not any([await self._position(each) < ends[each] for each in self._partitions]):
+                reached_at = self._clock.monotonic()
+            # To a topic that is busy somebody publishes without a pause, and nobody may wait for one.
+            left = reached_at is None or (bool(records) and self._clock.monotonic() - reached_at < _PAST_END_SECONDS)
 
     async def _read_on(self) -> None:
         looked_at, looked_from = self._clock.monotonic(), await self._positions()
