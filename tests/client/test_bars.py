@@ -76,6 +76,13 @@ async def test_the_bars_of_several_pages_are_one_sequence_and_each_keeps_its_pro
     assert asked[1].prepost
 
 
+class Int64:
+    """As `numpy.int64`, which is no int."""
+
+    def __index__(self) -> int:
+        return OPENED_MS
+
+
 @pytest.mark.parametrize(
     ("given", "sent"),
     [
@@ -88,9 +95,10 @@ async def test_the_bars_of_several_pages_are_one_sequence_and_each_keeps_its_pro
         ("2024-03-08T09:30-05:00", OPENED_MS),
         ("2024-03-08T14:30:00Z", OPENED_MS),
         (-1, -1),
+        (Int64(), OPENED_MS),
     ],
 )
-async def test_a_start_is_taken_as_people_write_it(given: int | str | date, sent: int | date) -> None:
+async def test_a_start_is_taken_as_people_write_it(given: Int64 | int | str | date, sent: int | date) -> None:
     script, asked = answering(a_reply)
     async with ScriptedServer(script) as server, StockTrackClient(port=server.port) as client:
         await client.history("AAPL", start=given, end=given)
