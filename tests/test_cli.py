@@ -42,6 +42,20 @@ def test_a_command_line_that_cannot_be_is_a_usage_error(run: Run, arguments: lis
     assert "Usage: stocktrack" in finished.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("history AAPL --range 2d", "'--range': '2d' is not one of '1d', '5d', "),
+        ("news --limit 0", "'--limit': should be greater than or equal to 1"),
+        ("users token ann --days x", "'--days': should be a valid integer"),
+    ],
+)
+def test_a_wrong_option_is_told_in_plain_words(run: Run, arguments: str, told: str) -> None:
+    finished = run(*arguments.split())
+    assert (finished.code, finished.out) == (2, "")
+    assert f"Error: Invalid value for {told}" in finished.err
+
+
 def test_the_schema_of_the_protocol_is_one_json_document(run: Run) -> None:
     finished = run("protocol", "--schema")
     assert (finished.code, finished.err) == (0, "")

@@ -1,9 +1,10 @@
 """The `stocktrack` command. What a subcommand needs is imported by it alone, so that `--help` and `get` start fast."""
 
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from stocktrack import __version__
 from stocktrack.commands import account, admin, history, interactive, one_shot, protocol
@@ -13,8 +14,22 @@ from stocktrack.operations.users import users_app
 
 EXIT_FAILED = 1
 
+
+class _Commands(TyperGroup):
+    """The commands; what is wrong with an option is told without pydantic's words, by which typer checks it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was called."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ").removeprefix("Input ")
+            raise
+
+
 app = typer.Typer(
     name="stocktrack",
+    cls=_Commands,
     help="A self-hosted, real-time stock quote server: one polite upstream, any number of clients.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -76,6 +76,13 @@ async def test_the_bars_of_several_pages_are_one_sequence_and_each_keeps_its_pro
     assert asked[1].prepost
 
 
+class Int64:
+    """As `numpy.int64`, which is no int."""
+
+    def __index__(self) -> int:
+        return OPENED_MS
+
+
 @pytest.mark.parametrize(
     ("given", "sent"),
     [
@@ -88,9 +95,10 @@ async def test_the_bars_of_several_pages_are_one_sequence_and_each_keeps_its_pro
         ("2024-03-08T09:30-05:00", OPENED_MS),
         ("2024-03-08T14:30:00Z", OPENED_MS),
         (-1, -1),
+        (Int64(), OPENED_MS),
     ],
 )
-async def test_a_start_is_taken_as_people_write_it(given: int | str | date, sent: int | date) -> None:
+async def test_a_start_is_taken_as_people_write_it(given: Int64 | int | str | date, sent: int | date) -> None:
     script, asked = answering(a_reply)
     async with ScriptedServer(script) as server, StockTrackClient(port=server.port) as client:
         await client.history("AAPL", start=given, end=given)
@@ -104,7 +112,7 @@ async def test_a_start_is_taken_as_people_write_it(given: int | str | date, sent
         ({"range": "2y"}, "the field 'range' must be one of 1d, 5d,"),
         ({"interval": "7m"}, "the field 'interval' must be one of 1m, 2m,"),
         ({"adjust": "some"}, "the field 'adjust' must be one of none, splits, all."),
-        ({"start": "soon"}, "the field 'start' must be epoch milliseconds or a date such as 2024-02-09, of"),
+        ({"start": "soon"}, "the field 'start' must be epoch milliseconds or a date such as 2024-02-09, of the years"),
         ({"start": "9" * 30}, "the field 'start' must be epoch milliseconds"),
         ({"start": True}, "the field 'start' must be epoch milliseconds"),
         ({"start": datetime(2024, 3, 8)}, "2024-03-08T00:00:00 has no time zone"),  # noqa: DTZ001 - that is the mistake

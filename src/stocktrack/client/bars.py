@@ -4,14 +4,15 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any, overload
+from operator import index
+from typing import Any, SupportsIndex, overload
 from zoneinfo import ZoneInfo
 
 from stocktrack.bars import Adjust, Bar, BarInterval
 from stocktrack.errors import Reason
 from stocktrack.messages import HistoryReply
 
-Moment = int | str | date  # a datetime is a date, too
+Moment = SupportsIndex | str | date  # whole numbers of numpy are no int; a datetime is a date, too
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_MS = timedelta(milliseconds=1)
@@ -126,4 +127,8 @@ def wire_moment(moment: Moment | None) -> int | str | None:
                 f"{moment.isoformat()} has no time zone: give it one, as in {moment.isoformat()}-05:00, or a date alone"
             )
         return (moment - _EPOCH) // _ONE_MS
-    return moment.isoformat() if isinstance(moment, date) else moment
+    if isinstance(moment, date):
+        return moment.isoformat()
+    if isinstance(moment, SupportsIndex) and not isinstance(moment, bool):
+        return index(moment)  # a whole number of numpy is no int
+    return moment

@@ -35,7 +35,9 @@ def _rank(media_type: str, ranges: Sequence[str]) -> tuple[float, int, int]:
         exactness = exactness_of.get(name)
         if exactness is not None and (found is None or exactness > found[0]):
             found = exactness, _quality(parameters), -place
-    return (0.0, 0, 0) if found is None else (found[1], found[0], found[2] if found[0] == 2 else -len(ranges))
+    if found is None or found[1] == 0:
+        return (0.0, 0, 0)  # a type that is refused is worth no more than one that is not named
+    return found[1], found[0], found[2] if found[0] == 2 else -len(ranges)
 
 
 def _quality(parameters: Iterable[str]) -> float:

@@ -9,6 +9,7 @@ import pytest
 from bar_source import utc_midnight
 from stocktrack.bars import Bar, BarInterval, midnight_ms
 from stocktrack.market.shelves import zone_of
+from stocktrack.quotes import normalise_symbol
 from stocktrack.web.dialects.udf_terms import (
     columns,
     full_name,
@@ -89,6 +90,11 @@ def test_an_exchange_before_a_name_is_no_segment() -> None:
     assert not any(is_of_exchange(name, "NYSE") for name in ("NASDAQ:AAPL", "LSE:AAPL", "::AAPL"))
     assert not is_of_exchange("NASDAQ:AAPL", None)
     assert full_name("AAPL", "NYSE") == "NYSE:AAPL"
+    assert full_name("RELIANCE.NS", "NSE") == "RELIANCE.NS"
+    for exchange, name in (("Nasdaq GIDS", "NasdaqGIDS:^SOX"), ("São Paulo", "SoPaulo:^SOX"), ("東証", "^SOX")):
+        assert full_name("^SOX", exchange) == name
+        assert normalise_symbol(name) == name.upper()
+        assert ":" not in name or is_of_exchange(name.upper(), exchange)
     assert (full_name("NSE:RELIANCE", "NSE"), full_name("AAPL", None)) == ("NSE:RELIANCE", "AAPL")
 
 

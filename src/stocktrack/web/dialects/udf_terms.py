@@ -57,6 +57,7 @@ _COLUMNS: Final = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "vol
 # To write so many numbers takes half a millisecond.
 _NUMBERS_A_PIECE: Final = 1_000
 _UNSQUASHED: Final = re.compile(r"[^A-Z0-9]+")
+_NOT_OF_A_NAME: Final = re.compile(r"[^A-Za-z0-9]+")
 
 
 # --- bars ---------------------------------------------------------------------------------------------------------
@@ -126,8 +127,13 @@ def quote_told(name: str, quote: BoardQuote | None) -> Told:
 
 
 def full_name(symbol: str, exchange: str | None) -> str:
-    """A symbol with its exchange before it, as TradingView writes them."""
-    return symbol if ":" in symbol or not exchange else f"{exchange}:{symbol}"
+    """A symbol with its exchange before it, as TradingView writes them, and in the characters of a symbol.
+
+    Yahoo's exchanges have names such as Nasdaq GIDS, and a client asks by the name that it was told. So NSE does not
+    stand before Yahoo's RELIANCE.NS: that would be a symbol of our segment NSE.
+    """
+    name = f"{_NOT_OF_A_NAME.sub('', exchange or '')}:{symbol}"
+    return name if without_exchange(name.upper()) == symbol else symbol
 
 
 def without_exchange(name: str) -> str | None:
