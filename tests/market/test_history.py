@@ -135,6 +135,15 @@ async def test_what_is_traded_day_and_night_has_24_hours(house: House, past: Scr
     assert found.bars[-1].time - found.bars[0].time == DAY_MS - MINUTE_MS
 
 
+async def test_what_opens_on_a_sunday_evening_goes_on_over_its_midnight(house: House, past: ScriptedPast) -> None:
+    begins = at("2024-04-07 17:00")  # a Sunday
+    await house.clock.advance((at("2024-04-08 00:05") - house.clock.now_ms()) / 1000)
+    past.intraday["EURUSD=X"] = [a_bar(begins + number * MINUTE_MS, volume=None) for number in range(7 * 60 + 5)]
+    past.hours = None
+    found = await ask(house, "EURUSD=X", range="1d")
+    assert (found.bars[0].time, len(found.bars)) == (begins, 7 * 60 + 5)
+
+
 async def test_five_days_are_the_last_five_of_the_market(house: House, past: ScriptedPast) -> None:
     days = ("2024-03-27", "2024-03-28", *WEEK)
     past.intraday["AAPL"] = [bar for day in days for bar in minutes(day, count=30)]
@@ -212,6 +221,14 @@ async def test_after_the_close_no_bar_of_the_day_is_live(house: House, past: Scr
     await house.clock.advance(6 * 3_600)
     assert (await ask(house, range="1mo")).bars[-1].live is None
     assert (await ask(house, range="1d", interval="1h")).bars[-1].live is None
+
+
+async def test_todays_bar_is_over_also_where_the_source_tells_tomorrows_hours_in_the_evening(
+    house: House, past: ScriptedPast
+) -> None:
+    await house.clock.advance(9 * 3_600)
+    past.hours = hours_of("2024-04-08")
+    assert (await ask(house, range="1mo")).bars[-1].live is None
 
 
 # --- asked for once ----------------------------------------------------------------------------------------------

@@ -313,5 +313,6 @@ def _is_live(time: int, shelf: Shelf, interval: BarInterval, now: int) -> bool:
     if interval.length_ms > DAY_MS or shelf.day is None:
         return True
     if interval is BarInterval.DAY:
-        return now < shelf.day.closes_at
+        # In the evening a source may tell tomorrow's hours already.
+        return day_of(time, shelf.zone) == day_of(shelf.day.opens_at, shelf.zone) and now < shelf.day.closes_at
     return shelf.day.state_at(now) in OPEN_STATES

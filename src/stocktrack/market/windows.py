@@ -19,6 +19,7 @@ _DAYS_FOR_ONE, _DAYS_FOR_FIVE, DAYS_FOR_MORE = 5, 9, 21
 EVER: Final = midnight_ms(date(1900, 1, 1), UTC)
 # Where a market is open for so long on end, its day is the last 24 hours.
 _DAY_AND_NIGHT_MS: Final = 20 * 3_600_000
+_PAUSE_MS: Final = 3_600_000
 # The clocks of the exchanges are so far from UTC at most.
 _MOST_ZONE_MS: Final = 14 * 3_600_000
 _MONTHS: Final = {
@@ -132,8 +133,16 @@ def _last_sessions(kept: Sequence[Kept], sessions: int, zone: tzinfo) -> Sequenc
         if not earlier:
             break
         since = midnight_ms(day_of(earlier[-1], zone), zone)
-    if sessions == 1:
-        before = [each.bar.time for each in kept if since - DAY_MS <= each.bar.time < since]
-        if before and before[-1] - before[0] >= _DAY_AND_NIGHT_MS:
-            since = newest - DAY_MS + 1
+    if sessions == 1 and _goes_on_over(since, [each.bar.time for each in kept]):
+        since = newest - DAY_MS + 1
     return [each for each in kept if each.bar.time >= since]
+
+
+def _goes_on_over(midnight: int, times: Sequence[int]) -> bool:
+    """Whether the day before had hardly a pause, or was traded into this one, as currencies are on a Sunday evening."""
+    before = [time for time in times if midnight - DAY_MS <= time < midnight]
+    if not before:
+        return False
+    first = next((time for time in times if time >= midnight), midnight + DAY_MS)
+    is_traded_at_midnight = before[-1] >= midnight - _PAUSE_MS and first <= midnight + _PAUSE_MS
+    return is_traded_at_midnight or before[-1] - before[0] >= _DAY_AND_NIGHT_MS
