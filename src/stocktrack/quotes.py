@@ -256,13 +256,21 @@ class TradingDay(Value):
     closes_at: int
     post_ends_at: int | None = None
 
+    @property
+    def begins_at(self) -> int:
+        """When the first trading of the day begins, early hours included."""
+        return self.opens_at if self.pre_starts_at is None else self.pre_starts_at
+
+    @property
+    def ends_at(self) -> int:
+        """When the last trading of the day ends, late hours included."""
+        return self.closes_at if self.post_ends_at is None else self.post_ends_at
+
     def state_at(self, now_ms: int) -> MarketState:
         """Where the market is in its day; `UNKNOWN` once that day is over, since the next one is not known."""
-        first = self.opens_at if self.pre_starts_at is None else self.pre_starts_at
-        last = self.closes_at if self.post_ends_at is None else self.post_ends_at
-        if now_ms < first:
+        if now_ms < self.begins_at:
             return MarketState.CLOSED
-        if now_ms >= last:
+        if now_ms >= self.ends_at:
             return MarketState.UNKNOWN
         if now_ms < self.opens_at:
             return MarketState.PRE

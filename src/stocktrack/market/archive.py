@@ -277,16 +277,13 @@ def _fresh_seconds(told: SourceBars, interval: BarInterval, now: int) -> float:
     if told.day is None or told.day.state_at(now) in OPEN_STATES or _is_behind(told):
         is_short = interval.length_ms <= BarInterval.TWO_MINUTES.length_ms
         return LIVE_SECONDS_OF_MINUTES if is_short else LIVE_SECONDS
-    opens_at = told.day.opens_at if told.day.pre_starts_at is None else told.day.pre_starts_at
-    return min(CLOSED_SECONDS, (opens_at - now) / 1000) if opens_at > now else CLOSED_SECONDS
+    begins_at = told.day.begins_at
+    return min(CLOSED_SECONDS, (begins_at - now) / 1000) if begins_at > now else CLOSED_SECONDS
 
 
 def _is_behind(told: SourceBars) -> bool:
     """Whether the hours that came with the bars are of a day before them."""
-    if told.day is None or not told.bars:
-        return False
-    ends_at = told.day.closes_at if told.day.post_ends_at is None else told.day.post_ends_at
-    return told.bars[-1].time >= ends_at + DAY_MS / 2
+    return told.day is not None and bool(told.bars) and told.bars[-1].time >= told.day.ends_at + DAY_MS / 2
 
 
 def _settled_until(told: SourceBars, interval: BarInterval, now: int) -> int:
@@ -294,8 +291,7 @@ def _settled_until(told: SourceBars, interval: BarInterval, now: int) -> int:
     zone = zone_of(told.zone)
     until = midnight_ms(day_of(now, zone), zone) - (SETTLING_MS if interval.is_intraday else 0)
     if told.day is not None and not _is_behind(told):
-        ends_at = told.day.closes_at if told.day.post_ends_at is None else told.day.post_ends_at
-        first = told.day.opens_at if told.day.pre_starts_at is None else told.day.pre_starts_at
-        if now >= ends_at + SETTLING_MS or now < first:
+        is_over = now >= told.day.ends_at + SETTLING_MS
+        if is_over or now < told.day.begins_at:
             until = now
     return until if interval.length_ms <= DAY_MS else min(until, start_of(now, interval, zone))

@@ -95,14 +95,16 @@ class History:
             if not _reaches_back(own, window, refused):
                 raise refused
         failure = None if reach is None else await self._archive.fill(key, reach, payer)
+        theirs = chosen(shelf.between(*window.span), window, shelf.zone)
         if refused is None and not shelf.has_none_so_short and (key.interval.is_intraday or failure is not None):
             # Of what the source has bars of, only the days that are meant.
-            theirs = chosen(shelf.between(*window.span), window, shelf.zone)
             since = theirs[0].bar.time if theirs and failure is None else window.span[0]
             own = await self._own_bars(key, (since, window.span[1]), shelf)
-        if failure is None and not own and not chosen(shelf.between(*window.span), window, shelf.zone):
+        if failure is None and not own and not theirs:
             window = await self._anchored(window, question, key, shelf, payer)
-        found = chosen(_filled(shelf.between(*window.span), own, key.interval), window, shelf.zone)
+        found = theirs
+        if own or not theirs:
+            found = chosen(_filled(shelf.between(*window.span), own, key.interval), window, shelf.zone)
         if not found:
             raise failure or await self._nothing(key, window, shelf, payer)
         has_more = most is not None and len(found) > most

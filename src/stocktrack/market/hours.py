@@ -121,8 +121,7 @@ class Hours:
             del self._known[next(iter(self._known))]
 
     def _seconds_left(self, day: TradingDay) -> float:
-        ends_at = day.closes_at if day.post_ends_at is None else day.post_ends_at
-        left_ms = ends_at - self._clock.now_ms()
+        left_ms = day.ends_at - self._clock.now_ms()
         return left_ms / 1000 if left_ms > 0 else PAST_DAY_SECONDS
 
 
@@ -132,5 +131,4 @@ def _exchange(listed: Listed) -> str:
 
 def _beginnings(day: TradingDay) -> dict[MarketState, int]:
     """When each part of the day began in which somebody trades."""
-    first = day.opens_at if day.pre_starts_at is None else day.pre_starts_at
-    return {MarketState.PRE: first, MarketState.OPEN: day.opens_at, MarketState.POST: day.closes_at}
+    return {MarketState.PRE: day.begins_at, MarketState.OPEN: day.opens_at, MarketState.POST: day.closes_at}

@@ -69,12 +69,11 @@ def window_of(question: Question, now: int) -> Window:
     if question.end is not None:
         until = _moment(question.end) + (DAY_MS + _MOST_ZONE_MS if last_day is not None else 1)
         end = min(end, until)
-    told = {"start": question.start, "end": question.end}
     if start - (_MOST_ZONE_MS if first_day is not None else 0) > now:
-        raise CommandError(Reason.INVALID_COMMAND, f"HISTORY: the 'start' {told['start']} lies in the future.")
+        raise CommandError(Reason.INVALID_COMMAND, f"HISTORY: the 'start' {question.start} lies in the future.")
     if _is_reversed(question):
         raise CommandError(
-            Reason.INVALID_COMMAND, f"HISTORY: the 'start' {told['start']} lies after the 'end' {told['end']}."
+            Reason.INVALID_COMMAND, f"HISTORY: the 'start' {question.start} lies after the 'end' {question.end}."
         )
     if first_day is not None:
         start -= _MOST_ZONE_MS
