@@ -2,10 +2,12 @@
 
 import asyncio
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from command_line import Run, command_runner
 from kafka_broker import KafkaBroker, running_kafka
@@ -53,6 +55,14 @@ def redis(one_redis: RedisServer) -> RedisServer:
     """A real Redis server with nothing in it."""
     one_redis.command("FLUSHALL")
     return one_redis
+
+
+@pytest.fixture
+async def reader(redis: RedisServer) -> AsyncIterator[Any]:
+    """A client of its own of that server."""
+    client = Redis.from_url(redis.url)
+    yield client
+    await client.aclose()
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,12 @@
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from redis.asyncio import Redis
 
 from kafka_broker import KafkaBroker, running_kafka
 from live_server import LiveServer, live_server, until
@@ -37,13 +36,6 @@ def own_kafka() -> Iterator[KafkaBroker]:
     """A broker that a test may kill."""
     with running_kafka() as broker:
         yield broker
-
-
-@pytest.fixture
-async def reader(redis: RedisServer) -> AsyncIterator[Any]:
-    client = Redis.from_url(redis.url)
-    yield client
-    await client.aclose()
 
 
 def market() -> SimulatedProvider:

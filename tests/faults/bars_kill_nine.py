@@ -8,18 +8,17 @@ there is every minute but the one that ran and, right after a full minute, the o
 anything else is found, and prints what it counted.
 """
 
-import argparse
 import asyncio
 import contextlib
 import random
 import sqlite3
 import sys
-import tempfile
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import trading_child
+from kill_rounds import kill_again_and_again
 from server_process import environment
 from stocktrack.bars import MINUTE_MS
 from trading_child import SYMBOLS, FastClock, price_at
@@ -103,25 +102,14 @@ async def run(folder: Path, rounds: int, dice: random.Random, counts: Counter[st
 
 def main() -> None:
     """Run it, print the counts, and end with 1 where more was lost than may be."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=None)
-    given = parser.parse_args()
-    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1 << 32)
-    counts: Counter[str] = Counter()
-    began = time.monotonic()
-    print(
-        f"kill -9 of a server that records bars, {given.rounds} times, seed {seed}, {len(SYMBOLS)} symbols", flush=True
+    kill_again_and_again(
+        run,
+        doc=__doc__,
+        rounds=20,
+        what="of a server that records bars",
+        of=f"{len(SYMBOLS)} symbols",
+        if_well="no bar was torn, and no more than the last two minutes were lost",
     )
-    with tempfile.TemporaryDirectory(prefix="stocktrack-bars-") as folder:
-        complaints = asyncio.run(run(Path(folder), given.rounds, random.Random(seed), counts))  # noqa: S311 - no secret
-    for complaint in complaints[:20]:
-        print(f"  WRONG: {complaint}")
-    for name, count in sorted(counts.items()):
-        print(f"  {name}: {count}")
-    print(f"  seconds: {time.monotonic() - began:.0f}")
-    print("FAILED" if complaints else "no bar was torn, and no more than the last two minutes were lost")
-    sys.exit(1 if complaints else 0)
 
 
 if __name__ == "__main__":

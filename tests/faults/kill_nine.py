@@ -7,20 +7,17 @@ none back that was taken out, in the order of saving. The one change of a client
 may have been made or not, but as a whole. It ends with 1 where anything else is found, and prints what it counted.
 """
 
-import argparse
 import asyncio
 import contextlib
 import random
 import signal
 import sqlite3
-import sys
-import tempfile
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kill_rounds import kill_again_and_again
 from live_server import PASSWORD, RawClient
 from server_process import STOCKTRACK, environment, run_stocktrack, server_process
 
@@ -188,26 +185,18 @@ def file_complaints(home: Path) -> list[str]:
 
 def main() -> None:
     """Run it, print the counts, and end with 1 where anything was lost or came back."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=None, help="repeats the same changes (not the same moments)")
-    given = parser.parse_args()
-    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1 << 32)
-    counts: Counter[str] = Counter()
-    started_at = time.monotonic()
-    print(f"kill -9, {given.rounds} times, seed {seed}, four clients that change three lists each", flush=True)
-    with tempfile.TemporaryDirectory(prefix="stocktrack-kill-nine-") as folder:
-        complaints = asyncio.run(run(Path(folder), given.rounds, random.Random(seed), counts))  # noqa: S311 - no secret
-    for complaint in complaints[:20]:
-        print(f"  WRONG: {complaint}")
-    for name in (
-        *("kills", "kills while starting", "acknowledged", "lists compared"),
-        *("under way at a kill", "under way and made", "lost", "come back"),
-    ):
-        print(f"  {name}: {counts[name]}")
-    print(f"  seconds: {time.monotonic() - started_at:.0f}")
-    print("FAILED" if complaints else "every acknowledged change was kept, and none came back")
-    sys.exit(1 if complaints else 0)
+    kill_again_and_again(
+        run,
+        doc=__doc__,
+        rounds=50,
+        what="of a server",
+        of="four clients that change three lists each",
+        if_well="every acknowledged change was kept, and none came back",
+        counted=(
+            *("kills", "kills while starting", "acknowledged", "lists compared"),
+            *("under way at a kill", "under way and made", "lost", "come back"),
+        ),
+    )
 
 
 if __name__ == "__main__":

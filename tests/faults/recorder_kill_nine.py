@@ -7,18 +7,15 @@ is complete, and no row stands twice. Then the recorder goes on in the same file
 found, and prints what it counted.
 """
 
-import argparse
 import asyncio
 import contextlib
 import random
-import sys
-import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
 from pyarrow import parquet
 
+from kill_rounds import kill_again_and_again
 from live_server import PASSWORD
 from pacing import comes
 from server_process import STOCKTRACK, ServerProcess, environment, run_stocktrack, server_process
@@ -126,23 +123,14 @@ async def run(home: Path, rounds: int, dice: random.Random, counts: Counter[str]
 
 def main() -> None:
     """Run it, print the counts, and end with 1 where a row was torn."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=None)
-    given = parser.parse_args()
-    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1 << 32)
-    counts: Counter[str] = Counter()
-    began = time.monotonic()
-    print(f"kill -9 of a recorder, {given.rounds} times, seed {seed}, {len(SYMBOLS)} symbols", flush=True)
-    with tempfile.TemporaryDirectory(prefix="stocktrack-recorder-") as folder:
-        complaints = asyncio.run(run(Path(folder), given.rounds, random.Random(seed), counts))  # noqa: S311 - no secret
-    for complaint in complaints[:20]:
-        print(f"  WRONG: {complaint}")
-    for name, count in sorted(counts.items()):
-        print(f"  {name}: {count}")
-    print(f"  seconds: {time.monotonic() - began:.0f}")
-    print("FAILED" if complaints else "no row was torn, and none was written twice")
-    sys.exit(1 if complaints else 0)
+    kill_again_and_again(
+        run,
+        doc=__doc__,
+        rounds=50,
+        what="of a recorder",
+        of=f"{len(SYMBOLS)} symbols",
+        if_well="no row was torn, and none was written twice",
+    )
 
 
 if __name__ == "__main__":

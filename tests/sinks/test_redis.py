@@ -1,7 +1,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,13 +33,6 @@ def own() -> Iterator[RedisServer]:
     """A server that a test may kill."""
     with running_redis() as server:
         yield server
-
-
-@pytest.fixture
-async def reader(redis: RedisServer) -> AsyncIterator[Any]:
-    client = Redis.from_url(redis.url)
-    yield client
-    await client.aclose()
 
 
 async def opened(url: str) -> RedisSink:

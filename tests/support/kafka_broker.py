@@ -6,24 +6,23 @@ It is alpha: it refuses idempotent producers, does not compact, and its end offs
 import contextlib
 import importlib.util
 import os
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from killable import Killable
 from requirements import require
 
 _PATIENCE_SECONDS = 20.0
 
 
-class KafkaBroker:
+class KafkaBroker(Killable):
     """One broker; it can be killed, paused and started again on the same port, and has forgotten everything then."""
 
     def __init__(self, program: Path) -> None:
         self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
         self._topics = 0
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -33,12 +32,6 @@ class KafkaBroker:
     def address(self) -> str:
         """Its host and port."""
         return f"127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self._process is not None
-        return self._process.pid
 
     def new_url(self) -> str:
         """The address of a topic that nobody has used."""
@@ -63,20 +56,6 @@ class KafkaBroker:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
         raise RuntimeError("the broker did not start")
-
-    def kill(self) -> None:
-        """End it as a crash does."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def pause(self) -> None:
-        """Have it do nothing more, with all its connections open."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Undo `pause`."""
-        os.kill(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """End it in any case."""

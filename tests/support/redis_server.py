@@ -1,7 +1,6 @@
 """A real Redis server for tests: in a folder of its own, on a free port and a Unix socket, ended by its process id."""
 
 import contextlib
-import os
 import shutil
 import signal
 import socket
@@ -11,30 +10,24 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from killable import Killable
 from requirements import require
 
 _HINT = "Redis's server (Debian: apt-get install redis-server)"
 _PATIENCE_SECONDS = 20.0
 
 
-class RedisServer:
+class RedisServer(Killable):
     """One server; it can be killed, paused and started again on the same port, and keeps nothing on disk."""
 
     def __init__(self, folder: Path, options: Sequence[str], password: str | None = None) -> None:
         self._options = options
         self._password = password
-        self._process: subprocess.Popen[bytes] | None = None
         self.folder = folder
         self.socket_path = folder / "redis.sock"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self._process is not None
-        return self._process.pid
 
     @property
     def url(self) -> str:
@@ -91,20 +84,6 @@ class RedisServer:
                 client.sendall(_encoded(each))
                 answer = client.recv(1 << 20)
             return answer
-
-    def kill(self) -> None:
-        """End it as a crash does."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def pause(self) -> None:
-        """Have it do nothing more, with all its connections open."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Undo `pause`."""
-        os.kill(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """End it in any case."""
