@@ -15,7 +15,7 @@ import stocktrack
 from stocktrack.cli import app
 from stocktrack.client import StockTrackClient
 from stocktrack.messages import COMMANDS
-from stocktrack.sessions.answers import ANSWERS
+from stocktrack.sessions.every_answer import ANSWERS
 from stocktrack.terminal.typed_commands import WORDS
 from stocktrack.web.rest import router
 

@@ -5,7 +5,7 @@ from stocktrack.errors import REASON_CODES, Code, CommandError, ProviderError, R
 
 # The table of the protocol, section 2 of the design: code, status, reasons. 200 and 2000 have no reasons.
 TABLE: dict[int, tuple[str, str]] = {
-    100: ("CONTINUE", "provider_restored announcement"),
+    100: ("CONTINUE", "provider_restored announcement alert"),
     200: ("OK", ""),
     2000: ("OK", ""),
     400: (
@@ -16,7 +16,8 @@ TABLE: dict[int, tuple[str, str]] = {
     401: ("UNAUTHORIZED", "not_authenticated bad_credentials auth_timeout not_permitted"),
     404: (
         "NOT_FOUND",
-        "unknown_symbol not_subscribed no_news no_dividends no_company_info no_history not_offered",
+        "unknown_symbol not_subscribed no_news no_dividends no_company_info no_history not_offered "
+        "unknown_alert unknown_lot",
     ),
     429: ("TOO_MANY_REQUESTS", "rate_limited session_limit login_throttled"),
     500: (

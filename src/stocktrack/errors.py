@@ -37,6 +37,7 @@ class Reason(StrEnum):
 
     PROVIDER_RESTORED = "provider_restored"
     ANNOUNCEMENT = "announcement"
+    ALERT = "alert"
     MALFORMED_JSON = "malformed_json"
     INVALID_COMMAND = "invalid_command"
     UNKNOWN_COMMAND = "unknown_command"
@@ -56,6 +57,8 @@ class Reason(StrEnum):
     NO_COMPANY_INFO = "no_company_info"
     NO_HISTORY = "no_history"
     NOT_OFFERED = "not_offered"
+    UNKNOWN_ALERT = "unknown_alert"
+    UNKNOWN_LOT = "unknown_lot"
     RATE_LIMITED = "rate_limited"
     SESSION_LIMIT = "session_limit"
     LOGIN_THROTTLED = "login_throttled"
@@ -82,7 +85,7 @@ class Reason(StrEnum):
 REASON_CODES: dict[Reason, Code] = {
     reason: code
     for code, reasons in {
-        Code.CONTINUE: (Reason.PROVIDER_RESTORED, Reason.ANNOUNCEMENT),
+        Code.CONTINUE: (Reason.PROVIDER_RESTORED, Reason.ANNOUNCEMENT, Reason.ALERT),
         Code.BAD_REQUEST: (
             Reason.MALFORMED_JSON,
             Reason.INVALID_COMMAND,
@@ -107,6 +110,8 @@ REASON_CODES: dict[Reason, Code] = {
             Reason.NO_COMPANY_INFO,
             Reason.NO_HISTORY,
             Reason.NOT_OFFERED,
+            Reason.UNKNOWN_ALERT,
+            Reason.UNKNOWN_LOT,
         ),
         Code.TOO_MANY_REQUESTS: (Reason.RATE_LIMITED, Reason.SESSION_LIMIT, Reason.LOGIN_THROTTLED),
         Code.SERVER_ERROR: (

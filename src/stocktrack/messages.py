@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from stocktrack.alerting import AlertState, AlertWhen, Repeat, known_zone, quiet_minutes
 from stocktrack.bars import DEFAULT_INTERVALS, Adjust, Bar, BarInterval, HistoryRange
 from stocktrack.errors import Code, Reason
 from stocktrack.quotes import (
@@ -36,6 +37,7 @@ from stocktrack.quotes import (
     Match,
     Quote,
     Symbol,
+    may_be_negative,
     price_digits,
 )
 from stocktrack.scopes import Scope
@@ -52,6 +54,12 @@ MAX_INTERVAL_SECONDS = 3_600.0
 MAX_LIST_LIMIT = 100
 MAX_TOKEN_DAYS = 365
 MAX_TOKENS = 500  # of one user
+MAX_ALERT_MINUTES = 1_440
+MAX_ALERT_PERCENT = 10_000
+MIN_COOLDOWN_SECONDS, MAX_COOLDOWN_SECONDS = 60, 604_800
+MAX_ALERT_TARGETS = 10  # of one alert
+MAX_SAID_CHARS = 500
+MAX_MUTE_MINUTES = 525_600
 MAX_ID_CHARS = 128
 MAX_ID_NUMBER = 2**53 - 1  # what every JSON library keeps exactly
 
@@ -103,8 +111,27 @@ SegmentWord = Annotated[
     AfterValidator(segment_word),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z_]{1,9}$", "examples": list(SEGMENT_WORDS)}),
 ]
+AlertName = Annotated[str, Strict(), Field(pattern=r"^a[1-9][0-9]{0,17}$")]
+LotName = Annotated[str, Strict(), Field(pattern=r"^l[1-9][0-9]{0,17}$")]
+TargetName = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterValidator(_is_visible)]
+CurrencyCode = Annotated[str, Strict(), Field(pattern=r"^[A-Z]{3}$")]
+# A trillion of anything is more than anybody has, and sums of it are exact to the cent.
+Amount = Annotated[FiniteFloat, Strict(), Field(ge=-1e12, le=1e12)]
 SessionName = Annotated[str, Strict(), Field(min_length=1, max_length=32), AfterValidator(_is_visible)]
 
+
+def _are_quiet_hours(text: str) -> str:
+    quiet_minutes(text)
+    return text
+
+
+QuietHours = Annotated[
+    str,
+    Strict(),
+    AfterValidator(_are_quiet_hours),
+    WithJsonSchema({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+]
+Zone = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterValidator(known_zone)]
 
 # What a moment may be: more than any market has, and well within what every zone's calendar can tell.
 FIRST_YEAR, LAST_YEAR = 1800, 2139
@@ -316,6 +343,111 @@ class History(Command):
         return BarInterval.DAY if self.asked_range is None else DEFAULT_INTERVALS[self.asked_range]
 
 
+class Alert(Command):
+    """`{"type":"ALERT","id":21,"symbol":"AAPL","when":"crosses_above","value":200,"targets":["phone"]}`."""
+
+    type: Literal["ALERT"] = "ALERT"
+    symbol: StrictSymbol
+    when: AlertWhen
+    value: Annotated[FiniteFloat, Strict(), Field(ge=-1e15, le=1e15)] = Field(
+        description="a price in the symbol's currency, percent, or pieces traded on the day"
+    )
+    minutes: Annotated[int, Strict(), Field(ge=1, le=MAX_ALERT_MINUTES)] | None = Field(
+        default=None, description="how far back percent_within looks; it alone has it"
+    )
+    repeat: Repeat = Field(
+        default=Repeat.ONCE, description="how often; each time only after the condition has stopped holding"
+    )
+    cooldown_seconds: Annotated[int, Strict(), Field(ge=MIN_COOLDOWN_SECONDS, le=MAX_COOLDOWN_SECONDS)] | None = Field(
+        default=None, description="with repeat every: at least so long between two; left out: 60"
+    )
+    quiet_hours: QuietHours | None = Field(
+        default=None, description="what fires in them is told at their end: 22:00-07:00 in the timezone"
+    )
+    timezone: Zone | None = Field(default=None, description="of the quiet hours and of daily; left out: UTC")
+    targets: Annotated[tuple[TargetName, ...], Strict(False), Field(max_length=MAX_ALERT_TARGETS)] = Field(
+        default=(), description="whom else to tell: names that MY_ALERTS lists"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.when is AlertWhen.PERCENT_WITHIN) != (self.minutes is not None):
+            only = "needs 'minutes'" if self.minutes is None else "has no 'minutes': only percent_within looks back"
+            raise ValueError(f"{self.when} {only}")
+        if self.cooldown_seconds is not None and self.repeat is not Repeat.EVERY:
+            raise ValueError("there is 'cooldown_seconds' without repeat 'every'")
+        if not (self.when.is_percent or self.value > 0 or (self.when.is_of_prices and may_be_negative(self.symbol))):
+            raise ValueError("'value' must be above 0")
+        if self.when.is_percent and not (-100 < self.value <= MAX_ALERT_PERCENT and self.value):
+            raise ValueError(
+                f"'value' must be percent: up to {MAX_ALERT_PERCENT} for a rise, below 0 and above -100 for a fall"
+            )
+        return self
+
+
+class MyAlerts(Command):
+    """`{"type":"MY_ALERTS","id":22}`, or with a `symbol`: those of that one."""
+
+    type: Literal["MY_ALERTS"] = "MY_ALERTS"
+    symbol: StrictSymbol | None = Field(default=None, description="only its alerts; left out: all")
+    after: AlertName | None = Field(default=None, description="lists the alerts made after this one")
+
+
+class Unalert(Command):
+    """`{"type":"UNALERT","id":23,"alert":"a7"}`."""
+
+    type: Literal["UNALERT"] = "UNALERT"
+    alert: AlertName
+
+
+class AlertTest(Command):
+    """`{"type":"TEST_ALERT","id":24,"target":"phone"}`."""
+
+    type: Literal["TEST_ALERT"] = "TEST_ALERT"
+    target: TargetName
+
+
+class Holdings(Command):
+    """`{"type":"HOLDINGS","id":25,"currency":"EUR"}`."""
+
+    type: Literal["HOLDINGS"] = "HOLDINGS"
+    currency: CurrencyCode | None = Field(default=None, description="of the totals; left out: the server's")
+    group: ListName | None = Field(default=None, description="only lots of this group; left out: all")
+    after: StrictSymbol | None = Field(default=None, description="holdings of the symbols behind this one")
+
+
+class AddLot(Command):
+    """`{"type":"ADD_LOT","id":26,"symbol":"AAPL","quantity":10,"unit_cost":146,"fixed_cost":1}`."""
+
+    type: Literal["ADD_LOT"] = "ADD_LOT"
+    symbol: StrictSymbol
+    quantity: Amount = Field(description="pieces; below zero for a sale")
+    unit_cost: Annotated[Amount, Field(ge=0)] = Field(description="of one, in the currency of the price: pence for GBp")
+    fixed_cost: Annotated[Amount, Field(ge=0)] = Field(default=0.0, description="fees, in the same currency")
+    group: ListName | None = Field(default=None, description="left out: main")
+
+    @model_validator(mode="after")
+    def _is_of_something(self) -> Self:
+        if self.quantity == 0:
+            raise ValueError("'quantity' must not be 0")
+        return self
+
+
+class RemoveLot(Command):
+    """`{"type":"REMOVE_LOT","id":27,"lot":"l3"}`."""
+
+    type: Literal["REMOVE_LOT"] = "REMOVE_LOT"
+    lot: LotName
+
+
+class Say(Command):
+    """`{"type":"SAY","id":28,"symbol":"AAPL","text":"What a day!"}`; without a symbol: to all that are logged in."""
+
+    type: Literal["SAY"] = "SAY"
+    symbol: StrictSymbol | None = Field(default=None, description="to the sessions that are pushed it")
+    text: Annotated[str, Strict(), Field(min_length=1, max_length=MAX_SAID_CHARS)]
+
+
 class Search(Command):
     """`{"type":"SEARCH","id":9,"query":"apple"}`."""
 
@@ -411,6 +543,14 @@ class Announce(Command):
 
     type: Literal["ANNOUNCE"] = "ANNOUNCE"
     text: Annotated[str, Strict(), Field(min_length=1, max_length=500), AfterValidator(_is_visible)]
+
+
+class Mute(Command):
+    """`{"type":"MUTE","id":29,"username":"Mallory","minutes":60}`; 0 minutes let the user talk again."""
+
+    type: Literal["MUTE"] = "MUTE"
+    username: Username
+    minutes: Annotated[int, Strict(), Field(ge=0, le=MAX_MUTE_MINUTES)] = 60
 
 
 # --- server messages: replies and pushes -------------------------------------------------------------------------
@@ -669,6 +809,11 @@ def join_pages(reply: Reply, page: Reply) -> Reply:
             # Each page names whose most of its own bars are.
             before = tuple(replace(bar, provider=bar.provider or reply.provider) for bar in before)
         return page.model_copy(update={"bars": (*before, *page.bars)})
+    if isinstance(reply, MyAlertsReply) and isinstance(page, MyAlertsReply):
+        return page.model_copy(update={"alerts": (*reply.alerts, *page.alerts)})
+    if isinstance(reply, HoldingsReply) and isinstance(page, HoldingsReply):
+        more = {"holdings": (*reply.holdings, *page.holdings), "lots": (*reply.lots, *page.lots)}
+        return page.model_copy(update=more)
     if not isinstance(reply, GetReply | MyStocksReply) or not isinstance(page, GetReply | MyStocksReply):
         return page
     both = {"quotes": (*reply.quotes, *page.quotes), "missing": (*reply.missing, *page.missing), "more": page.more}
@@ -684,6 +829,10 @@ def next_page(reply: Reply) -> dict[str, Any] | None:
         return {"after": reply.quotes[-1].symbol}
     if isinstance(reply, HistoryReply) and reply.more and reply.bars:
         return {"range": None, "start": reply.bars[-1].time + 1, "interval": reply.interval}
+    if isinstance(reply, MyAlertsReply) and reply.more and reply.alerts:
+        return {"after": reply.alerts[-1].alert}
+    if isinstance(reply, HoldingsReply) and reply.more and reply.holdings:
+        return {"after": reply.holdings[-1].symbol}
     return None
 
 
@@ -863,6 +1012,177 @@ class AnnounceReply(OverServers):
     recipients: int
 
 
+class AlertInfo(BaseModel):
+    """One alert, as its user sees it; times are epoch milliseconds."""
+
+    model_config = ConfigDict(frozen=True)
+    alert: str
+    symbol: str
+    when: AlertWhen
+    value: float
+    minutes: int | None = None
+    repeat: Repeat
+    cooldown_seconds: int | None = None
+    quiet_hours: str | None = None
+    timezone: str | None = None
+    targets: tuple[str, ...] = ()
+    state: AlertState
+    why: str | None = Field(default=None, description="it is disarmed, as a sentence")
+    created_at: int
+    fired_at: int | None = Field(default=None, description="when it fired last")
+    fired_count: int = 0
+    message: str | None = Field(default=None, description="what it told last")
+    undelivered: int | None = Field(default=None, description="words to targets that are still tried")
+    error: str | None = Field(default=None, description="what the last try to deliver one of them came to")
+
+
+# {"type":"ALERT","id":21,"code":200,"status":"OK","alert":{"alert":"a7","symbol":"AAPL","when":"crosses_above",
+# "value":200.0,"repeat":"once","targets":["phone"],"state":"armed","created_at":1712331900000,"fired_count":0}}
+class AlertReply(Reply):
+    """The alert, which is on disk."""
+
+    type: Literal["ALERT"] = "ALERT"
+    alert: AlertInfo
+
+
+# {"type":"MY_ALERTS","id":22,"code":200,"status":"OK","alerts":[{"alert":"a7","symbol":"AAPL","when":"crosses_above",
+# "value":200.0,"repeat":"once","targets":["phone"],"state":"fired","created_at":1712331900000,
+# "fired_at":1712335500000,"fired_count":1,"message":"AAPL 200.12 USD rose above 200."}],"targets":["phone"]}
+class MyAlertsReply(Reply):
+    """The user's alerts, the oldest first, and the targets that they may name."""
+
+    type: Literal["MY_ALERTS"] = "MY_ALERTS"
+    alerts: tuple[AlertInfo, ...]
+    targets: tuple[str, ...] = ()
+    more: Literal[True] | None = Field(default=None, description="not all fit; ask again, `after` the last one")
+
+
+# {"type":"UNALERT","id":23,"code":200,"status":"OK","alert":"a7","symbol":"AAPL"}
+class UnalertReply(Reply):
+    """Which alert is no more; what it has told already is still delivered."""
+
+    type: Literal["UNALERT"] = "UNALERT"
+    alert: str
+    symbol: str
+
+
+# {"type":"TEST_ALERT","id":24,"code":200,"status":"OK","target":"phone","delivered":true,
+# "message":"phone took a test message."}
+class AlertTestReply(Reply):
+    """Whether a target took a test message at the first try, and else why not; it is not tried again."""
+
+    type: Literal["TEST_ALERT"] = "TEST_ALERT"
+    target: str
+    delivered: bool
+    message: str
+
+
+class Amounts(BaseModel):
+    """Money of one currency; what is not known is left out."""
+
+    model_config = ConfigDict(frozen=True)
+    cost: float | None = Field(default=None, description="what was paid, fees included")
+    value: float | None = Field(default=None, description="what it is worth at the newest price")
+    day_change: float | None = Field(default=None, description="of the value since the previous close")
+    gain: float | None = Field(default=None, description="value less cost")
+
+
+class HoldingInfo(Amounts):
+    """What a user holds of a symbol; its money is in `currency`, which is the price's: pence for GBp."""
+
+    symbol: str
+    name: str | None = None
+    quantity: float
+    unit_cost: float | None = Field(default=None, description="cost by quantity; left out: nothing is left of it")
+    price: float | None = None
+    currency: str | None = None
+    day_change_percent: float | None = None
+    gain_percent: float | None = Field(default=None, description="of the cost")
+    weight: float | None = Field(default=None, description="percent of the value of all holdings")
+    stale: Literal[True] | None = Field(default=None, description="true where its price or rate is")
+    rate: float | None = Field(default=None, description="what one of its currency is in that of the totals")
+    converted: Amounts | None = Field(default=None, description="the same money in the currency of the totals")
+
+
+class HoldingTotals(Amounts):
+    """The money of all holdings whose price and rate are known, in one currency."""
+
+    day_change_percent: float | None = None
+    gain_percent: float | None = None
+
+
+class LotInfo(BaseModel):
+    """One lot; `created_at` is epoch milliseconds."""
+
+    model_config = ConfigDict(frozen=True)
+    lot: str
+    symbol: str
+    quantity: float
+    unit_cost: float
+    fixed_cost: float = 0.0
+    group: str = MAIN_LIST
+    created_at: int
+
+
+# {"type":"HOLDINGS","id":25,"code":200,"status":"OK","holdings":[{"cost":1461.0,"value":1894.5,"day_change":12.0,
+# "gain":433.5,"symbol":"AAPL","name":"Apple Inc.","quantity":10.0,"unit_cost":146.1,"price":189.45,"currency":"USD",
+# "day_change_percent":0.64,"gain_percent":29.67,"weight":100.0,"rate":1.0,"converted":{"cost":1461.0,"value":1894.5,
+# "day_change":12.0,"gain":433.5}}],"currency":"USD","totals":{"cost":1461.0,"value":1894.5,"day_change":12.0,
+# "gain":433.5,"day_change_percent":0.64,"gain_percent":29.67},"lots":[{"lot":"l3","symbol":"AAPL","quantity":10.0,
+# "unit_cost":146.0,"fixed_cost":1.0,"group":"main","created_at":1712331900000}],"groups":["main"],"missing":[]}
+class HoldingsReply(Reply):
+    """What the user holds, by symbol, with the lots; what has no price or no rate is in `missing` and in no total."""
+
+    type: Literal["HOLDINGS"] = "HOLDINGS"
+    holdings: tuple[HoldingInfo, ...]
+    currency: str
+    totals: HoldingTotals
+    lots: tuple[LotInfo, ...]
+    groups: tuple[str, ...] = (MAIN_LIST,)
+    missing: tuple[Missing, ...] = ()
+    more: Literal[True] | None = Field(default=None, description="not all fit; ask again, `after` the last holding")
+
+
+# {"type":"ADD_LOT","id":26,"code":200,"status":"OK","lot":"l3","symbol":"AAPL","quantity":10.0,"unit_cost":146.0,
+# "fixed_cost":1.0,"group":"main"}
+class AddLotReply(Reply):
+    """The lot, which is on disk."""
+
+    type: Literal["ADD_LOT"] = "ADD_LOT"
+    lot: str
+    symbol: str
+    quantity: float
+    unit_cost: float
+    fixed_cost: float
+    group: str
+
+
+# {"type":"REMOVE_LOT","id":27,"code":200,"status":"OK","lot":"l3","symbol":"AAPL"}
+class RemoveLotReply(Reply):
+    """Which lot is no more."""
+
+    type: Literal["REMOVE_LOT"] = "REMOVE_LOT"
+    lot: str
+    symbol: str
+
+
+# {"type":"SAY","id":28,"code":200,"status":"OK","recipients":2}
+class SayReply(OverServers):
+    """To how many sessions it goes; one that is far behind does not get it."""
+
+    type: Literal["SAY"] = "SAY"
+    recipients: int
+
+
+# {"type":"MUTE","id":29,"code":200,"status":"OK","username":"Mallory","muted_until":1712335500000}
+class MuteReply(Reply):
+    """Till when the user may say nothing; left out: the user may."""
+
+    type: Literal["MUTE"] = "MUTE"
+    username: str
+    muted_until: int | None = None
+
+
 # {"type":"PRICE","code":100,"status":"CONTINUE","symbol":"AAPL","price":189.45,"currency":"USD","change":1.2,
 # "change_percent":0.64,"volume":31250412,"bid":189.44,"ask":189.46,"market_state":"open","timestamp":1712331900000,
 # "received_at":1712331901204,"provider":"yahoo","stale":false,"seq":41}
@@ -948,6 +1268,22 @@ class Notice(ServerMessage):
     symbols: tuple[str, ...] | None = None
     message: str
     retry_after_ms: int | None = None
+    alert: str | None = Field(default=None, description="which of the user's alerts fired")
+    delivery: str | None = Field(default=None, description="of an alert: the same one twice is a double")
+    timestamp: int | None = Field(default=None, description="of an alert: when it fired, epoch milliseconds")
+
+
+# {"type":"SAID","code":100,"status":"CONTINUE","username":"Yosakorn","symbol":"AAPL","text":"What a day!",
+# "timestamp":1712331900000}
+class Said(ServerMessage):
+    """A word of another user, to those who are pushed `symbol`, or to all that are logged in."""
+
+    type: Literal["SAID"] = "SAID"
+    code: Code = Code.CONTINUE
+    username: str
+    symbol: str | None = None
+    text: str
+    timestamp: int
 
 
 # --- the table of commands ---------------------------------------------------------------------------------------
@@ -986,6 +1322,14 @@ COMMANDS: dict[str, CommandRow] = {
         CommandRow(Info, InfoReply, Who.GUESTS, Scope.READ),
         CommandRow(Dividends, DividendsReply, Who.USERS, Scope.READ),
         CommandRow(History, HistoryReply, Who.GUESTS, Scope.READ),
+        CommandRow(Alert, AlertReply, Who.USERS),
+        CommandRow(MyAlerts, MyAlertsReply, Who.USERS, Scope.READ),
+        CommandRow(Unalert, UnalertReply, Who.USERS),
+        CommandRow(AlertTest, AlertTestReply, Who.USERS),
+        CommandRow(Holdings, HoldingsReply, Who.USERS),
+        CommandRow(AddLot, AddLotReply, Who.USERS),
+        CommandRow(RemoveLot, RemoveLotReply, Who.USERS),
+        CommandRow(Say, SayReply, Who.USERS),
         CommandRow(Search, SearchReply, Who.GUESTS, Scope.READ),
         CommandRow(Sources, SourcesReply, Who.USERS, Scope.READ),
         CommandRow(Ping, PingReply, Who.ANYBODY, Scope.READ),
@@ -997,6 +1341,7 @@ COMMANDS: dict[str, CommandRow] = {
         CommandRow(ListSessions, SessionsReply, Who.ADMINS),
         CommandRow(Kick, KickReply, Who.ADMINS),
         CommandRow(Announce, AnnounceReply, Who.ADMINS),
+        CommandRow(Mute, MuteReply, Who.ADMINS),
     )
 }
 COMMAND_TYPES: tuple[str, ...] = tuple(COMMANDS)
@@ -1032,7 +1377,7 @@ class Failure(Reply):
 
 
 PUSHES: dict[str, type[ServerMessage]] = {
-    str(model.model_fields["type"].default): model for model in (Hello, Price, Heartbeat, Notice)
+    str(model.model_fields["type"].default): model for model in (Hello, Price, Heartbeat, Notice, Said)
 }
 SERVER_TYPES = frozenset((*COMMANDS, *PUSHES, ERROR_TYPE))
 

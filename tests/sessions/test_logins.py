@@ -37,6 +37,7 @@ FOR_READING = {
         "SUBSCRIBE",
         "UNSUBSCRIBE",
         "MY_STOCKS",
+        "MY_ALERTS",
         "NEWS",
         "INFO",
         "DIVIDENDS",

@@ -11,7 +11,7 @@ import pytest
 from postgres_server import PASSWORD, PostgresServer
 from stocktrack.errors import ConfigError, Reason, StorageError
 from stocktrack.storage.store import Store
-from stocktrack.storage.tables import SCHEMA_REVISION
+from stocktrack.storage.tables import SCHEMA_REVISION, metadata
 from stores import HASH, add, opened
 
 
@@ -85,15 +85,15 @@ async def test_tables_of_another_program_are_left_alone(postgres: PostgresServer
 
 
 async def test_tables_of_a_newer_program_are_refused(postgres: PostgresServer, name: str, url: str) -> None:
-    await postgres.execute("UPDATE stocktrack_schema SET version_num = '0006'", name)
-    assert "was written by a newer StockTrack: its schema is 0006" in str(await failure_of_opening(url))
+    await postgres.execute("UPDATE stocktrack_schema SET version_num = '0007'", name)
+    assert "was written by a newer StockTrack: its schema is 0007" in str(await failure_of_opening(url))
 
 
 async def test_tables_that_somebody_dropped_are_an_error_that_says_how_to_make_them(
     postgres: PostgresServer, name: str, url: str
 ) -> None:
     async with opened(url) as store:
-        await postgres.execute("DROP TABLE saved_symbols, user_tokens, users, stocktrack_schema", name)
+        await postgres.execute(f"DROP TABLE {', '.join(metadata.tables)}", name)
         with pytest.raises(StorageError, match=r"has no tables of StockTrack\. Run: stocktrack db upgrade"):
             await store.user("ann")
 

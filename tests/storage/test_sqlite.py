@@ -115,7 +115,7 @@ async def test_a_thousand_reads_at_once_make_no_more_threads(store: Store) -> No
 def make_newer(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE stocktrack_schema (version_num VARCHAR(32) PRIMARY KEY)")
-        connection.execute("INSERT INTO stocktrack_schema VALUES ('0006')")
+        connection.execute("INSERT INTO stocktrack_schema VALUES ('0007')")
         connection.commit()
 
 
@@ -133,15 +133,19 @@ def make_folder(path: Path) -> None:
 
 
 def damage(path: Path) -> None:
-    """Leave the first pages, which say what is in the file, and wipe out all others."""
-    pages = path.read_bytes()
-    path.write_bytes(pages[: 4 * 4096] + bytes(len(pages) - 4 * 4096))
+    """Wipe out the pages in which the users and their index begin; what is in the file is still known."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        roots = connection.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name = 'users'").fetchall()
+    pages = bytearray(path.read_bytes())
+    for (root,) in roots:
+        pages[(root - 1) * 4096 : root * 4096] = bytes(4096)
+    path.write_bytes(pages)
 
 
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (make_newer, "was written by a newer StockTrack: its schema is 0006, this program knows 0005"),
+        (make_newer, "was written by a newer StockTrack: its schema is 0007, this program knows 0006"),
         (make_foreign, "belongs to another program"),
         (make_garbage, "is not an SQLite file"),
         (make_folder, "cannot be opened"),

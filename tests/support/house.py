@@ -49,7 +49,7 @@ def row(step: int, side: Side, folder: str, holds: str) -> Row:
 
 
 HOUSE = (
-    row(0, Side.SHARED, "", "__init__ errors scopes quotes bars segments clock"),
+    row(0, Side.SHARED, "", "__init__ errors scopes quotes bars segments alerting clock"),
     row(
         1,
         Side.SHARED,
@@ -76,7 +76,8 @@ HOUSE = (
         3,
         Side.SERVER,
         "storage.migrations.versions",
-        "0001_first 0002_admins_and_tokens 0003_longer_symbols 0004_tokens_and_ended_sessions 0005_minute_bars",
+        "0001_first 0002_admins_and_tokens 0003_longer_symbols 0004_tokens_and_ended_sessions 0005_minute_bars "
+        "0006_alerts_and_lots",
     ),
     row(
         4,
@@ -107,7 +108,8 @@ HOUSE = (
         7,
         Side.SERVER,
         "sessions",
-        "life bucket names budgets contracts pages answers session administration strangers open_sessions",
+        "life bucket names budgets contracts pages answering answers every_answer session "
+        "administration strangers open_sessions",
     ),
     row(8, Side.SERVER, "cluster", "presence envelopes bus seats administration counting figures cluster"),
     row(8, Side.SERVER, "doors", "socket_options turns reading first_bytes proxies tls line_stream listening serving"),

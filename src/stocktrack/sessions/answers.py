@@ -1,11 +1,11 @@
-"""What each command answers. An answer asks others, changes the session that asked, and returns the reply.
+"""What the commands of a session, of prices, of what else the sources know, and of administrators answer.
 
-A new command gets its function here, with `@answers(Model)` above it. It raises a `StockTrackError` where it fails.
+An answer asks others, changes the session that asked, and returns the reply.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from stocktrack.accounts.identity import Identity
 from stocktrack.errors import Code, CommandError, LoginError, Reason, StockTrackError
@@ -37,7 +37,6 @@ from stocktrack.messages import (
     NewsReply,
     Ping,
     PingReply,
-    Reply,
     Revoke,
     RevokeReply,
     Search,
@@ -57,45 +56,15 @@ from stocktrack.messages import (
 )
 from stocktrack.quotes import Headline
 from stocktrack.scopes import Scope
+from stocktrack.sessions.answering import REPLY_HEAD_BYTES, AllMissingError, answers
 from stocktrack.sessions.contracts import Asker
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.pages import as_missing, behind, first_bars, first_page, most_bars
 from stocktrack.system.acts import ALL_TOKENS, Act
 from stocktrack.system.trail import Trail
 
-_REPLY_HEAD_BYTES = 1_024  # what stands around the articles, the command's id included
-
-Asked = TypeVar("Asked", bound=Command)
-Answered = TypeVar("Answered", bound=Reply)
-
 # The words of the trail, which stay as they are.
 _FAILED_LOGINS = {Reason.BAD_CREDENTIALS: "wrong", Reason.LOGIN_THROTTLED: "throttled"}
-
-ANSWERS: dict[type[Command], Callable[[Asker, Any], Awaitable[Reply]]] = {}
-
-
-def answers(
-    command: type[Asked],
-) -> Callable[[Callable[[Asker, Asked], Awaitable[Answered]]], Callable[[Asker, Asked], Awaitable[Answered]]]:
-    """Make the function below it the answer to `command`."""
-
-    def register(
-        answer: Callable[[Asker, Asked], Awaitable[Answered]],
-    ) -> Callable[[Asker, Asked], Awaitable[Answered]]:
-        ANSWERS[command] = answer
-        return answer
-
-    return register
-
-
-class AllMissingError(CommandError):
-    """Every symbol of a command failed: 500 where any of them is one, else 429 where any is, else 404."""
-
-    def __init__(self, missing: Mapping[str, StockTrackError]) -> None:
-        worst = max(missing.values(), key=lambda error: (error.code, error.retry_after_ms or 0))
-        super().__init__(worst.reason, worst.message, retry_after_ms=worst.retry_after_ms)
-        self.missing = as_missing(missing)
-
 
 # --- who is there -------------------------------------------------------------------------------------------------
 
@@ -247,7 +216,7 @@ async def get(session: Asker, command: Get) -> GetReply:
     found = await session.services.feed.quotes(symbols, session)
     if symbols and not found.quotes:
         raise AllMissingError(found.missing)
-    page = first_page(symbols, found, session.services.rules.max_reply_bytes - _REPLY_HEAD_BYTES)
+    page = first_page(symbols, found, session.services.rules.max_reply_bytes - REPLY_HEAD_BYTES)
     return GetReply(id=command.id, quotes=page.quotes, missing=page.missing, more=page.more)
 
 
@@ -326,7 +295,7 @@ async def my_stocks(session: Asker, command: MyStocks) -> MyStocksReply:
     list_names = await lists.list_names(session.user)
     rest = behind(symbols, command.after)
     found = await session.services.feed.quotes(rest, session)
-    head_bytes = _REPLY_HEAD_BYTES + len(json.dumps([list_name, list_names, symbols]))
+    head_bytes = REPLY_HEAD_BYTES + len(json.dumps([list_name, list_names, symbols]))
     page = first_page(rest, found, session.services.rules.max_reply_bytes - head_bytes)
     return MyStocksReply(
         id=command.id,
@@ -351,7 +320,7 @@ async def news(session: Asker, command: News) -> NewsReply:
     else:
         headlines = await questions.symbol_news(symbol, command.limit, session)
     articles: list[Headline] = []
-    size = _REPLY_HEAD_BYTES
+    size = REPLY_HEAD_BYTES
     for article in headlines:
         size += len(article.model_dump_json(exclude_none=True).encode()) + 1
         if size > session.services.rules.max_reply_bytes:
@@ -379,7 +348,7 @@ async def dividends(session: Asker, command: Dividends) -> DividendsReply:
 @answers(History)
 async def history(session: Asker, command: History) -> HistoryReply:
     """Past prices, as many bars as one line can carry."""
-    room_bytes = session.services.rules.max_reply_bytes - _REPLY_HEAD_BYTES
+    room_bytes = session.services.rules.max_reply_bytes - REPLY_HEAD_BYTES
     # A page of a month of minutes is a twentieth of it: the rest is not corrected for splits each time.
     most = most_bars(room_bytes)
     found = await session.services.feed.questions.history.find(command, session, most=most)

@@ -26,10 +26,11 @@ from stocktrack.messages import (
     Who,
 )
 from stocktrack.scopes import Scope
-from stocktrack.sessions.answers import ANSWERS, AllMissingError
+from stocktrack.sessions.answering import AllMissingError
 from stocktrack.sessions.bucket import Bucket
 from stocktrack.sessions.budgets import whose_budget
 from stocktrack.sessions.contracts import Services
+from stocktrack.sessions.every_answer import ANSWERS
 from stocktrack.sessions.life import PERMISSIONS, TRANSITIONS, SessionState, Step
 from stocktrack.storage.store import UserRow
 from stocktrack.subscriptions import Subscription
