@@ -16,8 +16,8 @@ TABLE: dict[int, tuple[str, str]] = {
     401: ("UNAUTHORIZED", "not_authenticated bad_credentials auth_timeout not_permitted"),
     404: (
         "NOT_FOUND",
-        "unknown_symbol not_subscribed no_news no_dividends no_company_info no_history not_offered "
-        "unknown_alert unknown_lot",
+        """unknown_symbol not_subscribed no_news no_dividends no_company_info no_history not_offered unknown_alert
+        unknown_lot""",
     ),
     429: ("TOO_MANY_REQUESTS", "rate_limited session_limit login_throttled"),
     500: (

@@ -154,7 +154,7 @@ def test_migrated_tables_are_the_same_as_new_ones(tmp_path: Path, found: str) ->
     with_connection(create_engine(f"sqlite:///{tmp_path / 'new.db'}"), make)
     assert shapes[0] == shapes[1]
     assert shapes[0].keys() == set(metadata.tables) - {REVISION_TABLE}
-    assert automatic == [2, 2]
+    assert automatic == [4, 4]
 
 
 async def test_a_file_of_the_first_stocktrack_is_upgraded_at_start_and_loses_nothing(path: Path) -> None:
