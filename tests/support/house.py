@@ -69,7 +69,10 @@ HOUSE = (
     row(3, Side.SERVER, "", "config"),
     row(3, Side.SERVER, "engine", "names shards client subscriber lease asking words"),
     row(
-        3, Side.SERVER, "storage", "tables migrations groups database sqlite postgres shared_reads bars store late_bars"
+        3,
+        Side.SERVER,
+        "storage",
+        "tables migrations groups database sqlite postgres shared_reads bars alerts store late_bars",
     ),
     row(3, Side.SERVER, "storage.migrations", "env runner versions"),
     row(
@@ -95,6 +98,7 @@ HOUSE = (
     row(4, Side.SERVER, "providers.finnhub", "symbols key_lock answers candles rest day stream provider"),
     row(5, Side.SERVER, "testing", "subject contracts failures"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
+    row(4, Side.SERVER, "alert_targets", "base"),
     row(
         5,
         Side.SERVER,
@@ -103,6 +107,7 @@ HOUSE = (
         "hours shelves windows adjusting archive history minutes own_bars questions outage merging polls streams feed",
     ),
     row(6, Side.SERVER, "sinks", "base backlog outlet publisher redis kafka files registry"),
+    row(6, Side.SERVER, "alerts", "times sentences conditions ladder window watch judge writer courier alerts desk"),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(
         7,

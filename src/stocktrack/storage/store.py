@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError
 from stocktrack.errors import CommandError, ConfigError, Reason, extra_hint
 from stocktrack.messages import MAIN_LIST, MAX_TOKENS
 from stocktrack.scopes import Scope
+from stocktrack.storage.alerts import Alerts
 from stocktrack.storage.bars import Bars
 from stocktrack.storage.database import BUSY_TIMEOUT_SECONDS, Database
 from stocktrack.storage.groups import Call, Result, answer_of
@@ -118,6 +119,7 @@ class Store:
         self._database = _database_at(url, busy_timeout_seconds)
         self._shared = SharedReads(self._database)
         self.bars = Bars(self._database)
+        self.alerts = Alerts(self._database)
         # The change of each user that was asked for last, as long as it waits: what it is, and who makes it.
         self._last_changes: dict[str, tuple[Hashable, Call[Any]]] = {}
 

@@ -96,6 +96,7 @@ alerts = Table(
     Column("targets", Text, nullable=False),  # their names, a JSON list
     Column("state", String(8), nullable=False),
     Column("why", Text, nullable=True),  # it is disarmed
+    Column("price_before", Double, nullable=True),  # the price when it was made; none: no price was known
     Column("created_at_ms", BigInteger, nullable=False),
     Column("fired_at_ms", BigInteger, nullable=True),
     Column("fired_count", Integer, nullable=False, server_default="0"),

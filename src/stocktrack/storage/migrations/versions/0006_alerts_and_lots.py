@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("targets", sa.Text, nullable=False),
         sa.Column("state", sa.String(8), nullable=False),
         sa.Column("why", sa.Text, nullable=True),
+        sa.Column("price_before", sa.Double, nullable=True),
         sa.Column("created_at_ms", sa.BigInteger, nullable=False),
         sa.Column("fired_at_ms", sa.BigInteger, nullable=True),
         sa.Column("fired_count", sa.Integer, nullable=False, server_default="0"),

@@ -1,0 +1,148 @@
+"""Keeps the alerts of a database judged while it is this process's turn, written, and told to the targets.
+
+Of several servers one judges: whoever holds the lead of the feed, or each for itself where there is none; then of two
+that judge the same alert the first one counts. What users change is seen by its revision, whichever server they are at.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from stocktrack.alert_targets.base import Target
+from stocktrack.alerts.courier import Courier
+from stocktrack.alerts.judge import Judge
+from stocktrack.alerts.writer import Writer
+from stocktrack.bars import Split
+from stocktrack.clock import Clock, within
+from stocktrack.errors import StorageError
+from stocktrack.market.board import Board
+from stocktrack.storage.alerts import Alerts, PriceBefore
+from stocktrack.system.supervised import Supervisor
+
+log = structlog.get_logger()
+
+LOOK_SECONDS: Final = 0.5
+# A user who was removed has taken all alerts along, which no revision tells.
+_COUNT_SECONDS: Final = 60.0
+_TIDY_SECONDS: Final = 3_600.0
+# What was told is kept for so long.
+_KEEP_TOLD_MS: Final = 7 * 86_400_000
+
+
+class JudgedAlerts:
+    """The alerts that this process judges while ``is_our_turn()``. `start`, then `close`.
+
+    ``opened()`` is the database, where it can be opened; `on_words` is called when words are written.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        clock: Clock,
+        opened: Callable[[], Awaitable[Alerts]],
+        *,
+        targets: Mapping[str, Target],
+        ask_splits: Callable[[str], Awaitable[Sequence[Split]]],
+        is_our_turn: Callable[[], bool] = lambda: True,
+        on_words: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._board = board
+        self._clock = clock
+        self._opened = opened
+        self._is_our_turn = is_our_turn
+        self._on_words = on_words
+        self._targets = targets
+        self.judge = Judge(board, clock, ask_splits=ask_splits, on_outcome=self._outcome)
+        self.writer = Writer(self.judge, clock, opened, self._written)
+        self.courier = Courier(targets, clock, opened)
+        self._seen: int | None = None  # the highest revision that is judged by; None: nothing is judged
+        self._changed = asyncio.Event()
+        self._is_failing = False
+        self._counted_at = self._tidied_at = clock.monotonic()
+        self._removable = 0
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Begin; the tasks end with the supervisor's."""
+        self._board.taps.append(self.judge)
+        supervisor.run("alerts", self._run)
+        supervisor.run("alerts, writing", self.writer.run)
+        supervisor.run("alerts, telling", self._tell)
+
+    async def close(self) -> None:
+        """Write what there is, with the newest prices; its tasks have ended by now."""
+        await self.judge.close()
+        if self._seen is not None:
+            await self.writer.write()
+        for target in self._targets.values():
+            await target.close()
+
+    def changed(self) -> None:
+        """A user of this server has changed an alert."""
+        self._changed.set()
+
+    def _outcome(self) -> None:
+        self.writer.hint()
+
+    def _written(self) -> None:
+        self.courier.hint()
+        self._on_words()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._look()
+                self._is_failing = False
+            except StorageError as error:
+                if not self._is_failing:
+                    self._is_failing = True
+                    log.warning("what alerts there are cannot be seen; it is tried again", why=str(error))
+            try:
+                await within(self._clock, LOOK_SECONDS, self._changed.wait())
+            except TimeoutError:
+                pass
+            finally:
+                self._changed.clear()
+
+    async def _tell(self) -> None:
+        while True:
+            if self._is_our_turn():
+                await self.courier.run(self._is_our_turn)
+            await self._clock.sleep(LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        """Take what users have changed since the last look."""
+        if not self._is_our_turn():
+            if self._seen is not None:
+                await self.writer.write()
+                self.judge.clear()
+                self._seen = None
+            return
+        stored = await self._opened()
+        now = self._clock.monotonic()
+        if self._seen is not None and now - self._counted_at >= _COUNT_SECONDS:
+            self._counted_at = now
+            if not self.judge.fired and await stored.count() < len(self.judge):
+                self.judge.clear()
+                self._seen = None
+        if self._seen is None:
+            await self._load(stored, 0, await stored.prices())
+        elif await stored.revision() != self._seen:
+            await self._load(stored, self._seen, {})
+        if now - self._tidied_at >= _TIDY_SECONDS:
+            self._tidied_at = now
+            await self._tidy(stored)
+
+    async def _load(self, stored: Alerts, seen: int, prices: Mapping[str, PriceBefore]) -> None:
+        while alerts := await stored.changed(seen):
+            self.judge.load(alerts, prices)
+            seen = alerts[-1].revision
+        self._seen = seen
+
+    async def _tidy(self, stored: Alerts) -> None:
+        before = self._clock.now_ms() - _KEEP_TOLD_MS
+        forgotten = 1
+        while forgotten:
+            forgotten = await stored.forget(done_before_ms=before, removed_before=self._removable)
+        self._removable = self._seen or 0

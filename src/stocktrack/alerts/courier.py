@@ -1,0 +1,170 @@
+"""Tells the targets: takes words out of the database, hands them over, and tries again what was not taken.
+
+Each target has its own worker, so that one that is slow or dead delays nobody but itself. A word is told at least once:
+what was handed over and not settled, because the process was killed, is handed over again, with the same id.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+
+from stocktrack.alert_targets.base import AlertMessage, Target, TargetError
+from stocktrack.clock import Clock, backoff_seconds, end, within
+from stocktrack.errors import StorageError
+from stocktrack.storage.alerts import Alerts, Claimed, Settled
+
+log = structlog.get_logger()
+
+LOOK_SECONDS: Final = 1.0
+RETRY_FIRST_SECONDS, RETRY_LONGEST_SECONDS = 1.0, 300.0
+# What nobody took for so long is given up: the alert still says what it told.
+GIVE_UP_SECONDS: Final = 3 * 86_400.0
+# For so long a word is left to whoever has taken it up; no target has more time than that.
+_LEASE_MS: Final = 120_000
+_WRONG: Final = "What was to be told cannot be read any more."
+
+
+class Courier:
+    """Hands words to `targets`. ``opened()`` is the database; supervise `run` for as long as this process judges."""
+
+    def __init__(self, targets: Mapping[str, Target], clock: Clock, opened: Callable[[], Awaitable[Alerts]]) -> None:
+        self.delivered = 0
+        self.failures = 0
+        self._targets = targets
+        self._clock = clock
+        self._opened = opened
+        self._due = asyncio.Event()
+        self._failing: set[str] = set()
+        self._unknown: set[str] = set()
+        self._workers: dict[str, asyncio.Task[None]] = {}
+        self._rng = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
+        self._is_failing = False
+
+    def hint(self) -> None:
+        """There may be new words."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """See to which targets words are due, and have a worker for each of them until none is."""
+        try:
+            await self._begin()
+            while True:
+                try:
+                    await self._look()
+                    self._is_failing = False
+                except StorageError as error:
+                    self._database_failed(error)
+                try:
+                    await within(self._clock, LOOK_SECONDS, self._due.wait())
+                except TimeoutError:
+                    pass
+                finally:
+                    self._due.clear()
+        finally:
+            await end(*self._workers.values())
+
+    async def _begin(self) -> None:
+        while True:
+            try:
+                await (await self._opened()).take_over(self._clock.now_ms())
+            except StorageError as error:
+                self._database_failed(error)
+                await self._clock.sleep(LOOK_SECONDS)
+            else:
+                return
+
+    async def _look(self) -> None:
+        stored = await self._opened()
+        for name in await stored.due_targets(self._clock.now_ms()):
+            target = self._targets.get(name)
+            if target is None:
+                if name not in self._unknown:
+                    self._unknown.add(name)
+                    log.warning("alerts wait for a target that the settings do not define", target=name)
+            elif name not in self._workers:
+                worker = asyncio.create_task(self._work(target, stored), name=f"alerts to {name}")
+                self._workers[name] = worker
+                worker.add_done_callback(lambda task, name=name: self._ended(name, task))
+
+    def _ended(self, name: str, worker: asyncio.Task[None]) -> None:
+        self._workers.pop(name, None)
+        if not worker.cancelled() and (error := worker.exception()) is not None:
+            if isinstance(error, StorageError):
+                self._database_failed(error)
+            else:
+                log.error("telling a target failed unexpectedly", target=name, exc_info=error)
+
+    def _database_failed(self, error: StorageError) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            log.warning("alerts cannot be read to be told; it is tried again", why=str(error))
+
+    async def _work(self, target: Target, stored: Alerts) -> None:
+        """Hand over what is due to a target, so many at once, until nothing is."""
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                now_ms = self._clock.now_ms()
+                room = target.at_once - len(under_way)
+                claimed = await stored.claim(target.name, now_ms=now_ms, until_ms=now_ms + _LEASE_MS, most=room)
+                under_way |= {
+                    asyncio.create_task(self._hand_over(target, word, stored), name=f"alert {word.delivery_id}")
+                    for word in claimed
+                }
+                if not under_way:
+                    return
+                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            await end(*under_way)
+
+    async def _hand_over(self, target: Target, word: Claimed, stored: Alerts) -> None:
+        message = _message_of(word)
+        now_ms = self._clock.now_ms()
+        if message is None:
+            settled = Settled(word.delivery_id, None, _WRONG)
+        else:
+            try:
+                await target.send(message)
+                settled = Settled(word.delivery_id, None)
+                self._took(target.name)
+            except TargetError as error:
+                settled = self._again(target.name, word, error)
+        now_ms = self._clock.now_ms()
+        await stored.settle([settled], now_ms)
+
+    def _took(self, name: str) -> None:
+        self.delivered += 1
+        if name in self._failing:
+            self._failing.discard(name)
+            log.info("the target takes alerts again", target=name)
+
+    def _again(self, name: str, word: Claimed, error: TargetError) -> Settled:
+        self.failures += 1
+        now_ms = self._clock.now_ms()
+        if name not in self._failing:
+            self._failing.add(name)
+            log.warning("a target does not take alerts; they wait and are tried again", target=name, why=error.message)
+        if now_ms - word.created_at_ms >= GIVE_UP_SECONDS * 1000:
+            log.error("an alert was given up", target=name, delivery=word.delivery_id, why=error.message)
+            return Settled(word.delivery_id, None, error.message)
+        seconds = error.retry_after_seconds or backoff_seconds(
+            word.attempts + 1,
+            first=RETRY_FIRST_SECONDS,
+            longest=RETRY_LONGEST_SECONDS,
+            jitter=self._rng.random(),
+        )
+        return Settled(word.delivery_id, now_ms + round(seconds * 1000), error.message)
+
+
+def _message_of(word: Claimed) -> AlertMessage | None:
+    """The message of a word; None where what is in the database is none."""
+    try:
+        return AlertMessage(**json.loads(word.body))
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,102 @@
+"""What users do with alerts: make them, list them, take them out, and try a target. It judges nothing."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from secrets import token_hex
+from typing import Final
+
+from stocktrack.alert_targets.base import AlertMessage, Target
+from stocktrack.alerts.sentences import test_sentence
+from stocktrack.clock import Clock
+from stocktrack.errors import CommandError, Reason
+from stocktrack.storage.alerts import Alerts, NewAlert, StoredAlert
+
+# A target is somebody's phone: nobody tries one more often than this.
+TESTS_A_MINUTE: Final = 6
+
+
+class AlertDesk:
+    """The alerts of all users, and the targets that they may name.
+
+    `users_of` are the names of those who may name a target, nobody's where everybody may. `on_change` is called when
+    alerts were changed.
+    """
+
+    def __init__(
+        self,
+        stored: Alerts,
+        clock: Clock,
+        *,
+        targets: Mapping[str, Target],
+        users_of: Mapping[str, Collection[str]],
+        max_alerts: int,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._stored = stored
+        self._clock = clock
+        self._targets = targets
+        self._users_of = users_of
+        self._max_alerts = max_alerts
+        self._on_change = on_change
+        self._tested_at: dict[str, list[float]] = {}  # by user, monotonic
+
+    def targets_of(self, username: str) -> Sequence[str]:
+        """The targets that a user may name, in the order of the settings."""
+        return [name for name in self._targets if self._may_name(username, name)]
+
+    def check_targets(self, username: str, names: Collection[str]) -> None:
+        """Return where there are these targets and the user may name them; else `CommandError`."""
+        known = self.targets_of(username)
+        for name in names:
+            if name not in known:
+                there_are = f"there are: {', '.join(known)}" if known else "the operator has defined none for you"
+                raise CommandError(Reason.INVALID_COMMAND, f"There is no target {name!r}; {there_are}.")
+
+    async def add(self, username: str, wanted: NewAlert) -> StoredAlert:
+        """Make an alert, which is on disk when this returns."""
+        made = await self._stored.add(username, wanted, limit=self._max_alerts, now_ms=self._clock.now_ms())
+        self._on_change()
+        return made
+
+    async def remove(self, username: str, alert_id: int) -> StoredAlert:
+        """Take an alert out; `CommandError` where the user has none of this id."""
+        removed = await self._stored.remove(username, alert_id)
+        if removed is None:
+            raise CommandError(Reason.UNKNOWN_ALERT, f"You have no alert a{alert_id}.")
+        self._on_change()
+        return removed
+
+    async def of_user(self, username: str, *, symbol: str | None, after: int, most: int) -> Sequence[StoredAlert]:
+        """Some of a user's alerts after the one of this id, in order."""
+        return await self._stored.of_user(username, symbol=symbol, after=after, most=most)
+
+    async def test(self, username: str, name: str) -> None:
+        """Have a target take a test message; `TargetError` where it does not, `CommandError` where it may not be."""
+        self.check_targets(username, (name,))
+        now = self._clock.monotonic()
+        tested_at = [at for at in self._tested_at.get(username, ()) if now - at < 60]
+        if len(tested_at) >= TESTS_A_MINUTE:
+            wait_ms = max(1, round((60 - (now - tested_at[0])) * 1000))
+            raise CommandError(
+                Reason.RATE_LIMITED,
+                f"A target is tried {TESTS_A_MINUTE} times a minute at most.",
+                retry_after_ms=wait_ms,
+            )
+        self._tested_at[username] = [*tested_at, now]
+        await self._targets[name].send(
+            AlertMessage(
+                id=f"t{token_hex(8)}",
+                alert=None,
+                symbol=None,
+                when=None,
+                value=None,
+                price=None,
+                currency=None,
+                timestamp=self._clock.now_ms(),
+                message=test_sentence(username),
+                username=username,
+            )
+        )
+
+    def _may_name(self, username: str, name: str) -> bool:
+        users = self._users_of.get(name, ())
+        return not users or username in users

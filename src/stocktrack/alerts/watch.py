@@ -1,0 +1,233 @@
+"""All alerts of one symbol, and what a price does to them; no I/O.
+
+A price is held against the one before it. The first price that is ever seen of a symbol fires no crossing: it is what
+the next one is held against. A stale price is no price, and is never shown to a watch.
+"""
+
+import heapq
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from stocktrack.alerting import AlertState
+from stocktrack.alerts.conditions import PERCENT, PRICE, VOLUME, LiveAlert
+from stocktrack.alerts.ladder import Ladder
+from stocktrack.alerts.window import Window
+from stocktrack.messages import BoardQuote
+from stocktrack.quotes import MarketState, may_be_negative
+from stocktrack.storage.alerts import PriceBefore
+
+# Two prices that so much time lies between had others between them that nobody saw.
+GAP_MS: Final = 900_000
+# A previous close that is so far from the last price of that day was corrected: shares were split, most likely. Of a
+# source that tells no close the price alone shows it, which moves more by itself.
+_FAR_FROM_CLOSE, _FAR_FROM_PRICE = 1.04, 1.2
+# So long is waited for whether there was a split, and so many prices are kept meanwhile.
+MOST_HELD: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Triggered:
+    """An alert whose condition began to hold: `measured` by its quantity, and the price that it is measured `since`."""
+
+    alert: LiveAlert
+    measured: float
+    since: float | None
+
+
+@dataclass(slots=True)
+class Step:
+    """What a price did: `armed` are the alerts whose condition has stopped holding after they had fired."""
+
+    quote: BoardQuote
+    before: BoardQuote | PriceBefore | None
+    triggered: list[Triggered] = field(default_factory=list)
+    armed: list[LiveAlert] = field(default_factory=list)
+    has_moved: bool = False  # whether any alert waits for something else now
+
+
+class SymbolWatch:
+    """The alerts of `symbol`. `before` is the last price that they were held against, None where there was none."""
+
+    __slots__ = (
+        "_close",
+        "_cooling",
+        "_ladders",
+        "_others",
+        "_prices",
+        "_unplaced",
+        "_windows",
+        "alerts",
+        "before",
+        "held",
+        "symbol",
+    )
+
+    def __init__(self, symbol: str, before: PriceBefore | None) -> None:
+        self.symbol = symbol
+        self.before: BoardQuote | PriceBefore | None = before
+        self.alerts: dict[int, LiveAlert] = {}
+        # Prices that came while it is not known whether there was a split; None where nothing is waited for.
+        self.held: list[BoardQuote] | None = None
+        self._close: float | None = None
+        self._ladders: dict[Hashable, Ladder] = {}
+        self._prices: Ladder | None = None  # that of prices, of which there are most
+        self._others = False  # whether there are ladders beside it
+        self._windows: dict[Hashable, Window] = {}
+        self._unplaced: list[LiveAlert] = []  # crossings that know no price before
+        # Alerts that may not fire again so soon, by when they may.
+        self._cooling: list[tuple[int, int, LiveAlert]] = []
+
+    def add(self, alert: LiveAlert, reference: float | None) -> None:
+        """Judge an alert from now on; `reference` is the price that a crossing is held against first."""
+        self.alerts[alert.id] = alert
+        if alert.state is AlertState.HOLDING:
+            self._place(alert, is_holding=True)
+        elif not alert.is_crossing:
+            self._place(alert, is_holding=False)
+        elif reference is not None:
+            self._place(alert, is_holding=alert.holds_at(reference))
+        else:
+            self._unplaced.append(alert)
+
+    def remove(self, alert_id: int) -> None:
+        """Judge an alert no more."""
+        alert = self.alerts.pop(alert_id, None)
+        if alert is None:
+            return
+        self._unplaced = [each for each in self._unplaced if each is not alert]
+        self._cooling = [each for each in self._cooling if each[2] is not alert]
+        heapq.heapify(self._cooling)
+        quantity = alert.quantity
+        if (ladder := self._ladders.get(quantity)) is not None:
+            ladder.remove(alert)
+            self._tidy(quantity, ladder)
+
+    def look(self, quote: BoardQuote) -> Step | None:
+        """Take the newest price; None where it does nothing, as nearly all do."""
+        before, self.before = self.before, quote
+        if self._windows and isinstance(before, BoardQuote):
+            for window in self._windows.values():
+                window.add(before.price, quote.received_at)
+        prices = self._prices
+        if (
+            (prices is None or prices.is_quiet(quote.price))
+            and not self._others
+            and not self._unplaced
+            and not self._cooling
+        ):
+            return None
+        return self._step(quote, before)
+
+    def may_be_split(self, quote: BoardQuote) -> bool:
+        """Whether `quote` looks as if shares were split since the price before; told once a day."""
+        before, close_before = self.before, self._close
+        close = self._close = quote.previous_close
+        if before is None or before.price <= 0 or quote.price <= 0 or may_be_negative(self.symbol):
+            return False
+        if close is None or close_before is None:
+            # A first look after a restart, or a source that tells no close.
+            is_after_a_gap = close is None or is_gap(before, quote)
+            return is_after_a_gap and _is_apart(before.price, quote.price, _FAR_FROM_PRICE)
+        return close != close_before and close > 0 and _is_apart(before.price, close, _FAR_FROM_CLOSE)
+
+    def rebase(self, quote: BoardQuote) -> None:
+        """Have `quote` as the price before, and what was before it as forgotten: there was a split."""
+        self.before = quote
+        for window in self._windows.values():
+            window.clear()
+
+    def _step(self, quote: BoardQuote, before: BoardQuote | PriceBefore | None) -> Step | None:
+        step = Step(quote, before)
+        now_ms = quote.received_at
+        while self._cooling and self._cooling[0][0] <= now_ms:
+            self._place(heapq.heappop(self._cooling)[2], is_holding=False)
+        unplaced, self._unplaced = self._unplaced, []
+        for alert in unplaced:
+            self._place(alert, is_holding=alert.holds_at(quote.price))
+        for quantity, ladder in tuple(self._ladders.items()):
+            measured, since = self._measure(quantity, quote)
+            if measured is None or ladder.is_quiet(measured):
+                continue
+            step.has_moved = True
+            triggered, stopped = ladder.step(measured)
+            for alert in stopped:
+                self._place(alert, is_holding=False)
+                if alert.state is AlertState.HOLDING:
+                    alert.state = AlertState.ARMED
+                    step.armed.append(alert)
+            for alert in triggered:
+                rests_until = alert.rests_until(now_ms)
+                if rests_until > now_ms and not alert.is_crossing:
+                    heapq.heappush(self._cooling, (rests_until, alert.id, alert))
+                    continue
+                self._place(alert, is_holding=True)
+                # A crossing in the cool-down is over when that ends: the next one counts.
+                if rests_until <= now_ms and not alert.is_unwritten:
+                    step.triggered.append(Triggered(alert, measured, since))
+            self._tidy(quantity, ladder)
+        return step if step.has_moved or unplaced else None
+
+    def _measure(self, quantity: Hashable, quote: BoardQuote) -> tuple[float | None, float | None]:
+        """The quantity, and the price that it is measured since; None each where there is none."""
+        if quantity is PRICE:
+            return quote.price, None
+        if quantity is VOLUME:
+            return quote.volume, None
+        if quantity is PERCENT:
+            close = quote.previous_close
+            return (quote.change_percent, None) if close is None else (_percent(close, quote.price), close)
+        assert isinstance(quantity, tuple)  # noqa: S101 - of minutes, and whether it is a rise
+        since = self._windows[quantity].furthest(is_up=quantity[1])
+        return (None, None) if since is None else (_percent(since, quote.price), since)
+
+    def _place(self, alert: LiveAlert, *, is_holding: bool) -> None:
+        quantity = alert.quantity
+        ladder = self._ladders.get(quantity)
+        if ladder is None:
+            ladder = self._ladders[quantity] = Ladder()
+            if isinstance(quantity, tuple) and quantity not in self._windows:
+                self._windows[quantity] = Window(quantity[0])
+            self._note_ladders()
+        ladder.place(alert, is_holding=is_holding)
+
+    def _tidy(self, quantity: Hashable, ladder: Ladder) -> None:
+        """Drop a ladder that nothing stands on; its window stays as long as any alert may come back to it."""
+        if not ladder and self._ladders.pop(quantity, None) is not None:
+            self._note_ladders()
+        if quantity in self._windows and not any(alert.quantity == quantity for alert in self.alerts.values()):
+            del self._windows[quantity]
+
+    def _note_ladders(self) -> None:
+        self._prices = self._ladders.get(PRICE)
+        self._others = len(self._ladders) > (self._prices is not None)
+
+
+def is_gap(before: BoardQuote | PriceBefore, quote: BoardQuote) -> bool:
+    """Whether prices may have been there between two that nobody saw: a night, an outage, a restart."""
+    return is_reopening(before, quote) or moment_of(quote) - moment_of(before) > GAP_MS
+
+
+def is_reopening(before: BoardQuote | PriceBefore, quote: BoardQuote) -> bool:
+    """Whether the market was closed, as far as its states tell, when the price before was there."""
+    not_open = (MarketState.CLOSED, MarketState.PRE, MarketState.POST)
+    return quote.market_state is MarketState.OPEN and before.market_state in not_open
+
+
+def moment_of(price: BoardQuote | PriceBefore) -> int:
+    """The market's time of a price, ours where it has none; epoch milliseconds."""
+    return price.received_at if price.timestamp is None else price.timestamp
+
+
+def is_concerned_by_split(alerts: Iterable[LiveAlert]) -> bool:
+    """Whether a split makes the value of any of these wrong."""
+    return any(not alert.stored.wanted.when.is_percent for alert in alerts)
+
+
+def _percent(since: float, price: float) -> float | None:
+    """How far `price` has risen since another one; to six digits, so that 5 % is 5 and not 4.9999999."""
+    return round((price - since) / abs(since) * 100, 6) if since else None
+
+
+def _is_apart(price: float, other: float, factor: float) -> bool:
+    return not other / factor < price < other * factor

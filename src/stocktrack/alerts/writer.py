@@ -1,0 +1,108 @@
+"""Writes what the judge finds: what fired with its words, what is armed again, and by which prices alerts were judged.
+
+Nobody is told anything before it is written. A price never gets onto the disk before what it fired, so that after a
+kill at any moment the next price is held against one that all before it was written for.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import islice
+from typing import Final
+
+import structlog
+
+from stocktrack.alerts.judge import Judge
+from stocktrack.clock import Clock, within
+from stocktrack.errors import StorageError
+from stocktrack.messages import BoardQuote
+from stocktrack.storage.alerts import Alerts, Outcome, PriceBefore
+
+log = structlog.get_logger()
+
+# Prices alone are written so often: after a crash the next price is held against one that is so old at most.
+PRICES_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 1.0
+_MOST_FIRED, _MOST_ARMED, _MOST_PRICES = 500, 1_000, 2_000
+
+
+class Writer:
+    """Writes for as long as `run` does. ``opened()`` is the database; `on_written` is called when words are in it."""
+
+    def __init__(
+        self, judge: Judge, clock: Clock, opened: Callable[[], Awaitable[Alerts]], on_written: Callable[[], None]
+    ) -> None:
+        self.failures = 0
+        self._judge = judge
+        self._clock = clock
+        self._opened = opened
+        self._on_written = on_written
+        self._due = asyncio.Event()
+        self._is_failing = False
+
+    def hint(self) -> None:
+        """There is something that should be written soon."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Write what there is, soon where something fired; what cannot be written waits for the next time."""
+        while True:
+            seconds = _RETRY_SECONDS if self._is_failing else PRICES_SECONDS
+            if not self._is_failing:
+                await self._until_due(seconds)
+            else:
+                await self._clock.sleep(seconds)
+            await self.write()
+
+    async def write(self) -> None:
+        """Write all that there is; where the database fails it stays."""
+        judge = self._judge
+        while judge.fired or judge.armed or judge.moved:
+            try:
+                await self._write_some(await self._opened())
+            except StorageError as error:
+                self.failures += 1
+                if not self._is_failing:
+                    self._is_failing = True
+                    log.warning("alerts cannot be written; none is told until they can", why=str(error))
+                return
+            if self._is_failing:
+                self._is_failing = False
+                log.info("alerts are written again")
+
+    async def _until_due(self, seconds: float) -> None:
+        try:
+            await within(self._clock, seconds, self._due.wait())
+        except TimeoutError:
+            return
+        finally:
+            self._due.clear()
+
+    async def _write_some(self, stored: Alerts) -> None:
+        judge = self._judge
+        fired = judge.fired[:_MOST_FIRED]
+        armed = [*islice(judge.armed, _MOST_ARMED)]
+        is_all = len(fired) == len(judge.fired) and len(armed) == len(judge.armed)
+        moved = [*islice(judge.moved.items(), _MOST_PRICES)] if is_all else []
+        refused = await stored.write(
+            Outcome(fired, armed, [_as_row(quote) for _, quote in moved]), self._clock.now_ms()
+        )
+        # Meanwhile more may have come, of the same symbols and alerts too; nobody else takes anything out.
+        del judge.fired[: len(fired)]
+        for alert_id in armed:
+            judge.armed.pop(alert_id, None)
+        for symbol, quote in moved:
+            if judge.moved.get(symbol) is quote:
+                del judge.moved[symbol]
+        for each in fired:
+            judge.written(each.alert_id)
+        for alert_id in refused:
+            # Another one was faster, or the user has taken it out.
+            judge.drop(alert_id)
+            if (found := await stored.read(alert_id)) is not None:
+                judge.load([found], {})
+        if fired:
+            self._on_written()
+
+
+def _as_row(quote: BoardQuote) -> PriceBefore:
+    return PriceBefore(quote.symbol, quote.price, quote.timestamp, quote.market_state.value, quote.received_at)
