@@ -8,6 +8,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 import structlog
@@ -48,11 +49,11 @@ class Courier:
         """There may be new words."""
         self._due.set()
 
-    async def run(self) -> None:
-        """See to which targets words are due, and have a worker for each of them until none is."""
+    async def run(self, is_our_turn: Callable[[], bool]) -> None:
+        """See to which targets words are due, and have a worker for each until none is; while it is our turn."""
         try:
             await self._begin()
-            while True:
+            while is_our_turn():
                 try:
                     await self._look()
                     self._is_failing = False
@@ -88,7 +89,7 @@ class Courier:
             elif name not in self._workers:
                 worker = asyncio.create_task(self._work(target, stored), name=f"alerts to {name}")
                 self._workers[name] = worker
-                worker.add_done_callback(lambda task, name=name: self._ended(name, task))
+                worker.add_done_callback(partial(self._ended, name))
 
     def _ended(self, name: str, worker: asyncio.Task[None]) -> None:
         self._workers.pop(name, None)

@@ -76,11 +76,8 @@ class AlertDesk:
         tested_at = [at for at in self._tested_at.get(username, ()) if now - at < 60]
         if len(tested_at) >= TESTS_A_MINUTE:
             wait_ms = max(1, round((60 - (now - tested_at[0])) * 1000))
-            raise CommandError(
-                Reason.RATE_LIMITED,
-                f"A target is tried {TESTS_A_MINUTE} times a minute at most.",
-                retry_after_ms=wait_ms,
-            )
+            too_often = f"A target is tried {TESTS_A_MINUTE} times a minute at most."
+            raise CommandError(Reason.RATE_LIMITED, too_often, retry_after_ms=wait_ms)
         self._tested_at[username] = [*tested_at, now]
         await self._targets[name].send(
             AlertMessage(
