@@ -15,6 +15,10 @@ from stocktrack import __version__
 from stocktrack.accounts.accounts import Accounts
 from stocktrack.accounts.passwords import PasswordHasher
 from stocktrack.accounts.tokens import open_signer
+from stocktrack.alert_targets.base import Target
+from stocktrack.alerts.alerts import JudgedAlerts
+from stocktrack.alerts.desk import AlertDesk
+from stocktrack.alerts.turn import Turn
 from stocktrack.clock import Clock, RealClock
 from stocktrack.cluster.cluster import Cluster
 from stocktrack.config import RELOADABLE, LoadedSettings, Settings
@@ -30,10 +34,12 @@ from stocktrack.providers.base import Provider, RelayingSource
 from stocktrack.providers.instruments import Instruments
 from stocktrack.providers.registry import build_providers
 from stocktrack.server import TcpServer
+from stocktrack.sessions.alert_words import AlertWords
 from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.sinks.publisher import Publisher
 from stocktrack.sinks.registry import build_outlets
+from stocktrack.storage.alerts import Alerts
 from stocktrack.storage.store import Store
 from stocktrack.system.change_notes import ChangeNotes
 from stocktrack.system.data_folder import DataFolder
@@ -124,6 +130,8 @@ class App:
         if settings.publish_to:
             self.board.taps.append(self.publisher)
         self.cluster = Cluster(settings.redis_home, clock) if "redis" in settings.providers else None
+        self._targets: dict[str, Target] = {}
+        self.alerts = self._build_alerts(settings, clock)
         self.sessions = Sessions(
             _rules(settings, self._instance),
             _limits(settings),
@@ -132,10 +140,21 @@ class App:
             feed=self.feed,
             board=self.board,
             clock=clock,
+            alerts=AlertDesk(
+                self._store.alerts,
+                clock,
+                targets=self._targets,
+                users_of={},
+                max_alerts=settings.max_alerts_per_user,
+                on_change=self._alerts_changed,
+            ),
             trail=self._trail,
             sinks=self.publisher.infos,
             around=self.cluster,
         )
+        self.alert_words = AlertWords(self._store.alerts, self.sessions, clock, others=_has_others(settings))
+        if self.alerts is not None:
+            self.alerts.on_words = self.alert_words.hint
         self.feed.on_event = self.sessions.tell
         for provider in self._relaying:
             provider.on_instance, provider.on_notice = self._relay_instance, self._relay_notice
@@ -181,6 +200,26 @@ class App:
             self.board.taps.append(bars)
         return bars
 
+    def _build_alerts(self, settings: Settings, clock: Clock) -> JudgedAlerts | None:
+        """What judges the alerts; None where that is for the feed beside this worker."""
+        if self._worker is not None:
+            return None
+        return JudgedAlerts(
+            self.board,
+            clock,
+            self._alerts_opened,
+            targets=self._targets,
+            ask_splits=self.feed.questions.history.splits,
+            turn=Turn(clock) if _has_others(settings) else None,
+        )
+
+    async def _alerts_opened(self) -> Alerts:
+        return self._store.alerts
+
+    def _alerts_changed(self) -> None:
+        if self.alerts is not None:
+            self.alerts.changed()
+
     def _is_published(self, symbol: str) -> bool:
         """Whether somebody else than a feed publishes `symbol` where this server gets its prices from."""
         for provider in self._relaying:
@@ -204,8 +243,11 @@ class App:
             await self.feed.start()
             if self.bars is not None and self._worker is None:
                 self.feed.supervisor.run("bars", self.bars.run)
+            if self.alerts is not None:
+                self.alerts.start(self.feed.supervisor)
             self.publisher.start()
             self.sessions.start()
+            self.sessions.supervisor.run("alerts, telling sessions", self.alert_words.run)
             if self.cluster is not None:
                 await self.cluster.start(self.sessions, self.accounts.throttle)
             await self.server.start(self.settings.host, self.settings.port)
@@ -244,6 +286,7 @@ class App:
         await asyncio.gather(
             _within_a_step("sinks", self.publisher.close),
             _within_a_step("bars", self._close_bars),
+            _within_a_step("alerts", self._close_alerts),
         )
         await _within_a_step("symbols", self._instruments.close)
         await _within_a_step("accounts", self.accounts.close)
@@ -251,6 +294,11 @@ class App:
         if self._running_servers is not None:
             self._running_servers.unregister()
         self._folder.unlock()
+
+    async def _close_alerts(self) -> None:
+        if self.alerts is not None:
+            await self.alerts.close()
+        await asyncio.gather(*(target.close() for target in self._targets.values()))
 
     async def _close_bars(self) -> None:
         if self.bars is not None:
@@ -292,6 +340,11 @@ class App:
             restart_needed=[name for name in changed if name not in applied],
             certificate="loaded" if self.server.tls is not None else "none",
         )
+
+
+def _has_others(settings: Settings) -> bool:
+    """Whether other processes may serve, or judge, the users of the same database."""
+    return "redis" in settings.providers or not settings.database.startswith("sqlite")
 
 
 def _rules(settings: Settings, instance: str) -> SessionRules:

@@ -330,6 +330,9 @@ class Settings(BaseModel):
         default=None,
         description="database of users, saved lists and bars: sqlite:…, postgresql:…; left out, SQLite in data_dir",
     )
+    max_alerts_per_user: Annotated[int, Field(ge=0)] = Field(
+        default=1_000, description="how many alerts a user may have"
+    )
     record_bars: bool = Field(
         default=True, description="whether what this server sees of the market is kept as 1-minute bars in the database"
     )

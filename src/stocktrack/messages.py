@@ -1270,7 +1270,9 @@ class Notice(ServerMessage):
     retry_after_ms: int | None = None
     alert: str | None = Field(default=None, description="which of the user's alerts fired")
     delivery: str | None = Field(default=None, description="of an alert: the same one twice is a double")
-    timestamp: int | None = Field(default=None, description="of an alert: when it fired, epoch milliseconds")
+    timestamp: int | None = Field(
+        default=None, description="of an alert: the market's time of the price that it fired at, epoch milliseconds"
+    )
 
 
 # {"type":"SAID","code":100,"status":"CONTINUE","username":"Yosakorn","symbol":"AAPL","text":"What a day!",

@@ -10,6 +10,7 @@ import pytest
 from stocktrack.errors import StorageError
 from stocktrack.storage.bars import MinuteBar
 from stocktrack.storage.late_bars import LateBars
+from stocktrack.storage.late_store import LateStore
 from stocktrack.storage.store import Store
 from stores import add, opened
 
@@ -132,7 +133,8 @@ async def test_users_and_bars_are_changed_beside_each_other(store: Store) -> Non
 async def test_a_database_that_cannot_be_opened_is_tried_again_by_the_next_write(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.write_text("a file where the folder should be", encoding="ascii")
-    bars = LateBars(f"sqlite:///{folder / 'stocktrack.db'}")
+    late = LateStore(f"sqlite:///{folder / 'stocktrack.db'}")
+    bars = LateBars(late)
     for _ in range(2):
         with pytest.raises(StorageError, match="cannot be made"):
             await bars.add([bar()])
@@ -142,11 +144,12 @@ async def test_a_database_that_cannot_be_opened_is_tried_again_by_the_next_write
     await bars.add([bar()])
     assert await bars.read("AAPL", 0, 2**31 - 1) == [bar()]
     assert await bars.delete_before(MINUTE + 1) == 1
-    await bars.close()
+    await late.close()
 
 
 async def test_an_address_that_nobody_can_use_is_a_failure_of_the_database_like_any_other() -> None:
-    bars = LateBars("mysql://localhost/x")
+    late = LateStore("mysql://localhost/x")
+    bars = LateBars(late)
     with pytest.raises(StorageError, match="database_url"):
         await bars.open()
-    await bars.close()
+    await late.close()

@@ -16,6 +16,8 @@ from typing import Any, Literal, Self, TypeVar
 from scripted_past import ScriptedPast, daily
 from stocktrack.accounts.identity import HeldToken, Identity
 from stocktrack.accounts.tokens import IssuedToken
+from stocktrack.alerting import AlertState
+from stocktrack.alerts.desk import AlertDesk
 from stocktrack.bars import BarInterval, Split
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
@@ -42,6 +44,7 @@ from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.sessions.session import Session
+from stocktrack.storage.alerts import NewAlert, StoredAlert
 from stocktrack.storage.store import MAX_LISTS, TokenRow, UserRow
 from stocktrack.wire.lines import decode_server_line
 
@@ -581,6 +584,28 @@ class Client:
         return self
 
 
+class MemoryAlerts:
+    """Alerts in memory: satisfies `KeepsAlerts`."""
+
+    def __init__(self) -> None:
+        self.alerts: dict[int, StoredAlert] = {}
+
+    async def add(self, username: str, wanted: NewAlert, *, limit: int, now_ms: int) -> StoredAlert:
+        number = max(self.alerts, default=0) + 1
+        made = self.alerts[number] = StoredAlert(
+            number, username, wanted, AlertState.ARMED, None, now_ms, None, 0, None, number, is_removed=False
+        )
+        return made
+
+    async def remove(self, username: str, alert_id: int) -> StoredAlert | None:
+        return self.alerts.pop(alert_id, None)
+
+    async def of_user(
+        self, username: str, *, symbol: str | None = None, after: int = 0, most: int = 0
+    ) -> Sequence[StoredAlert]:
+        return [alert for number, alert in self.alerts.items() if alert.username == username and number > after]
+
+
 @dataclass(slots=True)
 class House:
     """A server without doors: the real board, feed and sessions above fakes."""
@@ -649,7 +674,10 @@ async def a_house(
         instruments=instruments,
     )
     board.on_demand = feed.demand_changed
-    sessions = Sessions(rules, limits, authenticator=accounts, lists=accounts, feed=feed, board=board, clock=clock)
+    alerts = AlertDesk(MemoryAlerts(), clock, targets={}, users_of={}, max_alerts=1_000)
+    sessions = Sessions(
+        rules, limits, authenticator=accounts, lists=accounts, feed=feed, board=board, clock=clock, alerts=alerts
+    )
     first = providers[0]
     assert isinstance(first, ScriptedQuotes)
     house = House(clock, board, feed, accounts, sessions, first)

@@ -72,7 +72,7 @@ HOUSE = (
         3,
         Side.SERVER,
         "storage",
-        "tables migrations groups database sqlite postgres shared_reads bars alerts store late_bars",
+        "tables migrations groups database sqlite postgres shared_reads bars alerts store late_store late_bars",
     ),
     row(3, Side.SERVER, "storage.migrations", "env runner versions"),
     row(
@@ -107,14 +107,16 @@ HOUSE = (
         "hours shelves windows adjusting archive history minutes own_bars questions outage merging polls streams feed",
     ),
     row(6, Side.SERVER, "sinks", "base backlog outlet publisher redis kafka files registry"),
-    row(6, Side.SERVER, "alerts", "times sentences conditions ladder window watch judge writer courier alerts desk"),
+    row(
+        6, Side.SERVER, "alerts", "times sentences conditions ladder window watch judge writer courier turn alerts desk"
+    ),
     row(6, Side.SERVER, "", "metronome subscriptions"),
     row(
         7,
         Side.SERVER,
         "sessions",
-        "life bucket names budgets contracts pages answering answers every_answer session "
-        "administration strangers open_sessions",
+        "life bucket names budgets contracts pages answering answers alert_answers every_answer "
+        "session administration strangers open_sessions alert_words",
     ),
     row(8, Side.SERVER, "cluster", "presence envelopes bus seats administration counting figures cluster"),
     row(8, Side.SERVER, "doors", "socket_options turns reading first_bytes proxies tls line_stream listening serving"),

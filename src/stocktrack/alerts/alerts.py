@@ -5,6 +5,7 @@ that judge the same alert the first one counts. What users change is seen by its
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
@@ -13,6 +14,7 @@ import structlog
 from stocktrack.alert_targets.base import Target
 from stocktrack.alerts.courier import Courier
 from stocktrack.alerts.judge import Judge
+from stocktrack.alerts.turn import Turn
 from stocktrack.alerts.writer import Writer
 from stocktrack.bars import Split
 from stocktrack.clock import Clock, within
@@ -32,7 +34,7 @@ _KEEP_TOLD_MS: Final = 7 * 86_400_000
 
 
 class JudgedAlerts:
-    """The alerts that this process judges while ``is_our_turn()``. `start`, then `close`.
+    """The alerts that this process judges while it is its `turn`, or always. `start`, then `close`.
 
     ``opened()`` is the database, where it can be opened; `on_words` is called when words are written.
     """
@@ -45,15 +47,13 @@ class JudgedAlerts:
         *,
         targets: Mapping[str, Target],
         ask_splits: Callable[[str], Awaitable[Sequence[Split]]],
-        is_our_turn: Callable[[], bool] = lambda: True,
-        on_words: Callable[[], None] = lambda: None,
+        turn: Turn | None = None,
     ) -> None:
         self._board = board
         self._clock = clock
         self._opened = opened
-        self._is_our_turn = is_our_turn
-        self._on_words = on_words
-        self._targets = targets
+        self._turn = turn
+        self.on_words: Callable[[], None] = lambda: None
         self.judge = Judge(board, clock, ask_splits=ask_splits, on_outcome=self._outcome)
         self.writer = Writer(self.judge, clock, opened, self._written)
         self.courier = Courier(targets, clock, opened)
@@ -73,10 +73,17 @@ class JudgedAlerts:
     async def close(self) -> None:
         """Write what there is, with the newest prices; its tasks have ended by now."""
         await self.judge.close()
-        if self._seen is not None:
-            await self.writer.write()
-        for target in self._targets.values():
-            await target.close()
+        if self._seen is None:
+            return
+        await self.writer.write()
+        if self._turn is not None:
+            with contextlib.suppress(StorageError):  # it ends by itself
+                await self._turn.give_up(await self._opened())
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether it is this process's turn, and it knows what there is to judge."""
+        return self._seen is not None
 
     def changed(self) -> None:
         """A user of this server has changed an alert."""
@@ -87,7 +94,7 @@ class JudgedAlerts:
 
     def _written(self) -> None:
         self.courier.hint()
-        self._on_words()
+        self.on_words()
 
     async def _run(self) -> None:
         while True:
@@ -107,19 +114,19 @@ class JudgedAlerts:
 
     async def _tell(self) -> None:
         while True:
-            if self._is_our_turn():
-                await self.courier.run(self._is_our_turn)
+            if self.is_judging:
+                await self.courier.run(lambda: self.is_judging)
             await self._clock.sleep(LOOK_SECONDS)
 
     async def _look(self) -> None:
         """Take what users have changed since the last look."""
-        if not self._is_our_turn():
+        stored = await self._opened()
+        if self._turn is not None and not await self._turn.is_ours(stored):
             if self._seen is not None:
                 await self.writer.write()
                 self.judge.clear()
                 self._seen = None
             return
-        stored = await self._opened()
         now = self._clock.monotonic()
         if self._seen is not None and now - self._counted_at >= _COUNT_SECONDS:
             self._counted_at = now

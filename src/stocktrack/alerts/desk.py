@@ -2,16 +2,34 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from secrets import token_hex
-from typing import Final
+from typing import Final, Protocol
 
 from stocktrack.alert_targets.base import AlertMessage, Target
 from stocktrack.alerts.sentences import test_sentence
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason
-from stocktrack.storage.alerts import Alerts, NewAlert, StoredAlert
+from stocktrack.storage.alerts import NewAlert, StoredAlert
 
 # A target is somebody's phone: nobody tries one more often than this.
 TESTS_A_MINUTE: Final = 6
+
+
+class KeepsAlerts(Protocol):
+    """Where the alerts of users are. `storage.alerts.Alerts` is the real one; every method may raise `StorageError`."""
+
+    async def add(self, username: str, wanted: NewAlert, *, limit: int, now_ms: int) -> StoredAlert:
+        """Add an alert; `CommandError` where the user has `limit` of them, or is there no more."""
+        ...
+
+    async def remove(self, username: str, alert_id: int) -> StoredAlert | None:
+        """Take an alert out; returns what it was, None where the user has none of this id."""
+        ...
+
+    async def of_user(
+        self, username: str, *, symbol: str | None = None, after: int = 0, most: int = 0
+    ) -> Sequence[StoredAlert]:
+        """Some of the user's alerts after the one of this id, in order."""
+        ...
 
 
 class AlertDesk:
@@ -23,7 +41,7 @@ class AlertDesk:
 
     def __init__(
         self,
-        stored: Alerts,
+        stored: KeepsAlerts,
         clock: Clock,
         *,
         targets: Mapping[str, Target],

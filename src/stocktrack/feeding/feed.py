@@ -7,12 +7,15 @@ go back.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import structlog
 
+from stocktrack.alert_targets.base import Target
+from stocktrack.alerts.alerts import JudgedAlerts
+from stocktrack.alerts.turn import Turn
 from stocktrack.clock import Clock, backoff_seconds, end, within
 from stocktrack.config import Settings
 from stocktrack.engine.client import EngineError, translated
@@ -34,14 +37,16 @@ from stocktrack.providers.instruments import Instruments
 from stocktrack.providers.registry import build_providers
 from stocktrack.sinks.publisher import Publisher as Sinks
 from stocktrack.sinks.registry import build_outlets
+from stocktrack.storage.alerts import Alerts
 from stocktrack.storage.late_bars import LateBars
+from stocktrack.storage.late_store import LateStore
 
 log = structlog.get_logger()
 
 _RETRY_FIRST_SECONDS, _RETRY_LONGEST_SECONDS = 0.1, 1.0
 _MAX_EVENT_SYMBOLS = 10_000
 _MAX_WORDS = 100
-_BARS_CLOSE_SECONDS = 0.6
+_KEPT_CLOSE_SECONDS = 0.6
 
 
 class FeedProcess:
@@ -70,6 +75,7 @@ class FeedProcess:
         self._lease = self._home.lease
         self.place = ", ".join(part.place for part in self._parts)
         self._instruments = Instruments(clock)
+        self._targets: dict[str, Target] = {}
         self._task: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._begun: Lead | None = None
@@ -102,6 +108,8 @@ class FeedProcess:
         # Not in that task: whoever ends it says so again and again until it is over.
         await self._give_up()
         await self._instruments.close()
+        for target in self._targets.values():
+            await target.close()
         for part in self._parts:
             await part.close()
 
@@ -140,6 +148,7 @@ class FeedProcess:
             instruments=self._instruments,
             instance=instance,
             first_seq=seq,
+            targets=self._targets,
         )
         await lead.start()
         self.lead, self.failure = lead, ""
@@ -190,6 +199,7 @@ class Lead:
         instruments: Instruments,
         instance: str,
         first_seq: int,
+        targets: Mapping[str, Target],
     ) -> None:
         self._clock = clock
         self._parts = parts
@@ -219,12 +229,11 @@ class Lead:
         if settings.publish_to:
             self.board.taps.append(self.sinks)
         # Of several feeds the one that leads records the bars, for which it needs a database; without it prices go on.
+        self._late = LateStore(settings.database)
         self.bars: RecordedBars | None = None
-        self._kept: LateBars | None = None
         if settings.record_bars and (invented := invented_by(providers)) is not None:
-            self._kept = LateBars(settings.database)
             self.bars = RecordedBars(
-                self._kept,
+                LateBars(self._late),
                 clock,
                 retention_days=settings.bars_retention_days,
                 is_watched=self.board.is_watched,
@@ -232,6 +241,15 @@ class Lead:
             )
             self.board.taps.append(self.bars)
             self.feed.questions.history.own = self.bars
+        # It judges the alerts, too: it has each price before all others, and its demand is theirs.
+        self.alerts = JudgedAlerts(
+            self.board,
+            clock,
+            self._alerts_opened,
+            targets=targets,
+            ask_splits=self.feed.questions.history.splits,
+            turn=Turn(clock, comes_first=lambda: home.lease.is_held),
+        )
         self.wanted = [WantedSymbols(part.redis, part.place, self.board, clock, shard=part.shard) for part in parts]
         self.answers = Answers(home.redis, home.place, self.feed, may_answer=lambda: home.lease.is_held)
         self._words: list[FeedWord] = []
@@ -253,6 +271,7 @@ class Lead:
         await self.feed.start()
         if self.bars is not None:
             self.feed.supervisor.run("bars", self.bars.run)
+        self.alerts.start(self.feed.supervisor)
         await self._parts[0].mark()
         await asyncio.gather(*(wanted.look_if_allowed() for wanted in self.wanted))
         for part, publisher, wanted in zip(self._parts, self.publishers, self.wanted, strict=True):
@@ -285,18 +304,19 @@ class Lead:
         await self.feed.supervisor.close()
         await self.answers.close()
         await self.feed.close()
-        await asyncio.gather(self.sinks.close(), self._close_bars())
+        await asyncio.gather(self.sinks.close(), self._close_kept())
 
-    async def _close_bars(self) -> None:
+    async def _close_kept(self) -> None:
         """Write what there is, as far as the database takes it so soon: another feed waits for the lead."""
-        if self.bars is None or self._kept is None:
-            return
-        for step in (self.bars.close, self._kept.close):
+        for step in (self.alerts.close, *(() if self.bars is None else (self.bars.close,)), self._late.close):
             try:
-                async with asyncio.timeout(_BARS_CLOSE_SECONDS):
+                async with asyncio.timeout(_KEPT_CLOSE_SECONDS):
                     await step()
             except TimeoutError:
-                log.warning("closing the database of the bars took too long and was given up")
+                log.warning("closing the database of the bars and alerts took too long and was given up")
+
+    async def _alerts_opened(self) -> Alerts:
+        return (await self._late.opened()).alerts
 
     def _word(self) -> FeedWord:
         return FeedWord(self.instance, shards=len(self._parts))

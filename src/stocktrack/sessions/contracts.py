@@ -6,6 +6,7 @@ from typing import Protocol
 
 from stocktrack.accounts.identity import Identity
 from stocktrack.accounts.tokens import IssuedToken
+from stocktrack.alerts.desk import AlertDesk
 from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
@@ -211,6 +212,7 @@ class Services:
     budgets: Budgets
     admit_guest: Callable[["Asker"], None]
     trail: Trail
+    alerts: AlertDesk
     sinks: Callable[[], Sequence[SinkInfo]] = tuple
     # Told the type of each command and the seconds that its answer took.
     observe: Callable[[str, float], None] = lambda _type, _seconds: None

@@ -18,6 +18,7 @@ from typing import Protocol
 import structlog
 
 from stocktrack.accounts.identity import Identity
+from stocktrack.alerts.desk import AlertDesk
 from stocktrack.clock import Clock
 from stocktrack.errors import CommandError, Reason, SessionEnd, StockTrackError, StorageError
 from stocktrack.market.board import Board
@@ -118,6 +119,7 @@ class Sessions:
         feed: Feed,
         board: Board,
         clock: Clock,
+        alerts: AlertDesk,
         trail: Trail | None = None,
         sinks: Callable[[], Sequence[SinkInfo]] = tuple,
         around: Surroundings | None = None,
@@ -148,6 +150,7 @@ class Sessions:
             self.budgets,
             self._admit_guest,
             self.trail,
+            alerts,
             sinks,
         )
         self._numbers = itertools.count(1)

@@ -362,6 +362,11 @@ class Session:
             self._tell_login_ended(why)
             self.end(SessionEnd(Reason.NOT_AUTHENTICATED, why.sentence))
 
+    def notify(self, line: bytes) -> None:
+        """Hand the client a line that it did not ask for."""
+        if self.is_open:
+            self.connection.send(line)
+
     def heartbeat(self) -> None:
         """Show a quiet client that the server is there."""
         self.connection.send(encode_line(Heartbeat(timestamp=self.services.clock.now_ms())))

@@ -6,11 +6,11 @@ the first one counts. A word is told at least once: who takes it up puts off its
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, text, update
 
 from stocktrack.alerting import AlertState, AlertWhen, Repeat
 from stocktrack.errors import CommandError, Reason
@@ -22,6 +22,7 @@ AT_ONCE: Final = 2_000
 # The target of the words to a user's own sessions.
 SESSIONS: Final = ""
 _PRUNED_AT_ONCE: Final = 2_000
+_NAMES_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,7 @@ _SELECT = select(*_COLUMNS).join(users, alerts.c.user_id == users.c.id)
 _UNTOLD = (alert_deliveries.c.due_at_ms.is_not(None), alert_deliveries.c.target != SESSIONS)
 _CHANGED = _SELECT.where(alerts.c.revision > bindparam("seen")).order_by(alerts.c.revision).limit(AT_ONCE)
 _REVISION = select(alert_revision.c.revision)
+_TURN = select(alert_revision.c.judge, alert_revision.c.judge_until_ms)
 _LOCK_USER = select(users.c.id).where(users.c.name == bindparam("of")).with_for_update()
 _UPSERT_PRICE = text("""
     INSERT INTO alert_prices (symbol, price, timestamp, market_state, seen_at_ms)
@@ -193,22 +195,36 @@ _ARM = (
     .values(state=AlertState.ARMED.value)
 )
 _OWNER = select(alerts.c.user_id).where(alerts.c.id == bindparam("of_id"))
-_DUE = (
-    select(
-        alert_deliveries.c.delivery_id,
-        users.c.name,
-        alert_deliveries.c.target,
-        alert_deliveries.c.body,
-        alert_deliveries.c.created_at_ms,
-        alert_deliveries.c.attempts,
-        alert_deliveries.c.due_at_ms,
-    )
-    .join(users, alert_deliveries.c.user_id == users.c.id)
-    .where(alert_deliveries.c.due_at_ms <= bindparam("now"))
-    .order_by(alert_deliveries.c.due_at_ms, alert_deliveries.c.created_at_ms)
+_WORDS = select(
+    alert_deliveries.c.delivery_id,
+    users.c.name,
+    alert_deliveries.c.target,
+    alert_deliveries.c.body,
+    alert_deliveries.c.created_at_ms,
+    alert_deliveries.c.attempts,
+    alert_deliveries.c.due_at_ms,
+).join(users, alert_deliveries.c.user_id == users.c.id)
+_DUE = _WORDS.where(alert_deliveries.c.due_at_ms <= bindparam("now")).order_by(
+    alert_deliveries.c.due_at_ms, alert_deliveries.c.created_at_ms
 )
 _DUE_AT_A_TARGET = _DUE.where(alert_deliveries.c.target == bindparam("at_target")).limit(bindparam("most"))
 _DUE_TO_SESSIONS = _DUE.where(alert_deliveries.c.target == SESSIONS).limit(AT_ONCE)
+_WAITING_FOR_USERS = (
+    _WORDS.where(
+        alert_deliveries.c.target == SESSIONS,
+        users.c.name.in_(bindparam("names", expanding=True)),
+        alert_deliveries.c.due_at_ms.is_not(None),
+        # What is held back in quiet hours was never looked at.
+        (alert_deliveries.c.due_at_ms <= bindparam("now")) | (alert_deliveries.c.attempts > 0),
+    )
+    .order_by(alert_deliveries.c.created_at_ms)
+    .limit(AT_ONCE)
+)
+_PUT_OFF = (
+    update(alert_deliveries)
+    .where(alert_deliveries.c.delivery_id == bindparam("of_id"), alert_deliveries.c.due_at_ms.is_not(None))
+    .values(due_at_ms=bindparam("until"), attempts=alert_deliveries.c.attempts + 1)
+)
 _CLAIM = (
     update(alert_deliveries)
     .where(alert_deliveries.c.delivery_id == bindparam("of_id"), alert_deliveries.c.due_at_ms == bindparam("was_due"))
@@ -307,6 +323,27 @@ class Alerts:
         return await self._database.read(find)
 
     # --- what whoever judges them does -----------------------------------------------------------------------------
+
+    async def take_turn(self, judge: str, *, now_ms: int, until_ms: int, is_first: bool) -> bool:
+        """Whether `judge` judges the alerts until then: where nobody else does, or where it comes first in any case.
+
+        Also where there is nothing to judge yet.
+        """
+        row = await self._database.read(lambda connection: connection.execute(_TURN).one_or_none())
+        if row is None:
+            return True
+        holder, held_until_ms = row
+        if holder != judge and held_until_ms >= now_ms and not is_first:
+            return False
+        took = update(alert_revision).values(judge=judge, judge_until_ms=until_ms)
+        if not is_first:
+            took = took.where((alert_revision.c.judge == judge) | (alert_revision.c.judge_until_ms < now_ms))
+        return bool(await self._database.write(lambda connection: connection.execute(took).rowcount))
+
+    async def give_turn_up(self, judge: str) -> None:
+        """Let the next one have the turn at once."""
+        gives_up = update(alert_revision).where(alert_revision.c.judge == judge).values(judge_until_ms=0)
+        await self._database.write(lambda connection: connection.execute(gives_up).close())
 
     async def revision(self) -> int:
         """The highest revision."""
@@ -409,8 +446,23 @@ class Alerts:
 
     async def due_to_sessions(self, now_ms: int) -> Sequence[Claimed]:
         """Words to the sessions of users that are due; they are claimed by nobody, since each server has its own."""
-        rows = await self._database.read(lambda connection: connection.execute(_DUE_TO_SESSIONS, {"now": now_ms}).all())
-        return [Claimed(*row[:-1]) for row in rows]
+        return _claimed(await self._rows(_DUE_TO_SESSIONS, {"now": now_ms}))
+
+    async def waiting_for(self, usernames: Sequence[str], now_ms: int) -> Sequence[Claimed]:
+        """Words to the sessions of these users that were put off since the users were away."""
+        found: list[Claimed] = []
+        for start in range(0, len(usernames), _NAMES_AT_ONCE):
+            asked = {"now": now_ms, "names": usernames[start : start + _NAMES_AT_ONCE]}
+            found += _claimed(await self._rows(_WAITING_FOR_USERS, asked))
+        return found
+
+    async def put_off(self, words: Sequence[tuple[str, int]]) -> None:
+        """Have words, by their ids, due at a later time, since nobody was there to be told."""
+        rows = [{"of_id": delivery_id, "until": due_at_ms} for delivery_id, due_at_ms in words]
+        await self._database.write(lambda connection: connection.execute(_PUT_OFF, rows).close())
+
+    async def _rows(self, query: Select[Any], asked: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        return await self._database.read(lambda connection: connection.execute(query, asked).all())
 
     async def settle(self, settled: Sequence[Settled], now_ms: int) -> None:
         """Write down what came of words."""
@@ -431,6 +483,10 @@ class Alerts:
         return await self._database.read(
             lambda connection: connection.execute(_DUE_AT_A_TARGET, asked).first() is not None
         )
+
+
+def _claimed(rows: Iterable[Row[Any]]) -> list[Claimed]:
+    return [Claimed(row.delivery_id, row.name, row.target, row.body, row.created_at_ms, row.attempts) for row in rows]
 
 
 def _fire(connection: Connection, fired: Fired, now_ms: int) -> bool:

@@ -105,12 +105,15 @@ alerts = Table(
     Column("is_removed", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,  # what a target was once told of is never another alert
 )
-# One row: the highest revision. Who takes the next one holds the row, so that revisions are committed in their order.
+# One row: the highest revision, and which process judges the alerts, until when. Who takes the next revision holds the
+# row, so that revisions are committed in their order.
 alert_revision = Table(
     "alert_revision",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("revision", BigInteger, nullable=False),
+    Column("judge", String(32), nullable=False, server_default=""),
+    Column("judge_until_ms", BigInteger, nullable=False, server_default="0"),
 )
 # The last price by which the alerts of a symbol were judged: what comes after it is held against it.
 alert_prices = Table(

@@ -38,6 +38,8 @@ def upgrade() -> None:
         "alert_revision",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
+        sa.Column("judge", sa.String(32), nullable=False, server_default=""),
+        sa.Column("judge_until_ms", sa.BigInteger, nullable=False, server_default="0"),
     )
     op.create_table(
         "alert_prices",

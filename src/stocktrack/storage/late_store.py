@@ -1,0 +1,33 @@
+"""A database that is opened once it can be, for a process that goes on without it."""
+
+import asyncio
+
+from stocktrack.errors import ConfigError, StorageError
+from stocktrack.storage.store import Store
+
+
+class LateStore:
+    """The database behind `url`, for one event loop. `opened`, as often as one likes, then `close`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._opening = asyncio.Lock()
+        self.store: Store | None = None  # as soon as it is open
+
+    async def opened(self) -> Store:
+        """The database, which this opens where it is not open yet; also one that nobody can use is a `StorageError`."""
+        async with self._opening:
+            if self.store is None:
+                try:
+                    store = Store(self._url)
+                except ConfigError as error:
+                    raise StorageError(str(error)) from error
+                await store.open()
+                self.store = store
+            return self.store
+
+    async def close(self) -> None:
+        """Close the database."""
+        if self.store is not None:
+            store, self.store = self.store, None
+            await store.close()
