@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from stocktrack.alerting import AlertWhen, Repeat
 from stocktrack.bars import Adjust, BarInterval, HistoryRange
 from stocktrack.client.bars import Bars, Moment, wire_moment
 from stocktrack.client.errors import BadRequest
@@ -26,6 +27,9 @@ from stocktrack.client.wire import Answer, command_of, expect
 from stocktrack.clock import Clock, RealClock
 from stocktrack.errors import Reason
 from stocktrack.messages import (
+    AlertInfo,
+    AlertReply,
+    AlertTestReply,
     AnnounceReply,
     AuthReply,
     ChangePasswordReply,
@@ -37,6 +41,7 @@ from stocktrack.messages import (
     InfoReply,
     KickReply,
     LogoutReply,
+    MyAlertsReply,
     MyStocksReply,
     NewsReply,
     Notice,
@@ -54,6 +59,7 @@ from stocktrack.messages import (
     TokenInfo,
     TokenReply,
     TokensReply,
+    UnalertReply,
     UnsubscribeReply,
     join_pages,
     next_page,
@@ -235,6 +241,51 @@ class StockTrackClient:
             symbol, range=range, start=start, end=end, interval=interval, adjust=adjust, prepost=prepost
         )
         return Bars.of(expect(HistoryReply, await self.request(command), self.address))
+
+    async def alert(
+        self,
+        symbol: str,
+        when: AlertWhen | str,
+        value: float,
+        *,
+        minutes: int | None = None,
+        repeat: Repeat | str = Repeat.ONCE,
+        cooldown_seconds: int | None = None,
+        quiet_hours: str | None = None,
+        timezone: str | None = None,
+        targets: Iterable[str] = (),
+    ) -> AlertInfo:
+        """Make an alert, which is on the server's disk when this returns; it is told by a NOTICE, and to `targets`.
+
+        `value` is a price, percent, or pieces traded on the day, as `when` says, and `minutes` how far back
+        `percent_within` looks. `quiet_hours` (22:00-07:00) and once a day are those of the `timezone`.
+        """
+        reply = await self._call(
+            AlertReply,
+            "ALERT",
+            symbol=symbol,
+            when=str(when),
+            value=value,
+            minutes=minutes,
+            repeat=str(repeat),
+            cooldown_seconds=cooldown_seconds,
+            quiet_hours=quiet_hours,
+            timezone=timezone,
+            targets=_listed(targets),
+        )
+        return reply.alert
+
+    async def my_alerts(self, symbol: str | None = None) -> MyAlertsReply:
+        """The user's alerts, or those of one symbol, and the targets that they may name."""
+        return await self._call(MyAlertsReply, "MY_ALERTS", symbol=symbol)
+
+    async def unalert(self, alert: str) -> UnalertReply:
+        """Take an alert out, by its name such as a7."""
+        return await self._call(UnalertReply, "UNALERT", alert=alert)
+
+    async def test_alert(self, target: str) -> AlertTestReply:
+        """Have a target told a test message, once; the reply says whether it took it, and else why not."""
+        return await self._call(AlertTestReply, "TEST_ALERT", target=target)
 
     async def search(self, query: str, limit: int = 10, *, segment: str | None = None) -> SearchReply:
         """Symbols that match `query`, of one segment where it is given, such as NSE or FO; none is a success."""

@@ -26,6 +26,8 @@ from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
     MAX_TOKENS,
+    AlertReply,
+    AlertTestReply,
     ChangePasswordReply,
     DividendsReply,
     Failure,
@@ -34,6 +36,7 @@ from stocktrack.messages import (
     InfoReply,
     Missing,
     Moment,
+    MyAlertsReply,
     MyStocksReply,
     NewsReply,
     RevokeReply,
@@ -42,6 +45,7 @@ from stocktrack.messages import (
     SubscribeReply,
     TokenReply,
     TokensReply,
+    UnalertReply,
 )
 from stocktrack.scopes import Scope
 from stocktrack.web.accept import preferred
@@ -94,6 +98,21 @@ class NewPassword(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     password: str = Field(repr=False)
     new_password: str = Field(repr=False)
+
+
+class NewAlert(BaseModel):
+    """An alert to be made: the fields of the command ALERT."""
+
+    model_config = ConfigDict(extra="forbid")
+    symbol: str
+    when: str
+    value: float
+    minutes: int | None = None
+    repeat: str | None = None
+    cooldown_seconds: int | None = None
+    quiet_hours: str | None = None
+    timezone: str | None = None
+    targets: list[str] | None = None
 
 
 class StockList(BaseModel):
@@ -290,6 +309,30 @@ async def search(query: str, asking: Asking, limit: int | None = None, segment: 
 async def sources(asking: Asking) -> Any:
     """How the market's sources are, in the order in which they are asked."""
     return _json(await asking.ask("SOURCES"))
+
+
+@router.get("/alerts", response_model=MyAlertsReply)
+async def my_alerts(asking: Asking, symbol: Annotated[str | None, Query(description="only its alerts")] = None) -> Any:
+    """The user's alerts, the oldest first, and the targets that they may name."""
+    return _json(await asking.ask("MY_ALERTS", symbol=symbol))
+
+
+@router.post("/alerts", response_model=AlertReply)
+async def alert(body: NewAlert, asking: Asking) -> Any:
+    """Make an alert; it is on disk when this is answered."""
+    return _json(await asking.ask("ALERT", **body.model_dump(exclude_unset=True)))
+
+
+@router.delete("/alerts/{alert}", response_model=UnalertReply)
+async def unalert(alert: str, asking: Asking) -> Any:
+    """Take an alert out."""
+    return _json(await asking.ask("UNALERT", alert=alert))
+
+
+@router.post("/alert_targets/{target}/test", response_model=AlertTestReply)
+async def test_alert(target: str, asking: Asking) -> Any:
+    """Have a target told a test message, once."""
+    return _json(await asking.ask("TEST_ALERT", target=target))
 
 
 @router.get("/stocks", response_model=MyStocksReply)
