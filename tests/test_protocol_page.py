@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from protocol_lines import COMMAND_LINES, SERVER_LINES
 from stocktrack import messages as m
+from stocktrack.alerting import AlertState, AlertWhen, Repeat
 from stocktrack.bars import Adjust, Bar, HistoryRange
 from stocktrack.config import Settings
 from stocktrack.errors import Code, Reason
@@ -76,6 +77,8 @@ def test_a_command_line_is_parsed_and_means_the_same_when_written_again(line: by
         "save": True,
         "adjust": "splits",
         "prepost": False,
+        "repeat": "once",
+        "targets": [],
         "limit": type(command).model_fields["limit"].default if "limit" in again else None,
     }
     assert again == {**{name: value for name, value in defaults.items() if name in again}, **sent}
@@ -170,10 +173,11 @@ def test_every_field_of_a_quote_has_a_row_marked_where_it_is_never_left_out() ->
 
 def test_nothing_on_the_page_is_unknown_to_the_models() -> None:
     known = {*FIELDS, *Settings.model_fields, *Reason, *MarketState, *Scope, *HistoryRange, *Adjust, "recorded"}
+    known |= {*AlertWhen, *Repeat, *AlertState}
     words = {word for word in re.findall(r"`([a-z]\w+)`", PROSE) if word not in {"nc", "jq"}}
     assert words - known == set()
-    types = {*m.COMMAND_TYPES, "ERROR", "HELLO", "PRICE", "HEARTBEAT", "NOTICE"}
-    other = {"JSON", "TCP", "UTC", "UTF", "AAPL", "BRK", "GSPC", "EURUSD", "RELIANCE", "BINANCE", "BTCUSDT"}
+    types = {*m.COMMAND_TYPES, "ERROR", *m.PUSHES}
+    other = {"JSON", "TCP", "UTC", "UTF", "AAPL", "BRK", "GSPC", "EURUSD", "RELIANCE", "BINANCE", "BTCUSDT", "IANA"}
     other |= {*SEGMENT_WORDS, "FUT", "IDX"}
     capitals = set(re.findall(r"\b[A-Z][A-Z_]{2,}\b", PROSE))
     assert capitals - types - {code.status for code in Code} - other == set()

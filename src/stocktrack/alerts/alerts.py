@@ -36,7 +36,8 @@ _KEEP_TOLD_MS: Final = 7 * 86_400_000
 class JudgedAlerts:
     """The alerts that this process judges while it is its `turn`, or always. `start`, then `close`.
 
-    ``opened()`` is the database, where it can be opened; `on_words` is called when words are written.
+    ``opened()`` is the database, where it can be opened, which is not tried before ``is_made()``. `on_words` is called
+    when words are written.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class JudgedAlerts:
         targets: Mapping[str, Target],
         ask_splits: Callable[[str], Awaitable[Sequence[Split]]],
         turn: Turn | None = None,
+        is_made: Callable[[], bool] = lambda: True,
     ) -> None:
         self._board = board
         self._clock = clock
         self._opened = opened
         self._turn = turn
+        self._is_made = is_made
         self.on_words: Callable[[], None] = lambda: None
         self.judge = Judge(board, clock, ask_splits=ask_splits, on_outcome=self._outcome)
         self.writer = Writer(self.judge, clock, opened, self._written)
@@ -120,6 +123,8 @@ class JudgedAlerts:
 
     async def _look(self) -> None:
         """Take what users have changed since the last look."""
+        if self._seen is None and not self._is_made():
+            return
         stored = await self._opened()
         if self._turn is not None and not await self._turn.is_ours(stored):
             if self._seen is not None:

@@ -127,8 +127,7 @@ class SymbolWatch:
             return False
         if close is None or close_before is None:
             # A first look after a restart, or a source that tells no close.
-            is_after_a_gap = close is None or is_gap(before, quote)
-            return is_after_a_gap and _is_apart(before.price, quote.price, _FAR_FROM_PRICE)
+            return _is_apart(before.price, quote.price, _FAR_FROM_PRICE) and is_gap(before, quote)
         return close != close_before and close > 0 and _is_apart(before.price, close, _FAR_FROM_CLOSE)
 
     def rebase(self, quote: BoardQuote) -> None:

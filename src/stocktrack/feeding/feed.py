@@ -248,6 +248,7 @@ class Lead:
             self._alerts_opened,
             targets=targets,
             ask_splits=self.feed.questions.history.splits,
+            is_made=lambda: self._late.is_made,
             turn=Turn(clock, comes_first=lambda: home.lease.is_held),
         )
         self.wanted = [WantedSymbols(part.redis, part.place, self.board, clock, shard=part.shard) for part in parts]

@@ -180,8 +180,15 @@ class Board:
         that another board had before are relayed as they stood there.
         """
         updates: list[_Update] = []
+        in_batch: set[Entry] = set()
         for quote in quotes:
             entry = self._entry(quote.symbol)
+            if entry in in_batch:
+                # Two prices of one symbol are two updates: whoever looks at each of them sees both.
+                self._update(updates)
+                updates = []
+                in_batch.clear()
+            in_batch.add(entry)
             held = entry.quote
             relayed = quote.seq if isinstance(quote, BoardQuote) else None
             if relayed is not None and entry.relayed is not None:

@@ -1,6 +1,10 @@
 """A database that is opened once it can be, for a process that goes on without it."""
 
 import asyncio
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from stocktrack.errors import ConfigError, StorageError
 from stocktrack.storage.store import Store
@@ -13,6 +17,15 @@ class LateStore:
         self._url = url
         self._opening = asyncio.Lock()
         self.store: Store | None = None  # as soon as it is open
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is such a database, as far as that can be seen: SQLite may have no file yet."""
+        try:
+            url = make_url(self._url)
+        except ArgumentError:
+            return True  # `opened` says what is wrong
+        return url.get_backend_name() != "sqlite" or not url.database or Path(url.database).exists()
 
     async def opened(self) -> Store:
         """The database, which this opens where it is not open yet; also one that nobody can use is a `StorageError`."""
