@@ -73,7 +73,7 @@ def test_a_command_line_is_parsed_and_means_the_same_when_written_again(line: by
     sent = parse_object(line)
     if "symbol" in sent and "symbols" in again:
         sent["symbols"] = [sent.pop("symbol")]
-    defaults = {
+    defaults: dict[str, Any] = {
         "save": True,
         "adjust": "splits",
         "prepost": False,
