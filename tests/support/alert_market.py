@@ -93,10 +93,7 @@ class AlertMarket:
 
     def kept(self) -> dict[str, PriceBefore]:
         """The prices by which alerts were judged, as the database would have them."""
-        return {
-            symbol: PriceBefore(symbol, quote.price, quote.timestamp, quote.market_state.value, quote.received_at)
-            for symbol, quote in self.judge.moved.items()
-        }
+        return {before.symbol: before for before in self.judge.prices_of(self.judge.moved)}
 
     async def settle(self) -> None:
         """Let the tasks run that wait for nothing else."""

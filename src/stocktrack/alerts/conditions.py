@@ -6,7 +6,7 @@ from typing import Final
 
 from stocktrack.alerting import AlertState, AlertWhen, Repeat
 from stocktrack.alerts.times import next_day_at
-from stocktrack.storage.alerts import StoredAlert
+from stocktrack.storage.alerts import NewAlert, StoredAlert
 
 DEFAULT_COOLDOWN_SECONDS: Final = 60
 PRICE: Final = "price"
@@ -19,11 +19,15 @@ _RISES = {AlertWhen.CROSSES_ABOVE, AlertWhen.ABOVE, AlertWhen.VOLUME_ABOVE}
 class LiveAlert:
     """One alert that is judged.
 
-    It fires where its quantity is above `threshold` (`is_up`), or below it. `state` is that of the database.
-    `is_unwritten` while what it last told is not on the disk: until then it tells nothing more.
+    It fires where its `quantity` is above `threshold` (`is_up`), or below it; alerts of one quantity stand in one
+    ladder. `state` is that of the database. `is_unwritten` while what it last told is not on the disk: until then it
+    tells nothing more.
     """
 
-    __slots__ = ("fired_at_ms", "fired_count", "id", "is_unwritten", "is_up", "state", "stored", "threshold")
+    __slots__ = (
+        *("fired_at_ms", "fired_count", "id", "is_crossing", "is_unwritten", "is_up", "quantity", "state", "stored"),
+        "threshold",
+    )
 
     def __init__(self, stored: StoredAlert) -> None:
         self.id = stored.id
@@ -40,26 +44,8 @@ class LiveAlert:
         else:
             self.is_up = wanted.when in _RISES
             self.threshold = wanted.value
-
-    @property
-    def quantity(self) -> Hashable:
-        """What it measures: alerts of one quantity stand in one ladder."""
-        wanted = self.stored.wanted
-        match wanted.when:
-            case AlertWhen.PERCENT_FROM_CLOSE:
-                return PERCENT
-            case AlertWhen.PERCENT_WITHIN:
-                # A rise is measured from the lowest price of the window, a fall from the highest.
-                return (wanted.minutes, self.is_up)
-            case AlertWhen.VOLUME_ABOVE:
-                return VOLUME
-            case _:
-                return PRICE
-
-    @property
-    def is_crossing(self) -> bool:
-        """Whether it takes a price before."""
-        return self.stored.wanted.when.is_crossing
+        self.is_crossing = wanted.when.is_crossing
+        self.quantity = _quantity_of(wanted, is_up=self.is_up)
 
     def holds_at(self, measured: float) -> bool:
         """Whether its condition, but for the price before, holds."""
@@ -85,3 +71,16 @@ class LiveAlert:
         self.fired_count += 1
         self.state = AlertState.FIRED if self.stored.wanted.repeat is Repeat.ONCE else AlertState.HOLDING
         return self.state
+
+
+def _quantity_of(wanted: NewAlert, *, is_up: bool) -> Hashable:
+    match wanted.when:
+        case AlertWhen.PERCENT_FROM_CLOSE:
+            return PERCENT
+        case AlertWhen.PERCENT_WITHIN:
+            # A rise is measured from the lowest price of the window, a fall from the highest.
+            return (wanted.minutes, is_up)
+        case AlertWhen.VOLUME_ABOVE:
+            return VOLUME
+        case _:
+            return PRICE

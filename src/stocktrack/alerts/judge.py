@@ -17,7 +17,6 @@ from stocktrack.alerts.conditions import LiveAlert
 from stocktrack.alerts.sentences import fired_sentence, gap_sentence, quiet_sentence, split_sentence
 from stocktrack.alerts.times import told_at
 from stocktrack.alerts.watch import (
-    MOST_HELD,
     Step,
     SymbolWatch,
     Triggered,
@@ -58,7 +57,7 @@ class Judge:
     ) -> None:
         self.fired: list[Fired] = []
         self.armed: dict[int, None] = {}
-        self.moved: dict[str, BoardQuote] = {}  # the newest price by which the alerts of a symbol were judged
+        self.moved: dict[str, None] = {}  # the symbols whose alerts were judged by another price since
         self._board = board
         self._clock = clock
         self._ask_splits = ask_splits
@@ -120,6 +119,11 @@ class Judge:
         if (alert := self._live.get(alert_id)) is not None:
             alert.is_unwritten = False
 
+    def prices_of(self, symbols: Iterable[str]) -> list[PriceBefore]:
+        """By which prices the alerts of these symbols were judged last."""
+        watches = (self._watches.get(symbol) for symbol in symbols)
+        return [before for watch in watches if watch is not None and (before := watch.before) is not None]
+
     async def close(self) -> None:
         """Ask for nothing any more."""
         await end(*self._asking)
@@ -135,7 +139,7 @@ class Judge:
         # What it was judged by since it was made is newer than the price of that moment.
         if known is not None and known.received_at >= stored.created_at_ms:
             reference = known.price
-        elif reference is None and isinstance(watch.before, BoardQuote):
+        elif reference is None and watch.is_seen and watch.before is not None:
             reference = watch.before.price
         alert = self._live[stored.id] = LiveAlert(stored)
         watch.add(alert, reference)
@@ -153,23 +157,27 @@ class Judge:
 
     def take(self, changed: Sequence[Entry], renewed: Sequence[Entry]) -> None:
         """Judge a batch of the board."""
-        watches = self._watches
+        watches, moved = self._watches, self.moved
         if not watches:
             return
         for entry in changed:
-            watch = watches.get(entry.symbol)
-            if watch is not None and entry.quote is not None:
-                self._look(watch, entry.quote)
+            symbol, quote = entry.symbol, entry.quote
+            watch = watches.get(symbol)
+            if watch is None or quote is None:
+                continue
+            if watch.passes(quote):
+                moved[symbol] = None
+            else:
+                self._look(watch, quote)
 
     def _look(self, watch: SymbolWatch, quote: BoardQuote) -> None:
         if quote.stale:
             return
-        if watch.held is not None:
-            watch.held.append(quote)
-            del watch.held[:-MOST_HELD]
+        if watch.is_holding_prices:
+            watch.hold(quote)
             return
         if watch.may_be_split(quote) and is_concerned_by_split(watch.alerts.values()):
-            watch.held = [quote]
+            watch.hold(quote)
             task = asyncio.create_task(self._ask_for_split(watch), name=f"alerts, splits of {watch.symbol}")
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
@@ -178,7 +186,7 @@ class Judge:
 
     def _judge(self, watch: SymbolWatch, quote: BoardQuote) -> None:
         step = watch.look(quote)
-        self.moved[watch.symbol] = quote
+        self.moved[watch.symbol] = None
         if step is None:
             return
         self.armed.update({alert.id: None for alert in step.armed})
@@ -192,7 +200,7 @@ class Judge:
         wanted = alert.stored.wanted
         message = fired_sentence(wanted, quote, triggered.measured, triggered.since)
         before = step.before
-        if before is not None and before is not quote and is_gap(before, quote):
+        if before is not None and is_gap(before, quote):
             how = is_reopening(before, quote)
             message += " " + gap_sentence(quote, before.price, moment_of(before), is_reopening=how)
         self.armed.pop(alert.id, None)
@@ -233,30 +241,23 @@ class Judge:
 
     async def _ask_for_split(self, watch: SymbolWatch) -> None:
         """Find out whether there was a split, and go on with the prices that came meanwhile."""
-        split: Split | None = None
+        found: Sequence[Split] = ()
         try:
             found = await within(self._clock, SPLIT_PATIENCE_SECONDS, self._ask_splits(watch.symbol))
-            split = self._split_between(watch, found)
         except (StockTrackError, TimeoutError) as error:
             log.info("alerts go on without knowing whether there was a split", symbol=watch.symbol, why=str(error))
         except Exception:
             log.exception("asking for splits failed unexpectedly; alerts go on", symbol=watch.symbol)
-        held, watch.held = watch.held or [], None
+        held = watch.release()
         if self._watches.get(watch.symbol) is not watch:
             return
+        split = _split_between(watch.before, held[-1], found)
         if split is not None:
             self._disarm(watch, split, held[-1])
             watch.rebase(held[0])
         for quote in held:
             if self._watches.get(watch.symbol) is watch:
                 self._judge(watch, quote)
-
-    def _split_between(self, watch: SymbolWatch, splits: Sequence[Split]) -> Split | None:
-        before = watch.before
-        if before is None or not watch.held:
-            return None
-        first, last = moment_of(before) - _SPLIT_SLACK_MS, moment_of(watch.held[-1]) + _SPLIT_SLACK_MS
-        return next((split for split in reversed(splits) if first <= split.time <= last), None)
 
     def _disarm(self, watch: SymbolWatch, split: Split, quote: BoardQuote) -> None:
         """A value that is of before the split means something else now."""
@@ -269,3 +270,11 @@ class Judge:
             alert.state = AlertState.DISARMED
             self._tell(alert, quote, sentence, after=alert.fired_count, why=sentence)
             self.drop(alert.id)
+
+
+def _split_between(before: PriceBefore | None, quote: BoardQuote, splits: Sequence[Split]) -> Split | None:
+    """The last of `splits` that lies between two prices."""
+    if before is None:
+        return None
+    first, last = moment_of(before) - _SPLIT_SLACK_MS, moment_of(quote) + _SPLIT_SLACK_MS
+    return next((split for split in reversed(splits) if first <= split.time <= last), None)

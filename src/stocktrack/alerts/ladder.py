@@ -31,6 +31,11 @@ class Ladder:
     def __len__(self) -> int:
         return len(self.up) + len(self.up_holding) + len(self.down) + len(self.down_holding)
 
+    @property
+    def quiet(self) -> tuple[float, float]:
+        """Between which values none concerns an alert; those two may."""
+        return max(self._at_or_below, self._below), min(self._above, self._at_or_above)
+
     def is_quiet(self, measured: float) -> bool:
         """Whether this value concerns no alert."""
         return self._at_or_below < measured <= self._above and self._below <= measured < self._at_or_above

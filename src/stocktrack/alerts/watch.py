@@ -5,6 +5,7 @@ the next one is held against. A stale price is no price, and is never shown to a
 """
 
 import heapq
+import math
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,7 +23,8 @@ GAP_MS: Final = 900_000
 # A previous close that is so far from the last price of that day was corrected: shares were split, most likely. Of a
 # source that tells no close the price alone shows it, which moves more by itself.
 _FAR_FROM_CLOSE, _FAR_FROM_PRICE = 1.04, 1.2
-# So long is waited for whether there was a split, and so many prices are kept meanwhile.
+_ROUNDED_PERCENT: Final = 1e-6
+# So many prices are kept while it is not known whether there was a split.
 MOST_HELD: Final = 10_000
 
 
@@ -40,43 +42,41 @@ class Step:
     """What a price did: `armed` are the alerts whose condition has stopped holding after they had fired."""
 
     quote: BoardQuote
-    before: BoardQuote | PriceBefore | None
+    before: PriceBefore | None = None  # where anything is triggered
     triggered: list[Triggered] = field(default_factory=list)
     armed: list[LiveAlert] = field(default_factory=list)
     has_moved: bool = False  # whether any alert waits for something else now
 
 
 class SymbolWatch:
-    """The alerts of `symbol`. `before` is the last price that they were held against, None where there was none."""
+    """The alerts of `symbol`. `before` is the last price that they were held against, None where there was none.
+
+    `is_seen` says that this process saw it. Of a price only what is needed is kept: to hold on to whole quotes makes
+    each price cost half as much again, since their memory is not used again at once.
+    """
 
     __slots__ = (
-        "_close",
-        "_cooling",
-        "_ladders",
-        "_others",
-        "_prices",
-        "_unplaced",
-        "_windows",
-        "alerts",
-        "before",
-        "held",
-        "symbol",
+        *("_close", "_cooling", "_held", "_high", "_high_volume", "_ladders", "_looks_at", "_low", "_low_volume"),
+        *("_price", "_received_at", "_state", "_timestamp", "_unplaced", "_windows", "alerts", "is_seen", "symbol"),
     )
 
     def __init__(self, symbol: str, before: PriceBefore | None) -> None:
         self.symbol = symbol
-        self.before: BoardQuote | PriceBefore | None = before
+        self.is_seen = False
+        self._price = None if before is None else before.price
+        self._timestamp = None if before is None else before.timestamp
+        self._received_at = 0 if before is None else before.received_at
+        self._state: str = MarketState.UNKNOWN if before is None else before.market_state
         self.alerts: dict[int, LiveAlert] = {}
         # Prices that came while it is not known whether there was a split; None where nothing is waited for.
-        self.held: list[BoardQuote] | None = None
+        self._held: list[BoardQuote] | None = None
         self._close: float | None = None
         self._ladders: dict[Hashable, Ladder] = {}
-        self._prices: Ladder | None = None  # that of prices, of which there are most
-        self._others = False  # whether there are ladders beside it
         self._windows: dict[Hashable, Window] = {}
         self._unplaced: list[LiveAlert] = []  # crossings that know no price before
         # Alerts that may not fire again so soon, by when they may.
         self._cooling: list[tuple[int, int, LiveAlert]] = []
+        self._bound()
 
     def add(self, alert: LiveAlert, reference: float | None) -> None:
         """Judge an alert from now on; `reference` is the price that a crossing is held against first."""
@@ -89,6 +89,7 @@ class SymbolWatch:
             self._place(alert, is_holding=alert.holds_at(reference))
         else:
             self._unplaced.append(alert)
+        self._bound()
 
     def remove(self, alert_id: int) -> None:
         """Judge an alert no more."""
@@ -102,22 +103,47 @@ class SymbolWatch:
         if (ladder := self._ladders.get(quantity)) is not None:
             ladder.remove(alert)
             self._tidy(quantity, ladder)
+        self._bound()
+
+    @property
+    def before(self) -> PriceBefore | None:
+        """The price that the next one is held against."""
+        if self._price is None:
+            return None
+        return PriceBefore(self.symbol, self._price, self._timestamp, str(self._state), self._received_at)
+
+    def passes(self, quote: BoardQuote) -> bool:
+        """Take the newest price where it touches nothing, as nearly all do; False where `look` has to be asked."""
+        fields = quote.__dict__
+        price, volume, received_at = fields["price"], fields["volume"], fields["received_at"]
+        if not (self._low < price < self._high and fields["previous_close"] == self._close) or fields["stale"]:
+            return False
+        if volume is not None and not self._low_volume < volume < self._high_volume:
+            return False
+        if received_at >= self._looks_at:
+            return False
+        self._price, self._timestamp = price, fields["timestamp"]
+        self._received_at, self._state = received_at, fields["market_state"]
+        return True
 
     def look(self, quote: BoardQuote) -> Step | None:
-        """Take the newest price; None where it does nothing, as nearly all do."""
-        before, self.before = self.before, quote
-        if self._windows and isinstance(before, BoardQuote):
+        """Take the newest price; None where it does nothing."""
+        was = self._price, self._timestamp, self._state, self._received_at
+        if self.is_seen and was[0] is not None:
             for window in self._windows.values():
-                window.add(before.price, quote.received_at)
-        prices = self._prices
-        if (
-            (prices is None or prices.is_quiet(quote.price))
-            and not self._others
-            and not self._unplaced
-            and not self._cooling
-        ):
-            return None
-        return self._step(quote, before)
+                window.add(was[0], quote.received_at)
+        self._see(quote)
+        step = self._step(quote)
+        if step is not None and step.triggered and was[0] is not None:
+            _, timestamp, state, received_at = was
+            step.before = PriceBefore(self.symbol, was[0], timestamp, str(state), received_at)
+        self._bound()
+        return step
+
+    @property
+    def is_holding_prices(self) -> bool:
+        """Whether prices are kept until it is known whether there was a split."""
+        return self._held is not None
 
     def may_be_split(self, quote: BoardQuote) -> bool:
         """Whether `quote` looks as if shares were split since the price before; told once a day."""
@@ -130,14 +156,30 @@ class SymbolWatch:
             return _is_apart(before.price, quote.price, _FAR_FROM_PRICE) and is_gap(before, quote)
         return close != close_before and close > 0 and _is_apart(before.price, close, _FAR_FROM_CLOSE)
 
+    def hold(self, quote: BoardQuote) -> None:
+        """Keep a price, and those that follow, until `release`."""
+        self._held = [*(self._held or ()), quote][-MOST_HELD:]
+        self._looks_at = -math.inf
+
+    def release(self) -> list[BoardQuote]:
+        """The prices that were kept."""
+        held, self._held = self._held or [], None
+        self._bound()
+        return held
+
     def rebase(self, quote: BoardQuote) -> None:
         """Have `quote` as the price before, and what was before it as forgotten: there was a split."""
-        self.before = quote
+        self._see(quote)
         for window in self._windows.values():
             window.clear()
 
-    def _step(self, quote: BoardQuote, before: BoardQuote | PriceBefore | None) -> Step | None:
-        step = Step(quote, before)
+    def _see(self, quote: BoardQuote) -> None:
+        self._price, self._timestamp, self._state = quote.price, quote.timestamp, quote.market_state
+        self._received_at = quote.received_at
+        self.is_seen = True
+
+    def _step(self, quote: BoardQuote) -> Step | None:
+        step = Step(quote)
         now_ms = quote.received_at
         while self._cooling and self._cooling[0][0] <= now_ms:
             self._place(heapq.heappop(self._cooling)[2], is_holding=False)
@@ -187,27 +229,46 @@ class SymbolWatch:
             ladder = self._ladders[quantity] = Ladder()
             if isinstance(quantity, tuple) and quantity not in self._windows:
                 self._windows[quantity] = Window(quantity[0])
-            self._note_ladders()
         ladder.place(alert, is_holding=is_holding)
 
     def _tidy(self, quantity: Hashable, ladder: Ladder) -> None:
         """Drop a ladder that nothing stands on; its window stays as long as any alert may come back to it."""
-        if not ladder and self._ladders.pop(quantity, None) is not None:
-            self._note_ladders()
+        if not ladder:
+            self._ladders.pop(quantity, None)
         if quantity in self._windows and not any(alert.quantity == quantity for alert in self.alerts.values()):
             del self._windows[quantity]
 
-    def _note_ladders(self) -> None:
-        self._prices = self._ladders.get(PRICE)
-        self._others = len(self._ladders) > (self._prices is not None)
+    def _bound(self) -> None:
+        """Note between which prices and volumes, and until when, nothing happens: `passes` is asked at each price."""
+        self._low = self._low_volume = -math.inf
+        self._high = self._high_volume = math.inf
+        self._looks_at = self._cooling[0][0] if self._cooling else math.inf
+        if self._windows or self._unplaced or self._held is not None:
+            self._looks_at = -math.inf
+        for quantity, ladder in self._ladders.items():
+            low, high = ladder.quiet
+            if quantity is VOLUME:
+                self._low_volume, self._high_volume = low, high
+            elif quantity is PRICE:
+                self._low, self._high = max(self._low, low), min(self._high, high)
+            elif quantity is PERCENT and (close := self._close):
+                # What is rounded to six digits may lie on the other side of a value.
+                self._low = max(self._low, close + abs(close) * (low + _ROUNDED_PERCENT) / 100)
+                self._high = min(self._high, close + abs(close) * (high - _ROUNDED_PERCENT) / 100)
+            else:
+                self._looks_at = -math.inf
+        price = self._price
+        if self._close is None and price is not None and price > 0:
+            # Of a source that tells no close it is the price that shows a split.
+            self._low, self._high = max(self._low, price / _FAR_FROM_PRICE), min(self._high, price * _FAR_FROM_PRICE)
 
 
-def is_gap(before: BoardQuote | PriceBefore, quote: BoardQuote) -> bool:
+def is_gap(before: PriceBefore, quote: BoardQuote) -> bool:
     """Whether prices may have been there between two that nobody saw: a night, an outage, a restart."""
     return is_reopening(before, quote) or moment_of(quote) - moment_of(before) > GAP_MS
 
 
-def is_reopening(before: BoardQuote | PriceBefore, quote: BoardQuote) -> bool:
+def is_reopening(before: PriceBefore, quote: BoardQuote) -> bool:
     """Whether the market was closed, as far as its states tell, when the price before was there."""
     not_open = (MarketState.CLOSED, MarketState.PRE, MarketState.POST)
     return quote.market_state is MarketState.OPEN and before.market_state in not_open

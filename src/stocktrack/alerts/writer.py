@@ -14,8 +14,7 @@ import structlog
 from stocktrack.alerts.judge import Judge
 from stocktrack.clock import Clock, within
 from stocktrack.errors import StorageError
-from stocktrack.messages import BoardQuote
-from stocktrack.storage.alerts import Alerts, Outcome, PriceBefore
+from stocktrack.storage.alerts import Alerts, Outcome
 
 log = structlog.get_logger()
 
@@ -82,17 +81,19 @@ class Writer:
         fired = judge.fired[:_MOST_FIRED]
         armed = [*islice(judge.armed, _MOST_ARMED)]
         is_all = len(fired) == len(judge.fired) and len(armed) == len(judge.armed)
-        moved = [*islice(judge.moved.items(), _MOST_PRICES)] if is_all else []
-        refused = await stored.write(
-            Outcome(fired, armed, [_as_row(quote) for _, quote in moved]), self._clock.now_ms()
-        )
+        moved = [*islice(judge.moved, _MOST_PRICES)] if is_all else []
+        outcome = Outcome(fired, armed, judge.prices_of(moved))
+        for symbol in moved:  # one that moves on meanwhile is among them again
+            del judge.moved[symbol]
+        try:
+            refused = await stored.write(outcome, self._clock.now_ms())
+        except BaseException:
+            judge.moved = dict.fromkeys(moved) | judge.moved
+            raise
         # Meanwhile more may have come, of the same symbols and alerts too; nobody else takes anything out.
         del judge.fired[: len(fired)]
         for alert_id in armed:
             judge.armed.pop(alert_id, None)
-        for symbol, quote in moved:
-            if judge.moved.get(symbol) is quote:
-                del judge.moved[symbol]
         for each in fired:
             judge.written(each.alert_id)
         for alert_id in refused:
@@ -102,7 +103,3 @@ class Writer:
                 judge.load([found], {})
         if fired:
             self._on_written()
-
-
-def _as_row(quote: BoardQuote) -> PriceBefore:
-    return PriceBefore(quote.symbol, quote.price, quote.timestamp, quote.market_state.value, quote.received_at)
