@@ -5,7 +5,7 @@ import ssl
 import pytest
 
 from alert_messages import NASTY, NOW_MS, message, nasty_messages
-from stocktrack.alert_targets.base import TargetError, too_late, unreachable
+from stocktrack.alert_targets.base import AlertMessage, TargetError, too_late, unreachable
 
 
 def test_the_body_is_what_is_known_in_the_order_of_the_documentation() -> None:
@@ -30,12 +30,12 @@ def test_a_price_of_zero_is_a_price() -> None:
     assert json.loads(message(price=0.0, value=0.0).body())["price"] == 0.0
 
 
-@pytest.mark.parametrize("message", nasty_messages(), ids=range(len(NASTY)))
-def test_texts_leave_as_one_line_of_what_can_be_seen(message: object) -> None:
-    told = message
-    values = told.values()  # type: ignore[attr-defined]  # it is an AlertMessage; pytest names it after the parameter
-    assert json.loads(told.body()) == values  # type: ignore[attr-defined]
-    for value in (*values.values(), told.text, told.title):  # type: ignore[attr-defined]
+@pytest.mark.parametrize("told", nasty_messages(), ids=range(len(NASTY)))
+def test_texts_leave_as_one_line_of_what_can_be_seen(told: AlertMessage) -> None:
+    values = told.values()
+    assert json.loads(told.body()) == values
+    assert told.text
+    for value in (*values.values(), told.text, told.title):
         assert not isinstance(value, str) or (value.isprintable() and len(value) <= 1_000)
 
 

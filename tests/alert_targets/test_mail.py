@@ -1,6 +1,7 @@
 """The kind `email` over real sockets, with STARTTLS, with TLS and without."""
 
 import asyncio
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -100,9 +101,10 @@ async def test_the_login_goes_over_tls_to_whom_this_machine_trusts(tmp_path: Pat
 
 
 async def test_a_certificate_of_another_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The certificate is one of loopback's; this machine is called by a name that it does not have.
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("127.0.0.1", server.port))])
     async with smtp_stub(starttls=server_context(tmp_path)) as server:
+        # The certificate is one of loopback's; this machine is called by a name that it does not have.
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         mail = target(server, host="mail.example", tls="starttls", ca_file=write_authority(tmp_path))
         assert await refusal(mail) == (
             "The target mail shows a certificate that is not valid here: it is another host's."

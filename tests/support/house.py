@@ -95,7 +95,7 @@ HOUSE = (
     row(4, Side.SERVER, "providers.finnhub", "symbols key_lock answers candles rest day stream provider"),
     row(5, Side.SERVER, "testing", "subject contracts failures"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
-    row(4, Side.SERVER, "alert_targets", "base under_way posting webhook ntfy mail command apprise registry"),
+    row(5, Side.SERVER, "alert_targets", "base under_way posting webhook ntfy mail command apprise registry"),
     row(
         5,
         Side.SERVER,

@@ -80,7 +80,7 @@ def written(message: AlertMessage, settings: EmailSettings, now: datetime) -> Em
     email["From"] = _header(settings.sender)
     email["To"] = [_header(address) for address in settings.to]
     # It is cleaned, so that it is one line whatever was written; the policy refuses any other.
-    email["Subject"] = clean_text(message.text, MAX_SUBJECT_CHARS) or message.title
+    email["Subject"] = clean_text(message.text, MAX_SUBJECT_CHARS)
     email["Date"] = now
     email["Message-ID"] = f"<stocktrack.{message.id}@{sender.rpartition('@')[2]}>"
     email["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is answered to it
