@@ -201,6 +201,17 @@ async def test_a_server_that_takes_no_tls_handshake_is_left_at_the_time_limit() 
         await closed(mail)
 
 
+@pytest.mark.parametrize("at", [GREETING, "EHLO", "MAIL"])
+async def test_an_answer_without_end_is_left_long_before_the_time_limit(at: str) -> None:
+    async with smtp_stub() as server:
+        server.flood_at = at
+        mail = target(server, timeout_seconds=60)
+        async with asyncio.timeout(10):
+            assert "did not answer" not in await refusal(mail)
+        await closed(mail)
+        await server.until(lambda: server.open == 0)
+
+
 @pytest.mark.parametrize("at", [GREETING, "EHLO", "MAIL", "RCPT", "DATA", "END"])
 async def test_a_connection_that_breaks_is_an_error(at: str) -> None:
     async with smtp_stub() as server:

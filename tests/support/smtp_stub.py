@@ -52,6 +52,8 @@ class SmtpStub:
         """The command that is never answered; `GREETING` is the first word of the server."""
         self.trickle_at = ""
         """The command whose answer comes in drips and never ends."""
+        self.flood_at = ""
+        """The command whose answer is lines without end."""
         self.cut_at = ""
         """The command at which the connection is closed."""
         self._starttls = starttls
@@ -136,6 +138,11 @@ class SmtpStub:
                 pass
             return False
         if self.cut_at == command:
+            return False
+        if self.flood_at == command:
+            while not self._over.is_set():
+                writer.write(b"250-and more\r\n" * 4_096)
+                await writer.drain()
             return False
         if self.trickle_at == command:
             while not (writer.is_closing() or await comes(self._over.wait(), 0.01)):

@@ -11,9 +11,11 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import structlog
 
@@ -67,23 +69,13 @@ class CommandTarget:
     async def _send(self, message: AlertMessage) -> None:
         with _Complaints() as complaints:
             try:
-                process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=complaints.given,
-                    env=self._environment | variables(message),
-                    start_new_session=True,
-                )
+                with _file_of(message.body() + b"\n") as told:
+                    process = await self._started(told, complaints.given, message)
             except (OSError, ValueError) as error:
                 why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
                 raise TargetError(f"The target {self.name} cannot be started: {why}.") from None
             try:
                 complaints.listen()
-                assert process.stdin is not None  # noqa: S101 - it was asked for
-                # Whether it reads that is its own affair.
-                process.stdin.write(message.body() + b"\n")
-                process.stdin.close()
                 code = await process.wait()
             finally:
                 await _end(process)
@@ -93,6 +85,16 @@ class CommandTarget:
                 how = f"ended with exit code {code}" if code > 0 else f"was ended by {_signal_name(-code)}"
                 raise TargetError(f"The target {self.name} {how}.")
 
+    async def _started(self, told: IO[bytes], complaints: int, message: AlertMessage) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=told,
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+            env=self._environment | variables(message),
+            start_new_session=True,
+        )
+
 
 def variables(message: AlertMessage) -> dict[str, str]:
     """The variables of a message; what is not known has none."""
@@ -100,6 +102,22 @@ def variables(message: AlertMessage) -> dict[str, str]:
         f"{VARIABLE_PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
         for name, value in message.values().items()
     }
+
+
+def _file_of(body: bytes) -> IO[bytes]:
+    """A file with `body`, in memory where there is such a thing, and gone with the last who has it open.
+
+    A pipe would have to be written to, by the loop, for as long as the program does not read; and each of the loops
+    that we run on says in a way of its own that it was closed meanwhile.
+    """
+    file: IO[bytes]
+    if sys.platform == "linux":
+        file = os.fdopen(os.memfd_create("alert"), "w+b")
+    else:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    file.write(body)
+    file.seek(0)
+    return file
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

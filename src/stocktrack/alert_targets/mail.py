@@ -17,7 +17,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Final
+from typing import IO, Final
 
 import structlog
 
@@ -35,6 +35,7 @@ log = structlog.get_logger()
 # Servers of email let one client have few connections.
 AT_ONCE: Final = 2
 MAX_SUBJECT_CHARS: Final = 200
+MAX_SAID_BYTES: Final = 262_144
 _LEAST_SECONDS = 0.001  # a time-out of zero would be none
 
 
@@ -222,6 +223,12 @@ class _Smtp(smtplib.SMTP):
         if self.sock is not None:
             self.sock.settimeout(seconds)
 
+    def getreply(self) -> tuple[int, bytes]:
+        """The server's answer, of any number of lines, as long as there is an end to it."""
+        if self.file is None and self.sock is not None:
+            self.file = _Bounded(self.sock.makefile("rb"))
+        return super().getreply()
+
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         return self._delivery.connect(host, port)
 
@@ -234,6 +241,24 @@ class _SmtpInTls(_Smtp):
         except BaseException:
             connection.close()
             raise
+
+
+class _Bounded:
+    """What a server says, up to `MAX_SAID_BYTES`: the library keeps the lines of an answer until the last one."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._left = MAX_SAID_BYTES
+
+    def readline(self, most: int) -> bytes:
+        """The next line; nothing, as at the end, where it was too much."""
+        line = self._file.readline(min(most, self._left))
+        self._left -= len(line)
+        return line
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
 
 
 def _own_name() -> str:
