@@ -16,6 +16,8 @@ from stocktrack.target_settings import AppriseSettings
 from webhook_stub import WebhookStub, webhook_stub
 
 THREADS = "Apprise to many"
+# A target closes within a second; a busy machine may take a little longer.
+CLOSE_SECONDS = 5.0
 
 
 def target(*urls: str, **settings: Any) -> AppriseTarget:
@@ -27,7 +29,7 @@ def json_url(hook: WebhookStub, path: str = "") -> str:
 
 
 async def closed(many: AppriseTarget) -> None:
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(CLOSE_SECONDS):
         await many.close()
     await no_threads_left(THREADS)
 

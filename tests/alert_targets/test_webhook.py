@@ -25,6 +25,8 @@ from webhook_stub import WebhookStub, webhook_stub
 
 SECRET = "s3cr3t-of-both"
 PATIENCE_SECONDS = 20.0
+# A target closes within a second; a busy machine may take a little longer.
+CLOSE_SECONDS = 5.0
 
 
 def target(url: str, **settings: Any) -> WebhookTarget:
@@ -235,7 +237,7 @@ async def test_closing_breaks_off_what_is_under_way(hook: WebhookStub) -> None:
     phone = target(hook.url)
     sending = [asyncio.create_task(phone.send(message())) for _ in range(3)]
     await hook.until(lambda: len(hook.asked) == 3)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(CLOSE_SECONDS):
         await phone.close()
     said = await asyncio.gather(*sending, return_exceptions=True)
     assert {str(error) for error in said} == {"The target phone was not told: the server is closing."}

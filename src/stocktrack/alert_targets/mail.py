@@ -36,6 +36,7 @@ log = structlog.get_logger()
 AT_ONCE: Final = 2
 MAX_SUBJECT_CHARS: Final = 200
 MAX_SAID_BYTES: Final = 262_144
+GOODBYE_SECONDS: Final = 1.0
 _LEAST_SECONDS = 0.001  # a time-out of zero would be none
 
 
@@ -165,7 +166,7 @@ class _Delivery:
             yield connection
             # It is taken; how the server says goodbye does not matter any more.
             with contextlib.suppress(smtplib.SMTPException, OSError, ValueError):
-                connection.hurry(1.0)
+                connection.hurry(GOODBYE_SECONDS)
                 connection.quit()
         finally:
             connection.close()
