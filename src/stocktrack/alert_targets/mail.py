@@ -27,6 +27,7 @@ from stocktrack.alert_targets.posting import trusted
 from stocktrack.alert_targets.under_way import UnderWay
 from stocktrack.clock import Clock
 from stocktrack.quotes import clean_text
+from stocktrack.system.addresses import DEFAULT_HOST
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.target_settings import EmailSettings, mail_address
 
@@ -264,7 +265,7 @@ class _Bounded:
 
 def _own_name() -> str:
     name = socket.gethostname()
-    return name if "." in name and name.isascii() and name.isprintable() else "[127.0.0.1]"
+    return name if "." in name and name.isascii() and name.isprintable() else f"[{DEFAULT_HOST}]"
 
 
 def _meaning(error: smtplib.SMTPResponseException) -> str:
