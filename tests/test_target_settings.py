@@ -96,6 +96,7 @@ def test_a_target_is_for_whom_it_names_and_without_names_for_everybody(
         ("[alert_targets.p]\nurl = 's3cr3t'", "alert_targets.p.kind (from a.toml): is missing: it must be one of web"),
         ("[alert_targets.p]\nkind = 'sms'", "alert_targets.p.kind (from a.toml): is 'sms' and must be one of webhook"),
         ("[alert_targets.p]\nkind = 'webhook'", "alert_targets.p.url (from a.toml): is missing."),
+        ("[alert_targets.p]\nkind = 'webhook'\nurll = 's3cr3t'", "has no setting 'urll'. Did you mean 'url'?"),
         (
             f"[alert_targets.p]\n{WEBHOOK}secrett = 's3cr3t'",
             "alert_targets.p (from a.toml): a target of the kind webhook has no setting 'secrett'. Did you mean 'sec",

@@ -673,12 +673,13 @@ def _warnings(unknown: set[str]) -> tuple[str, ...]:
 
 
 def _complaint(error: ValidationError, origins: Mapping[str, str]) -> str:
-    complaint = error.errors(include_url=False)[0]
+    complaints = error.errors(include_url=False)
+    complaint = complaints[0]
     if not complaint["loc"]:  # a rule about several settings
         return f"{complaint['ctx']['error']}."
     name = str(complaint["loc"][0])
     if name == "alert_targets":
-        return target_complaint(dict(complaint), origins.get(name, "the default"))
+        return target_complaint([dict(each) for each in complaints], origins.get(name, "the default"))
     if complaint["type"] == "extra_forbidden":
         return f"There is no setting {name!r}.{_suggestion(name)}"
     if name in _UNTOLD:

@@ -9,7 +9,7 @@ import difflib
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 from urllib.parse import unquote, urlsplit
@@ -301,8 +301,14 @@ _WORDS: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
-def target_complaint(complaint: dict[str, Any], origin: str) -> str:
-    """The sentence about one of pydantic's complaints; `complaint["loc"]` begins with `alert_targets`."""
+def target_complaint(complaints: Sequence[dict[str, Any]], origin: str) -> str:
+    """The sentence about the first of pydantic's complaints, whose `loc` begins with `alert_targets`."""
+    complaint = complaints[0]
+    if complaint["type"] == "missing":
+        # What is missing is often there under a name with a slip in it, and that is what helps.
+        table = complaint["loc"][:2]
+        slips = (each for each in complaints if each["type"] == "extra_forbidden" and each["loc"][:2] == table)
+        complaint = next(slips, complaint)
     first, *path = complaint["loc"]
     if not path or complaint["type"] in {"mapping_type", "model_attributes_type", "model_type", "dict_type"}:
         where = ".".join(map(str, [first, *path[:1]]))
