@@ -40,6 +40,7 @@ constraints: $(VENV)/.installed-dev
 # Some eleven minutes of killing a server, and a recorder, in the middle of its work.
 faults: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/kill_nine.py
+	PYTHONPATH=tests/support $(BIN)/python tests/faults/alerts_kill_nine.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/vanished_peer.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/lock_out.py
 	PYTHONPATH=tests/support $(BIN)/python tests/faults/busy_database.py

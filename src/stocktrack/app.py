@@ -15,7 +15,7 @@ from stocktrack import __version__
 from stocktrack.accounts.accounts import Accounts
 from stocktrack.accounts.passwords import PasswordHasher
 from stocktrack.accounts.tokens import open_signer
-from stocktrack.alert_targets.base import Target
+from stocktrack.alert_targets.registry import build_targets
 from stocktrack.alerts.alerts import JudgedAlerts
 from stocktrack.alerts.desk import AlertDesk
 from stocktrack.alerts.turn import Turn
@@ -130,7 +130,7 @@ class App:
         if settings.publish_to:
             self.board.taps.append(self.publisher)
         self.cluster = Cluster(settings.redis_home, clock) if "redis" in settings.providers else None
-        self._targets: dict[str, Target] = {}
+        self._targets = build_targets(settings.alert_targets, clock)
         self.alerts = self._build_alerts(settings, clock)
         self.sessions = Sessions(
             _rules(settings, self._instance),
@@ -144,7 +144,7 @@ class App:
                 self._store.alerts,
                 clock,
                 targets=self._targets,
-                users_of={},
+                may_name=lambda username, name: settings.alert_targets[name].is_for(username),
                 max_alerts=settings.max_alerts_per_user,
                 on_change=self._alerts_changed,
             ),

@@ -34,6 +34,7 @@ from stocktrack.messages import MAX_INTERVAL_SECONDS, MAX_LIST_LIMIT, MIN_INTERV
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT, host_of
 from stocktrack.system.data_folder import as_folder, default_data_folder
 from stocktrack.system.setting_sources import ENV_FILE, ENV_PREFIX, ClientVariable, setting_sources
+from stocktrack.target_settings import AlertTargets, target_complaint
 
 # The project's own tests read these; a server that they start ignores them without a warning.
 TEST_PREFIX = "STOCKTRACK_TEST_"
@@ -412,6 +413,9 @@ class Settings(BaseModel):
         default=(),
         description="where every change of a price goes as well: redis://…, kafka://host:9092/topic, file:///…/ticks.csv",
     )
+    alert_targets: AlertTargets = Field(
+        default={}, description="whom alerts can be told to besides sessions, a table for each target"
+    )
     replay_file: OwnFile = Field(default=None, description="recorded file, or folder of them, of the source replay")
     replay_speed: Speed = Field(
         default=1.0, description="how many times as fast as they were recorded prices come; max does not wait"
@@ -672,10 +676,13 @@ def _warnings(unknown: set[str]) -> tuple[str, ...]:
 
 
 def _complaint(error: ValidationError, origins: Mapping[str, str]) -> str:
-    complaint = error.errors(include_url=False)[0]
+    complaints = error.errors(include_url=False)
+    complaint = complaints[0]
     if not complaint["loc"]:  # a rule about several settings
         return f"{complaint['ctx']['error']}."
     name = str(complaint["loc"][0])
+    if name == "alert_targets":
+        return target_complaint([dict(each) for each in complaints], origins.get(name, "the default"))
     if complaint["type"] == "extra_forbidden":
         return f"There is no setting {name!r}.{_suggestion(name)}"
     if name in _UNTOLD:

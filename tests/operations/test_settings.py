@@ -190,3 +190,46 @@ class Acme(Source):
     monkeypatch.setenv("STOCKTRACK_PROVIDERS", "acme")
     warning = "warning: acme needs a key: set sources.acme.api_key.\n"
     assert run("config", "check") == Finished(0, "The settings are right.\n", warning)
+
+
+# --- targets of alerts ------------------------------------------------------------------------------------------------
+
+
+def test_the_secrets_of_targets_are_not_shown(run: Run) -> None:
+    Path("mine.toml").write_text(
+        "[alert_targets.phone]\nkind = 'webhook'\n"
+        "url = 'https://u:SeCrEt@hooks.example/SeCrEt'\nsecret = 'SeCrEt-more'\n",
+        encoding="utf-8",
+    )
+    for command in (["show"], ["show", "--json"]):
+        finished = run("config", *command, "--config", "mine.toml")
+        assert finished.code == 0
+        assert "https://hooks.example/***" in finished.out
+        assert "SeCrEt" not in finished.out + finished.err
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("kind = 'webhook'", "alert_targets.phone.url (from mine.toml): is missing."),
+        (
+            "kind = 'webhook'\nurl = 'hooks.example/SeCrEt'",
+            "alert_targets.phone.url (from mine.toml): must be an address that begins with https:// or http://.",
+        ),
+        (
+            "kind = 'command'\ncommand = ['no-such-program-here']",
+            "alert_targets.phone.command: 'no-such-program-here' is no program on PATH.",
+        ),
+        (
+            "kind = 'apprise'\nurls = 'nonsense://SeCrEt'",
+            "alert_targets.phone.urls: Apprise cannot use number 1 of them",
+        ),
+    ],
+)
+def test_a_wrong_target_is_a_sentence_of_the_check(run: Run, target: str, says: str) -> None:
+    Path("mine.toml").write_text(f"[alert_targets.phone]\n{target}\n", encoding="utf-8")
+    finished = run("config", "check", "--config", "mine.toml")
+    assert (finished.code, finished.out) == (1, "")
+    assert says in finished.err
+    assert finished.err.count("\n") == 1
+    assert "SeCrEt" not in finished.err

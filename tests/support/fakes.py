@@ -674,7 +674,7 @@ async def a_house(
         instruments=instruments,
     )
     board.on_demand = feed.demand_changed
-    alerts = AlertDesk(MemoryAlerts(), clock, targets={}, users_of={}, max_alerts=1_000)
+    alerts = AlertDesk(MemoryAlerts(), clock, targets={}, max_alerts=1_000)
     sessions = Sessions(
         rules, limits, authenticator=accounts, lists=accounts, feed=feed, board=board, clock=clock, alerts=alerts
     )

@@ -66,7 +66,7 @@ HOUSE = (
         "rows csv_rows json_rows names append_file text_file parquet_file diary recording reading summary progress "
         "wanted recorder",
     ),
-    row(3, Side.SERVER, "", "config"),
+    row(3, Side.SERVER, "", "target_settings config"),
     row(3, Side.SERVER, "engine", "names shards client subscriber lease asking words"),
     row(
         3,
@@ -98,7 +98,7 @@ HOUSE = (
     row(4, Side.SERVER, "providers.finnhub", "symbols key_lock answers candles rest day stream provider"),
     row(5, Side.SERVER, "testing", "subject contracts failures"),
     row(4, Side.SERVER, "accounts", "identity passwords remembered places throttle line logins tokens accounts"),
-    row(4, Side.SERVER, "alert_targets", "base"),
+    row(5, Side.SERVER, "alert_targets", "base under_way posting webhook ntfy mail command apprise registry"),
     row(
         5,
         Side.SERVER,

@@ -43,8 +43,8 @@ class AlertMessage:
 
     @property
     def text(self) -> str:
-        """The sentence, cleaned."""
-        return clean_text(self.message, MAX_TEXT_CHARS)
+        """The sentence, cleaned; never empty, because some services refuse what is."""
+        return clean_text(self.message, MAX_TEXT_CHARS) or self.title
 
     @property
     def title(self) -> str:
@@ -63,7 +63,7 @@ class AlertMessage:
             "price": self.price,
             "currency": self.currency,
             "timestamp": self.timestamp,
-            "message": self.message,
+            "message": self.text,
             "username": self.username,
         }
         return {

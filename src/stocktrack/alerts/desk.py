@@ -35,8 +35,7 @@ class KeepsAlerts(Protocol):
 class AlertDesk:
     """The alerts of all users, and the targets that they may name.
 
-    `users_of` are the names of those who may name a target, nobody's where everybody may. `on_change` is called when
-    alerts were changed.
+    ``may_name(username, name)`` says whether a user may name a target. `on_change` is called when alerts were changed.
     """
 
     def __init__(
@@ -45,14 +44,14 @@ class AlertDesk:
         clock: Clock,
         *,
         targets: Mapping[str, Target],
-        users_of: Mapping[str, Collection[str]],
+        may_name: Callable[[str, str], bool] = lambda _username, _name: True,
         max_alerts: int,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._stored = stored
         self._clock = clock
         self._targets = targets
-        self._users_of = users_of
+        self._may_name = may_name
         self._max_alerts = max_alerts
         self._on_change = on_change
         self._tested_at: dict[str, list[float]] = {}  # by user, monotonic
@@ -111,7 +110,3 @@ class AlertDesk:
                 username=username,
             )
         )
-
-    def _may_name(self, username: str, name: str) -> bool:
-        users = self._users_of.get(name, ())
-        return not users or username in users

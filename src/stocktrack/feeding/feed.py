@@ -14,6 +14,7 @@ from functools import partial
 import structlog
 
 from stocktrack.alert_targets.base import Target
+from stocktrack.alert_targets.registry import build_targets
 from stocktrack.alerts.alerts import JudgedAlerts
 from stocktrack.alerts.turn import Turn
 from stocktrack.clock import Clock, backoff_seconds, end, within
@@ -75,7 +76,7 @@ class FeedProcess:
         self._lease = self._home.lease
         self.place = ", ".join(part.place for part in self._parts)
         self._instruments = Instruments(clock)
-        self._targets: dict[str, Target] = {}
+        self._targets = build_targets(settings.alert_targets, clock)
         self._task: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._begun: Lead | None = None

@@ -46,6 +46,7 @@ def show(
 
 def check(config: ConfigFile = None) -> None:
     """Check the settings; exit 1 with a sentence where one is wrong."""
+    from stocktrack.alert_targets.registry import build_targets
     from stocktrack.clock import RealClock
     from stocktrack.config import load_settings
     from stocktrack.doors.tls import server_context
@@ -67,6 +68,7 @@ def check(config: ConfigFile = None) -> None:
                 warnings.append(error.message)
     for address in loaded.settings.publish_to:
         build_sink(address, instance="")
+    build_targets(loaded.settings.alert_targets, RealClock())
     if loaded.settings.symbols_file is not None:
         read_instruments(loaded.settings.symbols_file)
     Store(loaded.settings.database)

@@ -6,6 +6,7 @@ sentence that holds no address and no header, and has no other exception behind 
 
 import asyncio
 import json
+import math
 import socket
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -86,6 +87,12 @@ async def body_of(response: httpx2.Response, sender: str, max_bytes: int) -> byt
 
 def retry_after_ms(told: object, now_ms: int) -> int | None:
     """The wait in a Retry-After, a number of seconds or a date; None where it is none that can be meant."""
+    wait_ms = told_wait_ms(told, now_ms)
+    return wait_ms if wait_ms is not None and 0 < wait_ms <= _LONGEST_RETRY_MS else None
+
+
+def told_wait_ms(told: object, now_ms: int) -> int | None:
+    """What a Retry-After says, however long it is and also where it is past; None where it says nothing."""
     wait_ms: float | None = None
     if isinstance(told, str):
         if told.isascii() and told.isdecimal() and len(told) < 8:
@@ -94,7 +101,7 @@ def retry_after_ms(told: object, now_ms: int) -> int | None:
             wait_ms = moment_ms - now_ms
     elif isinstance(told, int | float) and not isinstance(told, bool):
         wait_ms = told * 1000
-    return round(wait_ms) if wait_ms is not None and 0 < wait_ms <= _LONGEST_RETRY_MS else None
+    return round(wait_ms) if wait_ms is not None and math.isfinite(wait_ms) else None
 
 
 class NoJson(ProviderError):  # noqa: N818 - named as what came

@@ -75,7 +75,9 @@ def set_log_level(level: str) -> None:
         "alembic",
     ):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    logging.getLogger("yfinance").setLevel(logging.CRITICAL)
+    # The last two tell the addresses that alerts go to.
+    for name in ("yfinance", "apprise", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _without_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
