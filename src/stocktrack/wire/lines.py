@@ -7,10 +7,12 @@ field and never tells its value, which may be a password.
 import functools
 import json
 import math
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, NoReturn, get_args, get_origin
 
 from annotated_types import Ge, Le
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.messages import (
@@ -31,6 +33,8 @@ from stocktrack.messages import (
 from stocktrack.quotes import shown
 
 _MAX_FIELDS_NAMED = 5
+# Of the fields that have to look like something.
+_EXAMPLES: Final = {"alert": "a7", "after": "a7", "lot": "l3", "currency": "EUR"}
 _MAX_INT_CHARS = 20  # no field takes as many; turning thousands of digits into a number takes long
 
 
@@ -219,7 +223,7 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
         field, location = "symbol", location[:1]
     if field == "id":
         return f"the field 'id' must be a string of at most {MAX_ID_CHARS} characters or a whole number below 2^53."
-    is_entry = field == "symbols" and len(location) > 1
+    is_entry = field in {"symbols", "targets"} and len(location) > 1
     what = f"an entry of the field {field!r}" if is_entry else f"the field {field!r}"
     limits = complaint.get("ctx", {})
     match complaint["type"]:
@@ -246,10 +250,14 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
         case "string_unicode":
             return f"{what} holds half of a surrogate pair, which is no character."
         case "int_type" | "greater_than_equal" | "less_than_equal":
-            least, most = _range_of(kind, field)
-            return f"{what} must be a whole number from {least} to {most}."
+            return f"{what} must be {_range_of(kind, field)}."
+        case "string_pattern_mismatch":
+            return f"{what} must look like {_EXAMPLES[field]}."
+        case "too_long":
+            return f"{what} must have at most {limits['max_length']} entries."
         case "too_short" | "tuple_type":
-            return f"{what} must be a list with at least one entry."
+            least_entries = " with at least one entry" if field == "symbols" else ""
+            return f"{what} must be a list{least_entries}."
         case _:
             return f"{what} is not of the right kind."
 
@@ -266,9 +274,29 @@ def _fields_of(kind: str) -> tuple[str, ...]:
     )
 
 
-def _range_of(kind: str, field: str) -> tuple[int, int]:
-    """The least and the most that a field's whole number may be."""
-    rules = COMMANDS[kind].command.model_fields[field].metadata
-    least = next(rule.ge for rule in rules if isinstance(rule, Ge))
-    most = next(rule.le for rule in rules if isinstance(rule, Le))
-    return int(str(least)), int(str(most))
+@functools.cache
+def _range_of(kind: str, field: str) -> str:
+    """What a field's number has to be, in words."""
+    info = COMMANDS[kind].command.model_fields[field]
+    # Of several rules of one kind the last one is the narrower one.
+    rules = [*_rules_in(info.annotation), *info.metadata]
+    least = [float(str(rule.ge)) for rule in rules if isinstance(rule, Ge)][-1]
+    most = [float(str(rule.le)) for rule in rules if isinstance(rule, Le)][-1]
+    what = "a whole number" if _is_whole(info.annotation) else "a number"
+    return f"{what} from {least:.0f} to {most:.0f}"
+
+
+def _rules_in(annotation: Any) -> Iterator[Any]:
+    """What is written beside a type, and beside those that it is made of."""
+    if get_origin(annotation) is Annotated:
+        inner, *rules = get_args(annotation)
+        yield from _rules_in(inner)
+        for rule in rules:
+            yield from rule.metadata if isinstance(rule, FieldInfo) else (rule,)
+    else:
+        for inner in get_args(annotation):
+            yield from _rules_in(inner)
+
+
+def _is_whole(annotation: Any) -> bool:
+    return annotation is int or any(map(_is_whole, get_args(annotation)))
