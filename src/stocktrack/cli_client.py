@@ -32,8 +32,10 @@ from stocktrack.terminal.typed_commands import (
     UsageError,
     count_of,
     parse,
+    split_holdings,
     split_interval,
     split_list,
+    split_lot,
     split_news,
     split_past,
     split_segment,
@@ -200,6 +202,21 @@ class InteractiveClient:
                 await self._history(await argument(arguments, SYMBOL))
             case "chart":
                 await self._chart(await argument(arguments, SYMBOL))
+            case "holdings":
+                currency, group = split_holdings(arguments)
+                await self._show("HOLDINGS", currency=currency, group=group)
+            case "lot":
+                lot = split_lot(await argument(arguments, "Symbol, quantity @ cost: "))
+                await self._show(
+                    "ADD_LOT",
+                    symbol=lot.symbol,
+                    quantity=lot.quantity,
+                    unit_cost=lot.unit_cost,
+                    fixed_cost=lot.fixed_cost,
+                    group=lot.group,
+                )
+            case "unlot":
+                await self._show("REMOVE_LOT", lot=(await argument(arguments, "Lot: ")).strip().lower())
             case "search":
                 text, segment = split_segment(arguments)
                 await self._show("SEARCH", query=await argument(text, "Part of a name: "), segment=segment)
