@@ -7,48 +7,22 @@ from typing import Any
 
 import pytest
 
-from fakes import NOW_MS, POLL_SECONDS, RULES, Client, House, ScriptedProvider, a_house, code_and_reason, missing
-from stocktrack.clock import ManualClock
+from fakes import NOW_MS, POLL_SECONDS, RULES, Client, House, a_house, code_and_reason, missing
 from stocktrack.errors import CommandError, Reason
 from stocktrack.messages import MAX_REPLY_BYTES, HoldingsReply, join_pages, next_page
-from stocktrack.quotes import Quote
 from stocktrack.storage.lots import LotRow
-
-
-class World(ScriptedProvider):
-    """A market of several currencies: `currencies` by symbol, dollars elsewhere; and what else a quote says."""
-
-    def __init__(self, clock: ManualClock) -> None:
-        super().__init__(clock)
-        self.prices |= {"VOD.L": 68.0, "SAP.DE": 200.0, "7203.T": 3_000.0, "BARE": 5.0, "HUGE": 1e308}
-        self.currencies: dict[str, str | None] = {"VOD.L": "GBp", "SAP.DE": "EUR", "7203.T": "JPY", "BARE": None}
-        self.closes: dict[str, float] = {}
-
-    def quote(self, symbol: str) -> Quote:
-        told = super().quote(symbol)
-        currency = self.currencies.get(symbol, symbol[3:6] if symbol.endswith("=X") else "USD")
-        return told.model_copy(update={"currency": currency, "previous_close": self.closes.get(symbol)})
-
-    def pair(self, name: str, price: float) -> None:
-        """Make a pair of currencies known, such as EURUSD."""
-        self.prices[f"{name}=X"] = price
-
-    def asked_pairs(self) -> list[str]:
-        """Which pairs were asked for so far, in the order of the questions; and no longer after this."""
-        pairs = [symbol for batch in self.batches for symbol in batch if "=X" in symbol or ":" in symbol]
-        self.batches.clear()
-        return pairs
+from world_market import WorldMarket
 
 
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
-    async with a_house(lambda clock: (World(clock),)) as built:
+    async with a_house(lambda clock: (WorldMarket(clock),)) as built:
         yield built
 
 
 @pytest.fixture
-def world(house: House) -> World:
-    assert isinstance(house.provider, World)
+def world(house: House) -> WorldMarket:
+    assert isinstance(house.provider, WorldMarket)
     return house.provider
 
 
@@ -131,7 +105,7 @@ async def test_a_symbol_that_no_source_knows_is_refused(house: House, user: Clie
     assert house.lots.lots == {}
 
 
-async def test_a_lot_is_kept_although_its_source_is_down(house: House, world: World, user: Client) -> None:
+async def test_a_lot_is_kept_although_its_source_is_down(house: House, world: WorldMarket, user: Client) -> None:
     world.script = "fail"
     await add(user, "SAP.DE", 2, 150)
     reply = await user.command("HOLDINGS")
@@ -145,7 +119,7 @@ async def test_a_lot_is_kept_although_its_source_is_down(house: House, world: Wo
 
 async def test_a_symbol_that_the_user_has_no_request_left_to_check_is_not_kept_unless_it_is_held() -> None:
     rules = dataclasses.replace(RULES, user_upstream_burst=2, user_upstream_requests_per_minute=0.1)
-    async with a_house(lambda clock: (World(clock),), rules=rules) as house:
+    async with a_house(lambda clock: (WorldMarket(clock),), rules=rules) as house:
         user = await house.user()
         await add(user, "AAPL")
         house.board.forget(house.clock.monotonic() + 1e9, 0)
@@ -181,7 +155,7 @@ async def test_a_database_that_fails_is_told_and_prices_go_on(house: House, user
 # --- rates ----------------------------------------------------------------------------------------------------------
 
 
-async def test_what_is_in_the_totals_own_currency_asks_for_no_rate(world: World, user: Client) -> None:
+async def test_what_is_in_the_totals_own_currency_asks_for_no_rate(world: WorldMarket, user: Client) -> None:
     await add(user, "AAPL", 10, 90)
     world.closes["AAPL"] = 98.0
     world.batches.clear()
@@ -193,7 +167,7 @@ async def test_what_is_in_the_totals_own_currency_asks_for_no_rate(world: World,
     assert reply["missing"] == []
 
 
-async def test_all_rates_are_one_question_and_pence_are_right(world: World, user: Client) -> None:
+async def test_all_rates_are_one_question_and_pence_are_right(world: WorldMarket, user: Client) -> None:
     for symbol, quantity in (("AAPL", 10), ("VOD.L", 1000), ("SAP.DE", 5), ("7203.T", 100)):
         await add(user, symbol, quantity, 1)
     for name, price in (("USDEUR", 0.9), ("GBPEUR", 1.2), ("JPYEUR", 0.006)):
@@ -214,7 +188,9 @@ async def test_all_rates_are_one_question_and_pence_are_right(world: World, user
     assert (reply["totals"]["value"], reply["missing"], reply["currency"]) == (4516.0, [], "EUR")
 
 
-async def test_a_rate_is_looked_for_the_other_way_round_and_then_over_the_dollar(world: World, user: Client) -> None:
+async def test_a_rate_is_looked_for_the_other_way_round_and_then_over_the_dollar(
+    world: WorldMarket, user: Client
+) -> None:
     await add(user, "SAP.DE", 1, 1)
     await add(user, "7203.T", 1, 1)
     world.pair("EURUSD", 1.25)
@@ -226,13 +202,13 @@ async def test_a_rate_is_looked_for_the_other_way_round_and_then_over_the_dollar
     assert reply["totals"]["value"] == 40_500.0  # 3,000 + 200 * 1.25 * 150
 
 
-async def test_a_source_that_writes_pairs_in_its_own_way_is_asked_in_that(world: World, user: Client) -> None:
+async def test_a_source_that_writes_pairs_in_its_own_way_is_asked_in_that(world: WorldMarket, user: Client) -> None:
     await add(user, "SAP.DE", 1, 1)
     world.prices["OANDA:EUR_USD"] = 1.5
     assert (await user.command("HOLDINGS"))["totals"]["value"] == 300.0
 
 
-async def test_a_missing_rate_says_what_is_in_no_total(world: World, user: Client) -> None:
+async def test_a_missing_rate_says_what_is_in_no_total(world: WorldMarket, user: Client) -> None:
     for symbol in ("AAPL", "VOD.L", "SAP.DE"):
         await add(user, symbol, 1, 1)
     world.pair("USDEUR", 0.5)
@@ -256,20 +232,20 @@ async def test_a_missing_rate_says_what_is_in_no_total(world: World, user: Clien
 
 
 @pytest.mark.parametrize("price", [0.0, -1.0, 1e300])
-async def test_a_price_that_can_be_no_rate_is_a_missing_one(world: World, user: Client, price: float) -> None:
+async def test_a_price_that_can_be_no_rate_is_a_missing_one(world: WorldMarket, user: Client, price: float) -> None:
     await add(user, "SAP.DE")
     world.pair("EURUSD", price)
     assert missing(await user.command("HOLDINGS")) == {"SAP.DE": (500, "provider_error")}
 
 
-async def test_a_pair_in_another_currency_than_it_says_is_no_rate(world: World, user: Client) -> None:
+async def test_a_pair_in_another_currency_than_it_says_is_no_rate(world: WorldMarket, user: Client) -> None:
     await add(user, "SAP.DE")
     world.pair("EURUSD", 1.1)
     world.currencies["EURUSD=X"] = "CAD"
     assert missing(await user.command("HOLDINGS")) == {"SAP.DE": (500, "provider_error")}
 
 
-async def test_what_names_no_currency_and_what_is_too_much_is_in_no_total(world: World, user: Client) -> None:
+async def test_what_names_no_currency_and_what_is_too_much_is_in_no_total(world: WorldMarket, user: Client) -> None:
     for symbol in ("AAPL", "BARE", "HUGE"):
         await add(user, symbol, 10, 1)
     reply = await user.command("HOLDINGS")
@@ -282,7 +258,9 @@ async def test_what_names_no_currency_and_what_is_too_much_is_in_no_total(world:
     assert (bare["value"], bare["gain"], "currency" in bare) == (50.0, 40.0, False)
 
 
-async def test_a_stale_price_and_a_stale_rate_are_used_and_marked(house: House, world: World, user: Client) -> None:
+async def test_a_stale_price_and_a_stale_rate_are_used_and_marked(
+    house: House, world: WorldMarket, user: Client
+) -> None:
     await add(user, "SAP.DE", 1, 1)
     await add(user, "AAPL", 1, 1)
     world.pair("EURUSD", 1.25)
@@ -297,10 +275,10 @@ async def test_a_stale_price_and_a_stale_rate_are_used_and_marked(house: House, 
 
 async def test_the_rates_are_paid_for_by_the_user_and_what_is_over_says_when() -> None:
     rules = dataclasses.replace(RULES, user_upstream_burst=1, user_upstream_requests_per_minute=6.0)
-    async with a_house(lambda clock: (World(clock),), rules=rules) as house:
+    async with a_house(lambda clock: (WorldMarket(clock),), rules=rules) as house:
         user = await house.user()
         await add(user, "SAP.DE")  # one request, all that there are
-        assert isinstance(house.provider, World)
+        assert isinstance(house.provider, WorldMarket)
         house.provider.pair("EURUSD", 1.1)
         reply = await user.command("HOLDINGS")
         assert missing(reply) == {"SAP.DE": (429, "rate_limited")}
@@ -312,12 +290,12 @@ async def test_the_rates_are_paid_for_by_the_user_and_what_is_over_says_when() -
 
 async def test_the_server_says_in_which_currency_where_the_command_does_not() -> None:
     async with a_house(
-        lambda clock: (World(clock),), rules=dataclasses.replace(RULES, display_currency="EUR")
+        lambda clock: (WorldMarket(clock),), rules=dataclasses.replace(RULES, display_currency="EUR")
     ) as house:
         user = await house.user()
         await add(user, "SAP.DE")
         assert (await user.command("HOLDINGS"))["currency"] == "EUR"
-        assert isinstance(house.provider, World)
+        assert isinstance(house.provider, WorldMarket)
         house.provider.pair("EURUSD", 1.1)
         assert (await user.command("HOLDINGS", currency="USD"))["currency"] == "USD"
 
@@ -363,7 +341,7 @@ def keep(house: House, user: Client, *lots: tuple[str, str]) -> None:
 
 
 async def test_what_does_not_fit_on_one_line_comes_in_pages_each_with_all_totals(
-    house: House, world: World, user: Client
+    house: House, world: WorldMarket, user: Client
 ) -> None:
     symbols = [f"H{number:03}" for number in range(400)]
     world.prices |= dict.fromkeys(symbols[:-40], 3.0)

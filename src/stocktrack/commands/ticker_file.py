@@ -168,7 +168,7 @@ class _Reader:
         text = self._text(node, name)
         if not _FLOAT.fullmatch(text) or abs(value := float(text.replace("_", ""))) > MOST:
             raise BadFile(f"line {_line(node)}: {name} must be a number of at most a trillion, and is {shown(text)}.")
-        return -value if text.startswith("-") else value
+        return value
 
     def _text(self, node: Node | None, what: str) -> str:
         """A scalar as it is written, so that the share `ON` is no switch; nothing where there is none."""

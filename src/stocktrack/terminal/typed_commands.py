@@ -52,8 +52,8 @@ WORDS: dict[str, Word] = {
         Word("holdings", "[CURRENCY] [--group NAME]", "what you hold and what it is worth"),
         Word(
             "lot",
-            "SYMBOL QUANTITY @ COST [--fee 1] [--group NAME]",
-            "keep a purchase; a quantity below zero is a sale",
+            "SYMBOL QUANTITY @ COST",
+            "keep a purchase, or with -10 a sale; --fee 1, --group NAME",
             takes_symbols=True,
             then=("--fee", "--group"),
         ),
