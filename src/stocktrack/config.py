@@ -437,7 +437,7 @@ class Settings(BaseModel):
         default=500, ge=1, le=10_000, description="symbols of one command, one session's pushes, and one saved list"
     )
     max_lots_per_user: Annotated[int, Reload.AT_ONCE] = Field(
-        default=1_000, ge=1, le=100_000, description="lots that a user may keep; a lot is one purchase or sale"
+        default=1_000, ge=1, le=10_000, description="lots that a user may keep; a lot is one purchase or sale"
     )
     max_sessions: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
         default=20_000, ge=1, description="sessions at once; lowered at start to what the descriptors allow"

@@ -6,7 +6,7 @@ is told, halves away from zero: what is in a currency of its own to that currenc
 exact amounts and not of rounded ones. What nobody could count is not told: no NaN, no infinity, nothing beyond 10^30.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal, localcontext
 from enum import Enum
@@ -239,19 +239,59 @@ def portfolio(
     What has no price, no known currency or no rate is told as far as it is known, and is in no total and no weight. Of
     what is in the totals, something without a change of its day counts as unchanged.
     """
-    with localcontext(_EXACT):
-        standings = [_standing(position, marks.get(position.symbol), rates, currency) for position in held.values()]
-        total = _sum([each.converted for each in standings if each.converted is not None])
-        totals = HoldingTotals(
-            **total.told(money_digits(currency)),
-            day_change_percent=_day_percent(total),
-            gain_percent=_percent(total.gain, total.cost) if total.cost > 0 else None,
-        )
-        return Portfolio(
-            holdings=tuple(_info(each, currency, total) for each in standings),
-            totals=totals,
-            left_out={each.position.symbol: each.why for each in standings if each.why is not None},
-        )
+    reckoning = Reckoning(rates, currency)
+    for symbol, position in held.items():
+        reckoning.add(position, marks.get(symbol))
+    return Portfolio(
+        holdings=tuple(map(reckoning.holding, held)),
+        totals=reckoning.totals(),
+        left_out=reckoning.left_out,
+    )
+
+
+class Reckoning:
+    """Makes a `portfolio` holding by holding, for whoever has other things to do in between: `add` all, then ask."""
+
+    def __init__(self, rates: Mapping[str, Rate], currency: str) -> None:
+        self._rates = rates
+        self._currency = currency
+        self._standings: dict[str, _Standing] = {}
+        self._total = _Money(_NOTHING, _NOTHING, _NOTHING)
+        self._has_day = False  # whether the change of any holding's day is known
+
+    def add(self, position: Position, mark: Mark | None) -> None:
+        """Count a position at its price."""
+        with localcontext(_EXACT):
+            standing = _standing(position, mark, self._rates, self._currency)
+            self._standings[position.symbol] = standing
+            if (money := standing.converted) is not None:
+                self._total.cost += money.cost
+                self._total.value = _added(self._total.value, money.value)
+                self._total.day_change = _added(self._total.day_change, money.day_change)
+                self._has_day = self._has_day or money.day_change is not None
+
+    @property
+    def left_out(self) -> Mapping[str, LeftOut]:
+        """Which of the holdings are in no total, and why."""
+        return {symbol: each.why for symbol, each in self._standings.items() if each.why is not None}
+
+    def totals(self) -> HoldingTotals:
+        """The totals of all holdings that were added."""
+        with localcontext(_EXACT):
+            total = self._total
+            has_counted = any(each.converted is not None for each in self._standings.values())
+            if has_counted and not self._has_day:
+                total = replace(total, day_change=None)
+            return HoldingTotals(
+                **total.told(money_digits(self._currency)),
+                day_change_percent=_day_percent(total),
+                gain_percent=_percent(total.gain, total.cost) if total.cost > 0 else None,
+            )
+
+    def holding(self, symbol: str) -> HoldingInfo:
+        """A holding, with its weight in all that were added."""
+        with localcontext(_EXACT):
+            return _info(self._standings[symbol], self._currency, self._total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,13 +332,8 @@ def _money_of(position: Position, mark: Mark | None) -> _Money:
     return money
 
 
-def _sum(amounts: Sequence[_Money]) -> _Money:
-    days = [money.day_change for money in amounts if money.day_change is not None]
-    return _Money(
-        cost=sum((money.cost for money in amounts), _NOTHING),
-        value=sum((money.value for money in amounts if money.value is not None), _NOTHING),
-        day_change=sum(days, _NOTHING) if days or not amounts else None,
-    )
+def _added(total: Decimal | None, amount: Decimal | None) -> Decimal | None:
+    return total if amount is None else (total or _NOTHING) + amount
 
 
 def _info(standing: _Standing, currency: str, total: _Money) -> HoldingInfo:

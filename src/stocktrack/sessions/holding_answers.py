@@ -1,5 +1,6 @@
 """What the commands of holdings answer: lots kept for their user, and what they are worth now."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from stocktrack.errors import Code, CommandError, ProviderError, Reason, StockTrackError
-from stocktrack.holdings import LeftOut, Mark, Portfolio, portfolio, positions
+from stocktrack.holdings import LeftOut, Mark, Position, Reckoning, positions
 from stocktrack.market.feed import FoundQuotes
 from stocktrack.messages import (
     MAIN_LIST,
@@ -29,6 +30,8 @@ from stocktrack.sessions.rates import FoundRates, find_rates
 from stocktrack.storage.lots import LotRow
 
 _NO_QUOTES = FoundQuotes({}, {})
+# To count one holding and to write it down takes some 50 µs: after so many of them prices have their turn.
+_IN_A_ROW = 40
 
 
 @answers(Holdings)
@@ -47,18 +50,18 @@ async def holdings(session: Asker, command: Holdings) -> HoldingsReply:
     marks = {symbol: Mark.of(quote) for symbol, quote in found.quotes.items()}
     majors = {major for mark in marks.values() if (major := major_currency(mark.currency)) is not None}
     rates = await find_rates(majors, currency, services.feed, session)
-    result = portfolio(held, marks, rates.rates, currency)
+    result = await _reckon(held, marks, Reckoning(rates.rates, currency))
     missing = {symbol: _missing(symbol, why, currency, found, rates) for symbol, why in result.left_out.items()}
     rows = sorted(lots, key=lambda lot: (lot.symbol, lot.id))
     head_bytes = REPLY_HEAD_BYTES + len(json.dumps(groups, ensure_ascii=False).encode())
     begun = command.after if command.after_lot is not None else None
     room_bytes = services.rules.max_reply_bytes - head_bytes
-    page = _page(_behind(rows, command), result, missing, room_bytes=room_bytes, begun=begun)
+    page = await _page(_behind(rows, command), result, missing, room_bytes=room_bytes, begun=begun)
     return HoldingsReply(
         id=command.id,
         holdings=page.holdings,
         currency=currency,
-        totals=result.totals,
+        totals=result.totals(),
         lots=page.lots,
         groups=groups,
         missing=page.missing,
@@ -114,6 +117,15 @@ async def _holds(session: Asker, symbol: str) -> bool:
     return any(lot.symbol == symbol for lot in await session.services.lots.of(session.user))
 
 
+async def _reckon(held: Mapping[str, Position], marks: Mapping[str, Mark], reckoning: Reckoning) -> Reckoning:
+    """All holdings counted; others have their turn in between."""
+    for at, (symbol, position) in enumerate(held.items(), start=1):
+        reckoning.add(position, marks.get(symbol))
+        if at % _IN_A_ROW == 0:
+            await asyncio.sleep(0)
+    return reckoning
+
+
 # --- what is in no total ------------------------------------------------------------------------------------------
 
 
@@ -166,19 +178,21 @@ def _behind(rows: Sequence[LotRow], command: Holdings) -> Sequence[LotRow]:
     return [row for row in rows if (row.symbol, row.id) > (command.after, last)]
 
 
-def _page(
-    rows: Sequence[LotRow], result: Portfolio, missing: Mapping[str, Missing], *, room_bytes: int, begun: str | None
+async def _page(
+    rows: Sequence[LotRow], result: Reckoning, missing: Mapping[str, Missing], *, room_bytes: int, begun: str | None
 ) -> _Page:
     """As many of the lots as fit into so many bytes, one in any case; a holding stands where its first lot does.
 
     That of `begun` stood in the page before.
     """
-    left = {each.symbol: each for each in result.holdings if each.symbol != begun}
+    seen = {begun}
     holdings: list[HoldingInfo] = []
     lots: list[LotInfo] = []
     left_out: list[Missing] = []
     size = 0
-    for row in rows:
+    for at, row in enumerate(rows, start=1):
+        if at % _IN_A_ROW == 0:
+            await asyncio.sleep(0)
         lot = LotInfo(
             lot=_name_of(row),
             symbol=row.symbol,
@@ -189,12 +203,13 @@ def _page(
             created_at=row.created_at_ms,
         )
         size += _size_of(lot)
-        holding = left.pop(row.symbol, None)
+        holding = result.holding(row.symbol) if row.symbol not in seen else None
         why = missing.get(row.symbol) if holding is not None else None
         size += sum(_size_of(part) for part in (holding, why) if part is not None)
         if size > room_bytes and lots:
             return _Page(tuple(holdings), tuple(lots), tuple(left_out), True)
         if holding is not None:
+            seen.add(row.symbol)
             holdings.append(holding)
             left_out += [why] if why is not None else []
         lots.append(lot)
