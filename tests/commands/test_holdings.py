@@ -249,14 +249,14 @@ async def test_costs_that_are_in_another_currency_than_the_price_are_not_taken(s
 async def test_the_interactive_client_has_the_same_words(shell: Shell) -> None:
     typed = (
         "holdings\nlot AAPL 10 @ 90 --fee 1\nlot VOD.L 5 @ 70 --group pension\nholdings eur --group pension\n"
-        "holdings\nunlot L2\nunlot l2\nexit\n"
+        "lots\nlots --group pension\nunlot L2\nunlot l2\nexit\n"
     )
     done = await shell.run("client", stdin=typed.encode())
     assert "You have no lots here yet. `lot AAPL 10 @ 146` keeps one." in done.err
     assert "The lot l1 was added: 10 AAPL @ 90, and 1 of fees." in done.err
     assert "The lot l2 was added in the group pension: 5 VOD.L @ 70." in done.err
     assert "There is no rate from GBP to EUR (unknown symbol): VOD.L is in no total." in done.err
-    assert [row[0] for row in done.rows] == ["VOD.L", "AAPL", "VOD.L"]
+    assert [row[0] for row in done.rows] == ["VOD.L", "l1", "l2", "l2"]
     assert "The lot l2 of VOD.L was taken out." in done.err
     assert "You have no lot l2" in done.err
     assert done.code == 3

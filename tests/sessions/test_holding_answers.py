@@ -132,6 +132,18 @@ async def test_a_symbol_that_the_user_has_no_request_left_to_check_is_not_kept_u
         await add(user, "MSFT")  # its price is known
 
 
+async def test_what_is_no_longer_traded_can_still_be_sold(house: House, world: WorldMarket, user: Client) -> None:
+    await add(user, "AAPL", 10, 90)
+    del world.prices["AAPL"]
+    house.board.forget(house.clock.monotonic() + 1e9, 0)
+    await add(user, "AAPL", -10, 0.01)
+    [holding] = (await user.command("HOLDINGS"))["holdings"]
+    assert (holding["quantity"], holding["cost"]) == (0.0, 899.9)
+    other = await house.user("somebody")
+    reply = await other.command("ADD_LOT", symbol="AAPL", quantity=1, unit_cost=1)
+    assert code_and_reason(reply) == (404, "unknown_symbol")
+
+
 async def test_there_are_so_many_lots_and_no_more() -> None:
     async with a_house(rules=dataclasses.replace(RULES, max_lots_per_user=2)) as house:
         user = await house.user()
@@ -391,6 +403,10 @@ async def test_a_number_out_of_its_range_is_told_what_it_may_be(user: Client) ->
     assert reply["message"] == told
     reply = await user.command("ADD_LOT", symbol="AAPL", quantity=1, unit_cost=-1)
     assert reply["message"] == "ADD_LOT: the field 'unit_cost' must be a number from 0 to 1000000000000."
+    reply = await user.command("REMOVE_LOT", lot="7")
+    assert reply["message"] == "REMOVE_LOT: the field 'lot' must look like l3, as HOLDINGS lists it."
+    reply = await user.command("HOLDINGS", currency="euro")
+    assert reply["message"] == "HOLDINGS: the field 'currency' must look like EUR, a code of three capital letters."
     reply = await user.command("ALERT", symbol="AAPL", when="percent_within", value=1, minutes=0)
     assert reply["message"] == "ALERT: the field 'minutes' must be a whole number from 1 to 1440."
 

@@ -7,7 +7,7 @@ import pytest
 from stocktrack.errors import Reason
 from stocktrack.holdings import Mark, Rate, exact, portfolio, positions
 from stocktrack.messages import AddLotReply, HoldingsReply, LotInfo, Missing
-from stocktrack.terminal.holding_table import holdings_sentences, holdings_table, lot_sentence
+from stocktrack.terminal.holding_table import holdings_sentences, holdings_table, lot_sentence, lots_table
 from stocktrack.terminal.tables import draw
 from stocktrack.terminal.text import rows_of
 
@@ -117,6 +117,18 @@ def test_a_person_learns_of_stale_prices_and_that_there_is_nothing() -> None:
     elsewhere = empty.model_copy(update={"groups": ("main", "pen\x1b[31msion")})
     assert "in main, pen[31msion." in holdings_sentences(elsewhere, adding="x")[0]
     assert draw(empty, width=80, colour=False, now_ms=0) != ""
+
+
+def test_lots_are_a_table_with_their_names_and_groups_where_there_are_any() -> None:
+    lots = (
+        lot("AAPL", 1234.5, 146),
+        lot("VOD.L", -1, 71.355).model_copy(update={"fixed_cost": 7, "group": "pen\tsion"}),
+    )
+    lines = lots_table(lots[:1], colour=False).splitlines()
+    assert re.split(r" {2,}", lines[0]) == ["Lot", "Symbol", "Quantity", "Unit cost", "Fees", "Added"]
+    lines = lots_table(lots, colour=False).splitlines()
+    assert lines[1].split() == ["l1", "AAPL", "1,234.5", "146.00", "1970-01-01", "main"]
+    assert lines[2].split() == ["l1", "VOD.L", "-1", "71.355", "7.00", "1970-01-01", "pen", "sion"]
 
 
 def test_a_lot_that_was_added_is_told_with_its_fees_and_group() -> None:

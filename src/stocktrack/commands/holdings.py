@@ -224,8 +224,9 @@ def _print_lots(lots: tuple["LotInfo", ...], *, as_csv: bool, as_json: bool) -> 
     import json
 
     from stocktrack.holding_rows import lot_lines
+    from stocktrack.terminal.holding_table import lot_row, lots_table
     from stocktrack.terminal.run import write_line
-    from stocktrack.terminal.text import iso_time, number, safe, safe_json, safe_symbol, tab_separated
+    from stocktrack.terminal.text import has_colour, is_screen, safe_json, tab_separated
 
     if as_json:
         write_line(safe_json(json.dumps([lot.model_dump(mode="json") for lot in lots])))
@@ -233,7 +234,8 @@ def _print_lots(lots: tuple["LotInfo", ...], *, as_csv: bool, as_json: bool) -> 
     if as_csv:
         sys.stdout.writelines(f"{line}\n" for line in lot_lines(lots))
         return
+    if is_screen(sys.stdout) and lots:
+        write_line(lots_table(lots, colour=has_colour(sys.stdout)))
+        return
     for lot in lots:
-        numbers = (number(lot.quantity), number(lot.unit_cost), number(lot.fixed_cost))
-        row = (safe(lot.lot), safe_symbol(lot.symbol), *numbers, safe(lot.group), iso_time(lot.created_at))
-        write_line(tab_separated(row))
+        write_line(tab_separated(lot_row(lot)))

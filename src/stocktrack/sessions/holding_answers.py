@@ -71,15 +71,12 @@ async def holdings(session: Asker, command: Holdings) -> HoldingsReply:
 
 @answers(AddLot)
 async def add_lot(session: Asker, command: AddLot) -> AddLotReply:
-    """Keep a lot; its symbol is checked as SUBSCRIBE does."""
+    """Keep a lot; its symbol is checked as SUBSCRIBE does, unless its price is known or the user holds it already."""
     services = session.services
-    if services.board.quote(command.symbol) is None:
+    if services.board.quote(command.symbol) is None and not await _holds(session, command.symbol):
         error = (await services.feed.known([command.symbol], session)).get(command.symbol)
         # A 404 is final. Of what only failed for now the lot is kept, unless nobody could check it for this user.
-        if error is not None and (
-            error.code is Code.NOT_FOUND
-            or (error.reason is Reason.RATE_LIMITED and not await _holds(session, command.symbol))
-        ):
+        if error is not None and (error.code is Code.NOT_FOUND or error.reason is Reason.RATE_LIMITED):
             raise error
         await session.check_login()  # the source may have taken its time
     lot = LotRow(
@@ -113,7 +110,7 @@ async def remove_lot(session: Asker, command: RemoveLot) -> RemoveLotReply:
 
 
 async def _holds(session: Asker, symbol: str) -> bool:
-    """Whether the user has a lot of it already, which was checked then."""
+    """Whether the user has a lot of it, which was checked then: what is no longer traded can still be sold."""
     return any(lot.symbol == symbol for lot in await session.services.lots.of(session.user))
 
 

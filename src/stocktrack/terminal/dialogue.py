@@ -1,6 +1,7 @@
 """What the interactive client says and asks: the menu, the sentences about replies and errors, and the questions."""
 
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from stocktrack.client import ClientError
@@ -26,9 +27,9 @@ from stocktrack.quotes import clean_text
 from stocktrack.terminal.connection_report import symbols_named
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
 from stocktrack.terminal.fronts import Front
-from stocktrack.terminal.holding_table import holdings_sentences, lot_sentence
+from stocktrack.terminal.holding_table import holdings_sentences, lot_row, lot_sentence, lots_table
 from stocktrack.terminal.past import bars_sentence
-from stocktrack.terminal.text import list_names, nothing_saved
+from stocktrack.terminal.text import has_colour, list_names, nothing_saved, tab_separated
 from stocktrack.terminal.typed_commands import MENU, WORDS, UsageError
 
 if TYPE_CHECKING:
@@ -143,6 +144,17 @@ class Dialogue:
                 pass
         if isinstance(reply, MyStocksReply) and len(reply.lists) > 1:
             self._front.confirm(f"Your lists: {list_names(reply)}.")
+
+    def show_lots(self, reply: HoldingsReply) -> None:
+        """Show the lots of a reply, or say that there are none."""
+        if not reply.lots:
+            for sentence in holdings_sentences(reply, adding="lot AAPL 10 @ 146"):
+                self._front.confirm(sentence)
+        elif self._front.is_terminal:
+            self._front.say(lots_table(reply.lots, colour=has_colour(sys.stdout)))
+        else:
+            for lot in reply.lots:
+                self._front.say(tab_separated(lot_row(lot)))
 
     def _fail(self, sentence: str, code: ExitCode) -> None:
         self._front.warn(sentence)

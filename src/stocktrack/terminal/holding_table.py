@@ -5,12 +5,23 @@ from dataclasses import dataclass
 from typing import Final
 
 from stocktrack.holdings import money_digits
-from stocktrack.messages import MAIN_LIST, AddLotReply, Amounts, HoldingInfo, HoldingsReply, HoldingTotals
+from stocktrack.messages import MAIN_LIST, AddLotReply, Amounts, HoldingInfo, HoldingsReply, HoldingTotals, LotInfo
 from stocktrack.quotes import price_digits
-from stocktrack.terminal.text import fixed, number, paint, percent_text, price_text, safe, safe_symbol
+from stocktrack.terminal.text import (
+    amount_text,
+    fixed,
+    iso_time,
+    number,
+    paint,
+    percent_text,
+    price_text,
+    safe,
+    safe_symbol,
+)
 
 _GAP: Final = "  "
 _NOTHING: Final = Amounts()
+_DATE_CELLS: Final = len("2024-02-09")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,36 @@ def holdings_table(reply: HoldingsReply, *, width: int, colour: bool) -> str:
         totals = [(column.total.text, column.total.tone or "bold") for column in columns]
         lines.append(_line(totals, columns, colour=colour))
     return "".join(f"{line}\n" for line in lines)
+
+
+def lots_table(lots: Sequence[LotInfo], *, colour: bool) -> str:
+    """The lots as lines, each with its name, which takes it out again; with their groups where there are any."""
+    plain = _Cell("")
+
+    def column(heading: str, text: Callable[[LotInfo], str], *, is_left: bool = False, tone: str = "") -> _Column:
+        return _Column(heading, [_Cell(text(lot), tone) for lot in lots], plain, is_left=is_left)
+
+    columns = [
+        column("Lot", lambda lot: safe(lot.lot, 20), is_left=True, tone="bold"),
+        column("Symbol", lambda lot: safe_symbol(lot.symbol), is_left=True),
+        column("Quantity", lambda lot: number(lot.quantity, grouped=True)),
+        column("Unit cost", lambda lot: amount_text(lot.unit_cost)),
+        column("Fees", lambda lot: amount_text(lot.fixed_cost) if lot.fixed_cost else ""),
+        column("Added", lambda lot: iso_time(lot.created_at)[:_DATE_CELLS]),
+    ]
+    if any(lot.group != MAIN_LIST for lot in lots):
+        columns.append(column("Group", lambda lot: safe(lot.group, 64), is_left=True))
+    lines = [_line([(each.heading, "dim") for each in columns], columns, colour=colour)]
+    for row in range(len(lots)):
+        cells = [each.cells[row] for each in columns]
+        lines.append(_line([(cell.text, cell.tone) for cell in cells], columns, colour=colour))
+    return "\n".join(lines)
+
+
+def lot_row(lot: LotInfo) -> tuple[str, ...]:
+    """Always the same seven fields: name, symbol, quantity, cost of one, fees, group, when it was added."""
+    numbers = (number(lot.quantity), number(lot.unit_cost), number(lot.fixed_cost))
+    return (safe(lot.lot), safe_symbol(lot.symbol), *numbers, safe(lot.group), iso_time(lot.created_at))
 
 
 def holdings_sentences(reply: HoldingsReply, *, adding: str) -> list[str]:

@@ -57,6 +57,7 @@ WORDS: dict[str, Word] = {
             takes_symbols=True,
             then=("--fee", "--group"),
         ),
+        Word("lots", "[--group NAME]", "your lots, each with its name"),
         Word("unlot", "LOT", "take one out, such as l3"),
         Word("search", "TEXT [--segment FO]", "symbols by name, of one segment where it is named"),
         Word("sources", "", "how the market's sources are"),

@@ -7,7 +7,8 @@ field and never tells its value, which may be a password.
 import functools
 import json
 import math
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
 
 from pydantic import ValidationError
 
@@ -200,6 +201,14 @@ def _readable_id(value: Any) -> Id | None:
     return None
 
 
+# Fields whose text has a form, and what is of it.
+_LOOKS: Final[Mapping[str, str]] = {
+    "currency": "EUR, a code of three capital letters",
+    **dict.fromkeys(("lot", "after_lot"), "l3, as HOLDINGS lists it"),
+    **dict.fromkeys(("alert", "after"), "a7, as MY_ALERTS lists it"),
+}
+
+
 def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
     """What is wrong with a command, as the end of a sentence that names the field and never tells its value."""
     complaints = error.errors(include_url=False, include_input=False)
@@ -229,6 +238,8 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
             return f"{what} {reason}." if reason.startswith("must ") else f"{what}: {reason}."
         case "string_type":
             return f"{what} must be a string."
+        case "string_pattern_mismatch":
+            return f"{what} must look like {_LOOKS[field]}." if field in _LOOKS else f"{what} is not of the right form."
         case "string_too_short":
             return f"{what} must not be empty."
         case "string_too_long":
