@@ -47,6 +47,8 @@ SHELL_COMMANDS: dict[str, str | None] = {
     "SUBSCRIBE": "watch",
     "UNSUBSCRIBE": "stocks",
     "MY_STOCKS": "stocks",
+    "ADD_LOT": "lots",
+    "REMOVE_LOT": "lots",
     "PING": None,  # `get` says whether the server answers
 }
 TYPED_WORDS: dict[str, str | None] = {
@@ -56,6 +58,8 @@ TYPED_WORDS: dict[str, str | None] = {
     "REVOKE": None,
     "PASSWORD": None,
     "MY_STOCKS": "stocks",
+    "ADD_LOT": "lot",
+    "REMOVE_LOT": "unlot",
     "PING": None,
     "LOGOUT": "exit",
     "SESSIONS": None,  # `stocktrack sessions`, `kick` and `announce`

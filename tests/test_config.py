@@ -232,7 +232,14 @@ def test_a_wrong_value_names_the_setting_the_value_and_where_it_came_from(
         *(("poll_interval_seconds", "0"), ("poll_interval_seconds", "nan"), ("heartbeat_seconds", "inf")),
         *(("push_interval_seconds", "0.05"), ("push_interval_seconds", "3601"), ("max_line_bytes", "10")),
         *(("log_format", "xml"), ("event_loop", "trio"), ("simulated_seed", "x"), ("providers", ","), ("host", "")),
-        *(("commands_per_second", "-1"), ("max_symbols", "0"), ("provider_timeout_seconds", "ten")),
+        *(
+            ("commands_per_second", "-1"),
+            ("max_symbols", "0"),
+            ("display_currency", "GBp"),
+            ("display_currency", "GBX"),
+            ("display_currency", "eur"),
+            ("provider_timeout_seconds", "ten"),
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -17,7 +17,7 @@ from stocktrack.client.settings import ClientSettings
 from stocktrack.client.wire import command_of
 from stocktrack.clock import end
 from stocktrack.errors import Reason
-from stocktrack.messages import Command, MyStocksReply, Notice, Price, Reply, SubscribeReply
+from stocktrack.messages import Command, HoldingsReply, MyStocksReply, Notice, Price, Reply, SubscribeReply
 from stocktrack.quotes import shown
 from stocktrack.terminal.board_view import BoardView
 from stocktrack.terminal.chart import draw_chart
@@ -32,8 +32,11 @@ from stocktrack.terminal.typed_commands import (
     UsageError,
     count_of,
     parse,
+    split_group,
+    split_holdings,
     split_interval,
     split_list,
+    split_lot,
     split_news,
     split_past,
     split_segment,
@@ -200,6 +203,23 @@ class InteractiveClient:
                 await self._history(await argument(arguments, SYMBOL))
             case "chart":
                 await self._chart(await argument(arguments, SYMBOL))
+            case "holdings":
+                currency, group = split_holdings(arguments)
+                await self._show("HOLDINGS", currency=currency, group=group)
+            case "lot":
+                lot = split_lot(await argument(arguments, "Symbol, quantity @ cost: "))
+                await self._show(
+                    "ADD_LOT",
+                    symbol=lot.symbol,
+                    quantity=lot.quantity,
+                    unit_cost=lot.unit_cost,
+                    fixed_cost=lot.fixed_cost,
+                    group=lot.group,
+                )
+            case "lots":
+                await self._lots(arguments)
+            case "unlot":
+                await self._show("REMOVE_LOT", lot=(await argument(arguments, "Lot: ")).strip().lower())
             case "search":
                 text, segment = split_segment(arguments)
                 await self._show("SEARCH", query=await argument(text, "Part of a name: "), segment=segment)
@@ -259,6 +279,14 @@ class InteractiveClient:
         self._front.learn((chart.bars.symbol,))
         # The line that was typed, the prompt and its toolbar stand around it.
         self._front.say(draw_chart(chart, look_of(sys.stdout, rows_kept=3)))
+
+    async def _lots(self, arguments: str) -> None:
+        rest, group = split_group(arguments)
+        if rest:
+            raise UsageError(f"`lots` takes no {shown(rest)}; `lot AAPL 10 @ 146` adds one.")
+        reply = await self._reply_to(command_of("HOLDINGS", group=group))
+        if isinstance(reply, HoldingsReply):
+            self._dialogue.show_lots(reply)
 
     async def _stocks(self, arguments: str) -> None:
         rest, list_name = split_list(arguments)

@@ -41,6 +41,14 @@ def test_there_is_an_example_of_every_command_and_a_row_for_every_state() -> Non
     assert set(PERMISSIONS) == set(SessionState)
 
 
+# What names something that a user who has just come does not have.
+NOT_THERE_YET = {
+    "REMOVE_LOT": (404, "unknown_lot"),
+    "UNALERT": (404, "unknown_alert"),
+    "TEST_ALERT": (400, "invalid_command"),
+}
+
+
 @pytest.mark.parametrize("kind", COMMAND_TYPES)
 async def test_before_auth_only_auth_ping_and_logout_are_taken(stranger: Client, kind: str) -> None:
     reply = await stranger.command(kind, id=1, **EXAMPLES[kind])
@@ -65,6 +73,8 @@ async def test_after_auth_everything_but_a_second_auth_is_taken(
         assert code_and_reason(reply) == (400, "already_authenticated")
         assert USER in reply["message"]
         assert user.is_open()
+    elif kind in NOT_THERE_YET:
+        assert code_and_reason(reply) == NOT_THERE_YET[kind]
     else:
         assert reply["status"] == "OK"
 

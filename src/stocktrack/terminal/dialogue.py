@@ -1,18 +1,22 @@
 """What the interactive client says and asks: the menu, the sentences about replies and errors, and the questions."""
 
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from stocktrack.client import ClientError
 from stocktrack.messages import (
+    AddLotReply,
     AuthReply,
     DividendsReply,
     GetReply,
     HistoryReply,
+    HoldingsReply,
     InfoReply,
     Missing,
     MyStocksReply,
     NewsReply,
+    RemoveLotReply,
     Reply,
     SearchReply,
     SourcesReply,
@@ -23,8 +27,9 @@ from stocktrack.quotes import clean_text
 from stocktrack.terminal.connection_report import symbols_named
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
 from stocktrack.terminal.fronts import Front
+from stocktrack.terminal.holding_table import holdings_sentences, lot_row, lot_sentence, lots_table
 from stocktrack.terminal.past import bars_sentence
-from stocktrack.terminal.text import list_names, nothing_saved
+from stocktrack.terminal.text import has_colour, list_names, nothing_saved, tab_separated
 from stocktrack.terminal.typed_commands import MENU, WORDS, UsageError
 
 if TYPE_CHECKING:
@@ -95,6 +100,9 @@ class Dialogue:
                 missing = reply.missing
             case HistoryReply():
                 self._front.learn((reply.symbol,))
+            case HoldingsReply():
+                missing = reply.missing
+                self._front.learn(tuple(holding.symbol for holding in reply.holdings))
             case SearchReply():
                 self._front.learn(tuple(match.symbol for match in reply.matches))
             case _:
@@ -118,6 +126,15 @@ class Dialogue:
             case HistoryReply():
                 self._front.show(reply)
                 self._front.confirm(bars_sentence(reply))
+            case HoldingsReply():
+                if reply.holdings:
+                    self._front.show(reply)
+                for sentence in holdings_sentences(reply, adding="lot AAPL 10 @ 146"):
+                    self._front.confirm(sentence)
+            case AddLotReply():
+                self._front.confirm(lot_sentence(reply))
+            case RemoveLotReply():
+                self._front.confirm(f"The lot {reply.lot} of {reply.symbol} was taken out.")
             case SubscribeReply():
                 self._front.confirm(_subscribed(reply))
             case UnsubscribeReply():
@@ -127,6 +144,17 @@ class Dialogue:
                 pass
         if isinstance(reply, MyStocksReply) and len(reply.lists) > 1:
             self._front.confirm(f"Your lists: {list_names(reply)}.")
+
+    def show_lots(self, reply: HoldingsReply) -> None:
+        """Show the lots of a reply, or say that there are none."""
+        if not reply.lots:
+            for sentence in holdings_sentences(reply, adding="lot AAPL 10 @ 146"):
+                self._front.confirm(sentence)
+        elif self._front.is_terminal:
+            self._front.say(lots_table(reply.lots, colour=has_colour(sys.stdout)))
+        else:
+            for lot in reply.lots:
+                self._front.say(tab_separated(lot_row(lot)))
 
     def _fail(self, sentence: str, code: ExitCode) -> None:
         self._front.warn(sentence)

@@ -18,6 +18,8 @@ from stocktrack.messages import (
     DividendsReply,
     GetReply,
     HistoryReply,
+    HoldingInfo,
+    HoldingsReply,
     InfoReply,
     MyStocksReply,
     NewsReply,
@@ -32,7 +34,17 @@ from stocktrack.messages import (
 )
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, CompanyInfo, MarketState, Match, clean_link, clean_text
 
-Shown = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | HistoryReply | SearchReply | SourcesReply
+Shown = (
+    GetReply
+    | MyStocksReply
+    | NewsReply
+    | InfoReply
+    | DividendsReply
+    | HistoryReply
+    | HoldingsReply
+    | SearchReply
+    | SourcesReply
+)
 Quoted = BoardQuote | Price
 
 MAX_TEXT_CHARS = 2_000
@@ -274,6 +286,8 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
             return [(str(each.date), number(each.amount), safe(each.currency, 8)) for each in reply.dividends]
         case HistoryReply():
             return map(bar_row, reply.bars)
+        case HoldingsReply():
+            return [holding_row(each, reply.currency) for each in reply.holdings]
         case SearchReply():
             return [
                 (safe_symbol(each.symbol), safe(each.name, 200), safe(each.exchange, 100), *contract_cells(each))
@@ -283,6 +297,33 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
             return [*map(source_row, reply.sources), *map(sink_row, reply.sinks or ())]
         case _:
             assert_never(reply)
+
+
+def holding_row(holding: HoldingInfo, currency: str) -> tuple[str, ...]:
+    """Always the same thirteen fields: what is held in its own currency, then its money in that of the totals.
+
+    Symbol, quantity, unit cost, price, currency; value, day's change, gain, cost; of what currency these four are,
+    which is empty where it is in no total; weight, percent of the gain, `stale`.
+    """
+    money = holding.converted
+    amounts = ("",) * 5
+    if money is not None:
+        amounts = (
+            number(money.value),
+            number(money.day_change, signed=True),
+            number(money.gain, signed=True),
+            number(money.cost),
+            currency,
+        )
+    return (
+        safe_symbol(holding.symbol),
+        *(number(value) for value in (holding.quantity, holding.unit_cost, holding.price)),
+        safe(holding.currency, 8),
+        *amounts,
+        number(holding.weight),
+        number(holding.gain_percent, signed=True),
+        "stale" if holding.stale else "",
+    )
 
 
 def company_fields(company: CompanyInfo) -> tuple[tuple[str, str, str], ...]:

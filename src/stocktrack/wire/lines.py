@@ -7,12 +7,10 @@ field and never tells its value, which may be a password.
 import functools
 import json
 import math
-from collections.abc import Iterator
-from typing import Annotated, Any, Final, NoReturn, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
 
-from annotated_types import Ge, Le
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
 from stocktrack.errors import CommandError, Reason, StockTrackError
 from stocktrack.messages import (
@@ -33,8 +31,6 @@ from stocktrack.messages import (
 from stocktrack.quotes import shown
 
 _MAX_FIELDS_NAMED = 5
-# Of the fields that have to look like something.
-_EXAMPLES: Final = {"alert": "a7", "after": "a7", "lot": "l3", "currency": "EUR"}
 _MAX_INT_CHARS = 20  # no field takes as many; turning thousands of digits into a number takes long
 
 
@@ -205,6 +201,14 @@ def _readable_id(value: Any) -> Id | None:
     return None
 
 
+# Fields whose text has a form, and what is of it.
+_LOOKS: Final[Mapping[str, str]] = {
+    "currency": "EUR, a code of three capital letters",
+    **dict.fromkeys(("lot", "after_lot"), "l3, as HOLDINGS lists it"),
+    **dict.fromkeys(("alert", "after"), "a7, as MY_ALERTS lists it"),
+}
+
+
 def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
     """What is wrong with a command, as the end of a sentence that names the field and never tells its value."""
     complaints = error.errors(include_url=False, include_input=False)
@@ -234,6 +238,8 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
             return f"{what} {reason}." if reason.startswith("must ") else f"{what}: {reason}."
         case "string_type":
             return f"{what} must be a string."
+        case "string_pattern_mismatch":
+            return f"{what} must look like {_LOOKS[field]}." if field in _LOOKS else f"{what} is not of the right form."
         case "string_too_short":
             return f"{what} must not be empty."
         case "string_too_long":
@@ -251,8 +257,6 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
             return f"{what} holds half of a surrogate pair, which is no character."
         case "int_type" | "greater_than_equal" | "less_than_equal":
             return f"{what} must be {_range_of(kind, field)}."
-        case "string_pattern_mismatch":
-            return f"{what} must look like {_EXAMPLES[field]}."
         case "too_long":
             return f"{what} must have at most {limits['max_length']} entries."
         case "too_short" | "tuple_type":
@@ -276,27 +280,8 @@ def _fields_of(kind: str) -> tuple[str, ...]:
 
 @functools.cache
 def _range_of(kind: str, field: str) -> str:
-    """What a field's number has to be, in words."""
-    info = COMMANDS[kind].command.model_fields[field]
-    # Of several rules of one kind the last one is the narrower one.
-    rules = [*_rules_in(info.annotation), *info.metadata]
-    least = [float(str(rule.ge)) for rule in rules if isinstance(rule, Ge)][-1]
-    most = [float(str(rule.le)) for rule in rules if isinstance(rule, Le)][-1]
-    what = "a whole number" if _is_whole(info.annotation) else "a number"
-    return f"{what} from {least:.0f} to {most:.0f}"
-
-
-def _rules_in(annotation: Any) -> Iterator[Any]:
-    """What is written beside a type, and beside those that it is made of."""
-    if get_origin(annotation) is Annotated:
-        inner, *rules = get_args(annotation)
-        yield from _rules_in(inner)
-        for rule in rules:
-            yield from rule.metadata if isinstance(rule, FieldInfo) else (rule,)
-    else:
-        for inner in get_args(annotation):
-            yield from _rules_in(inner)
-
-
-def _is_whole(annotation: Any) -> bool:
-    return annotation is int or any(map(_is_whole, get_args(annotation)))
+    """What a field's number must be, in words: whole or not, from where to where."""
+    schema = COMMANDS[kind].command.model_json_schema()["properties"][field]
+    number = next(each for each in (schema, *schema.get("anyOf", ())) if "minimum" in each and "maximum" in each)
+    what = "a whole number" if number["type"] == "integer" else "a number"
+    return f"{what} from {int(number['minimum'])} to {int(number['maximum'])}"
