@@ -1,6 +1,5 @@
 """Of several processes at one database the feed that leads judges the alerts, and the users of all servers are told."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,12 @@ def a_process(redis: RedisServer, data_dir: Path, url: str) -> FeedProcess:
 
 
 @pytest.fixture
-async def url(postgres: PostgresServer) -> AsyncIterator[str]:
+async def url(postgres: PostgresServer) -> str:
     address = postgres.url(await postgres.new_database())
     store = Store(address)
     await store.upgrade()
     await store.close()
-    yield address
+    return address
 
 
 def serving(folder: Path, redis: RedisServer, url: str) -> Any:
