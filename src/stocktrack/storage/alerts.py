@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, text, tuple_, update
 
 from stocktrack.alerting import AlertState, AlertWhen, Repeat
 from stocktrack.errors import CommandError, Reason
@@ -23,6 +23,10 @@ AT_ONCE: Final = 2_000
 SESSIONS: Final = ""
 _PRUNED_AT_ONCE: Final = 2_000
 _NAMES_AT_ONCE: Final = 500
+# So many words to sessions are looked at, at a time: the sessions of those that come after them wait.
+_MOST_TO_SESSIONS: Final = 50_000
+# PostgreSQL has no higher number for an alert, and refuses a question for one.
+_HIGHEST_ID: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,9 @@ _UNTOLD = (alert_deliveries.c.due_at_ms.is_not(None), alert_deliveries.c.target 
 _CHANGED = _SELECT.where(alerts.c.revision > bindparam("seen")).order_by(alerts.c.revision).limit(AT_ONCE)
 _REVISION = select(alert_revision.c.revision)
 _TURN = select(alert_revision.c.judge, alert_revision.c.judge_until_ms)
-_LOCK_USER = select(users.c.id).where(users.c.name == bindparam("of")).with_for_update()
+# Not the lock of a row that is to go: with that one, whoever takes an alert out while it fires at another server would
+# wait for the words of it, which name the user, and those for the alert.
+_LOCK_USER = select(users.c.id).where(users.c.name == bindparam("of")).with_for_update(key_share=True)
 _UPSERT_PRICE = text("""
     INSERT INTO alert_prices (symbol, price, timestamp, market_state, seen_at_ms)
     VALUES (:symbol, :price, :timestamp, :market_state, :received_at)
@@ -204,11 +210,13 @@ _WORDS = select(
     alert_deliveries.c.attempts,
     alert_deliveries.c.due_at_ms,
 ).join(users, alert_deliveries.c.user_id == users.c.id)
-_DUE = _WORDS.where(alert_deliveries.c.due_at_ms <= bindparam("now")).order_by(
-    alert_deliveries.c.due_at_ms, alert_deliveries.c.created_at_ms
-)
+_ORDER = (alert_deliveries.c.due_at_ms, alert_deliveries.c.created_at_ms, alert_deliveries.c.delivery_id)
+_DUE = _WORDS.where(alert_deliveries.c.due_at_ms <= bindparam("now")).order_by(*_ORDER)
 _DUE_AT_A_TARGET = _DUE.where(alert_deliveries.c.target == bindparam("at_target")).limit(bindparam("most"))
-_DUE_TO_SESSIONS = _DUE.where(alert_deliveries.c.target == SESSIONS).limit(AT_ONCE)
+_DUE_TO_SESSIONS = _DUE.where(
+    alert_deliveries.c.target == SESSIONS,
+    tuple_(*_ORDER) > tuple_(bindparam("after_due"), bindparam("after_created"), bindparam("after_id")),
+).limit(AT_ONCE)
 _WAITING_FOR_USERS = (
     _WORDS.where(
         alert_deliveries.c.target == SESSIONS,
@@ -288,6 +296,8 @@ class Alerts:
 
         def change(connection: Connection) -> StoredAlert | None:
             user_id = _locked(connection, username)
+            if alert_id > _HIGHEST_ID:
+                return None
             where = (alerts.c.id == alert_id, alerts.c.user_id == user_id, alerts.c.is_removed.is_(False))
             found = connection.execute(_SELECT.where(*where)).one_or_none()
             if found is None:
@@ -302,6 +312,7 @@ class Alerts:
         self, username: str, *, symbol: str | None = None, after: int = 0, most: int = AT_ONCE
     ) -> Sequence[StoredAlert]:
         """Some of the user's alerts after the one of this id, in order, with what is untold of them."""
+        after = min(after, _HIGHEST_ID)
         query = _SELECT.where(users.c.name == username, alerts.c.is_removed.is_(False), alerts.c.id > after)
         if symbol is not None:
             query = query.where(alerts.c.symbol == symbol)
@@ -430,8 +441,12 @@ class Alerts:
         return await self._database.write(change)
 
     async def take_over(self, now_ms: int) -> None:
-        """Have what somebody has tried before as due now: whoever was to try it again may be gone."""
-        tried = (alert_deliveries.c.due_at_ms > now_ms, alert_deliveries.c.attempts > 0)
+        """Have what targets were tried with before as due now: whoever was to try it again may be gone."""
+        tried = (
+            alert_deliveries.c.due_at_ms > now_ms,
+            alert_deliveries.c.attempts > 0,
+            alert_deliveries.c.target != SESSIONS,
+        )
         change = update(alert_deliveries).where(*tried).values(due_at_ms=now_ms)
         await self._database.write(lambda connection: connection.execute(change).close())
 
@@ -445,8 +460,20 @@ class Alerts:
         return frozenset(await self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
     async def due_to_sessions(self, now_ms: int) -> Sequence[Claimed]:
-        """Words to the sessions of users that are due; they are claimed by nobody, since each server has its own."""
-        return _claimed(await self._rows(_DUE_TO_SESSIONS, {"now": now_ms}))
+        """Words to the sessions of users that are due; they are claimed by nobody, since each server has its own.
+
+        Some are read at a time: those of many who are away do not stand before those of others.
+        """
+        found: list[Claimed] = []
+        after = (-1, -1, "")
+        while len(found) < _MOST_TO_SESSIONS:
+            asked = dict(zip(("after_due", "after_created", "after_id"), after, strict=True))
+            page = await self._rows(_DUE_TO_SESSIONS, {"now": now_ms, **asked})
+            found += _claimed(page)
+            if len(page) < AT_ONCE:
+                break
+            after = (page[-1].due_at_ms, page[-1].created_at_ms, page[-1].delivery_id)
+        return found
 
     async def waiting_for(self, usernames: Sequence[str], now_ms: int) -> Sequence[Claimed]:
         """Words to the sessions of these users that were put off since the users were away."""
