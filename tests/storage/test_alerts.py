@@ -22,6 +22,7 @@ from stocktrack.storage.alerts import (
     PriceBefore,
     Settled,
     StoredAlert,
+    Turn,
     Word,
 )
 from stocktrack.storage.store import Store
@@ -230,8 +231,8 @@ async def test_more_changes_than_a_page_has_come_one_page_after_the_other(tmp_pa
         await add(store, "ann")
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.executemany(
-                "INSERT INTO alerts (user_id, symbol, condition, value, repeat, targets, state, created_at_ms, revision)"
-                " VALUES (1, 'AAPL', 'above', 200, 'once', '[]', 'armed', 0, ?)",
+                "INSERT INTO alerts (user_id, symbol, condition, value, repeat, targets, state, created_at_ms,"
+                " revision) VALUES (1, 'AAPL', 'above', 200, 'once', '[]', 'armed', 0, ?)",
                 [(revision,) for revision in range(AT_ONCE + 3, 0, -1)],
             )
             connection.commit()
@@ -319,6 +320,7 @@ async def test_only_what_holds_is_armed_again(ann: Store) -> None:
     await ann.alerts.write(Outcome(armed=[armed.id, once.id, holding.id, 4_711]), NOW_MS)
     assert [alert.state for alert in await ann.alerts.of_user("ann")] == ["armed", "fired", "armed"]
     assert await ann.alerts.count() == 2
+    assert await ann.alerts.live() == {holding.id, armed.id}
 
 
 async def test_the_price_before_is_the_last_one_that_was_written(ann: Store) -> None:
@@ -464,42 +466,43 @@ async def test_what_was_told_long_ago_and_alerts_taken_out_are_forgotten_and_all
 # --- whose turn it is ------------------------------------------------------------------------------------------------
 
 
-async def turn(store: Store, judge: str, now_ms: int, *, is_first: bool = False) -> bool:
-    return await store.alerts.take_turn(judge, now_ms=now_ms, until_ms=now_ms + 15_000, is_first=is_first)
-
-
-async def test_one_of_two_has_the_turn_until_it_stops_asking_for_it(ann: Store) -> None:
+async def test_the_turn_is_taken_from_who_has_it_and_from_nobody_else(ann: Store) -> None:
     await made(ann)
-    assert await turn(ann, "one", NOW_MS)
-    assert not await turn(ann, "other", NOW_MS)
-    assert await turn(ann, "one", NOW_MS + 14_000)
-    assert not await turn(ann, "other", NOW_MS + 29_000)
-    assert await turn(ann, "other", NOW_MS + 29_001)
-    assert not await turn(ann, "one", NOW_MS + 29_002)
+    assert await ann.alerts.turn() == Turn("", 0)
+    assert await ann.alerts.take_turn("one", until_ms=NOW_MS, instead_of=Turn("", 0))
+    assert not await ann.alerts.take_turn("other", until_ms=NOW_MS, instead_of=Turn("", 0))
+    assert not await ann.alerts.take_turn("other", until_ms=NOW_MS, instead_of=Turn("one", NOW_MS - 1))
+    assert await ann.alerts.take_turn("one", until_ms=NOW_MS + 1, instead_of=Turn("one", NOW_MS))
+    assert await ann.alerts.turn() == Turn("one", NOW_MS + 1)
+    assert await ann.alerts.take_turn("feed", until_ms=NOW_MS + 2, instead_of=None)
+    assert await ann.alerts.turn() == Turn("feed", NOW_MS + 2)
 
 
-async def test_who_comes_first_takes_the_turn_and_who_gives_it_up_leaves_it_to_the_next(ann: Store) -> None:
+async def test_only_who_has_the_turn_gives_it_up(ann: Store) -> None:
     await made(ann)
-    assert await turn(ann, "one", NOW_MS)
-    assert await turn(ann, "feed", NOW_MS, is_first=True)
-    assert not await turn(ann, "one", NOW_MS)
+    await ann.alerts.take_turn("one", until_ms=NOW_MS, instead_of=None)
+    await ann.alerts.give_turn_up("other")
+    assert await ann.alerts.turn() == Turn("one", NOW_MS)
     await ann.alerts.give_turn_up("one")
-    assert not await turn(ann, "one", NOW_MS), "what is another one's is not given up"
-    await ann.alerts.give_turn_up("feed")
-    assert await turn(ann, "one", NOW_MS)
+    assert await ann.alerts.turn() == Turn("one", 0)
 
 
 async def test_of_many_who_want_the_turn_at_once_one_gets_it(url: str) -> None:
     async with opened(url) as one, opened(url) as other:
         await add(one, "ann")
         await made(one)
-        got = await asyncio.gather(*(turn((one, other)[number % 2], f"j{number}", NOW_MS) for number in range(10)))
+        free = await one.alerts.turn()
+        got = await asyncio.gather(
+            *(
+                (one, other)[number % 2].alerts.take_turn(f"j{number}", until_ms=NOW_MS, instead_of=free)
+                for number in range(10)
+            )
+        )
         assert sum(got) == 1
 
 
-async def test_where_there_is_nothing_to_judge_everybody_may(store: Store) -> None:
-    assert await turn(store, "one", NOW_MS)
-    assert await turn(store, "other", NOW_MS)
-    with contextlib.suppress(StorageError):
-        await store.alerts.give_turn_up("one")
+async def test_where_there_is_nothing_to_judge_nobody_has_the_turn(store: Store) -> None:
+    assert await store.alerts.turn() is None
+    assert not await store.alerts.take_turn("one", until_ms=NOW_MS, instead_of=None)
+    await store.alerts.give_turn_up("one")
     assert await store.alerts.revision() == 0

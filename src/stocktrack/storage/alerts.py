@@ -111,6 +111,14 @@ class Claimed:
     body: str
     created_at_ms: int
     attempts: int
+    due_at_ms: int
+
+
+class Turn(NamedTuple):
+    """Who judges the alerts, until when by its own clock."""
+
+    judge: str
+    until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,7 @@ _COLUMNS = (
     alerts.c.is_removed,
 )
 _SELECT = select(*_COLUMNS).join(users, alerts.c.user_id == users.c.id)
+_LIVE = (alerts.c.is_removed.is_(False), alerts.c.state.in_((AlertState.ARMED.value, AlertState.HOLDING.value)))
 _UNTOLD = (alert_deliveries.c.due_at_ms.is_not(None), alert_deliveries.c.target != SESSIONS)
 _CHANGED = _SELECT.where(alerts.c.revision > bindparam("seen")).order_by(alerts.c.revision).limit(AT_ONCE)
 _REVISION = select(alert_revision.c.revision)
@@ -184,8 +193,7 @@ _FIRE = (
     .where(
         alerts.c.id == bindparam("of_id"),
         alerts.c.fired_count == bindparam("after"),
-        alerts.c.is_removed.is_(False),
-        alerts.c.state.in_((AlertState.ARMED.value, AlertState.HOLDING.value)),
+        *_LIVE,
     )
     .values(
         state=bindparam("new_state"),
@@ -335,20 +343,18 @@ class Alerts:
 
     # --- what whoever judges them does -----------------------------------------------------------------------------
 
-    async def take_turn(self, judge: str, *, now_ms: int, until_ms: int, is_first: bool) -> bool:
-        """Whether `judge` judges the alerts until then: where nobody else does, or where it comes first in any case.
-
-        Also where there is nothing to judge yet.
-        """
+    async def turn(self) -> Turn | None:
+        """Who judges the alerts; None where there is nothing to judge yet."""
         row = await self._database.read(lambda connection: connection.execute(_TURN).one_or_none())
-        if row is None:
-            return True
-        holder, held_until_ms = row
-        if holder != judge and held_until_ms >= now_ms and not is_first:
-            return False
+        return None if row is None else Turn(*row)
+
+    async def take_turn(self, judge: str, *, until_ms: int, instead_of: Turn | None) -> bool:
+        """Have `judge` judge the alerts until then, where it is still `instead_of` who does; None: whoever it is."""
         took = update(alert_revision).values(judge=judge, judge_until_ms=until_ms)
-        if not is_first:
-            took = took.where((alert_revision.c.judge == judge) | (alert_revision.c.judge_until_ms < now_ms))
+        if instead_of is not None:
+            took = took.where(
+                alert_revision.c.judge == instead_of.judge, alert_revision.c.judge_until_ms == instead_of.until_ms
+            )
         return bool(await self._database.write(lambda connection: connection.execute(took).rowcount))
 
     async def give_turn_up(self, judge: str) -> None:
@@ -368,9 +374,13 @@ class Alerts:
 
     async def count(self) -> int:
         """How many alerts are armed or hold."""
-        live = (AlertState.ARMED.value, AlertState.HOLDING.value)
-        query = select(func.count()).where(alerts.c.is_removed.is_(False), alerts.c.state.in_(live))
+        query = select(func.count()).where(*_LIVE)
         return await self._database.read(lambda connection: connection.scalar(query) or 0)
+
+    async def live(self) -> frozenset[int]:
+        """The ids of those."""
+        query = select(alerts.c.id).where(*_LIVE)
+        return frozenset(await self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
     async def prices(self) -> Mapping[str, PriceBefore]:
         """The prices by which alerts were judged last."""
@@ -430,10 +440,10 @@ class Alerts:
         def change(connection: Connection) -> Sequence[Claimed]:
             asked = {"now": now_ms, "at_target": target, "most": most}
             taken = []
-            for *told, was_due in connection.execute(_DUE_AT_A_TARGET, asked).all():
-                lease = {"of_id": told[0], "was_due": was_due, "until": until_ms}
+            for word in _claimed(connection.execute(_DUE_AT_A_TARGET, asked)):
+                lease = {"of_id": word.delivery_id, "was_due": word.due_at_ms, "until": until_ms}
                 if connection.execute(_CLAIM, lease).rowcount:
-                    taken.append(Claimed(*told))
+                    taken.append(word)
             return taken
 
         if not await self._is_due(target, now_ms):
@@ -513,7 +523,10 @@ class Alerts:
 
 
 def _claimed(rows: Iterable[Row[Any]]) -> list[Claimed]:
-    return [Claimed(row.delivery_id, row.name, row.target, row.body, row.created_at_ms, row.attempts) for row in rows]
+    return [
+        Claimed(row.delivery_id, row.name, row.target, row.body, row.created_at_ms, row.attempts, row.due_at_ms)
+        for row in rows
+    ]
 
 
 def _fire(connection: Connection, fired: Fired, now_ms: int) -> bool:
