@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stocktrack.alerting import quiet_minutes
 
@@ -55,5 +55,5 @@ def _zone(name: str | None) -> tzinfo:
     # One that this machine does not know any more, or never did where another server does, counts as UTC.
     try:
         return ZoneInfo(name or "UTC")
-    except (OSError, ValueError):
+    except (ZoneInfoNotFoundError, OSError, ValueError):
         return UTC
