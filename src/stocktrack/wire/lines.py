@@ -9,7 +9,6 @@ import json
 import math
 from typing import Any, NoReturn
 
-from annotated_types import Ge, Le
 from pydantic import ValidationError
 
 from stocktrack.errors import CommandError, Reason, StockTrackError
@@ -245,9 +244,8 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
             return f"{what} must be a number, and neither NaN nor infinite."
         case "string_unicode":
             return f"{what} holds half of a surrogate pair, which is no character."
-        case "int_type" | "greater_than_equal" | "less_than_equal":
-            least, most = _range_of(kind, field)
-            return f"{what} must be a whole number from {least} to {most}."
+        case "int_type" | "int_from_float" | "greater_than_equal" | "less_than_equal":
+            return f"{what} must be {_range_of(kind, field)}."
         case "too_short" | "tuple_type":
             return f"{what} must be a list with at least one entry."
         case _:
@@ -266,9 +264,14 @@ def _fields_of(kind: str) -> tuple[str, ...]:
     )
 
 
-def _range_of(kind: str, field: str) -> tuple[int, int]:
-    """The least and the most that a field's whole number may be."""
-    rules = COMMANDS[kind].command.model_fields[field].metadata
-    least = next(rule.ge for rule in rules if isinstance(rule, Ge))
-    most = next(rule.le for rule in rules if isinstance(rule, Le))
-    return int(str(least)), int(str(most))
+@functools.cache
+def _range_of(kind: str, field: str) -> str:
+    """What a field that is a number may be."""
+    schema = COMMANDS[kind].command.model_json_schema(by_alias=False)["properties"][field]
+    # Of a field that may be null, too, the rules stand in a branch of their own.
+    rules = next(each for each in schema.get("anyOf", (schema,)) if each.get("type") in {"integer", "number"})
+    least, most = (rules.get(name) for name in ("minimum", "maximum"))
+    number = "a whole number" if rules["type"] == "integer" else "a number"
+    if least is None or most is None:
+        return number
+    return f"{number} from {least:g} to {most:g}" if rules["type"] == "number" else f"{number} from {least} to {most}"
