@@ -16,8 +16,9 @@ from typing import Any, Literal, Self, TypeVar
 from scripted_past import ScriptedPast, daily
 from stocktrack.accounts.identity import HeldToken, Identity
 from stocktrack.accounts.tokens import IssuedToken
+from stocktrack.alert_targets.base import Target
 from stocktrack.alerting import AlertState
-from stocktrack.alerts.desk import AlertDesk
+from stocktrack.alerts.desk import AlertDesk, KeepsAlerts
 from stocktrack.bars import BarInterval, Split
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
@@ -689,6 +690,10 @@ async def a_house(
     requests_per_minute: int | None = None,
     instruments: Instruments | None = None,
     make_clock: Callable[[int], ManualClock] = ManualClock,
+    alerts_in: KeepsAlerts | None = None,
+    targets: Sequence[Target] = (),
+    users_of: Mapping[str, Sequence[str]] | None = None,
+    max_alerts: int = 1_000,
 ) -> AsyncIterator[House]:
     """A started house; `events` has what the feed told the sessions. The first provider must be one of quotes."""
     clock, board, accounts, lots = make_clock(NOW_MS), Board(), MemoryAccounts(), MemoryLots()
@@ -705,7 +710,13 @@ async def a_house(
         instruments=instruments,
     )
     board.on_demand = feed.demand_changed
-    alerts = AlertDesk(MemoryAlerts(), clock, targets={}, max_alerts=1_000)
+    alerts = AlertDesk(
+        alerts_in or MemoryAlerts(),
+        clock,
+        targets={target.name: target for target in targets},
+        may_name=lambda username, name: username in (users_of or {}).get(name, (username,)),
+        max_alerts=max_alerts,
+    )
     sessions = Sessions(
         rules,
         limits,

@@ -60,7 +60,8 @@ class JudgedAlerts:
         self.judge = Judge(board, clock, ask_splits=ask_splits, on_outcome=self._outcome)
         self.writer = Writer(self.judge, clock, opened, self._written)
         self.courier = Courier(targets, clock, opened)
-        self._seen: int | None = None  # the highest revision that is judged by; None: nothing is judged
+        self._seen: int | None = None  # the highest revision that is judged by; None: the alerts are not loaded
+        self._is_ours = False  # whether it is this process's turn, and the alerts were loaded
         self._changed = asyncio.Event()
         self._is_failing = False
         self._counted_at = self._tidied_at = clock.monotonic()
@@ -76,9 +77,10 @@ class JudgedAlerts:
     async def close(self) -> None:
         """Write what there is, with the newest prices; its tasks have ended by now."""
         await self.judge.close()
-        if self._seen is None:
-            return
         await self.writer.write()
+        if not self._is_ours:
+            return
+        self._is_ours = False
         if self._turn is not None:
             with contextlib.suppress(StorageError):  # it ends by itself
                 await self._turn.give_up(await self._opened())
@@ -86,7 +88,7 @@ class JudgedAlerts:
     @property
     def is_judging(self) -> bool:
         """Whether it is this process's turn, and it knows what there is to judge."""
-        return self._seen is not None
+        return self._is_ours
 
     def changed(self) -> None:
         """A user of this server has changed an alert."""
@@ -127,24 +129,29 @@ class JudgedAlerts:
             return
         stored = await self._opened()
         if self._turn is not None and not await self._turn.is_ours(stored):
-            if self._seen is not None:
-                await self.writer.write()
-                self.judge.clear()
-                self._seen = None
+            self._is_ours = False
+            await self._let_go()
             return
-        now = self._clock.monotonic()
-        if self._seen is not None and now - self._counted_at >= _COUNT_SECONDS:
-            self._counted_at = now
-            if not self.judge.fired and await stored.count() < len(self.judge):
-                self.judge.clear()
-                self._seen = None
         if self._seen is None:
             await self._load(stored, 0, await stored.prices())
         elif await stored.revision() != self._seen:
             await self._load(stored, self._seen, {})
+        self._is_ours = True
+        now = self._clock.monotonic()
+        if now - self._counted_at >= _COUNT_SECONDS:
+            self._counted_at = now
+            if await stored.count() < len(self.judge):
+                self.judge.keep(await stored.live())
         if now - self._tidied_at >= _TIDY_SECONDS:
             self._tidied_at = now
             await self._tidy(stored)
+
+    async def _let_go(self) -> None:
+        """Judge nothing any more, once all that came of it is written."""
+        await self.writer.write()
+        if not self.judge.fired and not self.judge.armed:  # else the database fails, and nothing is lost
+            self.judge.clear()
+            self._seen = None
 
     async def _load(self, stored: Alerts, seen: int, prices: Mapping[str, PriceBefore]) -> None:
         while alerts := await stored.changed(seen):

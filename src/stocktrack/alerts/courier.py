@@ -40,8 +40,10 @@ class Courier:
         self._opened = opened
         self._due = asyncio.Event()
         self._failing: set[str] = set()
-        self._unknown: set[str] = set()
         self._workers: dict[str, asyncio.Task[None]] = {}
+        self._news: dict[str, asyncio.Event] = {}  # of each worker: there may be words that it has not taken up
+        # What came of words, until it is written.
+        self._unwritten: dict[str, Settled] = {}
         self._rng = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
         self._is_failing = False
 
@@ -80,19 +82,20 @@ class Courier:
 
     async def _look(self) -> None:
         stored = await self._opened()
+        await self._write(stored)
         for name in await stored.due_targets(self._clock.now_ms()):
-            target = self._targets.get(name)
-            if target is None:
-                if name not in self._unknown:
-                    self._unknown.add(name)
-                    log.warning("alerts wait for a target that the settings do not define", target=name)
-            elif name not in self._workers:
-                worker = asyncio.create_task(self._work(target, stored), name=f"alerts to {name}")
-                self._workers[name] = worker
-                worker.add_done_callback(partial(self._ended, name))
+            if name in self._workers:
+                self._news[name].set()
+                continue
+            target = self._targets.get(name) or _UndefinedTarget(name)
+            self._news[name] = asyncio.Event()
+            worker = asyncio.create_task(self._work(target, stored), name=f"alerts to {name}")
+            self._workers[name] = worker
+            worker.add_done_callback(partial(self._ended, name))
 
     def _ended(self, name: str, worker: asyncio.Task[None]) -> None:
         self._workers.pop(name, None)
+        self._news.pop(name, None)
         if not worker.cancelled() and (error := worker.exception()) is not None:
             if isinstance(error, StorageError):
                 self._database_failed(error)
@@ -106,27 +109,38 @@ class Courier:
 
     async def _work(self, target: Target, stored: Alerts) -> None:
         """Hand over what is due to a target, so many at once, until nothing is."""
+        news = self._news[target.name]
         under_way: set[asyncio.Task[None]] = set()
         try:
             while True:
-                now_ms = self._clock.now_ms()
-                room = target.at_once - len(under_way)
-                claimed = await stored.claim(target.name, now_ms=now_ms, until_ms=now_ms + _LEASE_MS, most=room)
-                under_way |= {
-                    asyncio.create_task(self._hand_over(target, word, stored), name=f"alert {word.delivery_id}")
-                    for word in claimed
-                }
+                news.clear()
+                if room := target.at_once - len(under_way):
+                    now_ms = self._clock.now_ms()
+                    claimed = await stored.claim(target.name, now_ms=now_ms, until_ms=now_ms + _LEASE_MS, most=room)
+                    under_way |= {
+                        asyncio.create_task(self._hand_over(target, word, stored), name=f"alert {word.delivery_id}")
+                        for word in claimed
+                    }
                 if not under_way:
                     return
-                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                under_way = await self._until_one_ends(under_way, news)
         finally:
             await end(*under_way)
 
+    async def _until_one_ends(self, under_way: set[asyncio.Task[None]], news: asyncio.Event) -> set[asyncio.Task[None]]:
+        """Those that are left once one has ended, or there may be words to hand over beside them."""
+        hears = asyncio.create_task(news.wait())
+        try:
+            await asyncio.wait((*under_way, hears), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(hears)
+        for task in under_way:
+            if task.done():
+                task.result()
+        return {task for task in under_way if not task.done()}
+
     async def _hand_over(self, target: Target, word: Claimed, stored: Alerts) -> None:
         message = _message_of(word)
-        now_ms = self._clock.now_ms()
         if message is None:
             settled = Settled(word.delivery_id, None, _WRONG)
         else:
@@ -136,8 +150,22 @@ class Courier:
                 self._took(target.name)
             except TargetError as error:
                 settled = self._again(target.name, word, error)
-        now_ms = self._clock.now_ms()
-        await stored.settle([settled], now_ms)
+            except Exception:  # what else may be under way to the target goes on
+                log.exception("telling a target failed unexpectedly", target=target.name, delivery=word.delivery_id)
+                settled = self._again(target.name, word, TargetError(f"The target {target.name} failed unexpectedly."))
+        self._unwritten[settled.delivery_id] = settled
+        try:
+            await self._write(stored)
+        except StorageError as error:
+            self._database_failed(error)
+
+    async def _write(self, stored: Alerts) -> None:
+        """Write what came of words; where the database fails it stays, so that who took a word is not told again."""
+        if settled := tuple(self._unwritten.values()):
+            await stored.settle(settled, self._clock.now_ms())
+            for each in settled:
+                if self._unwritten.get(each.delivery_id) is each:
+                    del self._unwritten[each.delivery_id]
 
     def _took(self, name: str) -> None:
         self.delivered += 1
@@ -161,6 +189,23 @@ class Courier:
             jitter=self._rng.random(),
         )
         return Settled(word.delivery_id, now_ms + round(seconds * 1000), error.message)
+
+
+class _UndefinedTarget:
+    """A target that the settings do not define any more, so that its words wait, and are given up as others are."""
+
+    kind = "none"
+    at_once = 100
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def send(self, message: AlertMessage) -> None:
+        """`TargetError`, always."""
+        raise TargetError(f"The settings do not define the target {self.name}.")
+
+    async def close(self) -> None:
+        """There is nothing to break off."""
 
 
 def _message_of(word: Claimed) -> AlertMessage | None:

@@ -95,6 +95,8 @@ class AlertDesk:
             wait_ms = max(1, round((60 - (now - tested_at[0])) * 1000))
             too_often = f"A target is tried {TESTS_A_MINUTE} times a minute at most."
             raise CommandError(Reason.RATE_LIMITED, too_often, retry_after_ms=wait_ms)
+        # Only who has tried one a moment ago is remembered.
+        self._tested_at = {name: at for name, at in self._tested_at.items() if now - at[-1] < 60}
         self._tested_at[username] = [*tested_at, now]
         await self._targets[name].send(
             AlertMessage(

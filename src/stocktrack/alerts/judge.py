@@ -7,7 +7,7 @@ before is not judged until the sources have said whether they were.
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -56,7 +56,7 @@ class Judge:
         on_outcome: Callable[[], None] = lambda: None,
     ) -> None:
         self.fired: list[Fired] = []
-        self.armed: dict[int, None] = {}
+        self.armed: dict[int, int] = {}  # the ids of alerts, and how often each had fired then
         self.moved: dict[str, None] = {}  # the symbols whose alerts were judged by another price since
         self._board = board
         self._clock = clock
@@ -107,6 +107,12 @@ class Judge:
             self.moved.pop(symbol, None)
             self._board.unwatch(self._baskets.pop(symbol), self)
 
+    def keep(self, alert_ids: Container[int]) -> None:
+        """Judge no other alerts any more."""
+        for alert_id in tuple(self._live):
+            if alert_id not in alert_ids:
+                self.drop(alert_id)
+
     def clear(self) -> None:
         """Judge nothing any more."""
         for alert_id in tuple(self._live):
@@ -132,12 +138,16 @@ class Judge:
         wanted = stored.wanted
         watch = self._watches.get(wanted.symbol)
         known = prices.get(wanted.symbol)
+        if known is not None and known.received_at < stored.created_at_ms:
+            known = None  # it is of an alert of before: whatever happened since then does not concern this one
         if watch is None:
             watch = self._watches[wanted.symbol] = SymbolWatch(wanted.symbol, known)
             self._baskets[wanted.symbol] = self._board.watch((wanted.symbol,), self, eager=False)
+        elif known is not None:
+            watch.know(known)
         reference = wanted.price_before
         # What it was judged by since it was made is newer than the price of that moment.
-        if known is not None and known.received_at >= stored.created_at_ms:
+        if known is not None:
             reference = known.price
         elif reference is None and watch.is_seen and watch.before is not None:
             reference = watch.before.price
@@ -189,7 +199,7 @@ class Judge:
         self.moved[watch.symbol] = None
         if step is None:
             return
-        self.armed.update({alert.id: None for alert in step.armed})
+        self.armed.update({alert.id: alert.fired_count for alert in step.armed})
         for triggered in step.triggered:
             self._fire(step, triggered)
         if step.has_moved:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stocktrack.alerting import quiet_minutes
 
@@ -26,8 +26,10 @@ def told_at(now_ms: int, quiet_hours: str | None, timezone: str | None) -> int:
         is_quiet, days = minute >= start or minute < end, 1 if minute >= start else 0
     if not is_quiet:
         return now_ms
-    # In the hour that clocks are put back over, the end may seem to have passed.
-    return max(now_ms, _epoch_ms(_at_minute(local + timedelta(days=days), end)))
+    ends_at = _at_minute(local + timedelta(days=days), end)
+    if _epoch_ms(ends_at) <= now_ms:  # clocks were put back: the end comes a second time
+        ends_at = ends_at.replace(fold=1)
+    return max(now_ms, _epoch_ms(ends_at))
 
 
 def local_time(at_ms: int, timezone: str | None) -> str:
@@ -53,5 +55,5 @@ def _zone(name: str | None) -> tzinfo:
     # One that this machine does not know any more, or never did where another server does, counts as UTC.
     try:
         return ZoneInfo(name or "UTC")
-    except (OSError, ValueError):
+    except (ZoneInfoNotFoundError, OSError, ValueError):
         return UTC

@@ -112,6 +112,13 @@ class SymbolWatch:
             return None
         return PriceBefore(self.symbol, self._price, self._timestamp, str(self._state), self._received_at)
 
+    def know(self, before: PriceBefore) -> None:
+        """Hold the next price against this one, where there was none so far."""
+        if self._price is None:
+            self._price, self._timestamp = before.price, before.timestamp
+            self._received_at, self._state = before.received_at, before.market_state
+            self._bound()
+
     def passes(self, quote: BoardQuote) -> bool:
         """Take the newest price where it touches nothing, as nearly all do; False where `look` has to be asked."""
         fields = quote.__dict__

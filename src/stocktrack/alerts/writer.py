@@ -36,6 +36,7 @@ class Writer:
         self._opened = opened
         self._on_written = on_written
         self._due = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._is_failing = False
 
     def hint(self) -> None:
@@ -53,20 +54,23 @@ class Writer:
             await self.write()
 
     async def write(self) -> None:
-        """Write all that there is; where the database fails it stays."""
-        judge = self._judge
-        while judge.fired or judge.armed or judge.moved:
-            try:
-                await self._write_some(await self._opened())
-            except StorageError as error:
-                self.failures += 1
-                if not self._is_failing:
-                    self._is_failing = True
-                    log.warning("alerts cannot be written; none is told until they can", why=str(error))
-                return
-            if self._is_failing:
-                self._is_failing = False
-                log.info("alerts are written again")
+        """Write what there is, with the prices of this moment; where the database fails it stays."""
+        async with self._writing:  # of two who write the same, one would be refused and take the other's out
+            judge = self._judge
+            # Prices go on coming meanwhile: those are for the next time.
+            prices = dict.fromkeys(judge.moved)
+            while judge.fired or judge.armed or prices:
+                try:
+                    await self._write_some(await self._opened(), prices)
+                except StorageError as error:
+                    self.failures += 1
+                    if not self._is_failing:
+                        self._is_failing = True
+                        log.warning("alerts cannot be written; none is told until they can", why=str(error))
+                    return
+                if self._is_failing:
+                    self._is_failing = False
+                    log.info("alerts are written again")
 
     async def _until_due(self, seconds: float) -> None:
         try:
@@ -76,24 +80,30 @@ class Writer:
         finally:
             self._due.clear()
 
-    async def _write_some(self, stored: Alerts) -> None:
+    async def _write_some(self, stored: Alerts, prices: dict[str, None]) -> None:
         judge = self._judge
         fired = judge.fired[:_MOST_FIRED]
-        armed = [*islice(judge.armed, _MOST_ARMED)]
-        is_all = len(fired) == len(judge.fired) and len(armed) == len(judge.armed)
-        moved = [*islice(judge.moved, _MOST_PRICES)] if is_all else []
-        outcome = Outcome(fired, armed, judge.prices_of(moved))
+        # What is armed again may have fired in this moment: not before that is written. Nor is a price.
+        is_all = len(fired) == len(judge.fired)
+        armed = dict(islice(judge.armed.items(), _MOST_ARMED if is_all else 0))
+        is_all = is_all and len(armed) == len(judge.armed)
+        symbols = [*islice(prices, _MOST_PRICES if is_all else 0)]
+        outcome = Outcome(fired, [*armed], judge.prices_of(symbols))
+        moved = {symbol: None for symbol in symbols if symbol in judge.moved}
         for symbol in moved:  # one that moves on meanwhile is among them again
             del judge.moved[symbol]
         try:
             refused = await stored.write(outcome, self._clock.now_ms())
         except BaseException:
-            judge.moved = dict.fromkeys(moved) | judge.moved
+            judge.moved = moved | judge.moved
             raise
         # Meanwhile more may have come, of the same symbols and alerts too; nobody else takes anything out.
         del judge.fired[: len(fired)]
-        for alert_id in armed:
-            judge.armed.pop(alert_id, None)
+        for alert_id, count in armed.items():
+            if judge.armed.get(alert_id) == count:
+                del judge.armed[alert_id]
+        for symbol in symbols:
+            del prices[symbol]
         for each in fired:
             judge.written(each.alert_id)
         for alert_id in refused:

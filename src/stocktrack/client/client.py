@@ -279,8 +279,13 @@ class StockTrackClient:
         return reply.alert
 
     async def my_alerts(self, symbol: str | None = None) -> MyAlertsReply:
-        """The user's alerts, or those of one symbol, and the targets that they may name."""
-        return await self._call(MyAlertsReply, "MY_ALERTS", symbol=symbol)
+        """All of the user's alerts, or those of one symbol, and the targets that they may name."""
+        reply = page = await self._call(MyAlertsReply, "MY_ALERTS", symbol=symbol)
+        alerts = [*page.alerts]
+        while page.more and page.alerts:
+            page = await self._call(MyAlertsReply, "MY_ALERTS", symbol=symbol, after=alerts[-1].alert)
+            alerts += page.alerts
+        return reply.model_copy(update={"alerts": tuple(alerts), "more": None})
 
     async def unalert(self, alert: str) -> UnalertReply:
         """Take an alert out, by its name such as a7."""

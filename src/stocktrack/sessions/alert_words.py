@@ -77,8 +77,7 @@ class AlertWords:
         came, self._known_users = staying - self._known_users, staying
         if came:
             due |= {word.delivery_id: word for word in await self._stored.waiting_for(sorted(came), now_ms)}
-        if not due:
-            self._told_at.clear()
+        if not due and not self._told_at:
             return
         heard = await self._tell([word for word in due.values() if word.delivery_id not in self._told_at])
         self._told_at |= dict.fromkeys(heard, now_ms)
@@ -109,28 +108,36 @@ class AlertWords:
                 continue
             stays = now - session.opened_at >= STAYING_SECONDS
             for word in by_user.get(session.username, ()):
-                if stays or now_ms - word.created_at_ms < STAYING_SECONDS * 1000:
-                    self._send(session, lines[word.delivery_id])
+                is_new = now_ms - word.created_at_ms < STAYING_SECONDS * 1000
+                if (stays or is_new) and self._send(session, lines[word.delivery_id]):
                     heard[word.delivery_id] = None
         return [*heard]
 
-    def _send(self, session: Session, line: bytes) -> None:
+    def _send(self, session: Session, line: bytes) -> bool:
+        """Hand a session a line; whether it took it."""
+        if not session.is_open:
+            return False
         try:
             session.notify(line)
         except Exception:  # it is ended by whoever watches it
             log.exception("telling an alert to a session failed unexpectedly", session=session.name)
+            return False
+        return True
 
     async def _settle(self, words: Iterable[Claimed], now_ms: int) -> None:
-        done: list[Settled] = []
+        # By what was told here: a word that was put off before is not among those that are due.
+        done = [
+            Settled(delivery_id, None)
+            for delivery_id, told_at in self._told_at.items()
+            if not self._others or now_ms - told_at >= _OTHERS_MS
+        ]
         away: list[tuple[str, int]] = []
         for word in words:
-            told_at = self._told_at.get(word.delivery_id)
-            if told_at is not None:
-                if not self._others or now_ms - told_at >= _OTHERS_MS:
-                    done.append(Settled(word.delivery_id, None))
-            elif now_ms - word.created_at_ms >= _GIVE_UP_MS:
+            if word.delivery_id in self._told_at:
+                continue
+            if now_ms - word.created_at_ms >= _GIVE_UP_MS:
                 done.append(Settled(word.delivery_id, None, "Nobody came to be told."))
-            elif now_ms - word.created_at_ms >= _OTHERS_MS:
+            elif now_ms - word.due_at_ms >= _OTHERS_MS:
                 seconds = min(_AWAY_FIRST_SECONDS * 2 ** min(word.attempts, 10), _AWAY_LONGEST_SECONDS)
                 away.append((word.delivery_id, now_ms + round(seconds * 1000)))
         if away:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, text, tuple_, update
 
 from stocktrack.alerting import AlertState, AlertWhen, Repeat
 from stocktrack.errors import CommandError, Reason
@@ -23,6 +23,10 @@ AT_ONCE: Final = 2_000
 SESSIONS: Final = ""
 _PRUNED_AT_ONCE: Final = 2_000
 _NAMES_AT_ONCE: Final = 500
+# So many words to sessions are looked at, at a time: the sessions of those that come after them wait.
+_MOST_TO_SESSIONS: Final = 50_000
+# PostgreSQL has no higher number for an alert, and refuses a question for one.
+_HIGHEST_ID: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,14 @@ class Claimed:
     body: str
     created_at_ms: int
     attempts: int
+    due_at_ms: int
+
+
+class Turn(NamedTuple):
+    """Who judges the alerts, until when by its own clock."""
+
+    judge: str
+    until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +162,14 @@ _COLUMNS = (
     alerts.c.is_removed,
 )
 _SELECT = select(*_COLUMNS).join(users, alerts.c.user_id == users.c.id)
+_LIVE = (alerts.c.is_removed.is_(False), alerts.c.state.in_((AlertState.ARMED.value, AlertState.HOLDING.value)))
 _UNTOLD = (alert_deliveries.c.due_at_ms.is_not(None), alert_deliveries.c.target != SESSIONS)
 _CHANGED = _SELECT.where(alerts.c.revision > bindparam("seen")).order_by(alerts.c.revision).limit(AT_ONCE)
 _REVISION = select(alert_revision.c.revision)
 _TURN = select(alert_revision.c.judge, alert_revision.c.judge_until_ms)
-_LOCK_USER = select(users.c.id).where(users.c.name == bindparam("of")).with_for_update()
+# Not the lock of a row that is to go: with that one, whoever takes an alert out while it fires at another server would
+# wait for the words of it, which name the user, and those for the alert.
+_LOCK_USER = select(users.c.id).where(users.c.name == bindparam("of")).with_for_update(key_share=True)
 _UPSERT_PRICE = text("""
     INSERT INTO alert_prices (symbol, price, timestamp, market_state, seen_at_ms)
     VALUES (:symbol, :price, :timestamp, :market_state, :received_at)
@@ -178,8 +193,7 @@ _FIRE = (
     .where(
         alerts.c.id == bindparam("of_id"),
         alerts.c.fired_count == bindparam("after"),
-        alerts.c.is_removed.is_(False),
-        alerts.c.state.in_((AlertState.ARMED.value, AlertState.HOLDING.value)),
+        *_LIVE,
     )
     .values(
         state=bindparam("new_state"),
@@ -204,11 +218,13 @@ _WORDS = select(
     alert_deliveries.c.attempts,
     alert_deliveries.c.due_at_ms,
 ).join(users, alert_deliveries.c.user_id == users.c.id)
-_DUE = _WORDS.where(alert_deliveries.c.due_at_ms <= bindparam("now")).order_by(
-    alert_deliveries.c.due_at_ms, alert_deliveries.c.created_at_ms
-)
+_ORDER = (alert_deliveries.c.due_at_ms, alert_deliveries.c.created_at_ms, alert_deliveries.c.delivery_id)
+_DUE = _WORDS.where(alert_deliveries.c.due_at_ms <= bindparam("now")).order_by(*_ORDER)
 _DUE_AT_A_TARGET = _DUE.where(alert_deliveries.c.target == bindparam("at_target")).limit(bindparam("most"))
-_DUE_TO_SESSIONS = _DUE.where(alert_deliveries.c.target == SESSIONS).limit(AT_ONCE)
+_DUE_TO_SESSIONS = _DUE.where(
+    alert_deliveries.c.target == SESSIONS,
+    tuple_(*_ORDER) > tuple_(bindparam("after_due"), bindparam("after_created"), bindparam("after_id")),
+).limit(AT_ONCE)
 _WAITING_FOR_USERS = (
     _WORDS.where(
         alert_deliveries.c.target == SESSIONS,
@@ -288,6 +304,8 @@ class Alerts:
 
         def change(connection: Connection) -> StoredAlert | None:
             user_id = _locked(connection, username)
+            if alert_id > _HIGHEST_ID:
+                return None
             where = (alerts.c.id == alert_id, alerts.c.user_id == user_id, alerts.c.is_removed.is_(False))
             found = connection.execute(_SELECT.where(*where)).one_or_none()
             if found is None:
@@ -302,6 +320,7 @@ class Alerts:
         self, username: str, *, symbol: str | None = None, after: int = 0, most: int = AT_ONCE
     ) -> Sequence[StoredAlert]:
         """Some of the user's alerts after the one of this id, in order, with what is untold of them."""
+        after = min(after, _HIGHEST_ID)
         query = _SELECT.where(users.c.name == username, alerts.c.is_removed.is_(False), alerts.c.id > after)
         if symbol is not None:
             query = query.where(alerts.c.symbol == symbol)
@@ -324,20 +343,18 @@ class Alerts:
 
     # --- what whoever judges them does -----------------------------------------------------------------------------
 
-    async def take_turn(self, judge: str, *, now_ms: int, until_ms: int, is_first: bool) -> bool:
-        """Whether `judge` judges the alerts until then: where nobody else does, or where it comes first in any case.
-
-        Also where there is nothing to judge yet.
-        """
+    async def turn(self) -> Turn | None:
+        """Who judges the alerts; None where there is nothing to judge yet."""
         row = await self._database.read(lambda connection: connection.execute(_TURN).one_or_none())
-        if row is None:
-            return True
-        holder, held_until_ms = row
-        if holder != judge and held_until_ms >= now_ms and not is_first:
-            return False
+        return None if row is None else Turn(*row)
+
+    async def take_turn(self, judge: str, *, until_ms: int, instead_of: Turn | None) -> bool:
+        """Have `judge` judge the alerts until then, where it is still `instead_of` who does; None: whoever it is."""
         took = update(alert_revision).values(judge=judge, judge_until_ms=until_ms)
-        if not is_first:
-            took = took.where((alert_revision.c.judge == judge) | (alert_revision.c.judge_until_ms < now_ms))
+        if instead_of is not None:
+            took = took.where(
+                alert_revision.c.judge == instead_of.judge, alert_revision.c.judge_until_ms == instead_of.until_ms
+            )
         return bool(await self._database.write(lambda connection: connection.execute(took).rowcount))
 
     async def give_turn_up(self, judge: str) -> None:
@@ -357,9 +374,13 @@ class Alerts:
 
     async def count(self) -> int:
         """How many alerts are armed or hold."""
-        live = (AlertState.ARMED.value, AlertState.HOLDING.value)
-        query = select(func.count()).where(alerts.c.is_removed.is_(False), alerts.c.state.in_(live))
+        query = select(func.count()).where(*_LIVE)
         return await self._database.read(lambda connection: connection.scalar(query) or 0)
+
+    async def live(self) -> frozenset[int]:
+        """The ids of those."""
+        query = select(alerts.c.id).where(*_LIVE)
+        return frozenset(await self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
     async def prices(self) -> Mapping[str, PriceBefore]:
         """The prices by which alerts were judged last."""
@@ -419,10 +440,10 @@ class Alerts:
         def change(connection: Connection) -> Sequence[Claimed]:
             asked = {"now": now_ms, "at_target": target, "most": most}
             taken = []
-            for *told, was_due in connection.execute(_DUE_AT_A_TARGET, asked).all():
-                lease = {"of_id": told[0], "was_due": was_due, "until": until_ms}
+            for word in _claimed(connection.execute(_DUE_AT_A_TARGET, asked)):
+                lease = {"of_id": word.delivery_id, "was_due": word.due_at_ms, "until": until_ms}
                 if connection.execute(_CLAIM, lease).rowcount:
-                    taken.append(Claimed(*told))
+                    taken.append(word)
             return taken
 
         if not await self._is_due(target, now_ms):
@@ -430,8 +451,12 @@ class Alerts:
         return await self._database.write(change)
 
     async def take_over(self, now_ms: int) -> None:
-        """Have what somebody has tried before as due now: whoever was to try it again may be gone."""
-        tried = (alert_deliveries.c.due_at_ms > now_ms, alert_deliveries.c.attempts > 0)
+        """Have what targets were tried with before as due now: whoever was to try it again may be gone."""
+        tried = (
+            alert_deliveries.c.due_at_ms > now_ms,
+            alert_deliveries.c.attempts > 0,
+            alert_deliveries.c.target != SESSIONS,
+        )
         change = update(alert_deliveries).where(*tried).values(due_at_ms=now_ms)
         await self._database.write(lambda connection: connection.execute(change).close())
 
@@ -445,8 +470,20 @@ class Alerts:
         return frozenset(await self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
     async def due_to_sessions(self, now_ms: int) -> Sequence[Claimed]:
-        """Words to the sessions of users that are due; they are claimed by nobody, since each server has its own."""
-        return _claimed(await self._rows(_DUE_TO_SESSIONS, {"now": now_ms}))
+        """Words to the sessions of users that are due; they are claimed by nobody, since each server has its own.
+
+        Some are read at a time: those of many who are away do not stand before those of others.
+        """
+        found: list[Claimed] = []
+        after = (-1, -1, "")
+        while len(found) < _MOST_TO_SESSIONS:
+            asked = dict(zip(("after_due", "after_created", "after_id"), after, strict=True))
+            page = await self._rows(_DUE_TO_SESSIONS, {"now": now_ms, **asked})
+            found += _claimed(page)
+            if len(page) < AT_ONCE:
+                break
+            after = (page[-1].due_at_ms, page[-1].created_at_ms, page[-1].delivery_id)
+        return found
 
     async def waiting_for(self, usernames: Sequence[str], now_ms: int) -> Sequence[Claimed]:
         """Words to the sessions of these users that were put off since the users were away."""
@@ -486,7 +523,10 @@ class Alerts:
 
 
 def _claimed(rows: Iterable[Row[Any]]) -> list[Claimed]:
-    return [Claimed(row.delivery_id, row.name, row.target, row.body, row.created_at_ms, row.attempts) for row in rows]
+    return [
+        Claimed(row.delivery_id, row.name, row.target, row.body, row.created_at_ms, row.attempts, row.due_at_ms)
+        for row in rows
+    ]
 
 
 def _fire(connection: Connection, fired: Fired, now_ms: int) -> bool:

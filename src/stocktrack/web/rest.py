@@ -107,7 +107,7 @@ class NewPassword(BaseModel):
 class NewAlert(BaseModel):
     """An alert to be made: the fields of the command ALERT."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)  # "200" and true are no numbers at the other doors either
     symbol: str
     when: str
     value: float
@@ -368,9 +368,13 @@ async def sources(asking: Asking) -> Any:
 
 
 @router.get("/alerts", response_model=MyAlertsReply)
-async def my_alerts(asking: Asking, symbol: Annotated[str | None, Query(description="only its alerts")] = None) -> Any:
+async def my_alerts(
+    asking: Asking,
+    symbol: Annotated[str | None, Query(description="only its alerts")] = None,
+    after: Annotated[str | None, Query(description="alerts made after this one, where an answer says more")] = None,
+) -> Any:
     """The user's alerts, the oldest first, and the targets that they may name."""
-    return _json(await asking.ask("MY_ALERTS", symbol=symbol))
+    return _json(await asking.ask("MY_ALERTS", symbol=symbol, after=after))
 
 
 @router.post("/alerts", response_model=AlertReply)

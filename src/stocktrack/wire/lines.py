@@ -255,7 +255,7 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
             return f"{what} must be a number, and neither NaN nor infinite."
         case "string_unicode":
             return f"{what} holds half of a surrogate pair, which is no character."
-        case "int_type" | "greater_than_equal" | "less_than_equal":
+        case "int_type" | "int_from_float" | "greater_than_equal" | "less_than_equal":
             return f"{what} must be {_range_of(kind, field)}."
         case "too_long":
             return f"{what} must have at most {limits['max_length']} entries."
@@ -280,8 +280,12 @@ def _fields_of(kind: str) -> tuple[str, ...]:
 
 @functools.cache
 def _range_of(kind: str, field: str) -> str:
-    """What a field's number must be, in words: whole or not, from where to where."""
-    schema = COMMANDS[kind].command.model_json_schema()["properties"][field]
-    number = next(each for each in (schema, *schema.get("anyOf", ())) if "minimum" in each and "maximum" in each)
-    what = "a whole number" if number["type"] == "integer" else "a number"
-    return f"{what} from {int(number['minimum'])} to {int(number['maximum'])}"
+    """What a field that is a number may be."""
+    schema = COMMANDS[kind].command.model_json_schema(by_alias=False)["properties"][field]
+    # Of a field that may be null, too, the rules stand in a branch of their own.
+    rules = next(each for each in schema.get("anyOf", (schema,)) if each.get("type") in {"integer", "number"})
+    least, most = (rules.get(name) for name in ("minimum", "maximum"))
+    number = "a whole number" if rules["type"] == "integer" else "a number"
+    if least is None or most is None:
+        return number
+    return f"{number} from {least:g} to {most:g}" if rules["type"] == "number" else f"{number} from {least} to {most}"
