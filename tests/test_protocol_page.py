@@ -75,6 +75,7 @@ def test_a_command_line_is_parsed_and_means_the_same_when_written_again(line: by
     defaults = {
         "save": True,
         "adjust": "splits",
+        "minutes": 60,
         "prepost": False,
         "limit": type(command).model_fields["limit"].default if "limit" in again else None,
     }
@@ -111,7 +112,7 @@ def test_the_first_line_of_a_server_message_stands_above_its_model(model: type[m
 
 
 def test_every_command_and_every_push_has_its_heading_in_the_order_of_the_models() -> None:
-    pushes = ["PRICE", "HEARTBEAT", "NOTICE"]
+    pushes = ["PRICE", "HEARTBEAT", "NOTICE", "SAID"]
     assert re.findall(r"^### (\w+)$", PROSE, re.MULTILINE) == [*m.COMMAND_TYPES, *pushes]
     server_types = {model.model_fields["type"].default for model in SERVER_MODELS if model is not m.Failure}
     assert server_types == {*m.COMMAND_TYPES, *pushes, "HELLO"}
@@ -172,7 +173,7 @@ def test_nothing_on_the_page_is_unknown_to_the_models() -> None:
     known = {*FIELDS, *Settings.model_fields, *Reason, *MarketState, *Scope, *HistoryRange, *Adjust, "recorded"}
     words = {word for word in re.findall(r"`([a-z]\w+)`", PROSE) if word not in {"nc", "jq"}}
     assert words - known == set()
-    types = {*m.COMMAND_TYPES, "ERROR", "HELLO", "PRICE", "HEARTBEAT", "NOTICE"}
+    types = {*m.COMMAND_TYPES, "ERROR", "HELLO", "PRICE", "HEARTBEAT", "NOTICE", "SAID"}
     other = {"JSON", "TCP", "UTC", "UTF", "AAPL", "BRK", "GSPC", "EURUSD", "RELIANCE", "BINANCE", "BTCUSDT"}
     other |= {*SEGMENT_WORDS, "FUT", "IDX"}
     capitals = set(re.findall(r"\b[A-Z][A-Z_]{2,}\b", PROSE))
@@ -235,6 +236,16 @@ def test_a_real_line_fits_the_schema_of_its_direction_and_not_the_other(line: by
         {"type": "ANNOUNCE"},
         {"type": "ANNOUNCE", "text": ""},
         {"type": "ANNOUNCE", "text": "x" * 501},
+        {"type": "SAY"},
+        {"type": "SAY", "text": ""},
+        {"type": "SAY", "text": "x" * 501},
+        {"type": "SAY", "text": 5},
+        {"type": "SAY", "text": "x", "symbol": "A A"},
+        {"type": "MUTE"},
+        {"type": "MUTE", "username": ""},
+        {"type": "MUTE", "username": "a", "minutes": -1},
+        {"type": "MUTE", "username": "a", "minutes": 525_601},
+        {"type": "MUTE", "username": "a", "minutes": "60"},
         {"type": "AUTH", "username": "", "password": "b"},
         {"type": "AUTH", "username": "a", "password": 5},
         {"type": "GET"},

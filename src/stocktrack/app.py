@@ -307,6 +307,9 @@ def _rules(settings: Settings, instance: str) -> SessionRules:
         bytes_per_second=settings.bytes_per_second,
         user_upstream_requests_per_minute=settings.user_upstream_requests_per_minute,
         user_upstream_burst=settings.user_upstream_burst,
+        chat=settings.chat,
+        chat_messages_per_minute=settings.chat_messages_per_minute,
+        chat_messages_per_second=settings.chat_messages_per_second,
         auth=("password", "token", *(("allowlist",) if settings.allowlist else ())),
         # Forced, it is for the whole network.
         auth_if_forwarded=(

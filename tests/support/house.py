@@ -108,10 +108,10 @@ HOUSE = (
         7,
         Side.SERVER,
         "sessions",
-        "life bucket names budgets contracts pages answering answers every_answer session "
-        "administration strangers open_sessions",
+        "life bucket names budgets contracts pages answering answers chat_answers every_answer session "
+        "administration strangers chat open_sessions",
     ),
-    row(8, Side.SERVER, "cluster", "presence envelopes bus seats administration counting figures cluster"),
+    row(8, Side.SERVER, "cluster", "presence envelopes bus seats administration chat counting figures cluster"),
     row(8, Side.SERVER, "doors", "socket_options turns reading first_bytes proxies tls line_stream listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(

@@ -9,7 +9,7 @@ from stocktrack.accounts.tokens import IssuedToken
 from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
-from stocktrack.messages import MAIN_LIST, MAX_REPLY_BYTES, REPLY_BYTES_OF_A_SYMBOL, SessionInfo, SinkInfo
+from stocktrack.messages import MAIN_LIST, MAX_REPLY_BYTES, REPLY_BYTES_OF_A_SYMBOL, Said, SessionInfo, SinkInfo
 from stocktrack.metronome import Metronome
 from stocktrack.scopes import Scope
 from stocktrack.sessions.budgets import Budgets
@@ -17,6 +17,8 @@ from stocktrack.sessions.life import SessionState
 from stocktrack.storage.store import TokenRow, UserRow
 from stocktrack.subscriptions import Subscription
 from stocktrack.system.trail import Trail
+
+REST_DOOR = "rest"  # whose sessions are only asked: nothing is pushed there
 
 
 class Authenticator(Protocol):
@@ -63,6 +65,13 @@ class Authenticator(Protocol):
 
     async def change_own_password(self, identity: Identity, password: str, new_password: str, address: str) -> Identity:
         """Change the password and end all tokens; who the session is then. Errors as in `verify`."""
+        ...
+
+    async def mute(self, username: str, minutes: int) -> int | None:
+        """Let a user say nothing for so many minutes from now on; till when (epoch ms), None where they are 0.
+
+        `CommandError` where there is no such user.
+        """
         ...
 
 
@@ -165,6 +174,17 @@ class Administration(Protocol):
         ...
 
 
+class Chat(Protocol):
+    """Tells the sessions what a user says."""
+
+    async def say(self, said: Said, by: "Asker") -> Reached:
+        """Tell it soon to those whom it is for, but not to `by`; to how many sessions here it goes.
+
+        `CommandError` where too much was said.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRules:
     """What holds for every session of this run of the server; times in seconds."""
@@ -180,6 +200,9 @@ class SessionRules:
     bytes_per_second: float
     user_upstream_requests_per_minute: float = 60.0
     user_upstream_burst: int = 30
+    chat: bool = False
+    chat_messages_per_minute: float = 60.0
+    chat_messages_per_second: float = 100.0
     auth: tuple[str, ...] = ("password", "token")
     auth_if_forwarded: tuple[str, ...] = ("password", "token")  # for clients that a proxy forwards
 
@@ -208,6 +231,7 @@ class Services:
     admit: Callable[["Asker", str], Awaitable[None]]
     look_at: Callable[[str, "Asker"], Awaitable[None]]
     administration: Administration
+    chat: Chat
     budgets: Budgets
     admit_guest: Callable[["Asker"], None]
     trail: Trail

@@ -303,6 +303,7 @@ class Session:
                     max_symbols=rules.max_symbols,
                 ),
                 heartbeat_seconds=rules.heartbeat_seconds,
+                features=("chat",) if rules.chat else None,
             )
         )
 
