@@ -140,7 +140,7 @@ HOUSE = (
         " typed_commands course board_view day_courses board_screen fronts prompt dialogue",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
-    row(7, Side.CLIENT, "commands", "options watch one_shot history account admin interactive protocol"),
+    row(7, Side.CLIENT, "commands", "options watch one_shot history account chat admin interactive protocol"),
     row(
         12,
         Side.BOTH,

@@ -393,7 +393,7 @@ async def test_a_session_that_ends_late_takes_no_newer_one_with_it(tmp_path: Pat
 async def test_the_operations_are_described_and_listed_without_another_host(scene: Scene) -> None:
     schema = (await scene.http.get("/openapi.json")).json()
     paths = (
-        {"/login", "/tokens", "/tokens/{token_id}", "/password", "/quotes", "/news", "/search", "/sources"}
+        {"/login", "/tokens", "/tokens/{token_id}", "/password", "/quotes", "/news", "/search", "/sources", "/say"}
         | {"/stocks"}
         | {f"/{what}/{{symbol}}" for what in ("company", "dividends", "history", "stocks")}
     )

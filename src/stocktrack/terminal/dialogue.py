@@ -14,6 +14,7 @@ from stocktrack.messages import (
     MyStocksReply,
     NewsReply,
     Reply,
+    SayReply,
     SearchReply,
     SourcesReply,
     SubscribeReply,
@@ -24,7 +25,7 @@ from stocktrack.terminal.connection_report import symbols_named
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
 from stocktrack.terminal.fronts import Front
 from stocktrack.terminal.past import bars_sentence
-from stocktrack.terminal.text import list_names, nothing_saved
+from stocktrack.terminal.text import list_names, nothing_saved, said_to
 from stocktrack.terminal.typed_commands import MENU, WORDS, UsageError
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ class Dialogue:
                 self._front.confirm(bars_sentence(reply))
             case SubscribeReply():
                 self._front.confirm(_subscribed(reply))
+            case SayReply():
+                self._front.confirm(said_to(reply))
             case UnsubscribeReply():
                 removed = symbols_named(reply.removed)
                 self._front.confirm(f"Taken off: {removed}." if removed else "Nothing was left.")

@@ -51,6 +51,7 @@ WORDS: dict[str, Word] = {
         ),
         Word("search", "TEXT [--segment FO]", "symbols by name, of one segment where it is named"),
         Word("sources", "", "how the market's sources are"),
+        Word("say", "TEXT [--symbol AAPL]", "a word to the others, or to those who are pushed a symbol"),
         Word("back", "", "the menu"),
         Word("help", "", "this list"),
         Word("exit", "", "leave"),
@@ -78,6 +79,7 @@ _SAME = {
 
 
 _LIST = re.compile(r"""(?:^|(?<=\s))--list(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))""")
+_SAID_OF = re.compile(r"^--symbol(?:=|\s+)(\S+)\s+(?P<after>.*)$|^(?P<before>.*)\s--symbol(?:=|\s+)(\S+)$", re.DOTALL)
 _SEGMENT = re.compile(r"(?:^|(?<=\s))--segment(?:=|\s+)(\S+)")
 
 
@@ -142,6 +144,16 @@ def split_segment(arguments: str) -> tuple[str, str | None]:
         return arguments, None
     rest = " ".join(f"{arguments[: found.start()]} {arguments[found.end() :]}".split())
     return rest, found[1]
+
+
+def split_said(arguments: str) -> tuple[str, str | None]:
+    """The text, and the symbol in `What a day! --symbol AAPL`, which stands before the text or after it."""
+    found = _SAID_OF.match(arguments)
+    if found is not None:
+        return (found["after"] or found["before"] or "").strip(), found[1] or found[4]
+    if arguments.split()[:1] == ["--symbol"] or arguments.split()[-1:] == ["--symbol"]:
+        raise UsageError("`say` takes a text and a symbol, as in `say What a day! --symbol AAPL`.")
+    return arguments, None
 
 
 def seconds_of(text: str) -> float:

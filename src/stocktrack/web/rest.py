@@ -37,6 +37,7 @@ from stocktrack.messages import (
     MyStocksReply,
     NewsReply,
     RevokeReply,
+    SayReply,
     SearchReply,
     SourcesReply,
     SubscribeReply,
@@ -65,6 +66,14 @@ class Problem(BaseModel):
     retryable: bool
     retry_after_ms: int | None = None
     missing: tuple[Missing, ...] | None = None
+
+
+class Word(BaseModel):
+    """What a user says."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: str
+    symbol: str | None = Field(default=None, description="to those who are pushed it; left out: to all")
 
 
 class Login(BaseModel):
@@ -278,6 +287,12 @@ async def history(
         if_none_match=request.headers.getlist("if-none-match"),
         is_head=request.method == "HEAD",
     )
+
+
+@router.post("/say", response_model=SayReply)
+async def say(word: Word, asking: Asking) -> Any:
+    """Say something to those who are pushed a symbol, or to all that are logged in; nobody hears anything here."""
+    return _json(await asking.ask("SAY", text=word.text, symbol=word.symbol))
 
 
 @router.get("/search", response_model=SearchReply)
