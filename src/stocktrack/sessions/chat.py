@@ -91,6 +91,8 @@ class ChatRoom:
 
     def repeat(self, said: Said) -> None:
         """Tell what was said at another server, whose user says less here for it; beyond the limits it is left out."""
+        if not self._rules().chat:
+            return
         per_minute = self._rules().chat_messages_per_minute
         self._by_user.deduct(said.username, 1, per_minute=per_minute, burst=burst_of(per_minute))
         if self._waiting_bytes >= MAX_WAITING_BYTES or self._seconds_until_room() > 0:

@@ -83,7 +83,7 @@ function SayForm({ field }) {
       ${symbol !== null && html`
         <select ref=${room} aria-label="To whom">
           <option value="">To everybody</option>
-          <option value=${symbol}>To who watches ${symbol}</option>
+          <option value=${symbol}>To those who watch ${symbol}</option>
         </select>`}
       <input ref=${field} aria-label="Say something" placeholder="Say something" maxlength=${MAX_CHARS} autocomplete="off" enterkeyhint="send" disabled=${!isOnline.value} />
       <button type="submit" class="primary" disabled=${!isOnline.value || isBusy.value}>Say</button>
