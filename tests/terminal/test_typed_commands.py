@@ -14,6 +14,7 @@ from stocktrack.terminal.typed_commands import (
     split_list,
     split_news,
     split_past,
+    split_said,
     split_segment,
     split_symbols,
 )
@@ -188,3 +189,23 @@ def test_a_chart_takes_candles_too(arguments: str, past: Past) -> None:
 def test_what_else_they_are_given_is_told(arguments: str, is_chart: bool, complaint: str) -> None:
     with pytest.raises(UsageError, match=re.escape(complaint)):
         split_past(arguments, is_chart=is_chart)
+
+
+@pytest.mark.parametrize(
+    ("typed", "text", "symbol"),
+    [
+        ("What a day!", "What a day!", None),
+        ("What a  day! --symbol AAPL", "What a  day!", "AAPL"),
+        ("--symbol AAPL What a day!", "What a day!", "AAPL"),
+        ("--symbol=aapl What a day!", "What a day!", "aapl"),
+        ("use --symbol here please", "use --symbol here please", None),
+        ("--symbol AAPL", None, None),
+        ("What a day! --symbol", None, None),
+    ],
+)
+def test_what_is_said_may_name_a_symbol_before_it_or_after_it(typed: str, text: str | None, symbol: str | None) -> None:
+    if text is None:
+        with pytest.raises(UsageError, match="say What a day! --symbol AAPL"):
+            split_said(typed)
+    else:
+        assert split_said(typed) == (text, symbol)
