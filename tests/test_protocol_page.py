@@ -140,7 +140,7 @@ def test_every_setting_in_the_table_of_limits_is_one_with_its_default() -> None:
     limits = [
         name
         for name in Settings.model_fields
-        if name.startswith(("max_", "command", "bytes_", "login_", "upstream_", "user_upstream_"))
+        if name.startswith(("max_", "command", "bytes_", "login_", "upstream_", "user_upstream_", "chat_"))
     ]
     assert set(rows) == {*limits, "auth_timeout_seconds", "heartbeat_seconds", "slow_client_timeout_seconds"}
 

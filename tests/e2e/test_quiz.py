@@ -107,7 +107,7 @@ async def test_three_clients_play_a_quiz_to_its_end_over_tcp_websocket_and_the_p
             await cyd.log_in("cyd")
             await cyd.page.get_by_role("button", name="Chat").click()
             quiz = await asyncio.create_subprocess_exec(
-                *(sys.executable, str(QUIZ), str(questions), "--rounds", "5", "--seconds", "4", "--pause", "0"),
+                *(sys.executable, str(QUIZ), str(questions), "--rounds", "5", "--seconds", "6", "--pause", "0"),
                 *("--players", "4", "--market-every", "5", "--seed", "1"),
                 env=environment(
                     tmp_path,
