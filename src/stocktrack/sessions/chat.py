@@ -1,8 +1,8 @@
 """What users say to each other: a word is encoded once, and several go in one write to each session that they are for.
 
-Prices come first. Words are handed out in walks over all sessions that give way to everybody else: the first one at
-once, and the next one after a pause that is the longer the longer a walk takes, so that chat gets a part of the process
-and no more. Nothing is queued for a session: one that is behind does not get the word.
+Prices come first. Words are handed out in walks over all sessions that give way to everybody else, and rest three times
+as long as they work, so that chat gets a part of the process and no more. The first word goes out at once; what is said
+in the tenth of a second after it goes out together. Nothing is queued for a session: one that is behind goes without.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from stocktrack.wire.lines import encode_line
 
 # A person does not notice so short a delay, and 50 words a second need 10 writes a session instead of 50.
 PAUSE_SECONDS: Final = 0.1
-# A walk of 15,000 sessions takes a fifth of a second; together with this pause chat has a quarter of the time at most.
-PAUSE_BY_WALK: Final = 3.0
+# After each hundred sessions it rests so many times as long as they took: chat has a quarter of the time at most.
+REST_BY_WORK: Final = 3.0
 # Of one walk, for one session: what is joined for it at once.
 MAX_BATCH_BYTES: Final = 16_384
 # What waits for the next walks; beyond that the server takes no word.
@@ -108,7 +108,7 @@ class ChatRoom:
             await self._tell(self._next_words())
             if not self._waiting:
                 self._has_words.clear()
-            await self._clock.sleep(max(PAUSE_SECONDS, PAUSE_BY_WALK * (self._clock.monotonic() - began)))
+            await self._clock.sleep(max(0.0, PAUSE_SECONDS - (self._clock.monotonic() - began)))
 
     # --- limits --------------------------------------------------------------------------------------------------
 
@@ -167,10 +167,14 @@ class ChatRoom:
         batch = _Batch(words)
         async with contextlib.aclosing(self._batches()) as batches:
             async for sessions in batches:
+                began = self._clock.monotonic()
                 for session in sessions:
                     # A client that is gone by a mistake of ours is found by the deadlines, which end it.
                     with contextlib.suppress(Exception):
                         self._hand_over(session, *batch.for_session(session))
+                if (took := self._clock.monotonic() - began) > 0:
+                    # Clients that share a process, or a link, get the prices between the words as well.
+                    await self._clock.sleep(REST_BY_WORK * took)
 
     def _hand_over(self, session: Session, lines: bytes, count: int) -> None:
         if not count:
