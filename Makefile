@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := src tests bench tools hatch_build.py
+SOURCES := src tests bench examples tools hatch_build.py
 # Which tests: `make unit TESTS=tests/test_cli.py`; all of them where it is empty.
 TESTS ?=
 

@@ -20,10 +20,11 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from fakes import LIMITS, USER, MemoryConnection, a_house
+from fakes import LIMITS, USER, House, MemoryConnection, a_house
 from stocktrack.accounts.identity import Identity
 from stocktrack.errors import ProviderError, Reason, SessionEnd
 from stocktrack.market.events import Event, FeedEvent
+from stocktrack.messages import Said
 
 SYMBOLS, SYMBOLS_A_SESSION = 2_000, 20
 
@@ -63,6 +64,17 @@ async def standstill(name: str, act: Callable[[], Awaitable[object] | object]) -
     print(f"{name:<12} longest standstill {longest * 1000:7.1f} ms, of {took * 1000:7.1f} ms in all")
 
 
+async def said(house: House) -> None:
+    """Have something said to all, and wait until everybody was told."""
+    by = next(iter(house.sessions))
+    told = Said(username=USER, text="What a day this is, and how they all rise!", timestamp=house.clock.now_ms())
+    counts = house.sessions.chat_counts
+    before = counts.delivered
+    await house.sessions._services.chat.say(told, by)  # noqa: SLF001 - as an answer does
+    while counts.delivered < before + len(house.sessions) - 1:  # noqa: ASYNC110 - nobody tells that it is done
+        await asyncio.sleep(0)
+
+
 async def main(count: int) -> None:
     """Open the sessions and go through them in every way there is."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
@@ -85,6 +97,7 @@ async def main(count: int) -> None:
         await standstill("deadlines", house.sessions.check_deadlines)
         await standstill("notices", lambda: house.sessions.tell(outage))
         await standstill("announce", lambda: administration.announce("Hello.", by))
+        await standstill("SAY", lambda: said(house))
         await standstill("SESSIONS", lambda: administration.page(None))
         await standstill("shutdown", lambda: house.sessions.end_all(SessionEnd(Reason.SHUTDOWN, "The server stops.")))
 

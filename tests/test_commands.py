@@ -41,6 +41,7 @@ REST_OPERATIONS: dict[str, str | None] = {
     "SESSIONS": None,  # administrators have the command line and the protocol
     "KICK": None,
     "ANNOUNCE": None,
+    "MUTE": None,
 }
 SHELL_COMMANDS: dict[str, str | None] = {
     "AUTH": "login",
@@ -62,9 +63,10 @@ TYPED_WORDS: dict[str, str | None] = {
     "REMOVE_LOT": "unlot",
     "PING": None,
     "LOGOUT": "exit",
-    "SESSIONS": None,  # `stocktrack sessions`, `kick` and `announce`
+    "SESSIONS": None,  # `stocktrack sessions`, `kick`, `announce` and `mute`
     "KICK": None,
     "ANNOUNCE": None,
+    "MUTE": None,
 }
 
 

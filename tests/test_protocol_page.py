@@ -77,6 +77,7 @@ def test_a_command_line_is_parsed_and_means_the_same_when_written_again(line: by
     defaults: dict[str, Any] = {
         "save": True,
         "adjust": "splits",
+        "minutes": 60,
         "prepost": False,
         "repeat": "once",
         "targets": [],
@@ -116,7 +117,7 @@ def test_the_first_line_of_a_server_message_stands_above_its_model(model: type[m
 
 
 def test_every_command_and_every_push_has_its_heading_in_the_order_of_the_models() -> None:
-    pushes = ["PRICE", "HEARTBEAT", "NOTICE"]
+    pushes = ["PRICE", "HEARTBEAT", "NOTICE", "SAID"]
     assert re.findall(r"^### (\w+)$", PROSE, re.MULTILINE) == [*m.COMMAND_TYPES, *pushes]
     server_types = {model.model_fields["type"].default for model in SERVER_MODELS if model is not m.Failure}
     assert server_types == {*m.COMMAND_TYPES, *pushes, "HELLO"}
@@ -144,7 +145,7 @@ def test_every_setting_in_the_table_of_limits_is_one_with_its_default() -> None:
     limits = [
         name
         for name in Settings.model_fields
-        if name.startswith(("max_", "command", "bytes_", "login_", "upstream_", "user_upstream_"))
+        if name.startswith(("max_", "command", "bytes_", "login_", "upstream_", "user_upstream_", "chat_"))
     ]
     assert set(rows) == {*limits, "auth_timeout_seconds", "heartbeat_seconds", "slow_client_timeout_seconds"}
 
@@ -241,6 +242,16 @@ def test_a_real_line_fits_the_schema_of_its_direction_and_not_the_other(line: by
         {"type": "ANNOUNCE"},
         {"type": "ANNOUNCE", "text": ""},
         {"type": "ANNOUNCE", "text": "x" * 501},
+        {"type": "SAY"},
+        {"type": "SAY", "text": ""},
+        {"type": "SAY", "text": "x" * 501},
+        {"type": "SAY", "text": 5},
+        {"type": "SAY", "text": "x", "symbol": "A A"},
+        {"type": "MUTE"},
+        {"type": "MUTE", "username": ""},
+        {"type": "MUTE", "username": "a", "minutes": -1},
+        {"type": "MUTE", "username": "a", "minutes": 525_601},
+        {"type": "MUTE", "username": "a", "minutes": "60"},
         {"type": "AUTH", "username": "", "password": "b"},
         {"type": "AUTH", "username": "a", "password": 5},
         {"type": "GET"},

@@ -363,6 +363,9 @@ def _rules(settings: Settings, instance: str) -> SessionRules:
         user_upstream_burst=settings.user_upstream_burst,
         max_lots_per_user=settings.max_lots_per_user,
         display_currency=settings.display_currency,
+        chat=settings.chat,
+        chat_messages_per_minute=settings.chat_messages_per_minute,
+        chat_messages_per_second=settings.chat_messages_per_second,
         auth=("password", "token", *(("allowlist",) if settings.allowlist else ())),
         # Forced, it is for the whole network.
         auth_if_forwarded=(

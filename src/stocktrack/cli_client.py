@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ from stocktrack.client.settings import ClientSettings
 from stocktrack.client.wire import command_of
 from stocktrack.clock import end
 from stocktrack.errors import Reason
-from stocktrack.messages import Command, HoldingsReply, MyStocksReply, Notice, Price, Reply, SubscribeReply
+from stocktrack.messages import Command, HoldingsReply, MyStocksReply, Notice, Price, Reply, Said, SubscribeReply
 from stocktrack.quotes import shown
 from stocktrack.terminal.board_view import BoardView
 from stocktrack.terminal.chart import draw_chart
@@ -27,6 +28,7 @@ from stocktrack.terminal.dialogue import Dialogue
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of
 from stocktrack.terminal.fronts import Front, LineCancelledError, PipeFront, Status
 from stocktrack.terminal.run import is_live_screen
+from stocktrack.terminal.text import said_line
 from stocktrack.terminal.typed_commands import (
     Typed,
     UsageError,
@@ -39,6 +41,7 @@ from stocktrack.terminal.typed_commands import (
     split_lot,
     split_news,
     split_past,
+    split_said,
     split_segment,
     split_symbols,
 )
@@ -50,6 +53,8 @@ PROMPT = "stocktrack> "
 SYMBOL, SYMBOLS = "Symbol: ", "Symbols: "
 # Prices above the prompt: as often as a person can read them.
 PRINT_SECONDS = 0.25
+# Of a crowd that talks faster than a person reads, the last ones.
+MAX_HEARD = 50
 # Where the server wants a longer pause than this, the person is told.
 MAX_PACE_MS = 5_000
 
@@ -123,7 +128,9 @@ class InteractiveClient:
         self._dialogue = Dialogue(front, screen)
         self._view = BoardView(title=settings.who, hint=hint)
         self._report = ConnectionReport(front.warn)
-        self._client = settings.client(on_notice=self._take_notice, on_state=self._take_state)
+        self._client = settings.client(on_notice=self._take_notice, on_state=self._take_state, on_said=self._take_said)
+        self._heard: deque[str] = deque(maxlen=MAX_HEARD)
+        self._has_fresh = asyncio.Event()
         self._is_board_open = False
         self._interval: float | None = None
         self._is_lost = False
@@ -225,6 +232,8 @@ class InteractiveClient:
                 await self._show("SEARCH", query=await argument(text, "Part of a name: "), segment=segment)
             case "sources":
                 await self._show("SOURCES")
+            case "say":
+                await self._say(await argument(arguments, "What: "))
             case "back":
                 self._dialogue.show_menu()
             case "help":
@@ -308,6 +317,10 @@ class InteractiveClient:
         if symbols or await self._dialogue.is_sure(f"Take all stocks off {which}?"):
             await self._show("UNSUBSCRIBE", symbols=symbols or None, list=list_name)
 
+    async def _say(self, arguments: str) -> None:
+        text, symbol = split_said(arguments)
+        await self._show("SAY", text=text, symbol=symbol)
+
     async def _stop(self) -> None:
         if not self._client.subscribed:
             self._dialogue.confirm("No prices are being pushed.")
@@ -385,6 +398,14 @@ class InteractiveClient:
         if dropped := self._report.notice(notice):
             self._view.forget(each.symbol for each in dropped)
 
+    def _take_said(self, said: Said) -> None:
+        line = said_line(said)
+        if self._screen is None or self._is_board_open:
+            self._front.hear([line])
+        else:
+            self._heard.append(line)
+            self._has_fresh.set()
+
     def _take_state(self, change: StateChange) -> None:
         self._is_lost = change.state is State.RECONNECTING
         self._report.state(change)
@@ -393,9 +414,11 @@ class InteractiveClient:
             self._front.end_input()
 
     async def _print_prices(self) -> None:
-        """Every price to the board's memory; while it is closed to the front as well, on a terminal merged."""
+        """Every price to the board's memory; while it is closed to the front as well, on a terminal merged.
+
+        What others say is shown there with them: a prompt that is drawn anew for each word can't be typed at.
+        """
         fresh: dict[str, Price] = {}
-        wake = asyncio.Event()
 
         async def take() -> None:
             with contextlib.suppress(ClientError):  # `_take_state` tells why
@@ -405,15 +428,19 @@ class InteractiveClient:
                         self._front.show_prices([price])
                     elif not self._is_board_open:
                         fresh[price.symbol] = price
-                        wake.set()
+                        self._has_fresh.set()
 
         async with asyncio.TaskGroup() as group:
             group.create_task(take(), name="client: take prices")
             while True:
-                await wake.wait()
-                wake.clear()
-                self._front.show_prices(list(fresh.values()))
-                fresh.clear()
+                await self._has_fresh.wait()
+                self._has_fresh.clear()
+                if fresh:
+                    self._front.show_prices(list(fresh.values()))
+                    fresh.clear()
+                if self._heard:
+                    self._front.hear(list(self._heard))
+                    self._heard.clear()
                 await asyncio.sleep(PRINT_SECONDS)
 
 

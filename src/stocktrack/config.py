@@ -487,6 +487,18 @@ class Settings(BaseModel):
     user_upstream_burst: Annotated[int, Reload.AT_ONCE] = Field(
         default=30, ge=1, description="requests to the market's sources that a user may cause at once"
     )
+    chat: Annotated[bool, Reload.AT_ONCE] = Field(
+        default=False, description="whether users may talk to each other, which administrators can moderate"
+    )
+    chat_messages_per_minute: Annotated[float, Reload.AT_ONCE] = Field(
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="what a user may say on average, over all sessions; at once 10 of them",
+    )
+    chat_messages_per_second: Annotated[float, Reload.AT_ONCE] = Field(
+        default=100.0, gt=0, allow_inf_nan=False, description="what all users together may say on average"
+    )
     upstream_requests_per_minute: int = Field(
         default=300, ge=60, description="requests to one source a minute for all together; polls come before questions"
     )

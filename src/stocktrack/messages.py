@@ -722,6 +722,9 @@ class Hello(ServerMessage):
     auth: tuple[str, ...]
     limits: Limits
     heartbeat_seconds: float
+    features: tuple[str, ...] | None = Field(
+        default=None, description="what is switched on here beyond what every server has: chat"
+    )
 
 
 # {"type":"AUTH","id":1,"code":200,"status":"OK","message":"Welcome Yosakorn! Login successful.","username":"Yosakorn",

@@ -280,3 +280,24 @@ async def test_a_broken_database_refuses_every_list(scene: Scene) -> None:
     ):
         with pytest.raises(StorageError):
             await work
+
+
+async def test_a_mute_is_seen_at_once_ends_no_login_and_can_be_lifted(scene: Scene) -> None:
+    identity = await scene.authenticator.verify(USER, PASSWORD, HERE)
+    until_ms = await scene.authenticator.mute(USER, 5)
+    assert until_ms == NOW_MS + 5 * 60_000
+    user = await scene.authenticator.user(USER)
+    assert user is not None
+    assert user.muted_until_ms == until_ms
+    assert identity.counts(user, NOW_MS)
+    other = await scene.authenticator.user(OTHER)
+    assert other is not None
+    assert other.muted_until_ms is None
+    assert await scene.authenticator.mute(USER, 0) is None
+    user = await scene.authenticator.user(USER)
+    assert user is not None
+    assert user.muted_until_ms is None
+
+
+async def test_nobody_is_muted_who_is_no_user(scene: Scene) -> None:
+    assert await refusal(scene.authenticator.mute("nobody", 5)) is Reason.INVALID_COMMAND

@@ -12,7 +12,7 @@ from fakes import (
 )
 from stocktrack.sessions import administration
 
-FOR_ADMINS = {"SESSIONS", "KICK", "ANNOUNCE"}
+FOR_ADMINS = {"SESSIONS", "KICK", "ANNOUNCE", "MUTE"}
 
 
 # --- administrators ---

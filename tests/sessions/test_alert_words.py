@@ -16,7 +16,7 @@ from stocktrack.alerting import AlertState, AlertWhen
 from stocktrack.clock import end
 from stocktrack.errors import StorageError
 from stocktrack.sessions.alert_words import LOOK_SECONDS, STAYING_SECONDS, AlertWords
-from stocktrack.sessions.open_sessions import REST_DOOR
+from stocktrack.sessions.contracts import REST_DOOR
 from stocktrack.storage.alerts import SESSIONS, Fired, NewAlert, Outcome, Word
 from stocktrack.storage.store import Store
 from stores import add, opened

@@ -30,7 +30,7 @@ from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.life import PERMISSIONS, SessionState
 from stocktrack.sessions.session import MAX_BAD_LINES
 
-FOR_ADMINS = {"SESSIONS", "KICK", "ANNOUNCE"}
+FOR_ADMINS = {"SESSIONS", "KICK", "ANNOUNCE", "MUTE"}
 
 
 # --- the table ---
@@ -102,6 +102,7 @@ async def test_hello_says_who_the_server_is_and_what_its_limits_are(stranger: Cl
         "auth": ["password", "token"],
         "limits": {"max_line_bytes": 32_768, "max_reply_bytes": 262_144, "max_symbols": 10, "min_interval": 0.1},
         "heartbeat_seconds": 30.0,
+        "features": ["chat"],
     }
 
 

@@ -33,6 +33,19 @@ async def test_users_are_listed_by_name_with_the_number_of_their_saved_symbols(s
     assert [(user.name, user.saved_count) for user in await store.users()] == [("ann", 0), ("bob", 2)]
 
 
+async def test_a_mute_is_the_users_own_and_goes_with_the_user(store: Store) -> None:
+    for name in ("ann", "bob"):
+        await store.add_user(name, "hash", created_at_ms=1)
+    assert await store.set_muted("ann", 5_000)
+    assert [(user.name, user.muted_until_ms) for user in await store.users()] == [("ann", 5_000), ("bob", None)]
+    assert not await store.set_muted("cyd", 5_000)
+    await store.remove_user("ann")
+    await store.add_user("ann", "hash", created_at_ms=2)
+    anew = await store.user("ann")
+    assert anew is not None
+    assert anew.muted_until_ms is None
+
+
 async def test_the_hash_is_in_no_repr(store: Store) -> None:
     await add(store, "ann")
     assert "argon2" not in repr(await store.user("ann"))

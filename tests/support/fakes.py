@@ -389,6 +389,7 @@ class MemoryAuthenticator(_Disk):
         # The tokens by their text, and whose they are.
         self.issued: dict[str, tuple[str, TokenRow]] = {}
         self.reads: Counter[str] = Counter()
+        self.muted_until_ms: dict[str, int] = {}
 
     async def verify(self, name: str, password: str | None, address: str, *, by_name: bool = True) -> Identity:
         await self._disk()
@@ -468,6 +469,15 @@ class MemoryAuthenticator(_Disk):
         await self.revoke_tokens(identity.name)
         return Identity.of(self._row(identity.name))
 
+    async def mute(self, username: str, minutes: int) -> int | None:
+        await self._disk()
+        if username not in self.passwords:
+            raise CommandError(Reason.INVALID_COMMAND, f"There is no user {username!r}.")
+        self.muted_until_ms.pop(username, None)
+        if minutes:
+            self.muted_until_ms[username] = self.now_ms() + minutes * 60_000
+        return self.muted_until_ms.get(username)
+
     def _row(self, name: str) -> UserRow:
         return UserRow(
             name=name,
@@ -480,6 +490,7 @@ class MemoryAuthenticator(_Disk):
             password_epoch=self.password_epochs[name],
             is_disabled=name in self.disabled,
             token_ids=frozenset(row.token_id for of, row in self.issued.values() if of == name),
+            muted_until_ms=self.muted_until_ms.get(name),
         )
 
 
@@ -668,6 +679,7 @@ RULES = SessionRules(
     commands_per_second=50.0,
     command_burst=200,
     bytes_per_second=65_536,
+    chat=True,
 )
 LIMITS = SessionLimits(
     max_sessions=1_000,

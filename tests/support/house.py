@@ -116,10 +116,10 @@ HOUSE = (
         7,
         Side.SERVER,
         "sessions",
-        "life bucket names budgets contracts pages answering answers alert_answers rates holding_answers every_answer "
-        "session administration strangers open_sessions alert_words",
+        "life bucket names budgets contracts pages answering answers alert_answers rates holding_answers chat_answers "
+        "every_answer session administration strangers chat open_sessions alert_words",
     ),
-    row(8, Side.SERVER, "cluster", "presence envelopes bus seats administration counting figures cluster"),
+    row(8, Side.SERVER, "cluster", "presence envelopes bus seats administration chat counting figures cluster"),
     row(8, Side.SERVER, "doors", "socket_options turns reading first_bytes proxies tls line_stream listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(
@@ -152,7 +152,7 @@ HOUSE = (
         7,
         Side.CLIENT,
         "commands",
-        "options watch one_shot history ticker_file lot_import holdings account admin interactive protocol",
+        "options watch one_shot history ticker_file lot_import holdings account chat admin interactive protocol",
     ),
     row(
         12,

@@ -26,7 +26,7 @@ Line = dict[str, Any]
 PASSWORD = "correct horse battery"
 # No test waits this long unless something is broken; it is real time, whatever clock the server has.
 PATIENCE_SECONDS = 20.0
-PUSHES = frozenset({"HELLO", "PRICE", "HEARTBEAT", "NOTICE"})
+PUSHES = frozenset({"HELLO", "PRICE", "HEARTBEAT", "NOTICE", "SAID"})
 
 
 class RawClient:

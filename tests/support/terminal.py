@@ -64,14 +64,16 @@ class Screen(pyte.HistoryScreen):
 class ServerProcess:
     """`stocktrack serve` on the simulated market as a child process, with one user. It can be stopped and restarted."""
 
-    def __init__(self, folder: Path, *, interval_seconds: float = 0.2) -> None:
+    def __init__(self, folder: Path, *, interval_seconds: float = 0.2, **variables: str) -> None:
         folder.mkdir(exist_ok=True)
         self._environment = program_environment(
             folder,
+            None,
             STOCKTRACK_DATA_DIR=str(folder / "server"),
             STOCKTRACK_SIMULATED_INTERVAL_SECONDS=str(interval_seconds),
             STOCKTRACK_SIMULATED_SEED="7",
             STOCKTRACK_LOG_FORMAT="json",
+            **variables,
         )
         self._process: subprocess.Popen[str] | None = None
         self.port = 0

@@ -17,6 +17,7 @@ from stocktrack.terminal.typed_commands import (
     split_lot,
     split_news,
     split_past,
+    split_said,
     split_segment,
     split_symbols,
 )
@@ -238,3 +239,23 @@ def test_holdings_take_a_currency_and_a_group() -> None:
     assert split_holdings("--group 'my broker'") == (None, "my broker")
     with pytest.raises(UsageError, match="`holdings` takes the currency"):
         split_holdings("EUR USD")
+
+
+@pytest.mark.parametrize(
+    ("typed", "text", "symbol"),
+    [
+        ("What a day!", "What a day!", None),
+        ("What a  day! --symbol AAPL", "What a  day!", "AAPL"),
+        ("--symbol AAPL What a day!", "What a day!", "AAPL"),
+        ("--symbol=aapl What a day!", "What a day!", "aapl"),
+        ("use --symbol here please", "use --symbol here please", None),
+        ("--symbol AAPL", None, None),
+        ("What a day! --symbol", None, None),
+    ],
+)
+def test_what_is_said_may_name_a_symbol_before_it_or_after_it(typed: str, text: str | None, symbol: str | None) -> None:
+    if text is None:
+        with pytest.raises(UsageError, match="say What a day! --symbol AAPL"):
+            split_said(typed)
+    else:
+        assert split_said(typed) == (text, symbol)

@@ -17,7 +17,7 @@ STRANGER = re.compile(r"pip[\w.]*\s+(?:install|download)\b[^\n`]*?[\s'\"]stocktr
 
 
 def own_files() -> list[Path]:
-    folders = [ROOT / name for name in ("src", "docs", "tests", "tools", "bench")]
+    folders = [ROOT / name for name in ("src", "docs", "tests", "tools", "bench", "examples")]
     found = [file for folder in folders for file in folder.rglob("*") if not FOREIGN & set(file.parts)]
     return [file for file in (*found, *ROOT.iterdir()) if file.is_file() and file.suffix in KINDS]
 

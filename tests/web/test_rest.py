@@ -394,7 +394,8 @@ async def test_the_operations_are_described_and_listed_without_another_host(scen
     schema = (await scene.http.get("/openapi.json")).json()
     paths = (
         {"/login", "/tokens", "/tokens/{token_id}", "/password", "/quotes", "/news", "/search", "/sources"}
-        | {"/stocks", "/holdings", "/lots", "/lots/{lot}"}
+        | {"/stocks", "/holdings", "/lots", "/lots/{lot}", "/say", "/alerts", "/alerts/{alert}"}
+        | {"/alert_targets/{target}/test"}
         | {f"/{what}/{{symbol}}" for what in ("company", "dividends", "history", "stocks")}
     )
     assert set(schema["paths"]) == {API + path for path in paths}

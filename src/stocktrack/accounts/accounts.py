@@ -240,6 +240,16 @@ class Accounts:
         if not await self._store.set_disabled(_checked_name(name), is_disabled):
             raise _no_user(name)
 
+    async def mute(self, username: str, minutes: int) -> int | None:
+        """Let a user say nothing for so many minutes from now on; till when (epoch ms), None where they are 0.
+
+        `CommandError` where there is no such user.
+        """
+        until_ms = self._clock.now_ms() + minutes * 60_000 if minutes else None
+        if not await self._store.set_muted(_checked_name(username), until_ms):
+            raise _no_user(username)
+        return until_ms
+
     async def remove(self, name: str) -> None:
         """Remove a user with the saved stocks and the tokens; the sessions end, here and in every other process."""
         if not await self._store.remove_user(_checked_name(name)):

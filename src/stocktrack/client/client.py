@@ -43,6 +43,7 @@ from stocktrack.messages import (
     InfoReply,
     KickReply,
     LogoutReply,
+    MuteReply,
     MyAlertsReply,
     MyStocksReply,
     NewsReply,
@@ -52,6 +53,8 @@ from stocktrack.messages import (
     RemoveLotReply,
     Reply,
     RevokeReply,
+    Said,
+    SayReply,
     SearchReply,
     SessionInfo,
     SessionsReply,
@@ -85,7 +88,8 @@ class StockTrackClient:
     login. An empty password stands for none, for a server that lets some names in without one. Calls raise nothing
     but `ClientError`s, and take at most `timeout_seconds`. The callbacks run in the event loop, one after the other.
     `on_price` is called with every price that the server sends of what is subscribed, also where `prices()` would merge
-    those that nobody has read yet; it must be quick.
+    those that nobody has read yet; it must be quick. `on_said` is called with what other users say, where `has_chat` is
+    true: a stranger's text.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class StockTrackClient:
         on_notice: Callable[[Notice], object] | None = None,
         on_state: Callable[[StateChange], object] | None = None,
         on_price: Callable[[Price], object] | None = None,
+        on_said: Callable[[Said], object] | None = None,
         clock: Clock = _REAL_CLOCK,
         random: Callable[[], float] = random_numbers.random,
     ) -> None:
@@ -125,6 +130,7 @@ class StockTrackClient:
             on_notice=on_notice,
             on_state=on_state,
             on_price=on_price,
+            on_said=on_said,
             clock=clock,
             random=random,
         )
@@ -168,6 +174,11 @@ class StockTrackClient:
     def welcome(self) -> AuthReply | None:
         """The reply to the last login: its message and the user's saved list."""
         return self._connection.welcome
+
+    @property
+    def has_chat(self) -> bool:
+        """Whether the server said, when it greeted last, that users may talk to each other there."""
+        return self.hello is not None and "chat" in (self.hello.features or ())
 
     @property
     def subscribed(self) -> tuple[str, ...]:
@@ -313,6 +324,10 @@ class StockTrackClient:
         """Take out a lot by its name, such as l3."""
         return await self._call(RemoveLotReply, "REMOVE_LOT", lot=lot)
 
+    async def say(self, text: str, symbol: str | None = None) -> SayReply:
+        """Say something to the sessions that are pushed `symbol`, or to all that are logged in, but for this one."""
+        return await self._call(SayReply, "SAY", text=text, symbol=symbol)
+
     async def search(self, query: str, limit: int = 10, *, segment: str | None = None) -> SearchReply:
         """Symbols that match `query`, of one segment where it is given, such as NSE or FO; none is a success."""
         return await self._call(SearchReply, "SEARCH", query=query, limit=limit, segment=segment)
@@ -370,6 +385,10 @@ class StockTrackClient:
     async def announce(self, text: str) -> AnnounceReply:
         """Tell every session that is logged in."""
         return await self._call(AnnounceReply, "ANNOUNCE", text=text)
+
+    async def mute(self, username: str, minutes: int = 60) -> MuteReply:
+        """Let a user say nothing for so many minutes; 0 lets the user talk again."""
+        return await self._call(MuteReply, "MUTE", username=username, minutes=minutes)
 
     async def logout(self) -> LogoutReply:
         """End the session politely; the client is closed afterwards."""

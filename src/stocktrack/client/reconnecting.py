@@ -20,7 +20,17 @@ from stocktrack.client.state import State, StateChange
 from stocktrack.client.wire import Answer, Incoming, command_of, expect
 from stocktrack.clock import Clock, backoff_seconds, ended
 from stocktrack.errors import Code, Reason
-from stocktrack.messages import AuthReply, Command, Hello, Missing, Notice, Price, SubscribeReply, UnsubscribeReply
+from stocktrack.messages import (
+    AuthReply,
+    Command,
+    Hello,
+    Missing,
+    Notice,
+    Price,
+    Said,
+    SubscribeReply,
+    UnsubscribeReply,
+)
 from stocktrack.system.addresses import address_text
 
 # Half a second lets a restart begin; ten is short enough for a person who waits.
@@ -52,6 +62,7 @@ class ReconnectingConnection:
         on_notice: Callable[[Notice], object] | None,
         on_state: Callable[[StateChange], object] | None,
         on_price: Callable[[Price], object] | None = None,
+        on_said: Callable[[Said], object] | None = None,
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
@@ -63,6 +74,7 @@ class ReconnectingConnection:
         self._reconnect = reconnect
         self._on_notice = on_notice
         self._on_state = on_state
+        self._on_said = on_said
         self._clock = clock
         self._random = random
         self._cause: ClientError | None = None
@@ -252,6 +264,8 @@ class ReconnectingConnection:
                     self.book.subscribe([symbol for symbol in self.book.symbols if symbol not in message.symbols])
                 if self._on_notice is not None:
                     asyncio.get_running_loop().call_soon(self._on_notice, message)
+            case Said() if self._on_said is not None:
+                asyncio.get_running_loop().call_soon(self._on_said, message)
             case _:
                 pass
 

@@ -11,7 +11,7 @@ from stocktrack.client.client import StockTrackClient
 from stocktrack.client.state import StateChange
 from stocktrack.client.tokens import stored_token, token_file
 from stocktrack.errors import ConfigError
-from stocktrack.messages import Notice, Price
+from stocktrack.messages import Notice, Price, Said
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT, address_text
 from stocktrack.system.files import read_private_file
 from stocktrack.system.setting_sources import ClientVariable
@@ -56,6 +56,7 @@ class ClientSettings:
         on_notice: Callable[[Notice], object] | None = None,
         on_state: Callable[[StateChange], object] | None = None,
         on_price: Callable[[Price], object] | None = None,
+        on_said: Callable[[Said], object] | None = None,
     ) -> StockTrackClient:
         """A client of this server for this user, to be used by `async with`."""
         return StockTrackClient(
@@ -71,6 +72,7 @@ class ClientSettings:
             on_notice=on_notice,
             on_state=on_state,
             on_price=on_price,
+            on_said=on_said,
         )
 
 

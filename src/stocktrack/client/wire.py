@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from stocktrack.client.errors import BadRequest, NotStockTrack
-from stocktrack.messages import PROTOCOL_VERSION, Command, Heartbeat, Hello, Id, Notice, Price, Reply
+from stocktrack.messages import PROTOCOL_VERSION, Command, Heartbeat, Hello, Id, Notice, Price, Reply, Said
 from stocktrack.quotes import clean_text
 from stocktrack.wire import lines
 from stocktrack.wire.lines import decode_server_line
@@ -41,7 +41,7 @@ class UnreadableReply:
 
 
 ReplyType = TypeVar("ReplyType", bound=Reply)
-Incoming = Hello | Price | Notice | Heartbeat | Answer | UnreadableReply
+Incoming = Hello | Price | Notice | Said | Heartbeat | Answer | UnreadableReply
 
 
 class ServerLines:
@@ -130,7 +130,7 @@ class ServerLines:
             raise NotStockTrack(f"{self._address} sent a line that is not of the protocol: {shown!r}.") from None
         if isinstance(message, Reply):
             return Answer(message, line)
-        return message if isinstance(message, Hello | Price | Notice | Heartbeat) else None
+        return message if isinstance(message, Hello | Price | Notice | Said | Heartbeat) else None
 
     def _unreadable(self, line: bytes, error: ValidationError) -> UnreadableReply | None:
         """For a known type in an unknown shape: skipped like an unknown type, but a caller may be waiting for it."""

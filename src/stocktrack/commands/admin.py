@@ -1,4 +1,4 @@
-"""`stocktrack sessions`, `kick` and `announce`: what an administrator does with a running server."""
+"""`stocktrack sessions`, `kick`, `announce` and `mute`: what an administrator does with a running server."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    for command in (sessions, kick, announce):
+    for command in (sessions, kick, announce, mute):
         app.command()(spread(command))
 
 
@@ -54,6 +54,18 @@ def announce(
 ) -> None:
     """Tell everybody who is logged in something; for administrators."""
     _run(lambda client: _announce(client, text), call)
+
+
+def mute(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the user")],
+    *,
+    minutes: Annotated[
+        int, typer.Option(min=0, max=525_600, help="how long the user may say nothing; 0 lets the user talk again")
+    ] = 60,
+    call: ServerCall,
+) -> None:
+    """Let a user say nothing to the others for a while; for administrators."""
+    _run(lambda client: _mute(client, name, minutes), call)
 
 
 async def _sessions(client: "StockTrackClient", *, as_json: bool) -> None:
@@ -115,6 +127,15 @@ async def _announce(client: "StockTrackClient", text: str) -> None:
     reply = await client.announce(text)
     say(f"{reply.recipients} sessions were told.")
     _say_what_is_missing(reply.message)
+
+
+async def _mute(client: "StockTrackClient", name: str, minutes: int) -> None:
+    from stocktrack.terminal.run import say
+    from stocktrack.terminal.text import local_time, safe
+
+    reply = await client.mute(name, minutes)
+    until = f"is muted until {local_time(reply.muted_until)}" if reply.muted_until is not None else "may talk again"
+    say(f"{safe(reply.username)} {until}.")
 
 
 def _run(work: Callable[["StockTrackClient"], Awaitable[None]], call: ServerCall) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING
 from stocktrack.client import PriceStream, State, StockTrackClient
 from stocktrack.client.settings import ClientSettings
 from stocktrack.clock import end
-from stocktrack.messages import Notice, Price
+from stocktrack.messages import Notice, Price, Said
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.terminal.connection_report import ConnectionReport
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
 from stocktrack.terminal.run import is_live_screen, say
-from stocktrack.terminal.text import has_colour, is_screen, price_line, price_row, safe_json, tab_separated
+from stocktrack.terminal.text import has_colour, is_screen, price_line, price_row, safe_json, said_line, tab_separated
 from stocktrack.wire.lines import encode_line
 
 if TYPE_CHECKING:
@@ -33,6 +34,24 @@ class Watch:
     timeout_seconds: float = 10.0
 
 
+class _Heard:
+    """What others said and is not written yet; of a crowd that talks faster than the reader reads, the last of it."""
+
+    def __init__(self) -> None:
+        self._said: deque[Said] = deque(maxlen=1_000)
+        self._is_there = asyncio.Event()
+
+    def put(self, said: Said) -> None:
+        self._said.append(said)
+        self._is_there.set()
+
+    async def next(self) -> Said:
+        while not self._said:
+            self._is_there.clear()
+            await self._is_there.wait()
+        return self._said.popleft()
+
+
 async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool = False) -> int:
     """Watch until the watch ends, and return the exit code."""
     view = _board_of(settings) if is_live_screen() and not as_jsonl else None
@@ -42,7 +61,17 @@ async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool
         if report.notice(notice) and not client.subscribed:
             prices.end(None)  # no price can come any more
 
-    client = settings.client(timeout_seconds=watch.timeout_seconds, on_notice=take_notice, on_state=report.state)
+    heard = _Heard()
+
+    def take_said(said: Said) -> None:
+        if as_jsonl:
+            heard.put(said)
+        else:
+            (say if view is None else view.say)(said_line(said))
+
+    client = settings.client(
+        timeout_seconds=watch.timeout_seconds, on_notice=take_notice, on_state=report.state, on_said=take_said
+    )
     prices = client.prices()
     async with client:
         reply = await client.subscribe(watch.symbols or None, interval=watch.interval, save=False)
@@ -55,7 +84,7 @@ async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool
         for each in reply.missing:
             say(missing_sentence(each))
         if view is None:
-            is_in_time = await _as_lines(prices, watch, as_jsonl=as_jsonl)
+            is_in_time = await _as_lines(prices, watch, heard, as_jsonl=as_jsonl)
             if not is_in_time and client.state is not State.CONNECTED:
                 return ExitCode.UNAVAILABLE
     return exit_code_of_missing((*reply.missing, *report.dropped))
@@ -100,19 +129,29 @@ async def _on_board(view: "BoardView", client: StockTrackClient, prices: PriceSt
             task.result()
 
 
-async def _as_lines(prices: PriceStream, watch: Watch, *, as_jsonl: bool) -> bool:
-    """Write a line for each price; False where the time ended before the count was reached."""
+async def _as_lines(prices: PriceStream, watch: Watch, heard: _Heard, *, as_jsonl: bool) -> bool:
+    """Write a line for each price and each word; False where the time ended before the count was reached."""
     # While the reader of the pipe pauses, the client goes on listening: the server would take it for a slow client.
     pool = BlockingPool("stdout", 1)
     colour, is_plain = has_colour(sys.stdout), not is_screen(sys.stdout)
     descriptor = sys.stdout.fileno()
 
+    def json_of(message: Price | Said) -> bytes:
+        return f"{safe_json(encode_line(message).decode().rstrip())}\n".encode()
+
     def line_of(price: Price) -> bytes:
         if as_jsonl:
-            return f"{safe_json(encode_line(price).decode().rstrip())}\n".encode()
+            return json_of(price)
         text = tab_separated(price_row(price)) if is_plain else price_line(price, colour=colour)
         return f"{text}\n".encode()
 
+    async def write_words() -> None:
+        while True:
+            await pool.run(_write_all, descriptor, json_of(await heard.next()))
+
+    writing = asyncio.create_task(write_words(), name="watch: write what is said")
+    # Where nobody reads any more no price need come for that to be noticed.
+    writing.add_done_callback(lambda _: prices.end(None))
     seen = 0
     try:
         async with asyncio.timeout(watch.seconds):
@@ -124,7 +163,10 @@ async def _as_lines(prices: PriceStream, watch: Watch, *, as_jsonl: bool) -> boo
     except TimeoutError:
         return False
     finally:
+        await end(writing)
         pool.close()
+    if not writing.cancelled():
+        writing.result()
     return True
 
 

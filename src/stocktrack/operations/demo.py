@@ -33,7 +33,9 @@ def run_demo(seconds: float | None) -> None:
 
 
 async def _demo(folder: Path, seconds: float | None) -> int:
-    settings = Settings(port=0, web_port=0, providers=("simulated",), data_dir=folder, simulated_interval_seconds=0.5)
+    settings = Settings(
+        port=0, web_port=0, providers=("simulated",), data_dir=folder, simulated_interval_seconds=0.5, chat=True
+    )
     app = App(settings)
     password = secrets.token_urlsafe(6)
     await app.start()

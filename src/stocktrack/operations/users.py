@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,7 +39,7 @@ class OnOff(StrEnum):
 def users_add(
     name: str,
     *,
-    admin: Annotated[bool, typer.Option("--admin", help="an administrator: may use sessions, kick, announce")] = False,
+    admin: Annotated[bool, typer.Option("--admin", help="may use sessions, kick, announce and mute")] = False,
     password_stdin: PasswordStdin = False,
     config: ConfigFile = None,
 ) -> None:
@@ -67,6 +68,7 @@ def users_list(
                 "saved_count": user.saved_count,
                 "is_admin": user.is_admin,
                 "is_disabled": user.is_disabled,
+                "muted_until": _still(user.muted_until_ms),
                 "tokens": len(user.token_ids),
             }
             for user in users
@@ -77,6 +79,8 @@ def users_list(
 
     for user in users:
         role = ("\tadministrator" if user.is_admin else "") + ("\tdisabled" if user.is_disabled else "")
+        if (until_ms := _still(user.muted_until_ms)) is not None:
+            role += f"\tmuted until {_when(until_ms)}"
         typer.echo(f"{cell(user.name)}\t{user.saved_count} saved\tsince {_when(user.created_at_ms)}{role}")
     if not users:
         typer.echo("There are no users yet; add one with: stocktrack users add NAME", err=True)
@@ -219,6 +223,11 @@ def users_admin(
     act = Act.ADMIN_GRANTED if switch is OnOff.ON else Act.ADMIN_WITHDRAWN
     _, database = _with_accounts(config, lambda accounts: accounts.set_admin(name, switch is OnOff.ON), Note(act, name))
     _say(f"{name} is {'now' if switch is OnOff.ON else 'no longer'} an administrator in {database}.", database)
+
+
+def _still(until_ms: int | None) -> int | None:
+    """The moment, unless it is over."""
+    return until_ms if until_ms is not None and until_ms > time.time_ns() // 1_000_000 else None
 
 
 def _when(at_ms: int) -> str:

@@ -14,7 +14,8 @@ import structlog
 from stocktrack.clock import Clock, within
 from stocktrack.errors import Code, Reason, StorageError
 from stocktrack.messages import Notice
-from stocktrack.sessions.open_sessions import REST_DOOR, Sessions
+from stocktrack.sessions.contracts import REST_DOOR
+from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.storage.alerts import Alerts, Claimed, Settled
 from stocktrack.wire.lines import encode_line

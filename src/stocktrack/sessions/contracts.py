@@ -10,7 +10,7 @@ from stocktrack.alerts.desk import AlertDesk
 from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
-from stocktrack.messages import MAIN_LIST, MAX_REPLY_BYTES, REPLY_BYTES_OF_A_SYMBOL, SessionInfo, SinkInfo
+from stocktrack.messages import MAIN_LIST, MAX_REPLY_BYTES, REPLY_BYTES_OF_A_SYMBOL, Said, SessionInfo, SinkInfo
 from stocktrack.metronome import Metronome
 from stocktrack.scopes import Scope
 from stocktrack.sessions.budgets import Budgets
@@ -19,6 +19,8 @@ from stocktrack.storage.lots import LotRow
 from stocktrack.storage.store import TokenRow, UserRow
 from stocktrack.subscriptions import Subscription
 from stocktrack.system.trail import Trail
+
+REST_DOOR = "rest"  # whose sessions are only asked: nothing is pushed there
 
 
 class Authenticator(Protocol):
@@ -65,6 +67,13 @@ class Authenticator(Protocol):
 
     async def change_own_password(self, identity: Identity, password: str, new_password: str, address: str) -> Identity:
         """Change the password and end all tokens; who the session is then. Errors as in `verify`."""
+        ...
+
+    async def mute(self, username: str, minutes: int) -> int | None:
+        """Let a user say nothing for so many minutes from now on; till when (epoch ms), None where they are 0.
+
+        `CommandError` where there is no such user.
+        """
         ...
 
 
@@ -183,6 +192,17 @@ class Administration(Protocol):
         ...
 
 
+class Chat(Protocol):
+    """Tells the sessions what a user says."""
+
+    async def say(self, said: Said, by: "Asker") -> Reached:
+        """Tell it soon to those whom it is for, but not to `by`; to how many sessions here it goes.
+
+        `CommandError` where too much was said.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRules:
     """What holds for every session of this run of the server; times in seconds."""
@@ -200,6 +220,9 @@ class SessionRules:
     user_upstream_burst: int = 30
     max_lots_per_user: int = 1_000
     display_currency: str = "USD"  # of totals, where nobody says in which
+    chat: bool = False
+    chat_messages_per_minute: float = 60.0
+    chat_messages_per_second: float = 100.0
     auth: tuple[str, ...] = ("password", "token")
     auth_if_forwarded: tuple[str, ...] = ("password", "token")  # for clients that a proxy forwards
 
@@ -229,6 +252,7 @@ class Services:
     admit: Callable[["Asker", str], Awaitable[None]]
     look_at: Callable[[str, "Asker"], Awaitable[None]]
     administration: Administration
+    chat: Chat
     budgets: Budgets
     admit_guest: Callable[["Asker"], None]
     trail: Trail

@@ -28,10 +28,13 @@ from stocktrack.messages import SinkInfo
 from stocktrack.metronome import Metronome
 from stocktrack.sessions.administration import SessionAdministration
 from stocktrack.sessions.budgets import Budgets
+from stocktrack.sessions.chat import ChatCounts, ChatRoom
 from stocktrack.sessions.contracts import (
+    REST_DOOR,
     Administration,
     Asker,
     Authenticator,
+    Chat,
     LotBook,
     Seats,
     Services,
@@ -51,7 +54,6 @@ from stocktrack.wire.connection import Connection
 log = structlog.get_logger()
 
 LOGIN_LOOK_SECONDS = 2.0
-REST_DOOR = "rest"
 # A walk gives way after so many sessions: telling one something costs some 20 µs.
 SESSIONS_IN_A_ROW = 100
 
@@ -88,6 +90,10 @@ class OneServer:
         """The sessions here are all there are."""
         return local
 
+    def chat(self, local: ChatRoom) -> Chat:
+        """What is said here is said everywhere."""
+        return local
+
 
 class Surroundings(Protocol):
     """Other servers whose sessions count together with those here. `cluster.Cluster` is the real one."""
@@ -104,6 +110,10 @@ class Surroundings(Protocol):
 
     def administration(self, local: SessionAdministration) -> Administration:
         """What an administrator does with the sessions of all of them."""
+        ...
+
+    def chat(self, local: ChatRoom) -> Chat:
+        """Tells the sessions of all of them what a user says."""
         ...
 
 
@@ -138,6 +148,7 @@ class Sessions:
         self.budgets = Budgets(clock)
         self.supervisor = Supervisor(clock)
         self.supervisor.failures.update({"session": 0, "metronome": 0})
+        self._chat = ChatRoom(lambda: self._rules, board, clock, self._count_listeners, self._batches)
         self._services = Services(
             rules,
             authenticator,
@@ -150,6 +161,7 @@ class Sessions:
             self._admit,
             self.look_at,
             around.administration(SessionAdministration(self._open.keys(), clock, self.walk, self.trail)),
+            around.chat(self._chat),
             self.budgets,
             self._admit_guest,
             self.trail,
@@ -209,6 +221,11 @@ class Sessions:
         """How many sessions are open behind each door."""
         return self._by_door
 
+    @property
+    def chat_counts(self) -> ChatCounts:
+        """What became of the words that users said."""
+        return self._chat.counts
+
     async def walk(self) -> AsyncGenerator[Session, None]:
         """The sessions that are open now, giving way to others every `SESSIONS_IN_A_ROW`.
 
@@ -240,6 +257,10 @@ class Sessions:
         """How many sessions a user has here, and how many of them are behind REST."""
         return self._by_user[username], self._rest_by_user[username]
 
+    def _count_listeners(self) -> int:
+        """The sessions that hear what is said to all."""
+        return self._by_user.total() - self._rest_by_user.total()
+
     def deduct(self, whose: str, requests: int) -> None:
         """Take what somebody paid at another server out of the budget here as well."""
         rules = self._rules
@@ -259,6 +280,7 @@ class Sessions:
         self.supervisor.run("session deadlines", self._watch)
         self.supervisor.run("session logins", self._watch_logins)
         self.supervisor.run("session notices", self._tell_events)
+        self.supervisor.run("chat", self._chat.run)
 
     def change(self, rules: SessionRules, limits: SessionLimits) -> None:
         """Go by other rules and limits from now on; no session that is open is closed for a lower limit."""

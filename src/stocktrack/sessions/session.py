@@ -303,6 +303,7 @@ class Session:
                     max_symbols=rules.max_symbols,
                 ),
                 heartbeat_seconds=rules.heartbeat_seconds,
+                features=("chat",) if rules.chat else None,
             )
         )
 
@@ -470,7 +471,7 @@ class Session:
 def _is_over_budget(reply: Reply) -> bool:
     """Whether the sources were not asked for some of it, because the user has no request left."""
     if isinstance(reply, Failure) and reply.reason is Reason.RATE_LIMITED:
-        return True
+        return reply.type != "SAY"  # which asks nobody, and has a limit of its own
     missing = reply.missing if isinstance(reply, Failure | GetReply | SubscribeReply | MyStocksReply) else None
     return any(each.reason is Reason.RATE_LIMITED for each in missing or ())
 

@@ -41,6 +41,7 @@ class UserRow:
     password_epoch: int  # a session that was opened without a token and carries another one has ended
     is_disabled: bool
     token_ids: frozenset[str]  # of the tokens that are not revoked; those older than their table are not among them
+    muted_until_ms: int | None = None  # till when the user may say nothing to the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ _SELECT_USERS = select(
     .where(user_tokens.c.user_id == users.c.id)
     .scalar_subquery()
     .label("token_ids"),
+    users.c.muted_until_ms,
 )
 _SELECT_NAMED = _SELECT_USERS.where(users.c.name.in_(bindparam("names", expanding=True)))
 # Changes of one user's lists come one after another: SQLite knows one writer only, PostgreSQL locks the row.
@@ -208,6 +210,10 @@ class Store:
         ended = users.c.password_epoch + (1 if is_disabled else 0)
         values = {"is_disabled": is_disabled, "password_epoch": ended}
         return await self._changes_one(name, update(users).where(users.c.name == name).values(values))
+
+    async def set_muted(self, name: str, until_ms: int | None) -> bool:
+        """Let a user say nothing till then, or talk again (None); whether there was such a user."""
+        return await self._changes_one(name, update(users).where(users.c.name == name).values(muted_until_ms=until_ms))
 
     async def set_admin(self, name: str, is_admin: bool) -> bool:
         """Make a user an administrator or an ordinary one, and say whether there was such a user."""
@@ -388,7 +394,7 @@ class Store:
 
 
 def _user_row(*columns: Any) -> UserRow:
-    values: list[Any] = [*columns[:-1], frozenset((columns[-1] or "").split())]
+    values: list[Any] = [*columns[:-2], frozenset((columns[-2] or "").split()), columns[-1]]
     return UserRow(*values)
 
 

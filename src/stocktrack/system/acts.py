@@ -22,6 +22,8 @@ class Act(StrEnum):
     SESSION_ENDED = "session_ended"
     SESSION_KICKED = "session_kicked"
     ANNOUNCED = "announced"
+    USER_MUTED = "user_muted"
+    USER_UNMUTED = "user_unmuted"
 
 
 ALL_TOKENS = "all"  # stands where the id of one token would

@@ -18,6 +18,7 @@ from stocktrack.messages import (
     NewsReply,
     RemoveLotReply,
     Reply,
+    SayReply,
     SearchReply,
     SourcesReply,
     SubscribeReply,
@@ -29,7 +30,7 @@ from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_
 from stocktrack.terminal.fronts import Front
 from stocktrack.terminal.holding_table import holdings_sentences, lot_row, lot_sentence, lots_table
 from stocktrack.terminal.past import bars_sentence
-from stocktrack.terminal.text import has_colour, list_names, nothing_saved, tab_separated
+from stocktrack.terminal.text import has_colour, list_names, nothing_saved, said_to, tab_separated
 from stocktrack.terminal.typed_commands import MENU, WORDS, UsageError
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ class Dialogue:
                 self._front.confirm(f"The lot {reply.lot} of {reply.symbol} was taken out.")
             case SubscribeReply():
                 self._front.confirm(_subscribed(reply))
+            case SayReply():
+                self._front.confirm(said_to(reply))
             case UnsubscribeReply():
                 removed = symbols_named(reply.removed)
                 self._front.confirm(f"Taken off: {removed}." if removed else "Nothing was left.")

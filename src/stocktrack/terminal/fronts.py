@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from stocktrack.messages import Price
@@ -45,6 +45,10 @@ class Front(Protocol):
 
     def warn(self, text: str) -> None:
         """Say that something is wrong."""
+        ...
+
+    def hear(self, lines: Sequence[str]) -> None:
+        """Show what other users said."""
         ...
 
     def show(self, reply: Shown) -> None:
@@ -97,6 +101,11 @@ class PipeFront:
     def warn(self, text: str) -> None:
         """One line to standard error."""
         say(text)
+
+    def hear(self, lines: Sequence[str]) -> None:
+        """A line each to standard error."""
+        for line in lines:
+            say(line)
 
     def show(self, reply: Shown) -> None:
         """The reply as tab-separated rows."""

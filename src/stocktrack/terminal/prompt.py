@@ -9,7 +9,7 @@ import termios
 import textwrap
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -108,6 +108,13 @@ class TerminalFront:
             self._board_view.say(text)
         else:
             self._write(paint(_wrapped(text), "warning", colour=self._colour))
+
+    def hear(self, lines: Sequence[str]) -> None:
+        """Write above the prompt, or the last one below the board while that is shown."""
+        if self._board_view is not None:
+            self._board_view.say(lines[-1])
+        else:
+            self._write("\n".join(paint(_wrapped(line), "dim", colour=self._colour) for line in lines))
 
     def show(self, reply: Shown) -> None:
         """The reply as a table."""

@@ -24,6 +24,8 @@ from stocktrack.messages import (
     MyStocksReply,
     NewsReply,
     Price,
+    Said,
+    SayReply,
     SearchReply,
     SinkInfo,
     SinkState,
@@ -96,6 +98,24 @@ def nothing_saved(reply: MyStocksReply) -> str:
 def list_names(reply: MyStocksReply) -> str:
     """The names of a user's saved lists."""
     return ", ".join(map(safe, reply.lists))
+
+
+def said_line(said: Said) -> str:
+    """What another user said, on one line: `Yosakorn (AAPL): What a day!`."""
+    of = f" ({safe_symbol(said.symbol)})" if said.symbol is not None else ""
+    return f"{safe(said.username)}{of}: {safe(said.text)}"
+
+
+def said_to(reply: SayReply) -> str:
+    """Whom a word went to, as a sentence."""
+    count = reply.recipients
+    told = "Nobody hears it" if not count else f"{count} session{'' if count == 1 else 's'} will hear it"
+    return f"{told}. {safe(reply.message)}".rstrip() if reply.message else f"{told}."
+
+
+def local_time(epoch_ms: int) -> str:
+    """A moment by the clock of this machine, to the minute."""
+    return f"{datetime.fromtimestamp(epoch_ms / 1000, tz=UTC).astimezone():%Y-%m-%d %H:%M}"
 
 
 def number(value: float | None, *, grouped: bool = False, signed: bool = False, min_digits: int = 0) -> str:

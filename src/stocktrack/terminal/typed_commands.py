@@ -61,6 +61,7 @@ WORDS: dict[str, Word] = {
         Word("unlot", "LOT", "take one out, such as l3"),
         Word("search", "TEXT [--segment FO]", "symbols by name, of one segment where it is named"),
         Word("sources", "", "how the market's sources are"),
+        Word("say", "TEXT [--symbol AAPL]", "a word to the others, or to those who are pushed a symbol"),
         Word("back", "", "the menu"),
         Word("help", "", "this list"),
         Word("exit", "", "leave"),
@@ -91,6 +92,7 @@ _LIST = re.compile(r"""(?:^|(?<=\s))--list(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))
 _GROUP = re.compile(r"""(?:^|(?<=\s))--group(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))""")
 _FEE = re.compile(r"(?:^|(?<=\s))--fee(?:=|\s+)(\S+)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+_SAID_OF = re.compile(r"^--symbol(?:=|\s+)(\S+)\s+(?P<after>.*)$|^(?P<before>.*)\s--symbol(?:=|\s+)(\S+)$", re.DOTALL)
 _SEGMENT = re.compile(r"(?:^|(?<=\s))--segment(?:=|\s+)(\S+)")
 
 
@@ -219,6 +221,16 @@ def _number_of(what: str, text: str) -> float:
         hint = ", without a comma" if "," in text else ""
         raise UsageError(f"{what} must be a number such as 12.5{hint}, and is {shown(text)}.")
     return float(text)
+
+
+def split_said(arguments: str) -> tuple[str, str | None]:
+    """The text, and the symbol in `What a day! --symbol AAPL`, which stands before the text or after it."""
+    found = _SAID_OF.match(arguments)
+    if found is not None:
+        return (found["after"] or found["before"] or "").strip(), found[1] or found[4]
+    if arguments.split()[:1] == ["--symbol"] or arguments.split()[-1:] == ["--symbol"]:
+        raise UsageError("`say` takes a text and a symbol, as in `say What a day! --symbol AAPL`.")
+    return arguments, None
 
 
 def seconds_of(text: str) -> float:

@@ -1,5 +1,6 @@
 """What `/metrics` tells Prometheus; read from the parts when it is asked for, so that a price costs nothing more."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -79,6 +80,15 @@ class SessionFigures(Figures):
             "Pushes that a session never got because a newer one took their place.",
             self._board.merged_pushes,
         )
+        counts = self._sessions.chat_counts
+        words = CounterMetricFamily(
+            "stocktrack_chat_words",
+            "Words that users said, those refused by a limit, and what sessions were told or, being behind, were not.",
+            labels=("what",),
+        )
+        for what, count in dataclasses.asdict(counts).items():
+            words.add_metric((what,), count)
+        yield words
 
 
 class MarketFigures(Figures):

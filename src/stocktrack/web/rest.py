@@ -44,6 +44,7 @@ from stocktrack.messages import (
     NewsReply,
     RemoveLotReply,
     RevokeReply,
+    SayReply,
     SearchReply,
     SourcesReply,
     SubscribeReply,
@@ -73,6 +74,14 @@ class Problem(BaseModel):
     retryable: bool
     retry_after_ms: int | None = None
     missing: tuple[Missing, ...] | None = None
+
+
+class Word(BaseModel):
+    """What a user says."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: str
+    symbol: str | None = Field(default=None, description="to those who are pushed it; left out: to all")
 
 
 class Login(BaseModel):
@@ -353,6 +362,12 @@ async def add_lot(body: NewLot, asking: Asking) -> Any:
 async def remove_lot(lot: str, asking: Asking) -> Any:
     """Take out a lot by its name, such as l3."""
     return _json(await asking.ask("REMOVE_LOT", lot=lot))
+
+
+@router.post("/say", response_model=SayReply)
+async def say(word: Word, asking: Asking) -> Any:
+    """Say something to those who are pushed a symbol, or to all that are logged in; nobody hears anything here."""
+    return _json(await asking.ask("SAY", text=word.text, symbol=word.symbol))
 
 
 @router.get("/search", response_model=SearchReply)

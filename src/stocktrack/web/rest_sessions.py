@@ -15,8 +15,8 @@ from stocktrack.errors import CommandError
 from stocktrack.messages import COMMANDS, MAIN_LIST, Failure, Reply, join_pages, next_page
 from stocktrack.scopes import Scope
 from stocktrack.sessions.answers import tell_failure
-from stocktrack.sessions.contracts import Authenticator, WatchLists
-from stocktrack.sessions.open_sessions import REST_DOOR, Sessions
+from stocktrack.sessions.contracts import REST_DOOR, Authenticator, WatchLists
+from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.system.trail import Trail
 from stocktrack.wire.lines import command_of, failure

@@ -41,6 +41,8 @@ class LiveObjects:
         """The objects of lines that the session was pushed."""
         told: list[str] = []
         for line in data.splitlines():
+            if line.startswith(b'{"type":"SAID"'):
+                continue  # the live API has no word for it, and to read each costs more than many prices
             if not line.startswith(b'{"type":"PRICE"'):
                 message = decode_server_line(line)
                 told += of_message(message) if message is not None else ()

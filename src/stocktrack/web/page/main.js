@@ -2,6 +2,7 @@
 
 import { Bars } from "./bars.js";
 import { Board, order } from "./board.js";
+import { Chat } from "./chat.js";
 import { Header } from "./header.js";
 import { effect, html, render } from "./html.js";
 import { Login } from "./login.js";
@@ -23,6 +24,7 @@ function Page() {
       <${Board} />
       <${Panel} />
     </main>
+    <${Chat} />
     <${Notices} />
     <${Shortcuts} />
   `;

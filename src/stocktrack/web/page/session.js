@@ -3,10 +3,11 @@
 import { batch } from "./html.js";
 import { announce, notify, takeNotice } from "./notices.js";
 import {
-  chosen, clockOffset, current, isLoaded, link, list, lists, outages, phase, stocks, user,
+  chosen, clockOffset, current, isLoaded, link, list, lists, outages, phase, serverNow, stocks, user,
 } from "./state.js";
 import { Stock } from "./stock.js";
 import { backOffMs, Disconnected, Failure, LOST, Wire } from "./wire.js";
+import { forgetWords, hasChat, keepOwn, takeSaid } from "./words.js";
 
 const TOKEN_KEY = "stocktrack.token";
 const TOKEN_DAYS = 7;
@@ -140,6 +141,18 @@ export async function showList(name) {
   }
 }
 
+/** Say something to those who are pushed `symbol`, or to all where it is null. */
+export async function say(text, symbol) {
+  try {
+    await ask("SAY", { text, ...(symbol === null ? {} : { symbol }) });
+  } catch (error) {
+    // The operator switched it off while the page was open.
+    if (error instanceof Failure && error.reason === "not_offered") hasChat.value = false;
+    throw error;
+  }
+  keepOwn(text, symbol, serverNow());
+}
+
 /** Fetch whole quotes of `symbols`, for what a PRICE does not carry. */
 export async function refresh(symbols) {
   if (!symbols.length) return;
@@ -209,6 +222,7 @@ async function live(mine, loggedIn = null) {
       }
       wire = opened;
       wire.onPush = push;
+      hasChat.value = opened.hello.features?.includes("chat") ?? false;
       await readClock();
       await loadOrTell();
       online();
@@ -325,6 +339,7 @@ function takeQuotes(reply, { isFresh = false } = {}) {
 
 function push(message) {
   if (message.type === "PRICE") stocks.value.get(message.symbol)?.take(message);
+  else if (message.type === "SAID") takeSaid(message);
   else takeNotice(message, { dropped: drop });
 }
 
@@ -381,6 +396,7 @@ function forget(why) {
     isLoaded.value = false;
     outages.value = [];
     link.value = { status: "off", retryAt: 0, wasOnline: false };
+    forgetWords();
   });
   if (why) notify(why, { kind: "bad" });
 }

@@ -29,7 +29,7 @@ export class Disconnected extends Error {
 export class Wire {
   /** What the server said first. */
   hello = null;
-  /** Called with each PRICE and NOTICE. */
+  /** Called with each PRICE, NOTICE and SAID. */
   onPush = () => {};
   /** Resolves when the connection has ended. */
   ended;
@@ -104,7 +104,7 @@ export class Wire {
     } else if (message.type === "HELLO") {
       this.hello = message;
       this.#greeted?.(message);
-    } else if (message.type === "PRICE" || message.type === "NOTICE") {
+    } else if (message.type === "PRICE" || message.type === "NOTICE" || message.type === "SAID") {
       if (message.type === "NOTICE") this.lastWord = message;
       this.onPush(message);
     }
