@@ -41,7 +41,7 @@ SERVER_MODELS: tuple[type[m.ServerMessage], ...] = (
 PARTS: tuple[type[BaseModel], ...] = (
     *(m.Limits, m.Missing, m.BoardQuote, m.SessionInfo, m.TokenInfo),
     *(m.SourceInfo, m.SourceBudget, m.SourceStream, m.SinkInfo),
-    *(m.Amounts, m.HoldingInfo, m.HoldingTotals, m.LotInfo),
+    *(m.AlertInfo, m.Amounts, m.HoldingInfo, m.HoldingTotals, m.LotInfo),
     *(Headline, CompanyInfo, Dividend, Match),
 )
 FIELDS = {
