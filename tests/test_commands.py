@@ -47,6 +47,9 @@ SHELL_COMMANDS: dict[str, str | None] = {
     "SUBSCRIBE": "watch",
     "UNSUBSCRIBE": "stocks",
     "MY_STOCKS": "stocks",
+    "MY_ALERTS": "alert",
+    "UNALERT": "alert",
+    "TEST_ALERT": "alert",
     "PING": None,  # `get` says whether the server answers
 }
 TYPED_WORDS: dict[str, str | None] = {
@@ -56,6 +59,8 @@ TYPED_WORDS: dict[str, str | None] = {
     "REVOKE": None,
     "PASSWORD": None,
     "MY_STOCKS": "stocks",
+    "MY_ALERTS": "alerts",
+    "TEST_ALERT": "alert",
     "PING": None,
     "LOGOUT": "exit",
     "SESSIONS": None,  # `stocktrack sessions`, `kick` and `announce`

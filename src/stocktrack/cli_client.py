@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +19,9 @@ from stocktrack.client.wire import command_of
 from stocktrack.clock import end
 from stocktrack.errors import Reason
 from stocktrack.messages import Command, MyStocksReply, Notice, Price, Reply, SubscribeReply
-from stocktrack.quotes import shown
+from stocktrack.quotes import clean_text, shown
+from stocktrack.terminal.alert_news import AlertNews
+from stocktrack.terminal.alert_request import NO_TARGETS, alert_names, request_of, split_alert, tested_targets
 from stocktrack.terminal.board_view import BoardView
 from stocktrack.terminal.chart import draw_chart
 from stocktrack.terminal.chart_request import find_chart, look_of
@@ -27,6 +30,7 @@ from stocktrack.terminal.dialogue import Dialogue
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of
 from stocktrack.terminal.fronts import Front, LineCancelledError, PipeFront, Status
 from stocktrack.terminal.run import is_live_screen
+from stocktrack.terminal.screen_settings import ScreenSettings, load_screen_settings
 from stocktrack.terminal.typed_commands import (
     Typed,
     UsageError,
@@ -64,6 +68,7 @@ async def run_client(
     hint: str = "",
     seconds: float | None = None,
     keeps_history: bool = True,
+    screen: ScreenSettings | None = None,
 ) -> int:
     """Run the client until the person leaves or the input ends, and return the exit code.
 
@@ -75,7 +80,7 @@ async def run_client(
     # prompt_toolkit takes as long to import as everything else together.
     from stocktrack.terminal.prompt import TerminalFront
 
-    async with TerminalFront(keeps_history=keeps_history) as front:
+    async with TerminalFront(keeps_history=keeps_history, settings=screen or load_screen_settings()) as front:
         client = InteractiveClient(settings, front, screen=front, hint=hint)
         return await _until_ended(client, front, begin_with, seconds)
 
@@ -120,6 +125,7 @@ class InteractiveClient:
         self._dialogue = Dialogue(front, screen)
         self._view = BoardView(title=settings.who, hint=hint)
         self._report = ConnectionReport(front.warn)
+        self._news = AlertNews()
         self._client = settings.client(on_notice=self._take_notice, on_state=self._take_state)
         self._is_board_open = False
         self._interval: float | None = None
@@ -200,6 +206,12 @@ class InteractiveClient:
                 await self._history(await argument(arguments, SYMBOL))
             case "chart":
                 await self._chart(await argument(arguments, SYMBOL))
+            case "alert":
+                await self._alert(arguments)
+            case "alerts":
+                await self._show("MY_ALERTS", symbol=arguments or None)
+            case "unalert":
+                await self._unalert(await argument(arguments, "Alert: "))
             case "search":
                 text, segment = split_segment(arguments)
                 await self._show("SEARCH", query=await argument(text, "Part of a name: "), segment=segment)
@@ -259,6 +271,29 @@ class InteractiveClient:
         self._front.learn((chart.bars.symbol,))
         # The line that was typed, the prompt and its toolbar stand around it.
         self._front.say(draw_chart(chart, look_of(sys.stdout, rows_kept=3)))
+
+    async def _alert(self, arguments: str) -> None:
+        if (targets := tested_targets(arguments)) is not None:
+            await self._test_targets(targets)
+            return
+        request = request_of(split_alert(arguments))
+        for remark in request.remarks:
+            self._dialogue.confirm(remark)
+        await self._show("ALERT", **request.fields)
+
+    async def _test_targets(self, named: list[str]) -> None:
+        targets = named or (await self._client.my_alerts()).targets
+        if not targets:
+            raise UsageError(NO_TARGETS)
+        for target in targets:
+            await self._show("TEST_ALERT", target=target)
+
+    async def _unalert(self, arguments: str) -> None:
+        for name in alert_names([arguments]):
+            try:
+                await self._show("UNALERT", alert=name)
+            except NotFound as error:
+                self._dialogue.fail(error)
 
     async def _stocks(self, arguments: str) -> None:
         rest, list_name = split_list(arguments)
@@ -354,8 +389,21 @@ class InteractiveClient:
         return Status(f"{who}  connected" + (f"  {pushed} live" if pushed else ""), is_well=True)
 
     def _take_notice(self, notice: Notice) -> None:
-        if dropped := self._report.notice(notice):
+        if notice.reason is Reason.ALERT:
+            self._take_alert(notice)
+        elif dropped := self._report.notice(notice):
             self._view.forget(each.symbol for each in dropped)
+
+    def _take_alert(self, notice: Notice) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        told = self._news.sentence(notice, now_ms)
+        if told is None:
+            return
+        if self._is_board_open:
+            self._view.alert(notice.symbols or (), told, now_ms)
+        else:
+            self._front.warn(told)
+        self._front.call(clean_text(notice.message, 500))
 
     def _take_state(self, change: StateChange) -> None:
         self._is_lost = change.state is State.RECONNECTING

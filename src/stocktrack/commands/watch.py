@@ -1,20 +1,27 @@
 """`stocktrack watch`: prices as they come, on a live board or as lines, until told to stop."""
 
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stocktrack.client import PriceStream, State, StockTrackClient
 from stocktrack.client.settings import ClientSettings
 from stocktrack.clock import end
+from stocktrack.errors import Reason
 from stocktrack.messages import Notice, Price
+from stocktrack.quotes import clean_text
 from stocktrack.system.blocking import BlockingPool
+from stocktrack.terminal.alert_news import AlertNews
+from stocktrack.terminal.attention import Attention
 from stocktrack.terminal.connection_report import ConnectionReport
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
 from stocktrack.terminal.run import is_live_screen, say
+from stocktrack.terminal.screen_settings import ScreenSettings
 from stocktrack.terminal.text import has_colour, is_screen, price_line, price_row, safe_json, tab_separated
 from stocktrack.wire.lines import encode_line
 
@@ -33,18 +40,40 @@ class Watch:
     timeout_seconds: float = 10.0
 
 
-async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool = False) -> int:
+async def watch_prices(
+    settings: ClientSettings, watch: Watch, screen: ScreenSettings, *, as_jsonl: bool = False
+) -> int:
     """Watch until the watch ends, and return the exit code."""
     view = _board_of(settings) if is_live_screen() and not as_jsonl else None
     report = ConnectionReport(say if view is None else view.say)
+    lines = _Lines(as_jsonl=as_jsonl)
+    is_seen = sys.stdout.isatty() and not as_jsonl and os.environ.get("TERM", "dumb") != "dumb"
+    attention = Attention(sys.stdout, screen) if is_seen else None
+    news = AlertNews()
+
+    def take_alert(notice: Notice) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        told = news.sentence(notice, now_ms)
+        if told is None:
+            return
+        if as_jsonl:
+            lines.add(notice)
+        elif view is None:
+            say(told)
+        else:
+            view.alert(notice.symbols or (), told, now_ms)
+        if attention is not None:
+            attention.call(clean_text(notice.message, 500))
 
     def take_notice(notice: Notice) -> None:
-        if report.notice(notice) and not client.subscribed:
+        if notice.reason is Reason.ALERT:
+            take_alert(notice)
+        elif report.notice(notice) and not client.subscribed:
             prices.end(None)  # no price can come any more
 
     client = settings.client(timeout_seconds=watch.timeout_seconds, on_notice=take_notice, on_state=report.state)
     prices = client.prices()
-    async with client:
+    async with client, _running(attention):
         reply = await client.subscribe(watch.symbols or None, interval=watch.interval, save=False)
         if not (reply.symbols or reply.pending):
             say("You have no saved stocks yet; name some, as in `stocktrack watch AAPL`.")
@@ -55,10 +84,23 @@ async def watch_prices(settings: ClientSettings, watch: Watch, *, as_jsonl: bool
         for each in reply.missing:
             say(missing_sentence(each))
         if view is None:
-            is_in_time = await _as_lines(prices, watch, as_jsonl=as_jsonl)
+            is_in_time = await _as_lines(prices, watch, lines)
             if not is_in_time and client.state is not State.CONNECTED:
                 return ExitCode.UNAVAILABLE
     return exit_code_of_missing((*reply.missing, *report.dropped))
+
+
+@contextlib.asynccontextmanager
+async def _running(attention: Attention | None) -> AsyncIterator[None]:
+    """Have bells and notifications go out meanwhile, where there is a terminal for them."""
+    if attention is None:
+        yield
+        return
+    calling = asyncio.create_task(attention.run(), name="watch: bells and notifications")
+    try:
+        yield
+    finally:
+        await end(calling)
 
 
 def _board_of(settings: ClientSettings) -> "BoardView":
@@ -100,31 +142,56 @@ async def _on_board(view: "BoardView", client: StockTrackClient, prices: PriceSt
             task.result()
 
 
-async def _as_lines(prices: PriceStream, watch: Watch, *, as_jsonl: bool) -> bool:
-    """Write a line for each price; False where the time ended before the count was reached."""
-    # While the reader of the pipe pauses, the client goes on listening: the server would take it for a slow client.
-    pool = BlockingPool("stdout", 1)
-    colour, is_plain = has_colour(sys.stdout), not is_screen(sys.stdout)
-    descriptor = sys.stdout.fileno()
+class _Lines:
+    """Standard output as lines: of prices, and with `as_jsonl` of alerts that fire meanwhile."""
 
-    def line_of(price: Price) -> bytes:
-        if as_jsonl:
-            return f"{safe_json(encode_line(price).decode().rstrip())}\n".encode()
-        text = tab_separated(price_row(price)) if is_plain else price_line(price, colour=colour)
-        return f"{text}\n".encode()
+    def __init__(self, *, as_jsonl: bool) -> None:
+        self._as_jsonl = as_jsonl
+        self._colour, self._is_plain = has_colour(sys.stdout), not is_screen(sys.stdout)
+        self._notices: asyncio.Queue[Notice] = asyncio.Queue()
 
-    seen = 0
-    try:
-        async with asyncio.timeout(watch.seconds):
+    def add(self, notice: Notice) -> None:
+        """Have a notice written as soon as that can be done."""
+        self._notices.put_nowait(notice)
+
+    async def write(self, prices: PriceStream, watch: Watch) -> None:
+        """Write a line for each price, up to the watch's count."""
+        # While the reader of the pipe pauses, the client goes on listening: the server would take it for a slow client.
+        pool = BlockingPool("stdout", 1)
+        descriptor = sys.stdout.fileno()
+
+        async def write_notices() -> None:
+            while True:
+                await pool.run(_write_all, descriptor, self._line_of(await self._notices.get()))
+
+        noticing = asyncio.create_task(write_notices(), name="watch: write notices")
+        seen = 0
+        try:
             async for price in prices:
-                await pool.run(_write_all, descriptor, line_of(price))
+                await pool.run(_write_all, descriptor, self._line_of(price))
                 seen += 1
                 if seen == watch.count:
                     break
+                if noticing.done():
+                    noticing.result()
+        finally:
+            await end(noticing)
+            pool.close()
+
+    def _line_of(self, message: Price | Notice) -> bytes:
+        if self._as_jsonl or isinstance(message, Notice):
+            return f"{safe_json(encode_line(message).decode().rstrip())}\n".encode()
+        text = tab_separated(price_row(message)) if self._is_plain else price_line(message, colour=self._colour)
+        return f"{text}\n".encode()
+
+
+async def _as_lines(prices: PriceStream, watch: Watch, lines: _Lines) -> bool:
+    """Write a line for each price; False where the time ended before the count was reached."""
+    try:
+        async with asyncio.timeout(watch.seconds):
+            await lines.write(prices, watch)
     except TimeoutError:
         return False
-    finally:
-        pool.close()
     return True
 
 

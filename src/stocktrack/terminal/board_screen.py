@@ -30,6 +30,8 @@ STYLE = Style.from_dict(
         "stale": "ansiyellow",
         "message": "ansiyellow",
         "keys": "ansibrightblack",
+        "alert": "reverse",
+        "alert-told": "ansiyellow bold",
     }
 )
 _ORDER_KEYS = {"n": "name", "p": "price", "c": "change", "%": "percent", "a": "age"}
@@ -126,6 +128,10 @@ class BoardScreen:
 
         for key, order in _ORDER_KEYS.items():
             orders(key, order)
+
+        @keys.add("enter")
+        def _(event: KeyPressEvent) -> None:
+            self._view.read_alerts()
 
         @keys.add("r")
         def _(event: KeyPressEvent) -> None:

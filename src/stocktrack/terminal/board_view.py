@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from stocktrack.bars import Bar
 from stocktrack.messages import Price, shown_digits
 from stocktrack.quotes import MarketState, clean_text
+from stocktrack.terminal.board_alerts import MARK, BoardAlerts
 from stocktrack.terminal.course import Course
 from stocktrack.terminal.text import (
     Extended,
@@ -91,6 +92,7 @@ class BoardView:
         self._top = 0
         self._visible = 1
         self._message = ""
+        self._alerts = BoardAlerts()
         self._widths: dict[str, int] = {}
         self.is_changed = False
 
@@ -149,6 +151,15 @@ class BoardView:
         self._message = clean_text(text, 500)
         self.is_changed = True
 
+    def alert(self, symbols: Iterable[str], text: str, now_ms: int) -> None:
+        """Flash the rows of the symbols, and show the sentence until it is read or another one comes."""
+        self._alerts.put(symbols, text, now_ms)
+        self.is_changed = True
+
+    def read_alerts(self) -> None:
+        """Take the sentences and the marks of alerts off the board."""
+        self._alerts.read()
+
     def order_by(self, order: str) -> None:
         """Sort by one of `ORDERS`; the same once more turns it round."""
         self._is_reversed = not self._is_reversed if order == self._order else False
@@ -173,9 +184,13 @@ class BoardView:
         hint_lines = [part for line in self.hint.splitlines() for part in wrap(line, max(20, width))]
         hints: list[Line] = [[("class:hint", set_cell_size(text, width))] for text in hint_lines]
         head: list[Line] = [self._head(width, now_ms), *hints, self._headings(columns, width)]
+        told = self._alerts.lines(width)
+        first = "enter read  " if told else ""
+        keys = first + (_KEYS if width >= len(first) + len(_KEYS) else _KEYS_SHORT)
         foot: list[Line] = [
+            *([("class:alert-told", _cut(line, width))] for line in told),
             [("class:message", _cut(self._message, width))],
-            [("class:keys", _cut(_KEYS if width >= len(_KEYS) else _KEYS_SHORT, width))],
+            [("class:keys", _cut(keys, width))],
         ]
         self._visible = max(1, height - len(head) - len(foot))
         self.scroll(0)
@@ -231,7 +246,7 @@ class BoardView:
             return lambda row: text(row.price) if row.price is not None else ""
 
         symbol = _Column(
-            "Symbol", widest("symbol", 6, MAX_SYMBOL_CELLS, lambda row: row.symbol) + 1, _symbol_cell, False
+            "Symbol", widest("symbol", 6, MAX_SYMBOL_CELLS, lambda row: row.symbol) + 1, self._symbol_cell, False
         )
         price = _Column("Price", widest("price", 7, 16, of_price(_price_text)), _price_cell)
         percent = _Column(
@@ -262,18 +277,24 @@ class BoardView:
             if column in (symbol, price, percent) or column.heading in chosen or (column is trail and trail_width >= 4)
         ]
 
+    def _symbol_cell(self, row: Row, _: int) -> tuple[str, str]:
+        is_stale = row.price is not None and row.price.stale
+        mark = "!" if is_stale else MARK if self._alerts.is_marked(row.symbol) else ""
+        return f"{safe_symbol(row.symbol)}{mark}", "class:stale" if is_stale else "class:symbol"
+
     def _row(self, row: Row, columns: Sequence[_Column], width: int, now_ms: int) -> Line:
         line: Line = []
+        lit = "class:alert " if self._alerts.is_lit(row.symbol, now_ms) else ""
         for index, column in enumerate(columns):
             text, style = column.cell(row, column.width)
             if index:
-                line.append(("", " " * _GAP))
+                line.append((lit, " " * _GAP))
             padded = _cut(text, column.width)
             if column.is_right and cell_len(text) < column.width:
                 padded = " " * (column.width - cell_len(text)) + text
-            line.append((style, padded))
+            line.append((f"{lit}{style}", padded))
         used = sum(cell_len(text) for _, text in line)
-        line.append(("", " " * max(0, width - used)))
+        line.append((lit, " " * max(0, width - used)))
         return line
 
 
@@ -286,11 +307,6 @@ def _cut(text: str, cells: int) -> str:
 
 def _time_of(row: Row) -> int | None:
     return row.price.timestamp if row.price is not None else None
-
-
-def _symbol_cell(row: Row, _: int) -> tuple[str, str]:
-    is_stale = row.price is not None and row.price.stale
-    return f"{safe_symbol(row.symbol)}{'!' if is_stale else ''}", "class:stale" if is_stale else "class:symbol"
 
 
 def _price_cell(row: Row, _: int) -> tuple[str, str]:

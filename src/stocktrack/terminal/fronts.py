@@ -47,6 +47,10 @@ class Front(Protocol):
         """Say that something is wrong."""
         ...
 
+    def call(self, text: str) -> None:
+        """Draw the person's attention to what was just told."""
+        ...
+
     def show(self, reply: Shown) -> None:
         """Show a reply."""
         ...
@@ -97,6 +101,9 @@ class PipeFront:
     def warn(self, text: str) -> None:
         """One line to standard error."""
         say(text)
+
+    def call(self, text: str) -> None:
+        """Nobody sits here."""
 
     def show(self, reply: Shown) -> None:
         """The reply as tab-separated rows."""

@@ -17,6 +17,7 @@ from stocktrack.messages import (
     GetReply,
     HistoryReply,
     InfoReply,
+    MyAlertsReply,
     MyStocksReply,
     NewsReply,
     SearchReply,
@@ -27,6 +28,7 @@ from stocktrack.messages import (
     shown_digits,
 )
 from stocktrack.quotes import Headline, Match
+from stocktrack.terminal.alert_table import alert_table
 from stocktrack.terminal.facts import Facts, company_facts, quote_facts
 from stocktrack.terminal.past import bars_table
 from stocktrack.terminal.text import (
@@ -52,7 +54,7 @@ from stocktrack.terminal.text import (
 )
 
 # What rich draws.
-Drawn = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply | SourcesReply
+Drawn = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply | SourcesReply | MyAlertsReply
 _TONES = {"up": "green", "down": "red", "": ""}
 _WIDE = 76
 _NARROW = 52
@@ -105,6 +107,8 @@ def _renderable(reply: Drawn, width: int, now_ms: int) -> RenderableType:
             return _matches(reply.matches, width)
         case SourcesReply():
             return _sources(reply, width, now_ms)
+        case MyAlertsReply():
+            return alert_table(reply.alerts, _table(width), width=width, now_ms=now_ms)
         case _:
             assert_never(reply)
 
