@@ -21,7 +21,7 @@ from stocktrack.errors import Reason
 from stocktrack.messages import Command, MyStocksReply, Notice, Price, Reply, SubscribeReply
 from stocktrack.quotes import clean_text, shown
 from stocktrack.terminal.alert_news import AlertNews
-from stocktrack.terminal.alert_request import NO_TARGETS, alert_names, request_of, split_alert, tested_targets
+from stocktrack.terminal.alert_request import NO_TARGETS, alert_names, request_of, split_alert, targets_to_try
 from stocktrack.terminal.board_view import BoardView
 from stocktrack.terminal.chart import draw_chart
 from stocktrack.terminal.chart_request import find_chart, look_of
@@ -273,7 +273,7 @@ class InteractiveClient:
         self._front.say(draw_chart(chart, look_of(sys.stdout, rows_kept=3)))
 
     async def _alert(self, arguments: str) -> None:
-        if (targets := tested_targets(arguments)) is not None:
+        if (targets := targets_to_try(arguments)) is not None:
             await self._test_targets(targets)
             return
         request = request_of(split_alert(arguments))

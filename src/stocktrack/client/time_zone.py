@@ -11,6 +11,8 @@ _MOST_BYTES: Final = 256
 _DATABASE = "zoneinfo/"
 # Copies of the database that differ in how they count leap seconds; the names in them are the same.
 _COPIES = ("posix/", "right/")
+# Files of the database that are no zone of their own.
+_NO_NAMES = frozenset({"localtime", "posixrules", "Factory"})
 
 
 def machine_zone(*, environment: Mapping[str, str] = os.environ, root: Path = Path("/")) -> str | None:
@@ -52,7 +54,7 @@ def _named(text: str) -> str | None:
     name = text.rpartition(_DATABASE)[2]
     for copy in _COPIES:
         name = name.removeprefix(copy)
-    if not name or name.startswith(("/", ".")):
+    if not name or name.startswith(("/", ".")) or name in _NO_NAMES:
         return None
     try:
         return known_zone(name)

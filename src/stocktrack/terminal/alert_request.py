@@ -249,7 +249,7 @@ def split_alert(arguments: str) -> WantedAlert:
     return wanted
 
 
-def tested_targets(arguments: str) -> list[str] | None:
+def targets_to_try(arguments: str) -> list[str] | None:
     """The targets of `test phone`, none where all are meant; None where the line is an alert."""
     word, *rest = re.sub(r"(?<=\s)--target[=\s]", "", arguments).split() or [""]
     if word.lower() != "test" or (len(rest) > 1 and rest[0].lower().replace("_", "-") in CONDITIONS):
