@@ -50,6 +50,8 @@ SHELL_COMMANDS: dict[str, str | None] = {
     "MY_ALERTS": "alert",
     "UNALERT": "alert",
     "TEST_ALERT": "alert",
+    "ADD_LOT": "lots",
+    "REMOVE_LOT": "lots",
     "PING": None,  # `get` says whether the server answers
 }
 TYPED_WORDS: dict[str, str | None] = {
@@ -61,6 +63,8 @@ TYPED_WORDS: dict[str, str | None] = {
     "MY_STOCKS": "stocks",
     "MY_ALERTS": "alerts",
     "TEST_ALERT": "alert",
+    "ADD_LOT": "lot",
+    "REMOVE_LOT": "unlot",
     "PING": None,
     "LOGOUT": "exit",
     "SESSIONS": None,  # `stocktrack sessions`, `kick` and `announce`

@@ -40,6 +40,7 @@ SERVER_MODELS: tuple[type[m.ServerMessage], ...] = (
 PARTS: tuple[type[BaseModel], ...] = (
     *(m.Limits, m.Missing, m.BoardQuote, m.SessionInfo, m.TokenInfo),
     *(m.SourceInfo, m.SourceBudget, m.SourceStream, m.SinkInfo),
+    *(m.Amounts, m.HoldingInfo, m.HoldingTotals, m.LotInfo),
     *(Headline, CompanyInfo, Dividend, Match),
 )
 FIELDS = {
@@ -76,6 +77,7 @@ def test_a_command_line_is_parsed_and_means_the_same_when_written_again(line: by
         "save": True,
         "adjust": "splits",
         "prepost": False,
+        "fixed_cost": 0.0,
         "limit": type(command).model_fields["limit"].default if "limit" in again else None,
     }
     assert again == {**{name: value for name, value in defaults.items() if name in again}, **sent}

@@ -137,6 +137,7 @@ class App:
             _limits(settings),
             authenticator=self.accounts,
             lists=self._store,
+            lots=self._store.lots,
             feed=self.feed,
             board=self.board,
             clock=clock,
@@ -360,6 +361,8 @@ def _rules(settings: Settings, instance: str) -> SessionRules:
         bytes_per_second=settings.bytes_per_second,
         user_upstream_requests_per_minute=settings.user_upstream_requests_per_minute,
         user_upstream_burst=settings.user_upstream_burst,
+        max_lots_per_user=settings.max_lots_per_user,
+        display_currency=settings.display_currency,
         auth=("password", "token", *(("allowlist",) if settings.allowlist else ())),
         # Forced, it is for the whole network.
         auth_if_forwarded=(

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from stocktrack import __version__
-from stocktrack.commands import account, admin, alerts, history, interactive, one_shot, protocol
+from stocktrack.commands import account, admin, alerts, history, holdings, interactive, one_shot, protocol
 from stocktrack.errors import ConfigError, StockTrackError
 from stocktrack.operations import database, feed, publish, record, replay, serve, settings
 from stocktrack.operations.users import users_app
@@ -42,6 +42,7 @@ feed.add_to(app)
 interactive.add_to(app)
 one_shot.add_to(app)
 history.add_to(app)
+holdings.add_to(app)
 account.add_to(app)
 admin.add_to(app)
 publish.add_to(app)

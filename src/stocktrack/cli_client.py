@@ -36,8 +36,10 @@ from stocktrack.terminal.typed_commands import (
     UsageError,
     count_of,
     parse,
+    split_holdings,
     split_interval,
     split_list,
+    split_lot,
     split_news,
     split_past,
     split_segment,
@@ -200,8 +202,7 @@ class InteractiveClient:
             case "info":
                 await self._show("INFO", symbol=await argument(arguments, SYMBOL))
             case "dividends":
-                paying, _, wanted = (await argument(arguments, SYMBOL)).partition(" ")
-                await self._show("DIVIDENDS", symbol=paying, limit=count_of(wanted.strip()))
+                await self._dividends(await argument(arguments, SYMBOL))
             case "history":
                 await self._history(await argument(arguments, SYMBOL))
             case "chart":
@@ -212,6 +213,13 @@ class InteractiveClient:
                 await self._show("MY_ALERTS", symbol=arguments or None)
             case "unalert":
                 await self._unalert(await argument(arguments, "Alert: "))
+            case "holdings":
+                currency, group = split_holdings(arguments)
+                await self._show("HOLDINGS", currency=currency, group=group)
+            case "lot":
+                await self._lot(await argument(arguments, "Symbol, quantity @ cost: "))
+            case "unlot":
+                await self._show("REMOVE_LOT", lot=(await argument(arguments, "Lot: ")).strip().lower())
             case "search":
                 text, segment = split_segment(arguments)
                 await self._show("SEARCH", query=await argument(text, "Part of a name: "), segment=segment)
@@ -271,6 +279,21 @@ class InteractiveClient:
         self._front.learn((chart.bars.symbol,))
         # The line that was typed, the prompt and its toolbar stand around it.
         self._front.say(draw_chart(chart, look_of(sys.stdout, rows_kept=3)))
+
+    async def _dividends(self, arguments: str) -> None:
+        paying, _, wanted = arguments.partition(" ")
+        await self._show("DIVIDENDS", symbol=paying, limit=count_of(wanted.strip()))
+
+    async def _lot(self, arguments: str) -> None:
+        lot = split_lot(arguments)
+        await self._show(
+            "ADD_LOT",
+            symbol=lot.symbol,
+            quantity=lot.quantity,
+            unit_cost=lot.unit_cost,
+            fixed_cost=lot.fixed_cost,
+            group=lot.group,
+        )
 
     async def _alert(self, arguments: str) -> None:
         if (targets := targets_to_try(arguments)) is not None:

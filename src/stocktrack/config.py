@@ -31,6 +31,7 @@ from pydantic import (
 
 from stocktrack.errors import ConfigError
 from stocktrack.messages import MAX_INTERVAL_SECONDS, MAX_LIST_LIMIT, MIN_INTERVAL_SECONDS, Username
+from stocktrack.quotes import major_currency
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT, host_of
 from stocktrack.system.data_folder import as_folder, default_data_folder
 from stocktrack.system.setting_sources import ENV_FILE, ENV_PREFIX, ClientVariable, setting_sources
@@ -234,6 +235,12 @@ def _is_network(network: str) -> str:
         raise ValueError(f"{network!r} is not an address or a network such as 10.0.0.0/8: {error}") from None
 
 
+def _is_whole_currency(text: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", text) or major_currency(text) != text:
+        raise ValueError(f"{text!r} is not the code of a currency such as USD or EUR")
+    return text
+
+
 _USERNAME: TypeAdapter[str] = TypeAdapter(Username)
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_is_origin)], ...], BeforeValidator(_split)]
 HostNames = Annotated[tuple[Annotated[str, AfterValidator(_is_host_name)], ...], BeforeValidator(_split)]
@@ -321,6 +328,10 @@ class Settings(BaseModel):
     )
     sources: Mapping[str, Mapping[str, Any]] = Field(
         default={}, repr=False, description="settings of sources that others wrote, under the name of each"
+    )
+    display_currency: Annotated[str, AfterValidator(_is_whole_currency), Reload.AT_ONCE] = Field(
+        default="USD",
+        description="currency of the totals of HOLDINGS where a client names none; not a part such as GBp",
     )
     data_dir: Annotated[Path, BeforeValidator(as_folder)] = Field(
         default_factory=default_data_folder,
@@ -427,6 +438,9 @@ class Settings(BaseModel):
     max_line_bytes: int = Field(default=32_768, ge=1_024, le=1_048_576, description="longest line a client may send")
     max_symbols: Annotated[int, Reload.AT_ONCE] = Field(
         default=500, ge=1, le=10_000, description="symbols of one command, one session's pushes, and one saved list"
+    )
+    max_lots_per_user: Annotated[int, Reload.AT_ONCE] = Field(
+        default=1_000, ge=1, le=10_000, description="lots that a user may keep; a lot is one purchase or sale"
     )
     max_sessions: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
         default=20_000, ge=1, description="sessions at once; lowered at start to what the descriptors allow"

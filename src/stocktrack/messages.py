@@ -407,13 +407,27 @@ class AlertTest(Command):
     target: TargetName
 
 
+def _lots_after_a_symbol(schema: dict[str, Any]) -> None:
+    """Tell the schema what `Holdings` checks."""
+    schema["dependentRequired"] = {"after_lot": ["after"]}
+
+
 class Holdings(Command):
     """`{"type":"HOLDINGS","id":25,"currency":"EUR"}`."""
+
+    model_config = ConfigDict(json_schema_extra=_lots_after_a_symbol)
 
     type: Literal["HOLDINGS"] = "HOLDINGS"
     currency: CurrencyCode | None = Field(default=None, description="of the totals; left out: the server's")
     group: ListName | None = Field(default=None, description="only lots of this group; left out: all")
     after: StrictSymbol | None = Field(default=None, description="holdings of the symbols behind this one")
+    after_lot: LotName | None = Field(default=None, description="with after: first what is left of its lots")
+
+    @model_validator(mode="after")
+    def _goes_on_after_both(self) -> Self:
+        if self.after_lot is not None and self.after is None:
+            raise ValueError("there is an 'after_lot' without an 'after': send both, as the last lot has them")
+        return self
 
 
 class AddLot(Command):
@@ -812,8 +826,8 @@ def join_pages(reply: Reply, page: Reply) -> Reply:
     if isinstance(reply, MyAlertsReply) and isinstance(page, MyAlertsReply):
         return page.model_copy(update={"alerts": (*reply.alerts, *page.alerts)})
     if isinstance(reply, HoldingsReply) and isinstance(page, HoldingsReply):
-        more = {"holdings": (*reply.holdings, *page.holdings), "lots": (*reply.lots, *page.lots)}
-        return page.model_copy(update=more)
+        listed = {name: (*getattr(reply, name), *getattr(page, name)) for name in ("holdings", "lots", "missing")}
+        return page.model_copy(update=listed)
     if not isinstance(reply, GetReply | MyStocksReply) or not isinstance(page, GetReply | MyStocksReply):
         return page
     both = {"quotes": (*reply.quotes, *page.quotes), "missing": (*reply.missing, *page.missing), "more": page.more}
@@ -831,8 +845,8 @@ def next_page(reply: Reply) -> dict[str, Any] | None:
         return {"range": None, "start": reply.bars[-1].time + 1, "interval": reply.interval}
     if isinstance(reply, MyAlertsReply) and reply.more and reply.alerts:
         return {"after": reply.alerts[-1].alert}
-    if isinstance(reply, HoldingsReply) and reply.more and reply.holdings:
-        return {"after": reply.holdings[-1].symbol}
+    if isinstance(reply, HoldingsReply) and reply.more and reply.lots:
+        return {"after": reply.lots[-1].symbol, "after_lot": reply.lots[-1].lot}
     return None
 
 
@@ -1131,7 +1145,10 @@ class LotInfo(BaseModel):
 # "gain":433.5,"day_change_percent":0.64,"gain_percent":29.67},"lots":[{"lot":"l3","symbol":"AAPL","quantity":10.0,
 # "unit_cost":146.0,"fixed_cost":1.0,"group":"main","created_at":1712331900000}],"groups":["main"],"missing":[]}
 class HoldingsReply(Reply):
-    """What the user holds, by symbol, with the lots; what has no price or no rate is in `missing` and in no total."""
+    """What the user holds, by symbol, with the lots; what has no price or no rate is in `missing` and in no total.
+
+    The totals are of all holdings, on each page of them.
+    """
 
     type: Literal["HOLDINGS"] = "HOLDINGS"
     holdings: tuple[HoldingInfo, ...]
@@ -1140,7 +1157,9 @@ class HoldingsReply(Reply):
     lots: tuple[LotInfo, ...]
     groups: tuple[str, ...] = (MAIN_LIST,)
     missing: tuple[Missing, ...] = ()
-    more: Literal[True] | None = Field(default=None, description="not all fit; ask again, `after` the last holding")
+    more: Literal[True] | None = Field(
+        default=None, description="not all fit; ask again, `after` the last lot's symbol and `after_lot` itself"
+    )
 
 
 # {"type":"ADD_LOT","id":26,"code":200,"status":"OK","lot":"l3","symbol":"AAPL","quantity":10.0,"unit_cost":146.0,

@@ -65,6 +65,8 @@ async def test_after_auth_everything_but_a_second_auth_is_taken(
         assert code_and_reason(reply) == (400, "already_authenticated")
         assert USER in reply["message"]
         assert user.is_open()
+    elif kind == "REMOVE_LOT":  # there is none yet
+        assert code_and_reason(reply) == (404, "unknown_lot")
     else:
         assert reply["status"] == "OK"
 

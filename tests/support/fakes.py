@@ -45,6 +45,7 @@ from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.storage.alerts import NewAlert, StoredAlert
+from stocktrack.storage.lots import LotRow
 from stocktrack.storage.store import MAX_LISTS, TokenRow, UserRow
 from stocktrack.wire.lines import decode_server_line
 
@@ -529,6 +530,35 @@ class MemoryLists(_Disk):
         return self.lists if list_name == MAIN_LIST else self.other_lists.setdefault(list_name, {})
 
 
+class MemoryLots(_Disk):
+    """The lots of users in memory; satisfies `LotBook`, and its contract is `storage/test_lots.py`."""
+
+    def __init__(self) -> None:
+        _Disk.__init__(self)
+        self.lots: dict[str, list[LotRow]] = {}
+        self._last_id = 0
+
+    async def of(self, name: str) -> Sequence[LotRow]:
+        await self._disk()
+        return [*self.lots.get(name, ())]
+
+    async def add(self, name: str, lot: LotRow, *, limit: int) -> LotRow:
+        await self._disk()
+        held = self.lots.setdefault(name, [])
+        if len(held) >= limit:
+            raise CommandError(Reason.SYMBOL_LIMIT, f"There are {len(held)} lots, and {limit} are allowed.")
+        self._last_id += 1
+        held.append(lot._replace(id=self._last_id))
+        return held[-1]
+
+    async def remove(self, name: str, lot_id: int) -> LotRow | None:
+        await self._disk()
+        found = next((lot for lot in self.lots.get(name, ()) if lot.id == lot_id), None)
+        if found is not None:
+            self.lots[name].remove(found)
+        return found
+
+
 class MemoryAccounts(MemoryAuthenticator, MemoryLists):
     """Both in one, as most tests want them: they break down together."""
 
@@ -614,6 +644,7 @@ class House:
     board: Board
     feed: Feed
     accounts: MemoryAccounts
+    lots: MemoryLots
     sessions: Sessions
     provider: ScriptedQuotes
     events: list[FeedEvent] = field(default_factory=list)
@@ -660,7 +691,7 @@ async def a_house(
     make_clock: Callable[[int], ManualClock] = ManualClock,
 ) -> AsyncIterator[House]:
     """A started house; `events` has what the feed told the sessions. The first provider must be one of quotes."""
-    clock, board, accounts = make_clock(NOW_MS), Board(), MemoryAccounts()
+    clock, board, accounts, lots = make_clock(NOW_MS), Board(), MemoryAccounts(), MemoryLots()
     accounts.now_ms = clock.now_ms
     providers = make_providers(clock)
     feed = Feed(
@@ -676,11 +707,19 @@ async def a_house(
     board.on_demand = feed.demand_changed
     alerts = AlertDesk(MemoryAlerts(), clock, targets={}, users_of={}, max_alerts=1_000)
     sessions = Sessions(
-        rules, limits, authenticator=accounts, lists=accounts, feed=feed, board=board, clock=clock, alerts=alerts
+        rules,
+        limits,
+        authenticator=accounts,
+        lists=accounts,
+        lots=lots,
+        feed=feed,
+        board=board,
+        clock=clock,
+        alerts=alerts,
     )
     first = providers[0]
     assert isinstance(first, ScriptedQuotes)
-    house = House(clock, board, feed, accounts, sessions, first)
+    house = House(clock, board, feed, accounts, lots, sessions, first)
 
     def note_and_tell(event: FeedEvent) -> None:
         house.events.append(event)

@@ -57,7 +57,7 @@ HOUSE = (
         "addresses files setting_sources data_folder running_servers blocking logs acts trail change_notes supervised "
         "processes",
     ),
-    row(2, Side.SHARED, "", "messages"),
+    row(2, Side.SHARED, "", "messages holdings"),
     row(3, Side.SHARED, "wire", "connection lines schema"),
     row(
         3,
@@ -66,13 +66,14 @@ HOUSE = (
         "rows csv_rows json_rows names append_file text_file parquet_file diary recording reading summary progress "
         "wanted recorder",
     ),
+    row(4, Side.SHARED, "", "holding_rows"),
     row(3, Side.SERVER, "", "config"),
     row(3, Side.SERVER, "engine", "names shards client subscriber lease asking words"),
     row(
         3,
         Side.SERVER,
         "storage",
-        "tables migrations groups database sqlite postgres shared_reads bars alerts store late_store late_bars",
+        "tables migrations groups database sqlite postgres shared_reads bars alerts lots store late_store late_bars",
     ),
     row(3, Side.SERVER, "storage.migrations", "env runner versions"),
     row(
@@ -115,7 +116,7 @@ HOUSE = (
         7,
         Side.SERVER,
         "sessions",
-        "life bucket names budgets contracts pages answering answers alert_answers every_answer "
+        "life bucket names budgets contracts pages answering answers alert_answers rates holding_answers every_answer "
         "session administration strangers open_sessions alert_words",
     ),
     row(8, Side.SERVER, "cluster", "presence envelopes bus seats administration counting figures cluster"),
@@ -144,11 +145,16 @@ HOUSE = (
         Side.CLIENT,
         "terminal",
         "exit_codes connection_report status_line run screen_settings attention text alert_text alert_news alert_table"
-        " facts axes canvas chart chart_request past tables typed_commands alert_request course board_alerts board_view"
-        " day_courses board_screen fronts prompt dialogue",
+        " facts axes canvas chart chart_request past holding_table tables typed_commands alert_request course"
+        " board_alerts board_view day_courses board_screen fronts prompt dialogue",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
-    row(7, Side.CLIENT, "commands", "options watch one_shot history alerts account admin interactive protocol"),
+    row(
+        7,
+        Side.CLIENT,
+        "commands",
+        "options watch one_shot history alerts ticker_file lot_import holdings account admin interactive protocol",
+    ),
     row(
         12,
         Side.BOTH,

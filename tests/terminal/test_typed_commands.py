@@ -7,11 +7,14 @@ from stocktrack.terminal.typed_commands import (
     WORDS,
     Past,
     Typed,
+    TypedLot,
     UsageError,
     count_of,
     parse,
+    split_holdings,
     split_interval,
     split_list,
+    split_lot,
     split_news,
     split_past,
     split_segment,
@@ -188,3 +191,50 @@ def test_a_chart_takes_candles_too(arguments: str, past: Past) -> None:
 def test_what_else_they_are_given_is_told(arguments: str, is_chart: bool, complaint: str) -> None:
     with pytest.raises(UsageError, match=re.escape(complaint)):
         split_past(arguments, is_chart=is_chart)
+
+
+# --- holdings -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["AAPL 10 @ 146", "AAPL 10 @146", "AAPL 10@146", "AAPL 10@ 146", "AAPL 10 146", "  AAPL  +10.0  @  146. "]
+)
+def test_a_lot_is_a_symbol_a_quantity_and_a_cost_however_it_is_spaced(text: str) -> None:
+    assert split_lot(text) == TypedLot("AAPL", 10.0, 146.0)
+
+
+def test_a_lot_may_be_a_sale_with_fees_in_a_group() -> None:
+    assert split_lot("AAPL -5 @ 180.5 --fee 1.25 --group pension") == TypedLot("AAPL", -5.0, 180.5, 1.25, "pension")
+    assert split_lot('--group="my broker" AAPL -.5 @ 1e2 --fee=2') == TypedLot("AAPL", -0.5, 100.0, 2.0, "my broker")
+    assert split_lot("AAPL 1 @ 2", fee=3.0, group="g") == TypedLot("AAPL", 1.0, 2.0, 3.0, "g")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("AAPL", "A lot is a symbol, a quantity and what one cost"),
+        ("AAPL 10", "A lot is"),
+        ("AAPL 10 @", "A lot is"),
+        ("AAPL @ 146", "A lot is"),
+        ("AAPL 10 @ 146 USD", "A lot is"),
+        ("AAPL 10 @ @ 146", "A lot is"),
+        ("AAPL ten @ 146", "The quantity must be a number such as 12.5, and is 'ten'."),
+        ("AAPL 1,5 @ 146", "without a comma, and is '1,5'."),
+        ("AAPL 10 @ nan", "The cost must be a number"),
+        ("AAPL inf @ 1", "The quantity must be a number"),
+        ("AAPL 10 @ 146 --fee x", "--fee must be a number"),
+        ("AAPL 10 @ 146 --fees 1", "There is no '--fees' here"),
+        ("AAPL 10 @ 146 --group", "`--group` needs the name"),
+    ],
+)
+def test_what_is_no_lot_says_what_one_is(text: str, told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        split_lot(text)
+
+
+def test_holdings_take_a_currency_and_a_group() -> None:
+    assert split_holdings("") == (None, None)
+    assert split_holdings("eur --group pension") == ("EUR", "pension")
+    assert split_holdings("--group 'my broker'") == (None, "my broker")
+    with pytest.raises(UsageError, match="`holdings` takes the currency"):
+        split_holdings("EUR USD")

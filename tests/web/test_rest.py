@@ -394,7 +394,7 @@ async def test_the_operations_are_described_and_listed_without_another_host(scen
     schema = (await scene.http.get("/openapi.json")).json()
     paths = (
         {"/login", "/tokens", "/tokens/{token_id}", "/password", "/quotes", "/news", "/search", "/sources"}
-        | {"/stocks"}
+        | {"/stocks", "/holdings", "/lots", "/lots/{lot}"}
         | {f"/{what}/{{symbol}}" for what in ("company", "dividends", "history", "stocks")}
     )
     assert set(schema["paths"]) == {API + path for path in paths}

@@ -27,6 +27,7 @@ from stocktrack.client.wire import Answer, command_of, expect
 from stocktrack.clock import Clock, RealClock
 from stocktrack.errors import Reason
 from stocktrack.messages import (
+    AddLotReply,
     AlertInfo,
     AlertReply,
     AlertTestReply,
@@ -38,6 +39,7 @@ from stocktrack.messages import (
     GetReply,
     Hello,
     HistoryReply,
+    HoldingsReply,
     InfoReply,
     KickReply,
     LogoutReply,
@@ -47,6 +49,7 @@ from stocktrack.messages import (
     Notice,
     PingReply,
     Price,
+    RemoveLotReply,
     Reply,
     RevokeReply,
     SearchReply,
@@ -286,6 +289,24 @@ class StockTrackClient:
     async def test_alert(self, target: str) -> AlertTestReply:
         """Have a target told a test message, once; the reply says whether it took it, and else why not."""
         return await self._call(AlertTestReply, "TEST_ALERT", target=target)
+
+    async def holdings(self, currency: str | None = None, *, group: str | None = None) -> HoldingsReply:
+        """What the user holds and what it is worth, with totals in `currency`, or in the server's; of one group or all.
+
+        What has no price or no rate is in the reply's `missing`, and in no total.
+        """
+        return await self._call(HoldingsReply, "HOLDINGS", currency=currency, group=group)
+
+    async def add_lot(
+        self, symbol: str, quantity: float, unit_cost: float, *, fixed_cost: float = 0.0, group: str | None = None
+    ) -> AddLotReply:
+        """Keep a lot, below zero for a sale; its cost and fees are in the currency of the price, pence for GBp."""
+        fields = {"symbol": symbol, "quantity": quantity, "unit_cost": unit_cost, "fixed_cost": fixed_cost}
+        return await self._call(AddLotReply, "ADD_LOT", **fields, group=group)
+
+    async def remove_lot(self, lot: str) -> RemoveLotReply:
+        """Take out a lot by its name, such as l3."""
+        return await self._call(RemoveLotReply, "REMOVE_LOT", lot=lot)
 
     async def search(self, query: str, limit: int = 10, *, segment: str | None = None) -> SearchReply:
         """Symbols that match `query`, of one segment where it is given, such as NSE or FO; none is a success."""

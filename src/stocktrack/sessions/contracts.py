@@ -15,6 +15,7 @@ from stocktrack.metronome import Metronome
 from stocktrack.scopes import Scope
 from stocktrack.sessions.budgets import Budgets
 from stocktrack.sessions.life import SessionState
+from stocktrack.storage.lots import LotRow
 from stocktrack.storage.store import TokenRow, UserRow
 from stocktrack.subscriptions import Subscription
 from stocktrack.system.trail import Trail
@@ -88,6 +89,22 @@ class WatchLists(Protocol):
 
     async def forget(self, name: str, symbols: Sequence[str]) -> None:
         """Take symbols out of all saved lists of a user."""
+        ...
+
+
+class LotBook(Protocol):
+    """Keeps the users' lots. `Lots` of the store is the real one; every method may raise `StorageError`."""
+
+    async def of(self, name: str) -> Sequence[LotRow]:
+        """The lots of a user, the oldest first."""
+        ...
+
+    async def add(self, name: str, lot: LotRow, *, limit: int) -> LotRow:
+        """Add a lot of a user, of at most `limit`, and return it with its id; it is on disk when this returns."""
+        ...
+
+    async def remove(self, name: str, lot_id: int) -> LotRow | None:
+        """Take out a lot of a user and return it; None where the user has no such one."""
         ...
 
 
@@ -181,6 +198,8 @@ class SessionRules:
     bytes_per_second: float
     user_upstream_requests_per_minute: float = 60.0
     user_upstream_burst: int = 30
+    max_lots_per_user: int = 1_000
+    display_currency: str = "USD"  # of totals, where nobody says in which
     auth: tuple[str, ...] = ("password", "token")
     auth_if_forwarded: tuple[str, ...] = ("password", "token")  # for clients that a proxy forwards
 
@@ -202,6 +221,7 @@ class Services:
     rules: SessionRules
     authenticator: Authenticator
     lists: WatchLists
+    lots: LotBook
     feed: Feed
     board: Board
     clock: Clock

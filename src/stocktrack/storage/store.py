@@ -19,6 +19,7 @@ from stocktrack.storage.alerts import Alerts
 from stocktrack.storage.bars import Bars
 from stocktrack.storage.database import BUSY_TIMEOUT_SECONDS, Database
 from stocktrack.storage.groups import Call, Result, answer_of
+from stocktrack.storage.lots import Lots
 from stocktrack.storage.shared_reads import SharedReads
 from stocktrack.storage.sqlite import SqliteDatabase
 from stocktrack.storage.tables import saved_symbols, user_tokens, users
@@ -120,6 +121,7 @@ class Store:
         self._shared = SharedReads(self._database)
         self.bars = Bars(self._database)
         self.alerts = Alerts(self._database)
+        self.lots = Lots(self._database)
         # The change of each user that was asked for last, as long as it waits: what it is, and who makes it.
         self._last_changes: dict[str, tuple[Hashable, Call[Any]]] = {}
 

@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING
 
 from stocktrack.client import ClientError
 from stocktrack.messages import (
+    AddLotReply,
     AlertReply,
     AlertTestReply,
     AuthReply,
     DividendsReply,
     GetReply,
     HistoryReply,
+    HoldingsReply,
     InfoReply,
     Missing,
     MyAlertsReply,
     MyStocksReply,
     NewsReply,
+    RemoveLotReply,
     Reply,
     SearchReply,
     SourcesReply,
@@ -29,6 +32,7 @@ from stocktrack.terminal.alert_text import made_sentence
 from stocktrack.terminal.connection_report import symbols_named
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
 from stocktrack.terminal.fronts import Front
+from stocktrack.terminal.holding_table import holdings_sentences, lot_sentence
 from stocktrack.terminal.past import bars_sentence
 from stocktrack.terminal.text import list_names, nothing_saved, safe, safe_symbol
 from stocktrack.terminal.typed_commands import MENU, WORDS, UsageError
@@ -110,6 +114,9 @@ class Dialogue:
                 self._front.learn(tuple(alert.symbol for alert in reply.alerts))
             case AlertReply():
                 self._front.learn((reply.alert.symbol,))
+            case HoldingsReply():
+                missing = reply.missing
+                self._front.learn(tuple(holding.symbol for holding in reply.holdings))
             case SearchReply():
                 self._front.learn(tuple(match.symbol for match in reply.matches))
             case _:
@@ -145,6 +152,15 @@ class Dialogue:
             case HistoryReply():
                 self._front.show(reply)
                 self._front.confirm(bars_sentence(reply))
+            case HoldingsReply():
+                if reply.holdings:
+                    self._front.show(reply)
+                for sentence in holdings_sentences(reply, adding="lot AAPL 10 @ 146"):
+                    self._front.confirm(sentence)
+            case AddLotReply():
+                self._front.confirm(lot_sentence(reply))
+            case RemoveLotReply():
+                self._front.confirm(f"The lot {reply.lot} of {reply.symbol} was taken out.")
             case SubscribeReply():
                 self._front.confirm(_subscribed(reply))
             case UnsubscribeReply():

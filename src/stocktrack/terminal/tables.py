@@ -16,6 +16,7 @@ from stocktrack.messages import (
     DividendsReply,
     GetReply,
     HistoryReply,
+    HoldingsReply,
     InfoReply,
     MyAlertsReply,
     MyStocksReply,
@@ -30,6 +31,7 @@ from stocktrack.messages import (
 from stocktrack.quotes import Headline, Match
 from stocktrack.terminal.alert_table import alert_table
 from stocktrack.terminal.facts import Facts, company_facts, quote_facts
+from stocktrack.terminal.holding_table import holdings_table
 from stocktrack.terminal.past import bars_table
 from stocktrack.terminal.text import (
     Extended,
@@ -66,6 +68,8 @@ def draw(reply: Shown, *, width: int, colour: bool, now_ms: int) -> str:
     """The reply as lines of at most `width` cells, with a line's end after each."""
     if isinstance(reply, HistoryReply):
         return bars_table(reply, width=width, colour=colour)
+    if isinstance(reply, HoldingsReply):
+        return holdings_table(reply, width=width, colour=colour)
     out = io.StringIO()
     console = Console(
         file=out,

@@ -19,6 +19,8 @@ from stocktrack.messages import (
     DividendsReply,
     GetReply,
     HistoryReply,
+    HoldingInfo,
+    HoldingsReply,
     InfoReply,
     MyAlertsReply,
     MyStocksReply,
@@ -44,6 +46,7 @@ Shown = (
     | SearchReply
     | SourcesReply
     | MyAlertsReply
+    | HoldingsReply
 )
 Quoted = BoardQuote | Price
 
@@ -305,6 +308,8 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
             return [(str(each.date), number(each.amount), safe(each.currency, 8)) for each in reply.dividends]
         case HistoryReply():
             return map(bar_row, reply.bars)
+        case HoldingsReply():
+            return [holding_row(each, reply.currency) for each in reply.holdings]
         case SearchReply():
             return [
                 (safe_symbol(each.symbol), safe(each.name, 200), safe(each.exchange, 100), *contract_cells(each))
@@ -316,6 +321,33 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
             return map(alert_row, reply.alerts)
         case _:
             assert_never(reply)
+
+
+def holding_row(holding: HoldingInfo, currency: str) -> tuple[str, ...]:
+    """Always the same thirteen fields: what is held in its own currency, then its money in that of the totals.
+
+    Symbol, quantity, unit cost, price, currency; value, day's change, gain, cost; of what currency these four are,
+    which is empty where it is in no total; weight, percent of the gain, `stale`.
+    """
+    money = holding.converted
+    amounts = ("",) * 5
+    if money is not None:
+        amounts = (
+            number(money.value),
+            number(money.day_change, signed=True),
+            number(money.gain, signed=True),
+            number(money.cost),
+            currency,
+        )
+    return (
+        safe_symbol(holding.symbol),
+        *(number(value) for value in (holding.quantity, holding.unit_cost, holding.price)),
+        safe(holding.currency, 8),
+        *amounts,
+        number(holding.weight),
+        number(holding.gain_percent, signed=True),
+        "stale" if holding.stale else "",
+    )
 
 
 def company_fields(company: CompanyInfo) -> tuple[tuple[str, str, str], ...]:

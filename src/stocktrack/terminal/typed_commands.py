@@ -65,6 +65,15 @@ WORDS: dict[str, Word] = {
         ),
         Word("alerts", "[SYMBOL]", "your alerts, and what they told last", takes_symbols=True),
         Word("unalert", "ALERT…", "take alerts out, such as a7"),
+        Word("holdings", "[CURRENCY] [--group NAME]", "what you hold and what it is worth"),
+        Word(
+            "lot",
+            "SYMBOL QUANTITY @ COST",
+            "keep a purchase, or with -10 a sale; --fee 1, --group NAME",
+            takes_symbols=True,
+            then=("--fee", "--group"),
+        ),
+        Word("unlot", "LOT", "take one out, such as l3"),
         Word("search", "TEXT [--segment FO]", "symbols by name, of one segment where it is named"),
         Word("sources", "", "how the market's sources are"),
         Word("back", "", "the menu"),
@@ -94,6 +103,9 @@ _SAME = {
 
 
 _LIST = re.compile(r"""(?:^|(?<=\s))--list(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))""")
+_GROUP = re.compile(r"""(?:^|(?<=\s))--group(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))""")
+_FEE = re.compile(r"(?:^|(?<=\s))--fee(?:=|\s+)(\S+)")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 _SEGMENT = re.compile(r"(?:^|(?<=\s))--segment(?:=|\s+)(\S+)")
 
 
@@ -158,6 +170,70 @@ def split_segment(arguments: str) -> tuple[str, str | None]:
         return arguments, None
     rest = " ".join(f"{arguments[: found.start()]} {arguments[found.end() :]}".split())
     return rest, found[1]
+
+
+@dataclass(frozen=True, slots=True)
+class TypedLot:
+    """A lot as it was typed."""
+
+    symbol: str
+    quantity: float
+    unit_cost: float
+    fixed_cost: float = 0.0
+    group: str | None = None
+
+
+def split_lot(arguments: str, *, fee: float | None = None, group: str | None = None) -> TypedLot:
+    """The lot of `AAPL 10 @ 146`, `AAPL -5 @180.5 --fee 1 --group pension` or `AAPL 10 146`."""
+    rest, typed_group = split_group(arguments)
+    if (found := _FEE.search(rest)) is not None:
+        fee = _number_of("--fee", found[1])
+        rest = f"{rest[: found.start()]} {rest[found.end() :]}"
+    words = rest.replace("@", " @ ").split()
+    if option := next((word for word in words if word.startswith("--")), None):
+        raise UsageError(f"There is no {shown(option)} here; there are --fee and --group.")
+    if len(words) == 4 and words[2] == "@":
+        del words[2]
+    if len(words) != 3 or "@" in words:
+        raise UsageError("A lot is a symbol, a quantity and what one cost, as in `AAPL 10 @ 146`.")
+    symbol, quantity, unit_cost = words
+    return TypedLot(
+        symbol,
+        _number_of("The quantity", quantity),
+        _number_of("The cost", unit_cost),
+        0.0 if fee is None else fee,
+        typed_group if typed_group is not None else group,
+    )
+
+
+def split_holdings(arguments: str) -> tuple[str | None, str | None]:
+    """The currency and the group of `EUR --group pension`, of which either may be left out."""
+    rest, group = split_group(arguments)
+    words = rest.split()
+    if len(words) > 1:
+        raise UsageError(
+            "`holdings` takes the currency of the totals and a group, as in `holdings EUR --group pension`."
+        )
+    return (words[0].upper() if words else None), group
+
+
+def split_group(arguments: str) -> tuple[str, str | None]:
+    """What else was typed, and the name in `--group pension`; a name with spaces stands in quotes."""
+    found = _GROUP.search(arguments)
+    if found is None:
+        if re.search(r"(^|\s)--group\b", arguments):
+            raise UsageError("`--group` needs the name of a group, as in `holdings --group pension`.")
+        return arguments, None
+    name = next(group for group in found.groups() if group is not None)
+    return f"{arguments[: found.start()]} {arguments[found.end() :]}".strip(), name
+
+
+def _number_of(what: str, text: str) -> float:
+    """The plain number that `text` is; `UsageError` where it is none, or one that nobody could mean."""
+    if not _NUMBER.fullmatch(text):
+        hint = ", without a comma" if "," in text else ""
+        raise UsageError(f"{what} must be a number such as 12.5{hint}, and is {shown(text)}.")
+    return float(text)
 
 
 def seconds_of(text: str) -> float:

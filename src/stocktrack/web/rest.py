@@ -17,15 +17,17 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 from starlette.exceptions import HTTPException
 
 from stocktrack import __version__
 from stocktrack.bars import Adjust, BarInterval, HistoryRange
 from stocktrack.errors import CommandError, Reason, StockTrackError
+from stocktrack.holding_rows import HOLDING_COLUMNS, holding_lines
 from stocktrack.messages import (
     MAIN_LIST,
     MAX_TOKENS,
+    AddLotReply,
     AlertReply,
     AlertTestReply,
     ChangePasswordReply,
@@ -33,12 +35,14 @@ from stocktrack.messages import (
     Failure,
     GetReply,
     HistoryReply,
+    HoldingsReply,
     InfoReply,
     Missing,
     Moment,
     MyAlertsReply,
     MyStocksReply,
     NewsReply,
+    RemoveLotReply,
     RevokeReply,
     SearchReply,
     SourcesReply,
@@ -113,6 +117,17 @@ class NewAlert(BaseModel):
     quiet_hours: str | None = None
     timezone: str | None = None
     targets: list[str] | None = None
+
+
+class NewLot(BaseModel):
+    """A purchase, or with a negative quantity a sale; its costs are in the currency of the price."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    symbol: str
+    quantity: FiniteFloat
+    unit_cost: FiniteFloat = Field(description="of one, in the currency of the price: pence for GBp")
+    fixed_cost: FiniteFloat = Field(default=0.0, description="fees, in the same currency")
+    group: str | None = Field(default=None, description="left out: main")
 
 
 class StockList(BaseModel):
@@ -297,6 +312,47 @@ async def history(
         if_none_match=request.headers.getlist("if-none-match"),
         is_head=request.method == "HEAD",
     )
+
+
+@router.get(
+    "/holdings",
+    response_model=HoldingsReply,
+    responses={
+        200: {
+            "description": "Holdings, lots and totals; the holdings as CSV where Accept prefers it.",
+            "content": {CSV: {"schema": {"type": "string"}, "example": f"{','.join(HOLDING_COLUMNS)}\n"}},
+        },
+    },
+)
+async def holdings(
+    asking: Asking,
+    request: Request,
+    currency: Annotated[str | None, Query(description="of the totals; left out: the server's")] = None,
+    group: Annotated[str | None, Query(description="only lots of this group; left out: all")] = None,
+) -> Any:
+    """What the user holds and what it is worth, with totals in one currency."""
+    reply = await asking.ask("HOLDINGS", currency=currency, group=group)
+    assert isinstance(reply, HoldingsReply)  # noqa: S101 - as its row says
+    if preferred(request.headers.getlist("accept"), (JSON, CSV)) != CSV:
+        return _json(reply, headers={"vary": "accept"})
+    headers = {
+        "cache-control": "no-store",
+        "vary": "accept",
+        "content-disposition": 'attachment; filename="holdings.csv"',
+    }
+    return Response("".join(f"{line}\n" for line in holding_lines(reply)), headers=headers, media_type=CSV)
+
+
+@router.post("/lots", response_model=AddLotReply)
+async def add_lot(body: NewLot, asking: Asking) -> Any:
+    """Keep a lot: what was bought, or with a negative quantity sold."""
+    return _json(await asking.ask("ADD_LOT", **body.model_dump(exclude_none=True)))
+
+
+@router.delete("/lots/{lot}", response_model=RemoveLotReply)
+async def remove_lot(lot: str, asking: Asking) -> Any:
+    """Take out a lot by its name, such as l3."""
+    return _json(await asking.ask("REMOVE_LOT", lot=lot))
 
 
 @router.get("/search", response_model=SearchReply)

@@ -9,7 +9,6 @@ import json
 import math
 from typing import Any, NoReturn
 
-from annotated_types import Ge, Le
 from pydantic import ValidationError
 
 from stocktrack.errors import CommandError, Reason, StockTrackError
@@ -246,8 +245,7 @@ def _complaint(error: ValidationError, kind: str, sent: dict[str, Any]) -> str:
         case "string_unicode":
             return f"{what} holds half of a surrogate pair, which is no character."
         case "int_type" | "greater_than_equal" | "less_than_equal":
-            least, most = _range_of(kind, field)
-            return f"{what} must be a whole number from {least} to {most}."
+            return f"{what} must be {_range_of(kind, field)}."
         case "too_short" | "tuple_type":
             return f"{what} must be a list with at least one entry."
         case _:
@@ -266,9 +264,10 @@ def _fields_of(kind: str) -> tuple[str, ...]:
     )
 
 
-def _range_of(kind: str, field: str) -> tuple[int, int]:
-    """The least and the most that a field's whole number may be."""
-    rules = COMMANDS[kind].command.model_fields[field].metadata
-    least = next(rule.ge for rule in rules if isinstance(rule, Ge))
-    most = next(rule.le for rule in rules if isinstance(rule, Le))
-    return int(str(least)), int(str(most))
+@functools.cache
+def _range_of(kind: str, field: str) -> str:
+    """What a field's number must be, in words: whole or not, from where to where."""
+    schema = COMMANDS[kind].command.model_json_schema()["properties"][field]
+    number = next(each for each in (schema, *schema.get("anyOf", ())) if "minimum" in each and "maximum" in each)
+    what = "a whole number" if number["type"] == "integer" else "a number"
+    return f"{what} from {int(number['minimum'])} to {int(number['maximum'])}"

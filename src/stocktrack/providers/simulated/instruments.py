@@ -52,6 +52,10 @@ QQQ         | Invesco QQQ Trust       | NASDAQ   | USD | 440.47   | 18 | 44    |
 EURUSD=X    | EUR/USD                 | CCY      | USD | 1.08420  | 7  | -     | -     | - | - | -
 GBPUSD=X    | GBP/USD                 | CCY      | USD | 1.26380  | 8  | -     | -     | - | - | -
 USDJPY=X    | USD/JPY                 | CCY      | JPY | 151.620  | 9  | -     | -     | - | - | -
+USDCHF=X    | USD/CHF                 | CCY      | CHF | 0.90480  | 7  | -     | -     | - | - | -
+USDCAD=X    | USD/CAD                 | CCY      | CAD | 1.35940  | 6  | -     | -     | - | - | -
+USDHKD=X    | USD/HKD                 | CCY      | HKD | 7.82910  | 5  | -     | -     | - | - | -
+USDINR=X    | USD/INR                 | CCY      | INR | 83.2950  | 5  | -     | -     | - | - | -
 BTC-USD     | Bitcoin USD             | CCC      | USD | 67837.64 | 55 | 0.4   | -     | - | - | bitcoin.org
 ETH-USD     | Ethereum USD            | CCC      | USD | 3318.88  | 65 | 4     | -     | - | - | ethereum.org
 DOGE-USD    | Dogecoin USD            | CCC      | USD | 0.17852  | 90 | 7000  | -     | - | - | dogecoin.com

@@ -1,0 +1,239 @@
+"""`stocktrack holdings` and `stocktrack lots …`: what a user owns, what it is worth, and where that is kept."""
+
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stocktrack.commands.one_shot import ask
+from stocktrack.commands.options import AsJson, ServerCall, spread
+
+if TYPE_CHECKING:
+    from stocktrack.client import StockTrackClient
+    from stocktrack.messages import LotInfo
+    from stocktrack.terminal.text import Shown
+
+AsCsv = Annotated[bool, typer.Option("--csv", help="print CSV, for a spreadsheet")]
+Group = Annotated[str | None, typer.Option(metavar="NAME", help="only lots of this group; all", show_default=False)]
+# `-5` is a quantity and no option.
+_TAKES_NEGATIVE = {"ignore_unknown_options": True}
+
+lots_app = typer.Typer(help="Keep what you bought and sold: add, list, remove and import lots.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command()(spread(holdings))
+    lots_app.command("add", context_settings=_TAKES_NEGATIVE)(spread(add))
+    lots_app.command("list")(spread(list_lots))
+    lots_app.command("remove")(spread(remove))
+    lots_app.command("import")(spread(import_file))
+    app.add_typer(lots_app, name="lots")
+
+
+def holdings(
+    *,
+    currency: Annotated[
+        str | None, typer.Option(metavar="CODE", help="of the totals, such as EUR; the server's", show_default=False)
+    ] = None,
+    group: Group = None,
+    as_csv: AsCsv = False,
+    call: ServerCall,
+    as_json: AsJson = False,
+) -> None:
+    """Print what you hold, what it is worth now, and the totals."""
+    _one_form(as_csv=as_csv, as_json=as_json)
+    show = _print_csv if as_csv else _print_table
+    ask("HOLDINGS", call, as_json=as_json, show=show, currency=currency and currency.upper(), group=group)
+
+
+def add(
+    lot: Annotated[list[str], typer.Argument(metavar="SYMBOL QUANTITY @ COST", help="AAPL 10 @ 146; a sale: -10")],
+    *,
+    fee: Annotated[float, typer.Option(min=0, help="what the order cost beside, in the same currency")] = 0.0,
+    group: Annotated[
+        str | None, typer.Option(metavar="NAME", help="one of your groups, or a new one; main", show_default=False)
+    ] = None,
+    call: ServerCall,
+) -> None:
+    """Keep a lot: what one cost, in the currency of its price; a share quoted in pence costs pence."""
+    from stocktrack.client.wire import command_of
+    from stocktrack.terminal.holding_table import lot_sentence
+    from stocktrack.terminal.run import say
+    from stocktrack.terminal.typed_commands import UsageError, split_lot
+
+    try:
+        typed = split_lot(" ".join(lot), fee=fee, group=group)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
+    fields: dict[str, Any] = {"symbol": typed.symbol, "quantity": typed.quantity, "unit_cost": typed.unit_cost}
+
+    async def work(client: "StockTrackClient") -> None:
+        say(lot_sentence(await client.add_lot(**fields, fixed_cost=typed.fixed_cost, group=typed.group)))
+
+    def check() -> None:
+        command_of("ADD_LOT", **fields, fixed_cost=typed.fixed_cost, group=typed.group)
+
+    _run(work, call, check)
+
+
+def list_lots(*, group: Group = None, as_csv: AsCsv = False, call: ServerCall, as_json: AsJson = False) -> None:
+    """List your lots: name, symbol, quantity, cost of one, fees, group, and when it was added."""
+    from stocktrack.client.wire import command_of
+
+    _one_form(as_csv=as_csv, as_json=as_json)
+
+    async def work(client: "StockTrackClient") -> None:
+        reply = await client.holdings(group=group)
+        _print_lots(reply.lots, as_csv=as_csv, as_json=as_json)
+
+    _run(work, call, lambda: command_of("HOLDINGS", group=group))
+
+
+def remove(
+    names: Annotated[list[str], typer.Argument(metavar="LOT", help="as `lots list` names it, such as l3")],
+    *,
+    call: ServerCall,
+) -> None:
+    """Take out lots by their names."""
+    from stocktrack.client.wire import command_of
+    from stocktrack.terminal.run import say
+    from stocktrack.terminal.text import safe
+    from stocktrack.terminal.typed_commands import split_symbols
+
+    lots = list(dict.fromkeys(name.lower() for name in split_symbols(names)))
+
+    async def work(client: "StockTrackClient") -> None:
+        for lot in lots:
+            reply = await client.remove_lot(lot)
+            say(f"The lot {safe(reply.lot)} of {safe(reply.symbol)} was taken out.")
+
+    _run(work, call, lambda: [command_of("REMOVE_LOT", lot=lot) for lot in lots])
+
+
+def import_file(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="a configuration of ticker, such as ~/.ticker.yaml")],
+    *,
+    watchlist: Annotated[bool, typer.Option("--watchlist", help="save its watch lists as your lists, too")] = False,
+    again: Annotated[bool, typer.Option("--again", help="add also what is there already")] = False,
+    call: ServerCall,
+) -> None:
+    """Import the lots of ~/.ticker.yaml; what is there already is left alone, and a broken file imports nothing."""
+    from pathlib import Path
+
+    from stocktrack.client.settings import ask_for_credentials
+    from stocktrack.commands.ticker_file import BadFile, read_ticker_file
+    from stocktrack.errors import ConfigError
+    from stocktrack.terminal.run import run_to_exit
+
+    server = call.settings()
+    try:
+        file = read_ticker_file(Path(path).expanduser())
+    except BadFile as error:
+        raise ConfigError(f"{error} Nothing was imported.") from None
+
+    def begin() -> Coroutine[Any, Any, int]:
+        settings = ask_for_credentials(server)
+
+        async def at_server() -> int:
+            from stocktrack.commands.lot_import import ImportBroken, import_lots
+            from stocktrack.terminal.exit_codes import ExitCode, exit_code_of
+            from stocktrack.terminal.run import say
+            from stocktrack.terminal.text import safe
+
+            async with settings.client(timeout_seconds=call.timeout, reconnect=False) as client:
+                try:
+                    done = await import_lots(client, file, again=again, with_lists=watchlist)
+                except ImportBroken as broken:
+                    say(str(broken))
+                    return exit_code_of(broken.cause)
+            for why in done.left:
+                say(f"Not imported: {safe(why)}")
+            there = f"; {_count(done.there, 'is', 'are')} there already" if done.there else ""
+            say(f"{_count(done.added, 'lot was', 'lots were')} imported{there}.")
+            watched = sum(map(len, file.watched.values()))
+            if watchlist:
+                say(f"{_count(done.saved, 'symbol of its watch lists is', 'symbols of its watch lists are')} saved.")
+            elif watched:
+                say(f"{_count(watched, 'symbol', 'symbols')} of its watch lists: --watchlist saves them, too.")
+            return ExitCode.NOT_FOUND if done.left else ExitCode.DONE
+
+        return at_server()
+
+    run_to_exit(begin)
+
+
+def _count(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
+def _one_form(*, as_csv: bool, as_json: bool) -> None:
+    if as_csv and as_json:
+        raise typer.BadParameter("--csv or --json, not both")
+
+
+def _run(work: Callable[["StockTrackClient"], Awaitable[None]], call: ServerCall, check: Callable[[], object]) -> None:
+    """Check what is asked before the password is asked for, log in, do `work`, and exit."""
+    from stocktrack.client.settings import ask_for_credentials
+    from stocktrack.terminal.run import run_to_exit
+
+    def begin() -> Coroutine[Any, Any, int]:
+        check()
+        settings = ask_for_credentials(call.settings())
+
+        async def at_server() -> int:
+            async with settings.client(timeout_seconds=call.timeout, reconnect=False) as client:
+                await work(client)
+            return 0
+
+        return at_server()
+
+    run_to_exit(begin)
+
+
+def _print_csv(reply: "Shown") -> None:
+    from stocktrack.holding_rows import holding_lines
+    from stocktrack.messages import HoldingsReply
+
+    if isinstance(reply, HoldingsReply):
+        sys.stdout.writelines(f"{line}\n" for line in holding_lines(reply))
+
+
+def _print_table(reply: "Shown") -> None:
+    from stocktrack.messages import HoldingsReply
+    from stocktrack.terminal.holding_table import holdings_sentences, holdings_table
+    from stocktrack.terminal.run import say
+    from stocktrack.terminal.text import has_colour, is_screen, rows_of, tab_separated
+
+    if not isinstance(reply, HoldingsReply):
+        return
+    if is_screen(sys.stdout) and reply.holdings:
+        import shutil
+
+        width = shutil.get_terminal_size().columns
+        sys.stdout.write(holdings_table(reply, width=width, colour=has_colour(sys.stdout)))
+    else:
+        sys.stdout.writelines(f"{tab_separated(row)}\n" for row in rows_of(reply))
+    sys.stdout.flush()
+    for sentence in holdings_sentences(reply, adding="stocktrack lots add AAPL 10 @ 146"):
+        say(sentence)
+
+
+def _print_lots(lots: tuple["LotInfo", ...], *, as_csv: bool, as_json: bool) -> None:
+    import json
+
+    from stocktrack.holding_rows import lot_lines
+    from stocktrack.terminal.run import write_line
+    from stocktrack.terminal.text import iso_time, number, safe, safe_json, safe_symbol, tab_separated
+
+    if as_json:
+        write_line(safe_json(json.dumps([lot.model_dump(mode="json") for lot in lots])))
+        return
+    if as_csv:
+        sys.stdout.writelines(f"{line}\n" for line in lot_lines(lots))
+        return
+    for lot in lots:
+        numbers = (number(lot.quantity), number(lot.unit_cost), number(lot.fixed_cost))
+        row = (safe(lot.lot), safe_symbol(lot.symbol), *numbers, safe(lot.group), iso_time(lot.created_at))
+        write_line(tab_separated(row))

@@ -1,0 +1,156 @@
+"""Holdings as a table for people: the money of its columns is in the currency of the totals, so that they add up."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stocktrack.holdings import money_digits
+from stocktrack.messages import MAIN_LIST, AddLotReply, Amounts, HoldingInfo, HoldingsReply, HoldingTotals
+from stocktrack.quotes import price_digits
+from stocktrack.terminal.text import fixed, number, paint, percent_text, price_text, safe, safe_symbol
+
+_GAP: Final = "  "
+_NOTHING: Final = Amounts()
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A text and its tone."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column with its heading, a cell for each holding and one for the total; the first to give way is 1."""
+
+    heading: str
+    cells: Sequence[_Cell]
+    total: _Cell
+    gives_way: int = 0  # never
+    is_left: bool = False
+
+    @property
+    def width(self) -> int:
+        return max(len(text) for text in (self.heading, self.total.text, *(cell.text for cell in self.cells)))
+
+
+def holdings_table(reply: HoldingsReply, *, width: int, colour: bool) -> str:
+    """The holdings and their total as lines of at most `width` cells; columns that do not fit are left out.
+
+    A number is never cut: where not even symbol, value and gain fit, the lines are longer.
+    """
+    columns = _that_fit(_columns(reply), width)
+    lines = [_line([(column.heading, "dim") for column in columns], columns, colour=colour)]
+    for row in range(len(reply.holdings)):
+        cells = [column.cells[row] for column in columns]
+        lines.append(_line([(cell.text, cell.tone) for cell in cells], columns, colour=colour))
+    if reply.holdings:
+        totals = [(column.total.text, column.total.tone or "bold") for column in columns]
+        lines.append(_line(totals, columns, colour=colour))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def holdings_sentences(reply: HoldingsReply, *, adding: str) -> list[str]:
+    """What a person should know beside the table: that there are no lots, which `adding` keeps, and what is stale."""
+    if not reply.lots:
+        groups = f"; there are lots in {', '.join(map(safe, reply.groups))}" if len(reply.groups) > 1 else ""
+        return [f"You have no lots here yet{groups}. `{adding}` keeps one."]
+    stale = [safe_symbol(each.symbol) for each in reply.holdings if each.stale]
+    return [f"Counted by a price or a rate that is stale: {', '.join(stale)}."] if stale else []
+
+
+def lot_sentence(reply: AddLotReply) -> str:
+    """Says which lot is kept."""
+    fee = f", and {number(reply.fixed_cost)} of fees" if reply.fixed_cost else ""
+    group = "" if reply.group == MAIN_LIST else f" in the group {safe(reply.group)}"
+    what = f"{number(reply.quantity)} {safe_symbol(reply.symbol)} @ {number(reply.unit_cost)}{fee}"
+    return f"The lot {safe(reply.lot)} was added{group}: {what}."
+
+
+def _columns(reply: HoldingsReply) -> list[_Column]:
+    digits = money_digits(reply.currency)
+    held, totals = reply.holdings, reply.totals
+
+    def cells(text: Callable[[HoldingInfo], str], tone: Callable[[HoldingInfo], str] = lambda _: "") -> list[_Cell]:
+        return [_Cell(text(each), tone(each)) for each in held]
+
+    def money(name: str, *, is_signed: bool) -> tuple[list[_Cell], _Cell]:
+        amounts: list[Amounts] = [*(each.converted or _NOTHING for each in held), totals]
+        told = [_money(getattr(each, name), digits, is_signed=is_signed) for each in amounts]
+        return told[:-1], told[-1]
+
+    def percent(name: str) -> tuple[list[_Cell], _Cell]:
+        of: list[HoldingInfo | HoldingTotals] = [*held, totals]
+        told = [_Cell(percent_text(getattr(each, name)), _tone(getattr(each, name))) for each in of]
+        return told[:-1], told[-1]
+
+    values, days, gains = (money(name, is_signed=name != "value") for name in ("value", "day_change", "gain"))
+    is_counted = [each.converted is not None for each in held]
+    notes = [
+        "stale" if each.stale else "" if counted else "in no total"
+        for each, counted in zip(held, is_counted, strict=True)
+    ]
+    stale = ["dim" if each.stale else "" for each in held]
+    tone_of = dict(zip((each.symbol for each in held), stale, strict=True))
+    nothing = _Cell("")
+    columns = [
+        _Column("Symbol", cells(lambda each: safe_symbol(each.symbol), lambda _: "bold"), _Cell("Total"), is_left=True),
+        _Column("Quantity", cells(lambda each: number(each.quantity, grouped=True).removesuffix(".0")), nothing, 4),
+        _Column("Unit cost", cells(_unit_cost), nothing, 1),
+        _Column("Price", cells(_price, lambda each: tone_of[each.symbol]), nothing, 5),
+        _Column("", cells(lambda each: safe(each.currency, 8), lambda _: "dim"), nothing, 5, is_left=True),
+        _Column(f"Value {reply.currency}", *values),
+        _Column("Day", *days, 6),
+        _Column("%", *percent("day_change_percent"), 3),
+        _Column("Gain", *gains),
+        _Column("%", *percent("gain_percent"), 7),
+        _Column("Weight", cells(lambda each: _weight(each.weight)), nothing, 2),
+    ]
+    if any(notes):
+        columns.append(_Column("", [_Cell(note, "warning") for note in notes], nothing, 8, is_left=True))
+    return columns
+
+
+def _that_fit(columns: list[_Column], width: int) -> list[_Column]:
+    left = [*columns]
+    for least in range(1, 9):
+        if sum(column.width for column in left) + len(_GAP) * (len(left) - 1) <= width:
+            break
+        left = [column for column in left if column.gives_way != least]
+    return left
+
+
+def _line(cells: Sequence[tuple[str, str]], columns: Sequence[_Column], *, colour: bool) -> str:
+    parts = []
+    for (text, tone), column in zip(cells, columns, strict=True):
+        padded = text.ljust(column.width) if column.is_left else text.rjust(column.width)
+        # What stands beside the text stays plain, so that spaces at a line's end can go.
+        parts.append(padded.replace(text, paint(text, tone, colour=colour)) if text else padded)
+    return _GAP.join(parts).rstrip()
+
+
+def _money(amount: float | None, digits: int, *, is_signed: bool) -> _Cell:
+    if amount is None:
+        return _Cell("")
+    return _Cell(fixed(amount, digits, signed=is_signed), _tone(amount) if is_signed else "")
+
+
+def _tone(amount: float | None) -> str:
+    return "" if not amount else "up" if amount > 0 else "down"
+
+
+def _price(holding: HoldingInfo) -> str:
+    return "" if holding.price is None else price_text(holding.price, price_digits(holding.price, None))
+
+
+def _unit_cost(holding: HoldingInfo) -> str:
+    if holding.unit_cost is None:
+        return ""
+    # As many decimals as the price beside it, where that is known.
+    return price_text(holding.unit_cost, price_digits(holding.price or holding.unit_cost, None))
+
+
+def _weight(weight: float | None) -> str:
+    return "" if weight is None else f"{fixed(weight, 2)}%"
