@@ -82,8 +82,10 @@ async def run_client(
     # prompt_toolkit takes as long to import as everything else together.
     from stocktrack.terminal.prompt import TerminalFront
 
-    async with TerminalFront(keeps_history=keeps_history, settings=screen or load_screen_settings()) as front:
-        client = InteractiveClient(settings, front, screen=front, hint=hint)
+    look = screen or load_screen_settings()
+    async with TerminalFront(keeps_history=keeps_history, settings=look) as front:
+        view = BoardView(title=settings.who, hint=hint, shows_holdings=look.holdings)
+        client = InteractiveClient(settings, front, screen=front, view=view)
         return await _until_ended(client, front, begin_with, seconds)
 
 
@@ -119,13 +121,18 @@ class InteractiveClient:
     """
 
     def __init__(
-        self, settings: ClientSettings, front: Front, *, screen: "TerminalFront | None" = None, hint: str = ""
+        self,
+        settings: ClientSettings,
+        front: Front,
+        *,
+        screen: "TerminalFront | None" = None,
+        view: BoardView | None = None,
     ) -> None:
         self._settings = settings
         self._front = front
         self._screen = screen
         self._dialogue = Dialogue(front, screen)
-        self._view = BoardView(title=settings.who, hint=hint)
+        self._view = view or BoardView(title=settings.who)
         self._report = ConnectionReport(front.warn)
         self._news = AlertNews()
         self._client = settings.client(on_notice=self._take_notice, on_state=self._take_state)
@@ -382,12 +389,14 @@ class InteractiveClient:
     async def _show_board(self, screen: "TerminalFront") -> None:
         from stocktrack.terminal.board_screen import Ending
         from stocktrack.terminal.day_courses import DayCourses
+        from stocktrack.terminal.held import Held
 
         fetching = asyncio.create_task(DayCourses(self._client, self._view).run(), name="client: the day's courses")
+        holding = asyncio.create_task(Held(self._client, self._view).run(), name="client: holdings")
         try:
             ending = await screen.show_board(self._view)
         finally:
-            await end(fetching)
+            await end(fetching, holding)
         if ending is Ending.LEAVE or (ending is Ending.INTERRUPTED and self._view.hint):
             # The demo is its board: leaving one leaves the other.
             raise LeaveError

@@ -146,7 +146,7 @@ HOUSE = (
         "terminal",
         "exit_codes connection_report status_line run screen_settings attention text alert_text alert_news alert_table"
         " facts axes canvas chart chart_request past holding_table tables typed_commands alert_request course"
-        " board_alerts board_view day_courses board_screen fronts prompt dialogue",
+        " board_row board_alerts board_holdings board_view day_courses held board_screen fronts prompt dialogue",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(

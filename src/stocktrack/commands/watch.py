@@ -44,7 +44,7 @@ async def watch_prices(
     settings: ClientSettings, watch: Watch, screen: ScreenSettings, *, as_jsonl: bool = False
 ) -> int:
     """Watch until the watch ends, and return the exit code."""
-    view = _board_of(settings) if is_live_screen() and not as_jsonl else None
+    view = _board_of(settings, screen) if is_live_screen() and not as_jsonl else None
     report = ConnectionReport(say if view is None else view.say)
     lines = _Lines(as_jsonl=as_jsonl)
     is_seen = sys.stdout.isatty() and not as_jsonl and os.environ.get("TERM", "dumb") != "dumb"
@@ -103,16 +103,17 @@ async def _running(attention: Attention | None) -> AsyncIterator[None]:
         await end(calling)
 
 
-def _board_of(settings: ClientSettings) -> "BoardView":
+def _board_of(settings: ClientSettings, screen: ScreenSettings) -> "BoardView":
     from stocktrack.terminal.board_view import BoardView
 
-    return BoardView(title=settings.who)
+    return BoardView(title=settings.who, shows_holdings=screen.holdings)
 
 
 async def _on_board(view: "BoardView", client: StockTrackClient, prices: PriceStream, watch: Watch) -> None:
     # prompt_toolkit takes as long to import as everything else together.
     from stocktrack.terminal.board_screen import BoardScreen, Ending
     from stocktrack.terminal.day_courses import DayCourses
+    from stocktrack.terminal.held import Held
 
     screen = BoardScreen(view)
 
@@ -129,15 +130,16 @@ async def _on_board(view: "BoardView", client: StockTrackClient, prices: PriceSt
 
     taking = asyncio.create_task(take(), name="watch: take prices")
     fetching = asyncio.create_task(DayCourses(client, view).run(), name="watch: fetch the day's courses")
+    holding = asyncio.create_task(Held(client, view).run(), name="watch: ask for holdings")
     if watch.seconds is not None:
         asyncio.get_running_loop().call_later(watch.seconds, screen.end)
     try:
         ending = await screen.run()
     finally:
-        await end(taking, fetching)
+        await end(taking, fetching, holding)
     if ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
-    for task in (taking, fetching):
+    for task in (taking, fetching, holding):
         if not task.cancelled():
             task.result()
 

@@ -30,6 +30,7 @@ STYLE = Style.from_dict(
         "stale": "ansiyellow",
         "message": "ansiyellow",
         "keys": "ansibrightblack",
+        "total": "bold",
         "alert": "reverse",
         "alert-told": "ansiyellow bold",
     }
@@ -132,6 +133,10 @@ class BoardScreen:
         @keys.add("enter")
         def _(event: KeyPressEvent) -> None:
             self._view.read_alerts()
+
+        @keys.add("h")
+        def _(event: KeyPressEvent) -> None:
+            self._view.toggle_holdings()
 
         @keys.add("r")
         def _(event: KeyPressEvent) -> None:
