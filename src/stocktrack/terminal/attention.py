@@ -22,13 +22,11 @@ _STRING_END: Final = f"{_ESC}\\"
 _REAL_CLOCK = RealClock()
 
 # Who is known to notify by which. Some tell who they are by TERM, which travels over ssh, the others by a variable.
-_OSC9_PROGRAMS = frozenset({"iTerm.app", "WezTerm", "ghostty", "WarpTerminal", "rio"})
-_OSC9_TERMS = ("xterm-kitty", "xterm-ghostty", "wezterm", "rio")
+_OSC9_PROGRAMS = frozenset({"iTerm.app", "WezTerm", "ghostty", "WarpTerminal"})
+_OSC9_TERMS = ("xterm-kitty", "xterm-ghostty", "wezterm")
 _OSC777_TERMS = ("foot", "rxvt", "contour")
-# ConEmu and Windows Terminal know other commands by OSC 9, Apple's Terminal none, and the Linux console prints them.
-_NEITHER_PROGRAMS = frozenset({"Apple_Terminal"})
+# ConEmu knows other commands by OSC 9, Apple's Terminal neither, and the Linux console prints what it does not know.
 _NEITHER_TERMS = ("linux", "dumb", "vt1", "vt2", "cons25")
-_NEITHER_VARIABLES = ("ConEmuPID", "WT_SESSION")
 
 
 class Attention:
@@ -108,16 +106,16 @@ def sequences_for(wanted: Notify, environment: Mapping[str, str]) -> tuple[Notif
     if wanted is not Notify.AUTO:
         return () if wanted is Notify.OFF else (wanted,)
     term, program = environment.get("TERM", "dumb"), environment.get("TERM_PROGRAM", "")
-    is_neither = program in _NEITHER_PROGRAMS or any(environment.get(name) for name in _NEITHER_VARIABLES)
-    if is_neither or term.startswith(_NEITHER_TERMS):
+    if program == "Apple_Terminal" or environment.get("ConEmuPID") or term.startswith(_NEITHER_TERMS):
         return ()
     if program in _OSC9_PROGRAMS or environment.get("LC_TERMINAL") == "iTerm2" or environment.get("KITTY_WINDOW_ID"):
         return (Notify.OSC9,)
     if term.startswith(_OSC9_TERMS):
         return (Notify.OSC9,)
-    if term.startswith(_OSC777_TERMS) or environment.get("VTE_VERSION") or environment.get("KONSOLE_VERSION"):
+    if term.startswith(_OSC777_TERMS) or environment.get("WT_SESSION"):
         return (Notify.OSC777,)
-    # Such as over ssh: who knows neither ignores them, and few know both without saying who they are.
+    # What VTE knows depends on who built it, and over ssh nobody says who it is. Who knows neither ignores them, and few
+    # that know both do not say who they are.
     return (Notify.OSC9, Notify.OSC777)
 
 

@@ -287,13 +287,10 @@ class BoardView:
         trail = Column(heading, trail_width, _trail_cell, False)
         in_order = sorted(held, key=lambda column: _HELD_ORDER.index(column.heading))
         wanted = [symbol, price, currency, change, percent, extended, *in_order, trail, market, age]
-        return [
-            column
-            for column in wanted
-            if column in (symbol, price, percent)
-            or column.heading in chosen
-            or (column is trail and trail_width >= len("Start"))
-        ]
+        if trail_width >= len("Start"):
+            chosen.add(heading)
+        chosen |= {column.heading for column in (symbol, price, percent)}
+        return [column for column in wanted if column.heading in chosen]
 
     def _symbol_cell(self, row: Row, _: int) -> tuple[str, str]:
         is_stale = row.price is not None and row.price.stale
