@@ -114,8 +114,8 @@ def sequences_for(wanted: Notify, environment: Mapping[str, str]) -> tuple[Notif
         return (Notify.OSC9,)
     if term.startswith(_OSC777_TERMS) or environment.get("WT_SESSION"):
         return (Notify.OSC777,)
-    # What VTE knows depends on who built it, and over ssh nobody says who it is. Who knows neither ignores them, and few
-    # that know both do not say who they are.
+    # What VTE knows depends on who built it, and over ssh nobody says who it is. Who knows neither ignores them, and
+    # few that know both do not say who they are.
     return (Notify.OSC9, Notify.OSC777)
 
 
