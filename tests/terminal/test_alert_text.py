@@ -82,6 +82,18 @@ def test_the_table_fits_each_width_and_says_what_was_told_and_what_went_wrong() 
     assert "1m ago (2x)" in row
 
 
+def test_a_long_symbol_leaves_room_for_the_rest_and_is_folded_not_cut() -> None:
+    symbol = "A-SYMBOL-OF-48-CHARACTERS".ljust(48, "X")
+    alert = an_alert(symbol=symbol, state="disarmed", targets=("phone",), repeat="every", cooldown_seconds=604_800)
+
+    for width in (52, 60, 80):
+        text = draw(MyAlertsReply(alerts=(alert,)), width=width, colour=False, now_ms=NOW_MS)
+        assert "disarmed" in text
+        assert "every 7d" in text
+        assert "…" not in text
+        assert max(map(len, text.splitlines())) <= width
+
+
 def test_a_row_for_programs_always_has_the_same_fields() -> None:
     assert alert_row(an_alert()) == (*("a7", "AAPL", "above", "280", "", "once", "armed", "", "", "0", "", "", ""),)
     told = an_alert(state="fired", fired_at=NOW_MS, fired_count=1, message="AAPL is up.", targets=("a", "b"))

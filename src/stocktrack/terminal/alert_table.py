@@ -1,6 +1,7 @@
 """A user's alerts as a table for a terminal of any width, with what became of each below it; drawn by rich."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from rich.console import Group
@@ -18,35 +19,54 @@ _TONES: Final = {
     AlertState.FIRED: "",
     AlertState.DISARMED: "red",
 }
-# From how many cells on there is room for it.
-_REPEAT_CELLS, _FIRED_CELLS, _TARGETS_CELLS = 52, 60, 72
+_LEAST_SYMBOL, _LEAST_CONDITION, _LEAST_TARGETS = 8, 12, 8
 
 
-def alert_table(alerts: Sequence[AlertInfo], table: Table, *, width: int, now_ms: int) -> Group:
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column: its cells, and its width: what it takes as a whole, and the least that leaves it readable, folded."""
+
+    heading: str
+    cells: tuple[Text, ...]
+    widest: int
+    least: int
+
+
+def alert_table(alerts: Sequence[AlertInfo], table: Table, *, width: int, gap: int, now_ms: int) -> Group:
     """The alerts as rows of an empty `table`, and below it what each told last and what went wrong."""
-    # A name is never cut: one that ends in dots can't be taken out.
-    table.add_column("Alert", no_wrap=True, min_width=max((len(each.alert) for each in alerts), default=0))
-    table.add_column("Symbol", no_wrap=True, overflow="ellipsis")
-    table.add_column("Condition", overflow="fold")
-    if width >= _REPEAT_CELLS:
-        table.add_column("Repeat", no_wrap=True)
-    table.add_column("State", no_wrap=True)
-    if width >= _FIRED_CELLS:
-        table.add_column("Fired", no_wrap=True)
-    if width >= _TARGETS_CELLS:
-        table.add_column("Targets", overflow="fold")
-    for each in alerts:
-        cells = [Text(safe(each.alert, 24), "bold"), Text(safe_symbol(each.symbol)), Text(condition_text(each))]
-        if width >= _REPEAT_CELLS:
-            cells.append(Text(repeat_text(each), "dim"))
-        cells.append(Text(each.state.value, _TONES[each.state]))
-        if width >= _FIRED_CELLS:
-            cells.append(Text(_fired(each, now_ms), "dim"))
-        if width >= _TARGETS_CELLS:
-            cells.append(Text(", ".join(safe(target, 64) for target in each.targets), "dim"))
-        table.add_row(*cells)
+    columns = _columns(alerts, width, now_ms)
+    for least in ("Targets", "Fired", "Repeat"):
+        if sum(column.least for column in columns) + gap * (len(columns) - 1) > width:
+            columns = [column for column in columns if column.heading != least]
+    spare = width - sum(column.least for column in columns) - gap * (len(columns) - 1)
+    for column in columns:
+        # What is known by its name is never cut: one that ends in dots can't be asked for.
+        more = max(0, min(spare, column.widest - column.least))
+        spare -= more
+        table.add_column(column.heading, overflow="fold", width=column.least + more if spare >= 0 else None)
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*row)
     notes = [Text.assemble((f"{safe(each.alert, 24)}: ", "bold"), note) for each in alerts for note in _notes(each)]
     return Group(table, "", *notes) if notes else Group(table)
+
+
+def _columns(alerts: Sequence[AlertInfo], width: int, now_ms: int) -> list[_Column]:
+    def column(heading: str, text: Callable[[AlertInfo], str], style: str = "", least: int | None = None) -> _Column:
+        cells = tuple(Text(text(each), style) for each in alerts)
+        widest = max((len(heading), *(cell.cell_len for cell in cells)))
+        return _Column(heading, cells, widest, widest if least is None else min(widest, least))
+
+    states = tuple(Text(each.state.value, _TONES[each.state]) for each in alerts)
+    state_cells = max((len("State"), *(len(state) for state in states)))
+    return [
+        column("Alert", lambda each: safe(each.alert, 24), "bold"),
+        column("Symbol", lambda each: safe_symbol(each.symbol), least=max(_LEAST_SYMBOL, width // 6)),
+        column("Condition", condition_text, least=_LEAST_CONDITION),
+        column("Repeat", repeat_text, "dim"),
+        _Column("State", states, state_cells, state_cells),
+        column("Fired", lambda each: _fired(each, now_ms), "dim"),
+        column("Targets", lambda each: ", ".join(safe(name, 64) for name in each.targets), "dim", _LEAST_TARGETS),
+    ]
 
 
 def _fired(alert: AlertInfo, now_ms: int) -> str:

@@ -112,7 +112,7 @@ def _renderable(reply: Drawn, width: int, now_ms: int) -> RenderableType:
         case SourcesReply():
             return _sources(reply, width, now_ms)
         case MyAlertsReply():
-            return alert_table(reply.alerts, _table(width), width=width, now_ms=now_ms)
+            return alert_table(reply.alerts, _table(width), width=width, gap=_gap(width), now_ms=now_ms)
         case _:
             assert_never(reply)
 
