@@ -140,6 +140,10 @@ def with_targets(*delivered: str, asked: list[Command]) -> ScriptedServer:
             if isinstance(command, MyAlerts):
                 session.send(MyAlertsReply(id=command.id, alerts=(), targets=("phone", "mail")))
             elif isinstance(command, AlertTest):
+                if command.target == "busy":
+                    limit = CommandError(Reason.RATE_LIMITED, "Six times a minute.", retry_after_ms=9_001)
+                    session.send(failure(limit, command, None))
+                    continue
                 if command.target not in {"phone", "mail"}:
                     error = CommandError(Reason.INVALID_COMMAND, f"There is no target {command.target!r}.")
                     session.send(failure(error, command, None))
@@ -161,12 +165,15 @@ async def test_a_test_tries_all_targets_and_exits_1_where_one_did_not_take_it(tm
         all_of_them = await run("alert", "test", home=tmp_path, port=server.port)
         only_one = await run("alert", "test", "--target", "phone", home=tmp_path, port=server.port)
         wrong = await run("alert", "test", "pager", home=tmp_path, port=server.port)
+        busy = await run("alert", "test", "phone", "busy", "mail", home=tmp_path, port=server.port)
         typed = await run("client", home=tmp_path, port=server.port, stdin=b"alert test\nalert test phone\n")
 
     assert all_of_them.err == "stocktrack: phone took a test message.\nstocktrack: mail answered 503.[2J\n"
     assert all_of_them.code == 1
     assert (only_one.code, only_one.err) == (0, "stocktrack: phone took a test message.\n")
     assert (wrong.code, wrong.err) == (2, "stocktrack: There is no target 'pager'.\n")
+    assert busy.err.splitlines()[1] == ("stocktrack: Six times a minute. Try again in 10 s. Not tried: busy, mail.")
+    assert busy.code == 5
     assert typed.code == 1
     assert typed.err.count("took a test message.") == 2
 

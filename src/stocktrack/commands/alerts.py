@@ -1,5 +1,6 @@
 """`stocktrack alert add|list|remove|test`: what a user does with alerts."""
 
+import math
 import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -175,7 +176,8 @@ def alert_test(
     asked = split_targets([*(named or ()), *(targets or ())])
 
     async def test(client: "StockTrackClient") -> int:
-        from stocktrack.terminal.exit_codes import ExitCode
+        from stocktrack.client import TooManyRequests
+        from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, sentence_of
         from stocktrack.terminal.run import say
         from stocktrack.terminal.text import safe
 
@@ -184,8 +186,13 @@ def alert_test(
             say(NO_TARGETS)
             return ExitCode.NOT_FOUND
         code = ExitCode.DONE
-        for target in wanted:
-            reply = await client.test_alert(target)
+        for index, target in enumerate(wanted):
+            try:
+                reply = await client.test_alert(target)
+            except TooManyRequests as error:
+                wait = f" Try again in {math.ceil(error.retry_after_ms / 1000)} s." if error.retry_after_ms else ""
+                say(f"{sentence_of(error)}{wait} Not tried: {', '.join(safe(each, 64) for each in wanted[index:])}.")
+                return exit_code_of(error)
             say(safe(reply.message, 500))
             code = code if reply.delivered else ExitCode.FAILED
         return code
