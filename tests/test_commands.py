@@ -48,6 +48,9 @@ SHELL_COMMANDS: dict[str, str | None] = {
     "SUBSCRIBE": "watch",
     "UNSUBSCRIBE": "stocks",
     "MY_STOCKS": "stocks",
+    "MY_ALERTS": "alert",
+    "UNALERT": "alert",
+    "TEST_ALERT": "alert",
     "ADD_LOT": "lots",
     "REMOVE_LOT": "lots",
     "PING": None,  # `get` says whether the server answers
@@ -59,6 +62,8 @@ TYPED_WORDS: dict[str, str | None] = {
     "REVOKE": None,
     "PASSWORD": None,
     "MY_STOCKS": "stocks",
+    "MY_ALERTS": "alerts",
+    "TEST_ALERT": "alert",
     "ADD_LOT": "lot",
     "REMOVE_LOT": "unlot",
     "PING": None,

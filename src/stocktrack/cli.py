@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from stocktrack import __version__
-from stocktrack.commands import account, admin, chat, history, holdings, interactive, one_shot, protocol
+from stocktrack.commands import account, admin, alerts, chat, history, holdings, interactive, one_shot, protocol
 from stocktrack.errors import ConfigError, StockTrackError
 from stocktrack.operations import database, feed, publish, record, replay, serve, settings
 from stocktrack.operations.users import users_app
@@ -51,6 +51,7 @@ record.add_to(app)
 replay.add_to(app)
 protocol.add_to(app)
 settings.add_to(app)
+alerts.add_to(app)
 app.add_typer(users_app, name="users")
 database.add_to(app)
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +20,9 @@ from stocktrack.client.wire import command_of
 from stocktrack.clock import end
 from stocktrack.errors import Reason
 from stocktrack.messages import Command, HoldingsReply, MyStocksReply, Notice, Price, Reply, Said, SubscribeReply
-from stocktrack.quotes import shown
+from stocktrack.quotes import clean_text, shown
+from stocktrack.terminal.alert_news import AlertNews
+from stocktrack.terminal.alert_request import NO_TARGETS, alert_names, request_of, split_alert, targets_to_try
 from stocktrack.terminal.board_view import BoardView
 from stocktrack.terminal.chart import draw_chart
 from stocktrack.terminal.chart_request import find_chart, look_of
@@ -28,6 +31,7 @@ from stocktrack.terminal.dialogue import Dialogue
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of
 from stocktrack.terminal.fronts import Front, LineCancelledError, PipeFront, Status
 from stocktrack.terminal.run import is_live_screen
+from stocktrack.terminal.screen_settings import ScreenSettings, load_screen_settings
 from stocktrack.terminal.text import said_line
 from stocktrack.terminal.typed_commands import (
     Typed,
@@ -72,6 +76,7 @@ async def run_client(
     hint: str = "",
     seconds: float | None = None,
     keeps_history: bool = True,
+    screen: ScreenSettings | None = None,
 ) -> int:
     """Run the client until the person leaves or the input ends, and return the exit code.
 
@@ -83,8 +88,10 @@ async def run_client(
     # prompt_toolkit takes as long to import as everything else together.
     from stocktrack.terminal.prompt import TerminalFront
 
-    async with TerminalFront(keeps_history=keeps_history) as front:
-        client = InteractiveClient(settings, front, screen=front, hint=hint)
+    look = screen or load_screen_settings()
+    async with TerminalFront(keeps_history=keeps_history, settings=look) as front:
+        view = BoardView(title=settings.who, hint=hint, shows_holdings=look.holdings)
+        client = InteractiveClient(settings, front, screen=front, view=view)
         return await _until_ended(client, front, begin_with, seconds)
 
 
@@ -120,14 +127,20 @@ class InteractiveClient:
     """
 
     def __init__(
-        self, settings: ClientSettings, front: Front, *, screen: "TerminalFront | None" = None, hint: str = ""
+        self,
+        settings: ClientSettings,
+        front: Front,
+        *,
+        screen: "TerminalFront | None" = None,
+        view: BoardView | None = None,
     ) -> None:
         self._settings = settings
         self._front = front
         self._screen = screen
         self._dialogue = Dialogue(front, screen)
-        self._view = BoardView(title=settings.who, hint=hint)
+        self._view = view or BoardView(title=settings.who)
         self._report = ConnectionReport(front.warn)
+        self._news = AlertNews()
         self._client = settings.client(on_notice=self._take_notice, on_state=self._take_state, on_said=self._take_said)
         self._heard: deque[str] = deque(maxlen=MAX_HEARD)
         self._has_fresh = asyncio.Event()
@@ -188,8 +201,7 @@ class InteractiveClient:
             case "get":
                 await self._show("GET", symbols=split_symbols(await argument(arguments, SYMBOLS)))
             case "watch":
-                named, list_name = split_list(arguments)
-                await self._watch(split_symbols(named), list_name=list_name, asks=typed.from_menu)
+                await self._watch_typed(typed)
             case "subscribe":
                 await self._subscribe(await argument(arguments, SYMBOLS) if typed.from_menu else arguments)
             case "unsubscribe":
@@ -199,37 +211,31 @@ class InteractiveClient:
             case "stocks":
                 await self._stocks(arguments)
             case "news":
-                symbol, count = split_news(arguments)
-                await self._show("NEWS", symbol=symbol, limit=count)
+                await self._news_of(arguments)
             case "info":
                 await self._show("INFO", symbol=await argument(arguments, SYMBOL))
             case "dividends":
-                paying, _, wanted = (await argument(arguments, SYMBOL)).partition(" ")
-                await self._show("DIVIDENDS", symbol=paying, limit=count_of(wanted.strip()))
+                await self._dividends(await argument(arguments, SYMBOL))
             case "history":
                 await self._history(await argument(arguments, SYMBOL))
             case "chart":
                 await self._chart(await argument(arguments, SYMBOL))
+            case "alert":
+                await self._alert(arguments)
+            case "alerts":
+                await self._show("MY_ALERTS", symbol=arguments or None)
+            case "unalert":
+                await self._unalert(await argument(arguments, "Alert: "))
             case "holdings":
-                currency, group = split_holdings(arguments)
-                await self._show("HOLDINGS", currency=currency, group=group)
+                await self._holdings(arguments)
             case "lot":
-                lot = split_lot(await argument(arguments, "Symbol, quantity @ cost: "))
-                await self._show(
-                    "ADD_LOT",
-                    symbol=lot.symbol,
-                    quantity=lot.quantity,
-                    unit_cost=lot.unit_cost,
-                    fixed_cost=lot.fixed_cost,
-                    group=lot.group,
-                )
+                await self._lot(await argument(arguments, "Symbol, quantity @ cost: "))
             case "lots":
                 await self._lots(arguments)
             case "unlot":
                 await self._show("REMOVE_LOT", lot=(await argument(arguments, "Lot: ")).strip().lower())
             case "search":
-                text, segment = split_segment(arguments)
-                await self._show("SEARCH", query=await argument(text, "Part of a name: "), segment=segment)
+                await self._search(arguments)
             case "sources":
                 await self._show("SOURCES")
             case "say":
@@ -264,6 +270,23 @@ class InteractiveClient:
                     raise
                 await asyncio.sleep(wait_ms / 1000)
 
+    async def _watch_typed(self, typed: Typed) -> None:
+        named, list_name = split_list(typed.arguments)
+        await self._watch(split_symbols(named), list_name=list_name, asks=typed.from_menu)
+
+    async def _news_of(self, arguments: str) -> None:
+        symbol, count = split_news(arguments)
+        await self._show("NEWS", symbol=symbol, limit=count)
+
+    async def _search(self, arguments: str) -> None:
+        text, segment = split_segment(arguments)
+        query = await self._dialogue.argument(text, "Part of a name: ")
+        await self._show("SEARCH", query=query, segment=segment)
+
+    async def _holdings(self, arguments: str) -> None:
+        currency, group = split_holdings(arguments)
+        await self._show("HOLDINGS", currency=currency, group=group)
+
     async def _history(self, arguments: str) -> None:
         past = split_past(arguments)
         try:
@@ -296,6 +319,44 @@ class InteractiveClient:
         reply = await self._reply_to(command_of("HOLDINGS", group=group))
         if isinstance(reply, HoldingsReply):
             self._dialogue.show_lots(reply)
+
+    async def _dividends(self, arguments: str) -> None:
+        paying, _, wanted = arguments.partition(" ")
+        await self._show("DIVIDENDS", symbol=paying, limit=count_of(wanted.strip()))
+
+    async def _lot(self, arguments: str) -> None:
+        lot = split_lot(arguments)
+        await self._show(
+            "ADD_LOT",
+            symbol=lot.symbol,
+            quantity=lot.quantity,
+            unit_cost=lot.unit_cost,
+            fixed_cost=lot.fixed_cost,
+            group=lot.group,
+        )
+
+    async def _alert(self, arguments: str) -> None:
+        if (targets := targets_to_try(arguments)) is not None:
+            await self._test_targets(targets)
+            return
+        request = request_of(split_alert(arguments))
+        for remark in request.remarks:
+            self._dialogue.confirm(remark)
+        await self._show("ALERT", **request.fields)
+
+    async def _test_targets(self, named: list[str]) -> None:
+        targets = named or (await self._client.my_alerts()).targets
+        if not targets:
+            raise UsageError(NO_TARGETS)
+        for target in targets:
+            await self._show("TEST_ALERT", target=target)
+
+    async def _unalert(self, arguments: str) -> None:
+        for name in alert_names([arguments]):
+            try:
+                await self._show("UNALERT", alert=name)
+            except NotFound as error:
+                self._dialogue.fail(error)
 
     async def _stocks(self, arguments: str) -> None:
         rest, list_name = split_list(arguments)
@@ -365,12 +426,14 @@ class InteractiveClient:
     async def _show_board(self, screen: "TerminalFront") -> None:
         from stocktrack.terminal.board_screen import Ending
         from stocktrack.terminal.day_courses import DayCourses
+        from stocktrack.terminal.held import Held
 
         fetching = asyncio.create_task(DayCourses(self._client, self._view).run(), name="client: the day's courses")
+        holding = asyncio.create_task(Held(self._client, self._view).run(), name="client: holdings")
         try:
             ending = await screen.show_board(self._view)
         finally:
-            await end(fetching)
+            await end(fetching, holding)
         if ending is Ending.LEAVE or (ending is Ending.INTERRUPTED and self._view.hint):
             # The demo is its board: leaving one leaves the other.
             raise LeaveError
@@ -395,7 +458,9 @@ class InteractiveClient:
         return Status(f"{who}  connected" + (f"  {pushed} live" if pushed else ""), is_well=True)
 
     def _take_notice(self, notice: Notice) -> None:
-        if dropped := self._report.notice(notice):
+        if notice.reason is Reason.ALERT:
+            self._take_alert(notice)
+        elif dropped := self._report.notice(notice):
             self._view.forget(each.symbol for each in dropped)
 
     def _take_said(self, said: Said) -> None:
@@ -405,6 +470,17 @@ class InteractiveClient:
         else:
             self._heard.append(line)
             self._has_fresh.set()
+
+    def _take_alert(self, notice: Notice) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        told = self._news.sentence(notice, now_ms)
+        if told is None:
+            return
+        if self._is_board_open:
+            self._view.alert(notice.symbols or (), told, now_ms)
+        else:
+            self._front.warn(told)
+        self._front.call(clean_text(notice.message, 500))
 
     def _take_state(self, change: StateChange) -> None:
         self._is_lost = change.state is State.RECONNECTING

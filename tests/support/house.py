@@ -138,21 +138,22 @@ HOUSE = (
         4,
         Side.CLIENT,
         "client",
-        "errors state wire bars prices server_connection reconnecting tls client tokens settings",
+        "errors state wire bars prices server_connection reconnecting tls client tokens time_zone settings",
     ),
     row(
         5,
         Side.CLIENT,
         "terminal",
-        "exit_codes connection_report status_line run text facts axes canvas chart chart_request past "
-        "holding_table tables typed_commands course board_view day_courses board_screen fronts prompt dialogue",
+        "exit_codes connection_report status_line run screen_settings attention text alert_text alert_news alert_table"
+        " facts axes canvas chart chart_request past holding_table tables typed_commands alert_request course"
+        " board_row board_alerts board_holdings board_view day_courses held board_screen fronts prompt dialogue",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(
         7,
         Side.CLIENT,
         "commands",
-        "options watch one_shot history ticker_file lot_import holdings account chat admin interactive protocol",
+        "options watch one_shot history alerts ticker_file lot_import holdings account chat admin interactive protocol",
     ),
     row(
         12,

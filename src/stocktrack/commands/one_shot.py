@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stocktrack.commands.options import AsJson, ServerCall, spread
+from stocktrack.commands.options import AsJson, ScreenOptions, ServerCall, spread
 
 if TYPE_CHECKING:
     from stocktrack.client.settings import ClientSettings
@@ -131,8 +131,11 @@ def watch(
     ] = 0.0,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="end after this long", show_default=False)] = None,
     count: Annotated[int | None, typer.Option(min=1, help="end after so many prices", show_default=False)] = None,
+    look: ScreenOptions,
     call: ServerCall,
-    as_jsonl: Annotated[bool, typer.Option("--jsonl", help="print the PRICE lines of the protocol")] = False,
+    as_jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="print the protocol's lines: PRICE, and NOTICE of alerts")
+    ] = False,
 ) -> None:
     """Show prices live: a board on a terminal, a line for each price in a pipe. Your saved stocks stay as they are."""
     from stocktrack.client.settings import ask_for_credentials
@@ -143,12 +146,13 @@ def watch(
 
     # Told before the password is asked for: what is wrong here stays wrong.
     wanted = split_symbols(symbols or ())
+    screen = look.settings()
 
     def begin() -> Coroutine[Any, Any, int]:
         command_of("SUBSCRIBE", symbols=wanted or None, interval=interval)
         settings = ask_for_credentials(call.settings())
         wish = Watch(wanted, interval=interval, seconds=seconds, count=count, timeout_seconds=call.timeout)
-        return watch_prices(settings, wish, as_jsonl=as_jsonl)
+        return watch_prices(settings, wish, screen, as_jsonl=as_jsonl)
 
     run_to_exit(begin)
 
@@ -159,7 +163,7 @@ def ask(
     *,
     as_json: bool,
     changes: "Callable[[], Sequence[Command]]" = tuple,
-    show: "Callable[[Shown], None] | None" = None,
+    show: "Callable[[Any], None] | None" = None,
     **fields: Any,
 ) -> None:
     """Ask the server one thing, print the answer, and exit; what `changes()` names is done before.
@@ -188,7 +192,7 @@ async def _answer(
     *,
     timeout_seconds: float,
     as_json: bool,
-    show: "Callable[[Shown], None] | None" = None,
+    show: "Callable[[Any], None] | None" = None,
 ) -> int:
     """Send the commands one after the other, print the reply to the last one, and return the exit code."""
     from stocktrack.client import CommandFailed
@@ -207,8 +211,10 @@ async def _answer(
     reply = answers[-1].reply
     if as_json:
         write_line(safe_json(answers[-1].line.decode()))
+    elif show is not None:
+        show(reply)
     elif isinstance(reply, Shown):
-        (show or _print)(reply)
+        print_reply(reply)
     missing: list[Missing] = [each for answer in answers for each in getattr(answer.reply, "missing", ())]
     for each in missing:
         say(missing_sentence(each))
@@ -223,7 +229,7 @@ async def _answer(
     return exit_code_of_missing(missing)
 
 
-def _print(reply: "Shown") -> None:
+def print_reply(reply: "Shown") -> None:
     """A table for a person, rows for a program, nothing where there are none."""
     from stocktrack.terminal.text import has_colour, is_screen, rows_of, tab_separated
 

@@ -18,6 +18,7 @@ from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT
 
 if TYPE_CHECKING:
     from stocktrack.client.settings import ClientSettings
+    from stocktrack.terminal.screen_settings import ScreenSettings
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -85,6 +86,28 @@ class ServerCall(ServerLogin):
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, max=3_600, help="seconds to wait for the server")] = (
         10.0
     )
+
+
+class ScreenOptions(OptionGroup):
+    """What a live screen does when an alert fires, and whether it shows money."""
+
+    bell: Annotated[
+        bool | None, typer.Option("--bell/--no-bell", help="ring when an alert fires; STOCKTRACK_BELL, else yes")
+    ] = None
+    notify: Annotated[
+        bool | None,
+        typer.Option("--notify/--no-notify", help="notify the desktop of it as well; STOCKTRACK_NOTIFY, else yes"),
+    ] = None
+    holdings: Annotated[
+        bool | None,
+        typer.Option("--holdings/--no-holdings", help="show what you hold on the board; STOCKTRACK_HOLDINGS, else yes"),
+    ] = None
+
+    def settings(self) -> "ScreenSettings":
+        """The settings with what the environment says; `ConfigError` where that is wrong."""
+        from stocktrack.terminal.screen_settings import load_screen_settings
+
+        return load_screen_settings(bell=self.bell, notify=self.notify, holdings=self.holdings)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="print the server's reply, one JSON document")]

@@ -16,6 +16,7 @@ from stocktrack.system.logs import configure_logs
 from stocktrack.system.processes import raise_descriptor_limit
 from stocktrack.terminal.exit_codes import ExitCode
 from stocktrack.terminal.run import is_live_screen, run_to_exit
+from stocktrack.terminal.screen_settings import load_screen_settings
 from stocktrack.web.assets import Assets
 
 SYMBOLS = ("AAPL", "MSFT", "TSLA", "NVDA", "BTC-USD", "EURUSD=X", "^GSPC", "OCDO.L")
@@ -64,7 +65,7 @@ def how_to_join(page: str | None, port: int, password: str) -> str:
 
 async def _watch(settings: ClientSettings, seconds: float | None) -> int:
     """Lines of prices; SIGTERM ends them in order, so that the folder is removed."""
-    watching = asyncio.ensure_future(watch_prices(settings, Watch(SYMBOLS, seconds=seconds)))
+    watching = asyncio.ensure_future(watch_prices(settings, Watch(SYMBOLS, seconds=seconds), load_screen_settings()))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, watching.cancel)
     try:

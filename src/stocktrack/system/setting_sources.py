@@ -31,6 +31,9 @@ class ClientVariable(StrEnum):
     TOKEN_FILE = "STOCKTRACK_TOKEN_FILE"  # noqa: S105
     TLS = "STOCKTRACK_TLS"
     CA = "STOCKTRACK_CA"
+    BELL = "STOCKTRACK_BELL"
+    NOTIFY = "STOCKTRACK_NOTIFY"
+    HOLDINGS = "STOCKTRACK_HOLDINGS"
 
 
 @dataclass(frozen=True, slots=True)

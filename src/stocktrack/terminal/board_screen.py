@@ -30,6 +30,9 @@ STYLE = Style.from_dict(
         "stale": "ansiyellow",
         "message": "ansiyellow",
         "keys": "ansibrightblack",
+        "total": "bold",
+        "alert": "reverse",
+        "alert-told": "ansiyellow bold",
     }
 )
 _ORDER_KEYS = {"n": "name", "p": "price", "c": "change", "%": "percent", "a": "age"}
@@ -126,6 +129,14 @@ class BoardScreen:
 
         for key, order in _ORDER_KEYS.items():
             orders(key, order)
+
+        @keys.add("enter")
+        def _(event: KeyPressEvent) -> None:
+            self._view.read_alerts()
+
+        @keys.add("h")
+        def _(event: KeyPressEvent) -> None:
+            self._view.toggle_holdings()
 
         @keys.add("r")
         def _(event: KeyPressEvent) -> None:

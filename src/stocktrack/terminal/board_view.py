@@ -1,15 +1,17 @@
 """The live board as text: which rows there are, in which order, and what each looks like in a given width; no I/O."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from textwrap import wrap
 
 from rich.cells import cell_len, set_cell_size
 
 from stocktrack.bars import Bar
-from stocktrack.messages import Price, shown_digits
+from stocktrack.messages import HoldingsReply, Price, shown_digits
 from stocktrack.quotes import MarketState, clean_text
+from stocktrack.terminal.board_alerts import MARK, BoardAlerts
+from stocktrack.terminal.board_holdings import BoardHoldings
+from stocktrack.terminal.board_row import Column, Row
 from stocktrack.terminal.course import Course
 from stocktrack.terminal.text import (
     Extended,
@@ -28,36 +30,17 @@ from stocktrack.terminal.text import (
 Fragment = tuple[str, str]  # a style class and its text, as prompt_toolkit takes them
 Line = list[Fragment]
 
-# The newest prices of a symbol that are kept for its sparkline; a board is hardly wider.
-TRAIL_LENGTH = 240
 MIN_TRAIL_CELLS = 8
 MAX_SYMBOL_CELLS = 14
 MAX_EXTENDED_CELLS = 32
 _GAP = 2
+# Of the columns of holdings, the first so many take the place of the day's course where both have no room.
+_FIRST_HELD = 3
+_HELD_ORDER = ("Quantity", "Cost", "Value", "Today", "Gain", "Weight")
 # A PRICE of these says nothing of the hours before.
 _QUIET = frozenset({MarketState.CLOSED, MarketState.UNKNOWN})
 _KEYS = "q back  ↑↓ scroll  sort: n name  p price  c change  % percent  a age  r reverse"
 _KEYS_SHORT = "q back  sort n p c % a  r reverse"
-
-
-@dataclass(slots=True)
-class Row:
-    """A symbol, its newest price, and the course of its prices."""
-
-    symbol: str
-    price: Price | None = None
-    trail: deque[float] = field(default_factory=lambda: deque(maxlen=TRAIL_LENGTH))
-    last_move: int = 0  # the sign of its last change, which outlives the change of the day
-    course: Course | None = None  # of its day, once that is known; one without prices where nobody has it
-    extended: Extended | None = None  # the price before or after the regular hours, and at night the last one
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    heading: str
-    width: int
-    cell: Callable[[Row, int], tuple[str, str]]
-    is_right: bool = True
 
 
 def _number_or_last(value: float | None) -> float:
@@ -81,7 +64,7 @@ class BoardView:
     Prices of symbols that are not shown are kept as well: their sparkline is there when they are.
     """
 
-    def __init__(self, title: str, *, hint: str = "") -> None:
+    def __init__(self, title: str, *, hint: str = "", shows_holdings: bool = True) -> None:
         self._title = title
         self.hint = hint
         self._rows: dict[str, Row] = {}
@@ -91,6 +74,9 @@ class BoardView:
         self._top = 0
         self._visible = 1
         self._message = ""
+        self._alerts = BoardAlerts()
+        self._holdings = BoardHoldings()
+        self._shows_holdings = shows_holdings
         self._widths: dict[str, int] = {}
         self.is_changed = False
 
@@ -127,6 +113,7 @@ class BoardView:
             row.course.put(price)
         row.price = price
         row.extended = _extended_after(price, row.extended)
+        self._holdings.put(price)
         if price.symbol in self._shown:
             self.is_changed = True
 
@@ -147,6 +134,31 @@ class BoardView:
     def say(self, text: str) -> None:
         """Show a message below the rows, until the next one."""
         self._message = clean_text(text, 500)
+        self.is_changed = True
+
+    def alert(self, symbols: Iterable[str], text: str, now_ms: int) -> None:
+        """Flash the rows of the symbols, and show the sentence until it is read or another one comes."""
+        self._alerts.put(symbols, text, now_ms)
+        self.is_changed = True
+
+    def read_alerts(self) -> None:
+        """Take the sentences and the marks of alerts off the board."""
+        self._alerts.read()
+
+    @property
+    def shows_holdings(self) -> bool:
+        """Whether holdings are to be shown, where there are any."""
+        return self._shows_holdings
+
+    def toggle_holdings(self) -> None:
+        """Show the holdings, or hide them."""
+        self._shows_holdings = not self._shows_holdings
+        self._widths.clear()
+        self.is_changed = True
+
+    def put_holdings(self, reply: HoldingsReply) -> None:
+        """Take the holdings, which prices carry on."""
+        self._holdings.take(reply, [row.price for row in self._rows.values() if row.price is not None])
         self.is_changed = True
 
     def order_by(self, order: str) -> None:
@@ -173,15 +185,29 @@ class BoardView:
         hint_lines = [part for line in self.hint.splitlines() for part in wrap(line, max(20, width))]
         hints: list[Line] = [[("class:hint", set_cell_size(text, width))] for text in hint_lines]
         head: list[Line] = [self._head(width, now_ms), *hints, self._headings(columns, width)]
+        told = self._alerts.lines(width)
+        first = f"{'enter read  ' if told else ''}{'h holdings  ' if self._holdings.are_any else ''}"
+        keys = first + (_KEYS if width >= len(first) + len(_KEYS) else _KEYS_SHORT)
         foot: list[Line] = [
+            *self._totals(width),
+            *([("class:alert-told", _cut(line, width))] for line in told),
             [("class:message", _cut(self._message, width))],
-            [("class:keys", _cut(_KEYS if width >= len(_KEYS) else _KEYS_SHORT, width))],
+            [("class:keys", _cut(keys, width))],
         ]
         self._visible = max(1, height - len(head) - len(foot))
         self.scroll(0)
         body: list[Line] = [self._row(row, columns, width, now_ms) for row in self._visible_rows()]
         body += [[("", " " * width)] for _ in range(self._visible - len(body))]
         return [*head, *body, *foot][:height]
+
+    def _totals(self, width: int) -> list[Line]:
+        """The total of the holdings, and what is in none."""
+        if not (self._shows_holdings and self._holdings.are_any):
+            return []
+        lines = [self._holdings.total(width)]
+        if left_out := self._holdings.left_out():
+            lines.append([("class:stale", left_out)])
+        return [_cut_line(line, width) for line in lines]
 
     def _visible_rows(self) -> Sequence[Row]:
         return self._ordered()[self._top : self._top + self._visible]
@@ -207,14 +233,14 @@ class BoardView:
         text = f"{left}{' ' * space}{right}" if space >= 1 else left
         return [("class:head", _cut(text, width))]
 
-    def _headings(self, columns: Sequence[_Column], width: int) -> Line:
+    def _headings(self, columns: Sequence[Column], width: int) -> Line:
         parts = [
             column.heading.rjust(column.width) if column.is_right else column.heading.ljust(column.width)
             for column in columns
         ]
         return [("class:headings", _cut((" " * _GAP).join(parts), width))]
 
-    def _columns(self, width: int, now_ms: int) -> list[_Column]:
+    def _columns(self, width: int, now_ms: int) -> list[Column]:
         """Symbol, price and percent always; the others by their worth, and the sparkline takes what is left.
 
         A price before or after the regular hours is worth the most, and is there as a whole or not at all.
@@ -230,50 +256,60 @@ class BoardView:
         def of_price(text: Callable[[Price], str]) -> Callable[[Row], str]:
             return lambda row: text(row.price) if row.price is not None else ""
 
-        symbol = _Column(
-            "Symbol", widest("symbol", 6, MAX_SYMBOL_CELLS, lambda row: row.symbol) + 1, _symbol_cell, False
+        symbol = Column(
+            "Symbol", widest("symbol", 6, MAX_SYMBOL_CELLS, lambda row: row.symbol) + 1, self._symbol_cell, False
         )
-        price = _Column("Price", widest("price", 7, 16, of_price(_price_text)), _price_cell)
-        percent = _Column(
+        price = Column("Price", widest("price", 7, 16, of_price(_price_text)), _price_cell)
+        percent = Column(
             "%", widest("percent", 7, 10, of_price(lambda p: percent_text(p.change_percent))), _percent_cell
         )
-        change = _Column("Change", widest("change", 7, 14, of_price(change_text)), _change_cell)
-        currency = _Column("Cur", 4, _currency_cell, False)
-        market = _Column("Market", widest("market", 7, 16, of_price(state_text)), _market_cell, False)
-        age = _Column("Age", 4, lambda row, _: (age_text(_time_of(row), now_ms), "class:dim"))
-        extended = _Column("Extended", widest("extended", 8, MAX_EXTENDED_CELLS, _extended_text), _extended_cell, False)
+        change = Column("Change", widest("change", 7, 14, of_price(change_text)), _change_cell)
+        currency = Column("Cur", 4, _currency_cell, False)
+        market = Column("Market", widest("market", 7, 16, of_price(state_text)), _market_cell, False)
+        age = Column("Age", 4, lambda row, _: (age_text(_time_of(row), now_ms), "class:dim"))
+        extended = Column("Extended", widest("extended", 8, MAX_EXTENDED_CELLS, _extended_text), _extended_cell, False)
+        held = self._holdings.columns(rows) if self._shows_holdings else []
+        held = [replace(column, width=widest(column.heading, column.width, column.width, _nothing)) for column in held]
         left = width - sum(column.width + _GAP for column in (symbol, price, percent)) + _GAP
-        chosen = set()
+        chosen: set[str] = set()
         if any(row.extended for row in rows) and extended.width + _GAP <= left:
             chosen.add(extended.heading)
             left -= extended.width + _GAP
-        for column in (age, change, market, currency):
-            if column.width + _GAP <= left - (MIN_TRAIL_CELLS + _GAP if column is not age else 0):
+        # What is held is worth more than the course of the day, and how much of it there is is not.
+        first, then = [age, *held[:_FIRST_HELD]], held[_FIRST_HELD:]
+        for column in (*first, change, *then, market, currency):
+            if column.width + _GAP <= left - (MIN_TRAIL_CELLS + _GAP if column not in first else 0):
                 chosen.add(column.heading)
                 left -= column.width + _GAP
         trail_width = left - _GAP
         is_of_the_day = any(row.course is not None and row.course.prices for row in rows)
         heading = "Day" if is_of_the_day else "Since start" if trail_width >= len("Since start") else "Start"
-        trail = _Column(heading, trail_width, _trail_cell, False)
-        wanted = [symbol, price, currency, change, percent, extended, trail, market, age]
-        return [
-            column
-            for column in wanted
-            if column in (symbol, price, percent) or column.heading in chosen or (column is trail and trail_width >= 4)
-        ]
+        trail = Column(heading, trail_width, _trail_cell, False)
+        in_order = sorted(held, key=lambda column: _HELD_ORDER.index(column.heading))
+        wanted = [symbol, price, currency, change, percent, extended, *in_order, trail, market, age]
+        if trail_width >= len("Start"):
+            chosen.add(heading)
+        chosen |= {column.heading for column in (symbol, price, percent)}
+        return [column for column in wanted if column.heading in chosen]
 
-    def _row(self, row: Row, columns: Sequence[_Column], width: int, now_ms: int) -> Line:
+    def _symbol_cell(self, row: Row, _: int) -> tuple[str, str]:
+        is_stale = row.price is not None and row.price.stale
+        mark = "!" if is_stale else MARK if self._alerts.is_marked(row.symbol) else ""
+        return f"{safe_symbol(row.symbol)}{mark}", "class:stale" if is_stale else "class:symbol"
+
+    def _row(self, row: Row, columns: Sequence[Column], width: int, now_ms: int) -> Line:
         line: Line = []
+        lit = "class:alert " if self._alerts.is_lit(row.symbol, now_ms) else ""
         for index, column in enumerate(columns):
             text, style = column.cell(row, column.width)
             if index:
-                line.append(("", " " * _GAP))
+                line.append((lit, " " * _GAP))
             padded = _cut(text, column.width)
             if column.is_right and cell_len(text) < column.width:
                 padded = " " * (column.width - cell_len(text)) + text
-            line.append((style, padded))
+            line.append((f"{lit}{style}", padded))
         used = sum(cell_len(text) for _, text in line)
-        line.append(("", " " * max(0, width - used)))
+        line.append((lit, " " * max(0, width - used)))
         return line
 
 
@@ -284,13 +320,22 @@ def _cut(text: str, cells: int) -> str:
     return set_cell_size(set_cell_size(text, cells - 1).rstrip() + "…", cells) if cells > 0 else ""
 
 
+def _cut_line(line: Line, cells: int) -> Line:
+    """A line of several parts in exactly so many cells."""
+    cut: Line = []
+    for style, text in line:
+        left = cells - sum(cell_len(part) for _, part in cut)
+        cut.append((style, text if cell_len(text) <= left else _cut(text, left)))
+    used = sum(cell_len(part) for _, part in cut)
+    return [*cut, ("", " " * max(0, cells - used))]
+
+
+def _nothing(_: Row) -> str:
+    return ""
+
+
 def _time_of(row: Row) -> int | None:
     return row.price.timestamp if row.price is not None else None
-
-
-def _symbol_cell(row: Row, _: int) -> tuple[str, str]:
-    is_stale = row.price is not None and row.price.stale
-    return f"{safe_symbol(row.symbol)}{'!' if is_stale else ''}", "class:stale" if is_stale else "class:symbol"
 
 
 def _price_cell(row: Row, _: int) -> tuple[str, str]:

@@ -2,11 +2,14 @@
 
 import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 from stocktrack.client import ClientError
 from stocktrack.messages import (
     AddLotReply,
+    AlertReply,
+    AlertTestReply,
     AuthReply,
     DividendsReply,
     GetReply,
@@ -14,6 +17,7 @@ from stocktrack.messages import (
     HoldingsReply,
     InfoReply,
     Missing,
+    MyAlertsReply,
     MyStocksReply,
     NewsReply,
     RemoveLotReply,
@@ -22,21 +26,23 @@ from stocktrack.messages import (
     SearchReply,
     SourcesReply,
     SubscribeReply,
+    UnalertReply,
     UnsubscribeReply,
 )
 from stocktrack.quotes import clean_text
+from stocktrack.terminal.alert_text import made_sentence
 from stocktrack.terminal.connection_report import symbols_named
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
 from stocktrack.terminal.fronts import Front
 from stocktrack.terminal.holding_table import holdings_sentences, lot_row, lot_sentence, lots_table
 from stocktrack.terminal.past import bars_sentence
-from stocktrack.terminal.text import has_colour, list_names, nothing_saved, said_to, tab_separated
+from stocktrack.terminal.text import has_colour, list_names, nothing_saved, safe, safe_symbol, said_to, tab_separated
 from stocktrack.terminal.typed_commands import MENU, WORDS, UsageError
 
 if TYPE_CHECKING:
     from stocktrack.terminal.prompt import TerminalFront
 
-MAX_HELP_CELLS = 50
+MAX_HELP_CELLS = 84
 
 
 class Dialogue:
@@ -69,9 +75,14 @@ class Dialogue:
         """Every command word with what it takes and does."""
         usages = [f"{word.name} {word.usage}" for word in WORDS.values()]
         width = max(map(len, usages))
-        is_narrow = shutil.get_terminal_size().columns < width + MAX_HELP_CELLS
+        columns = shutil.get_terminal_size().columns
+        is_narrow = columns < width + MAX_HELP_CELLS
+
+        def below(text: str) -> str:
+            return textwrap.fill(text, max(20, columns - 1), initial_indent=" " * 6, subsequent_indent=" " * 6)
+
         lines = [
-            f"  {usage}\n      {word.help}" if is_narrow else f"  {usage:<{width}}  {word.help}"
+            f"  {usage}\n{below(word.help)}" if is_narrow else f"  {usage:<{width}}  {word.help}"
             for usage, word in zip(usages, WORDS.values(), strict=True)
         ]
         self._front.say("\n".join(lines))
@@ -101,6 +112,10 @@ class Dialogue:
                 missing = reply.missing
             case HistoryReply():
                 self._front.learn((reply.symbol,))
+            case MyAlertsReply():
+                self._front.learn(tuple(alert.symbol for alert in reply.alerts))
+            case AlertReply():
+                self._front.learn((reply.alert.symbol,))
             case HoldingsReply():
                 missing = reply.missing
                 self._front.learn(tuple(holding.symbol for holding in reply.holdings))
@@ -124,6 +139,18 @@ class Dialogue:
                 self._front.show(reply)
             case SourcesReply():
                 self._front.show(reply)
+            case MyAlertsReply(alerts=()):
+                self._front.warn("You have no alerts; `alert AAPL above 280` makes one.")
+            case MyAlertsReply():
+                self._front.show(reply)
+            case AlertReply():
+                self._front.confirm(made_sentence(reply.alert))
+            case UnalertReply():
+                self._front.confirm(f"{safe(reply.alert, 24)} of {safe_symbol(reply.symbol)} was taken out.")
+            case AlertTestReply(delivered=True):
+                self._front.confirm(safe(reply.message, 500))
+            case AlertTestReply():
+                self._fail(safe(reply.message, 500), ExitCode.FAILED)
             case HistoryReply():
                 self._front.show(reply)
                 self._front.confirm(bars_sentence(reply))

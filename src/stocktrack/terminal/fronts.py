@@ -49,6 +49,9 @@ class Front(Protocol):
 
     def hear(self, lines: Sequence[str]) -> None:
         """Show what other users said."""
+
+    def call(self, text: str) -> None:
+        """Draw the person's attention to what was just told."""
         ...
 
     def show(self, reply: Shown) -> None:
@@ -106,6 +109,9 @@ class PipeFront:
         """A line each to standard error."""
         for line in lines:
             say(line)
+
+    def call(self, text: str) -> None:
+        """Nobody sits here."""
 
     def show(self, reply: Shown) -> None:
         """The reply as tab-separated rows."""

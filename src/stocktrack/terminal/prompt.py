@@ -22,18 +22,22 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
+from stocktrack.clock import end
 from stocktrack.errors import ConfigError
 from stocktrack.messages import Price
 from stocktrack.quotes import clean_text
 from stocktrack.system.data_folder import find_data_folder
+from stocktrack.terminal.attention import Attention
 from stocktrack.terminal.board_screen import BoardScreen, Ending
 from stocktrack.terminal.board_view import BoardView
 from stocktrack.terminal.fronts import LineCancelledError, Status
+from stocktrack.terminal.screen_settings import ScreenSettings
 from stocktrack.terminal.tables import draw
 from stocktrack.terminal.text import Shown, has_colour, paint, price_line
 from stocktrack.terminal.typed_commands import WORDS
 
 _MAX_SEEN = 2_000
+_USUAL = ScreenSettings()
 _STYLE = Style.from_dict({"prompt": "bold", "bottom-toolbar": "noreverse ansibrightblack", "lost": "ansiyellow"})
 
 
@@ -42,7 +46,8 @@ class TerminalFront:
 
     is_terminal = True
 
-    def __init__(self, *, keeps_history: bool = True) -> None:
+    def __init__(self, *, keeps_history: bool = True, settings: ScreenSettings = _USUAL) -> None:
+        self._attention = Attention(sys.stdout, settings)
         self._colour = has_colour(sys.stdout)
         self._status: Callable[[], Status] = lambda: Status("", True)
         self._completer = _Completer()
@@ -116,6 +121,10 @@ class TerminalFront:
         else:
             self._write("\n".join(paint(_wrapped(line), "dim", colour=self._colour) for line in lines))
 
+    def call(self, text: str) -> None:
+        """Ring the bell, and notify the desktop."""
+        self._attention.call(text)
+
     def show(self, reply: Shown) -> None:
         """The reply as a table."""
         width = shutil.get_terminal_size().columns
@@ -156,9 +165,11 @@ class TerminalFront:
     async def __aenter__(self) -> "TerminalFront":
         self._quiet = contextlib.ExitStack()
         self._quiet.enter_context(_without_echo(sys.stdin.fileno()))
+        self._calling = asyncio.create_task(self._attention.run(), name="terminal: bells and notifications")
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await end(self._calling)
         if self._writing is not None:
             self._writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):

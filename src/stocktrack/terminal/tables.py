@@ -18,6 +18,7 @@ from stocktrack.messages import (
     HistoryReply,
     HoldingsReply,
     InfoReply,
+    MyAlertsReply,
     MyStocksReply,
     NewsReply,
     SearchReply,
@@ -28,6 +29,7 @@ from stocktrack.messages import (
     shown_digits,
 )
 from stocktrack.quotes import Headline, Match
+from stocktrack.terminal.alert_table import alert_table
 from stocktrack.terminal.facts import Facts, company_facts, quote_facts
 from stocktrack.terminal.holding_table import holdings_table
 from stocktrack.terminal.past import bars_table
@@ -54,7 +56,7 @@ from stocktrack.terminal.text import (
 )
 
 # What rich draws.
-Drawn = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply | SourcesReply
+Drawn = GetReply | MyStocksReply | NewsReply | InfoReply | DividendsReply | SearchReply | SourcesReply | MyAlertsReply
 _TONES = {"up": "green", "down": "red", "": ""}
 _WIDE = 76
 _NARROW = 52
@@ -109,6 +111,8 @@ def _renderable(reply: Drawn, width: int, now_ms: int) -> RenderableType:
             return _matches(reply.matches, width)
         case SourcesReply():
             return _sources(reply, width, now_ms)
+        case MyAlertsReply():
+            return alert_table(reply.alerts, _table(width), width=width, gap=_gap(width), now_ms=now_ms)
         case _:
             assert_never(reply)
 

@@ -14,6 +14,7 @@ from typing import TextIO, assert_never
 from stocktrack.bars import Bar
 from stocktrack.messages import (
     MAIN_LIST,
+    AlertInfo,
     BoardQuote,
     DividendsReply,
     GetReply,
@@ -21,6 +22,7 @@ from stocktrack.messages import (
     HoldingInfo,
     HoldingsReply,
     InfoReply,
+    MyAlertsReply,
     MyStocksReply,
     NewsReply,
     Price,
@@ -43,9 +45,10 @@ Shown = (
     | InfoReply
     | DividendsReply
     | HistoryReply
-    | HoldingsReply
     | SearchReply
     | SourcesReply
+    | MyAlertsReply
+    | HoldingsReply
 )
 Quoted = BoardQuote | Price
 
@@ -289,6 +292,25 @@ def bar_row(bar: Bar) -> tuple[str, ...]:
     )
 
 
+def alert_row(alert: AlertInfo) -> tuple[str, ...]:
+    """Always the same fields: what is asked for, what became of it, and what went wrong."""
+    return (
+        safe(alert.alert, 24),
+        safe_symbol(alert.symbol),
+        alert.when.value,
+        number(alert.value),
+        "" if alert.minutes is None else str(alert.minutes),
+        alert.repeat.value,
+        alert.state.value,
+        ",".join(safe(target, 64) for target in alert.targets),
+        iso_time(alert.fired_at),
+        str(alert.fired_count),
+        safe(alert.message, 500),
+        "" if alert.undelivered is None else str(alert.undelivered),
+        safe(alert.error or alert.why, 500),
+    )
+
+
 def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
     """The reply as rows of fields, without headings, in the order of the server."""
     match reply:
@@ -315,6 +337,8 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
             ]
         case SourcesReply():
             return [*map(source_row, reply.sources), *map(sink_row, reply.sinks or ())]
+        case MyAlertsReply():
+            return map(alert_row, reply.alerts)
         case _:
             assert_never(reply)
 

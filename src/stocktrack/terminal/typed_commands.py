@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stocktrack.alerting import AlertWhen, Repeat
 from stocktrack.bars import BarInterval, HistoryRange
 from stocktrack.quotes import shown
 
@@ -22,6 +23,12 @@ class Word:
 
 RANGES = tuple(each.value for each in HistoryRange)
 INTERVALS = tuple(each.value for each in BarInterval)
+# How the conditions of alerts are typed.
+CONDITIONS = tuple(
+    each.value.replace("_", "-")
+    for each in (AlertWhen.ABOVE, AlertWhen.BELOW, *(each for each in AlertWhen if "_" in each.value))
+)
+REPEATS = tuple(each.value for each in Repeat)
 
 WORDS: dict[str, Word] = {
     word.name: word
@@ -49,6 +56,15 @@ WORDS: dict[str, Word] = {
             takes_symbols=True,
             then=(*RANGES, "candles", "--prepost"),
         ),
+        Word(
+            "alert",
+            "SYMBOL above VALUE [TARGET…]",
+            "be told, also when it crosses, by percent, by volume; `alert test` tries the targets",
+            takes_symbols=True,
+            then=(*CONDITIONS, *REPEATS, "within", "quiet", "--target", "--timezone"),
+        ),
+        Word("alerts", "[SYMBOL]", "your alerts, and what they told last", takes_symbols=True),
+        Word("unalert", "ALERT…", "take alerts out, such as a7"),
         Word("holdings", "[CURRENCY] [--group NAME]", "what you hold and what it is worth"),
         Word(
             "lot",

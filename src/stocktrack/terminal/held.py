@@ -1,0 +1,66 @@
+"""Asks for what the person holds, for the board: once a login, as soon as the board shows it."""
+
+from typing import Protocol
+
+from stocktrack.client import ClientError, CommandFailed, State, Unavailable
+from stocktrack.clock import Clock, RealClock
+from stocktrack.messages import AuthReply, HoldingsReply
+from stocktrack.terminal.board_view import BoardView
+
+# How often it is looked whether the board wants it: it was switched on, or the connection is back.
+LOOK_SECONDS = 0.25
+RETRY_SECONDS = 5.0
+
+_REAL_CLOCK = RealClock()
+
+
+class AskedClient(Protocol):
+    """What is needed of a `StockTrackClient`."""
+
+    @property
+    def state(self) -> State:
+        """Whether it is connected now."""
+        ...
+
+    @property
+    def welcome(self) -> AuthReply | None:
+        """The reply to the last login: another one after a reconnect."""
+        ...
+
+    async def holdings(self) -> HoldingsReply:
+        """What the user holds."""
+        ...
+
+
+class Held:
+    """Gives `view` the holdings after each login, until it is cancelled; `run` raises nothing but what cancels it.
+
+    A server that has no holdings, or does not let this session see them, leaves the board as it is.
+    """
+
+    def __init__(self, client: AskedClient, view: BoardView, *, clock: Clock = _REAL_CLOCK) -> None:
+        self._client = client
+        self._view = view
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Ask whenever there is another login, or the board shows holdings again."""
+        asked_of: AuthReply | None = None
+        while self._client.state is not State.CLOSED:
+            wait = LOOK_SECONDS
+            if not self._view.shows_holdings:
+                asked_of = None  # lots may be added meanwhile
+            elif self._client.state is State.CONNECTED and self._client.welcome is not asked_of:
+                welcome = self._client.welcome
+                try:
+                    self._view.put_holdings(await self._client.holdings())
+                    asked_of = welcome
+                except Unavailable:
+                    wait = RETRY_SECONDS
+                except CommandFailed as error:
+                    if not error.retryable:
+                        return  # an older server, or a token that is not for this
+                    wait = max(RETRY_SECONDS, (error.retry_after_ms or 0) / 1000)
+                except ClientError:
+                    return
+            await self._clock.sleep(wait)
