@@ -1,15 +1,14 @@
 // The form that makes an alert.
 
 import { makeAlert, targets, tryTarget } from "./alert-list.js";
-import { alertFields, condition, CONDITIONS, fieldOf, REPEATS, Unfit } from "./alert-words.js";
+import { alertFields, condition, CONDITIONS, fieldOf, REPEATS } from "./alert-words.js";
 import { ErrorOf, Field } from "./fields.js";
 import * as format from "./format.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { everySecond } from "./painter.js";
-import { ask } from "./session.js";
-import { chosen, isOnline, stockOf, stocks } from "./state.js";
-import { shownDigits } from "./digits.js";
+import { useQuote } from "./quote-of.js";
+import { chosen, isOnline, stocks } from "./state.js";
 import { toType } from "./typed-numbers.js";
+import { Unfit } from "./unfit.js";
 import { zoneHere } from "./zone-here.js";
 
 const PERCENT_TO_BEGIN_WITH = "5";
@@ -127,27 +126,4 @@ function Targets({ wrong }) {
       </ul>
       <${ErrorOf} id="alert-targets" name="targets" wrong=${wrong} />
     </fieldset>`;
-}
-
-/** {price, currency, digits} of a symbol: that on the screen, or asked for once; undefined while it is not known. */
-function useQuote(symbol, tellTrouble) {
-  const [asked, setAsked] = useState({});
-  const [, setSecond] = useState(0);
-  const stock = stockOf(symbol);
-  useEffect(() => {
-    if (!symbol || stock) return undefined;
-    let isWanted = true;
-    ask("GET", { symbols: [symbol] }).then(
-      ({ quotes }) => isWanted && setAsked({ symbol, quote: quotes[0] }),
-      (error) => isWanted && error.code && tellTrouble(error.message),
-    );
-    return () => {
-      isWanted = false;
-    };
-  }, [symbol, stock === undefined]);
-  // Prices are no signals.
-  useEffect(() => everySecond(() => setSecond((second) => second + 1)), []);
-  if (stock?.quote) return { price: stock.quote.price, currency: stock.quote.currency, digits: stock.digits };
-  const quote = asked.symbol === symbol ? asked.quote : undefined;
-  return quote && { price: quote.price, currency: quote.currency, digits: shownDigits(quote) };
 }

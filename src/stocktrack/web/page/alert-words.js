@@ -1,6 +1,7 @@
 // Alerts in words, and what a person filled in as an ALERT. It knows no elements and asks nobody.
 
-import { numberIn, typed } from "./typed-numbers.js";
+import { typed } from "./typed-numbers.js";
+import { numberOf, Unfit } from "./unfit.js";
 
 /**
  * The conditions in the order in which they are offered. A rise and a fall are one condition of the protocol, told apart
@@ -81,14 +82,6 @@ export function stateSentence({ state, why }) {
   return why ?? STATE_SENTENCES[state] ?? "";
 }
 
-/** What is filled in that is no ALERT yet: which field, and what is wrong with it. */
-export class Unfit extends Error {
-  constructor(field, message) {
-    super(message);
-    this.field = field;
-  }
-}
-
 /**
  * The fields of an ALERT by a filled-in form: {symbol, condition, value, minutes, repeat, cooldown, isQuiet, quietFrom,
  * quietTo, timezone, targets}, all of them texts but the last. An Unfit says what is no number; the rest is the server's.
@@ -122,14 +115,6 @@ export function fieldOf({ reason, message }) {
   const named = [...message.matchAll(/'(\w+)'/g)].map(([, name]) => FIELDS[name]).find(Boolean);
   if (named) return named;
   return /\bsymbol\b/.test(message) ? "symbol" : null;
-}
-
-function numberOf(form, field, wanted) {
-  const text = form[field].trim();
-  if (!text) throw new Unfit(field, wanted);
-  const value = numberIn(text);
-  if (Number.isNaN(value)) throw new Unfit(field, `“${text}” is no number.`);
-  return value;
 }
 
 function whole(form, field) {

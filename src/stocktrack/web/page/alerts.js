@@ -34,7 +34,7 @@ export function AlertsView() {
     if (fired && !document.hidden) unseenAlerts.value = 0;
   }, [fired]);
   return html`
-    <section class="board view" aria-labelledby="view-title">
+    <section class="view" aria-labelledby="view-title">
       <${ViewHead} title="Alerts"><${NotificationSwitch} /><//>
       <${AlertForm} wanted=${subject.value} />
       <${AlertList} />

@@ -49,12 +49,11 @@ export function dismissAll() {
 }
 
 function keep(kept) {
+  const before = toasts.value.length;
   batch(() => {
     toasts.value = kept;
-    if (!kept.length) {
-      more.value = 0;
-      isHeld.value = false;
-    }
+    if (kept.length < before) isHeld.value = false; // what is gone is not left any more
+    if (!kept.length) more.value = 0;
   });
 }
 

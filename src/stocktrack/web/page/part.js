@@ -5,7 +5,7 @@ import { look } from "./later.js";
 
 const PARTS = {
   alerts: () => Promise.all([import("./alerts.js"), look("views")]).then(([{ AlertsView }]) => AlertsView),
-  holdings: () => Promise.all([import("./holdings.js"), look("views")]).then(([{ HoldingsView }]) => HoldingsView),
+  holdings: () => Promise.all([import("./holdings.js"), look("views"), look("holdings")]).then(([{ HoldingsView }]) => HoldingsView),
 };
 
 /** The part of the page of that name, once it is there. */

@@ -35,7 +35,8 @@ export function Shortcuts() {
 export function closePanel() {
   const symbol = chosen.value;
   chosen.value = null;
-  if (symbol !== null && stocks.value.has(symbol)) focusRow(symbol);
+  if (view.value !== "board") document.getElementById("view-title")?.focus();
+  else if (symbol !== null && stocks.value.has(symbol)) focusRow(symbol);
 }
 
 /** Take a stock off the board, and put the keyboard on the row that takes its place. */
