@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Locator, expect
 
 from browser import Visitor, chromium, visitor
 from fakes import ScriptedProvider
-from live_server import LiveServer, live_server
+from live_server import LiveServer, live_server, until
 from stocktrack.alert_targets.base import AlertMessage, TargetError
 from stocktrack.clock import ManualClock
 from stocktrack.messages import Notice
@@ -77,6 +77,10 @@ class Market:
     address: str
 
     async def price(self, symbol: str, price: float) -> None:
+        judged = self.server.app.alerts
+        assert judged is not None
+        revision = await self.server.app._store.alerts.revision()
+        await until(lambda: (judged._seen or 0) >= revision)
         self.source.prices[symbol] = price
         await self.clock.advance(POLL_SECONDS)
         await self.clock.advance(1)  # what fired is on the disk, and told
@@ -193,7 +197,9 @@ async def test_all_that_an_alert_can_say_is_set_and_said_in_words(ann: Visitor, 
     await set_alert(ann, "TSLA", "down_from_close", "2.5")
     await is_set(ann, "TSLA down 2.5 % since the previous close")
     zone = await ann.page.evaluate("new Intl.DateTimeFormat().resolvedOptions().timeZone")
-    await expect(listed(ann)).to_contain_text([f"Every time, at most every 90 min · quiet 22:00–07:00 ({zone})"])
+    await expect(listed(ann)).to_contain_text(
+        [f"Every time, at most every 90 min · quiet 22:00\N{EN DASH}07:00 ({zone})"]
+    )
     reply = await (await market.server.log_in("ann")).ask({"type": "MY_ALERTS"})
     alert = reply["alerts"][0]
     assert (alert["value"], alert["cooldown_seconds"], alert["quiet_hours"], alert["timezone"]) == (
@@ -279,7 +285,14 @@ async def test_the_browser_notifies_once_the_switch_allowed_it_and_nobody_looks(
     page = ann.page
     client = await market.server.log_in("ann")
     await client.ask(
-        {"type": "ALERT", "symbol": "TSLA", "when": "crosses_above", "value": 310, "repeat": "every", "cooldown_seconds": 60}
+        {
+            "type": "ALERT",
+            "symbol": "TSLA",
+            "when": "crosses_above",
+            "value": 310,
+            "repeat": "every",
+            "cooldown_seconds": 60,
+        }
     )
     await open_alerts(ann)
     assert await page.evaluate("window.asked") == 0

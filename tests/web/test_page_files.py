@@ -59,4 +59,6 @@ def test_what_only_some_people_open_is_no_part_of_the_first_view() -> None:
         text = (PAGE / name).read_text()
         found += re.findall(r'^(?:import|export)\b[^;]*?"\./([-a-z]+\.js)";', text, re.MULTILINE)
     assert {"session.js", "panel.js", "part.js"} <= first
-    assert [name for name in sorted(first) if re.match(r"alert|holding|lot|fired|toasts|exact|besides|notification", name)] == []
+    assert [
+        name for name in sorted(first) if re.match(r"alert|holding|lot|fired|toasts|exact|besides|notification", name)
+    ] == []

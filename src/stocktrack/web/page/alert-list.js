@@ -1,7 +1,8 @@
 // The person's alerts as the server has them, and the commands that change them.
 
-import { batch, signal } from "./html.js";
+import { batch, effect, signal } from "./html.js";
 import { ask } from "./session.js";
+import { phase } from "./state.js";
 
 /** The alerts, the newest first; null until they were read. */
 export const alerts = signal(null);
@@ -11,6 +12,17 @@ export const targets = signal([]);
 export const trouble = signal("");
 
 let reading = 0;
+
+effect(() => {
+  // Another person has others.
+  if (phase.value !== "login") return;
+  reading += 1;
+  batch(() => {
+    alerts.value = null;
+    targets.value = [];
+    trouble.value = "";
+  });
+});
 
 /** Read the list anew. */
 export async function readAlerts() {

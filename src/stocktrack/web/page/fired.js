@@ -49,7 +49,7 @@ export function dismissAll() {
 }
 
 function keep(kept) {
-  const before = toasts.value.length;
+  const before = toasts.peek().length;
   batch(() => {
     toasts.value = kept;
     if (kept.length < before) isHeld.value = false; // what is gone is not left any more

@@ -15,6 +15,8 @@ export const currency = signal(remembered());
 /** The group that is shown; "" is all. */
 export const group = signal("");
 
+let reading = 0;
+
 effect(() => {
   if (currency.value) localStorage.setItem(KEY, currency.value);
   else localStorage.removeItem(KEY);
@@ -30,8 +32,6 @@ effect(() => {
     group.value = "";
   });
 });
-
-let reading = 0;
 
 /** Read it anew. */
 export async function readHoldings() {
