@@ -121,6 +121,17 @@ class FakeDocument extends EventTarget {
   querySelector() {
     return null;
   }
+
+  /** The rows of the board, of which a test may give it some. */
+  querySelectorAll() {
+    return this.rows;
+  }
+
+  rows = [];
+
+  hasFocus() {
+    return !this.hidden;
+  }
 }
 
 export const fakeDocument = new FakeDocument();
@@ -138,6 +149,7 @@ replaceGlobal("matchMedia", () => systemIsDark);
 replaceGlobal("addEventListener", (type, listener) => fakeWindow.addEventListener(type, listener));
 replaceGlobal("getComputedStyle", () => ({ fontFamily: "Inter", getPropertyValue: (name) => ` colour of ${name.slice(2)} ` }));
 replaceGlobal("devicePixelRatio", 1);
+replaceGlobal("CSS", { escape: (text) => text });
 replaceGlobal("CloseEvent", class CloseEvent extends Event {});
 replaceGlobal(
   "IntersectionObserver",

@@ -74,9 +74,9 @@ export class FakeServer {
     REVOKE: ({ token_id: id }) => ({ revoked: [id] }),
     PING: () => ({ timestamp: Date.now() }),
     MY_STOCKS: () => ({ symbols: this.saved, quotes: this.saved.map((symbol) => this.quote(symbol)), missing: [], lists: ["main"] }),
-    SUBSCRIBE: ({ symbols }) => this.#subscribe(symbols),
-    UNSUBSCRIBE: ({ symbols }) => {
-      this.saved = this.saved.filter((symbol) => !symbols.includes(symbol));
+    SUBSCRIBE: ({ symbols, save }) => this.#subscribe(symbols, save),
+    UNSUBSCRIBE: ({ symbols, save }) => {
+      if (save !== false) this.saved = this.saved.filter((symbol) => !symbols.includes(symbol));
       return { removed: symbols, missing: [], symbols: this.saved };
     },
     GET: ({ symbols }) => ({ quotes: symbols.map((symbol) => this.quote(symbol)), missing: [] }),
@@ -111,11 +111,11 @@ export class FakeServer {
     await settle();
   }
 
-  #subscribe(symbols = this.saved) {
+  #subscribe(symbols = this.saved, save = true) {
     const missing = symbols.filter((symbol) => this.unknown.has(symbol)).map((symbol) => ({ symbol, code: 404, reason: "unknown_symbol" }));
     const known = symbols.filter((symbol) => !this.unknown.has(symbol));
     const already = known.filter((symbol) => this.saved.includes(symbol));
-    this.saved = [...new Set([...this.saved, ...known])];
+    if (save) this.saved = [...new Set([...this.saved, ...known])];
     return { subscribed: known.filter((symbol) => !already.includes(symbol)), already, pending: [], missing, symbols: this.saved };
   }
 

@@ -30,5 +30,5 @@ test("escape closes the panel, and means nothing while none is open", () => {
 });
 
 test("any other key is the browser's", () => {
-  for (const key of ["a", "Enter", "ArrowLeft", "toString", "constructor"]) assert.equal(actionOf(key, ON_A_ROW), null, key);
+  for (const key of ["b", "Enter", "ArrowLeft", "toString", "constructor"]) assert.equal(actionOf(key, ON_A_ROW), null, key);
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { advance, START_MS } from "./clock.js";
-import { announce, dismiss, notify, takeNotice } from "../../../src/stocktrack/web/page/notices.js";
+import { alertTaker, announce, dismiss, notify, takeNotice } from "../../../src/stocktrack/web/page/notices.js";
 import { notices, outages } from "../../../src/stocktrack/web/page/state.js";
 
 const dropped = () => assert.fail("no symbol was dropped");
@@ -100,4 +100,15 @@ test("any other notice is shown as it is, a bad one as bad, one without words by
   takeNotice({ code: 100, reason: "announcement", message: "Maintenance at noon." }, { dropped });
   takeNotice({ code: 429, reason: "session_limit" }, { dropped });
   assert.deepEqual(notices.value.map(({ text, kind }) => [text, kind]), [["Maintenance at noon.", "plain"], ["session_limit", "bad"]]);
+});
+
+test("what an alert tells goes to whoever takes it, and nowhere else", () => {
+  const taken = [];
+  const before = alertTaker.take;
+  alertTaker.take = (notice) => taken.push(notice.delivery);
+  takeNotice({ code: 100, reason: "alert", delivery: "d1", symbols: ["AAPL"], message: "AAPL rose above 200." }, { dropped });
+  alertTaker.take = before;
+  assert.deepEqual([taken, texts()], [["d1"], []]);
+  takeNotice({ code: 100, reason: "alert", delivery: "d1", symbols: ["AAPL"], message: "AAPL rose above 200." }, { dropped });
+  assert.deepEqual(texts(), ["AAPL rose above 200."]);
 });

@@ -141,3 +141,11 @@ test("the back-off doubles up to half a minute and differs from client to client
   const waits = [0, 1, 2, 20, 2_000].map((attempt) => [backOffMs(attempt, () => 0), backOffMs(attempt, () => 1)]);
   assert.deepEqual(waits, [[250, 500], [500, 1_000], [1_000, 2_000], [15_000, 30_000], [15_000, 30_000]]);
 });
+
+test("what an alert told is not why the connection ended", async () => {
+  const { wire, socket } = await openWire();
+  socket.say({ type: "NOTICE", code: 100, reason: "alert", message: "AAPL rose above 200." });
+  const asked = wire.ask("PING");
+  socket.drop();
+  await assert.rejects(asked, { message: "The connection to the server is lost." });
+});

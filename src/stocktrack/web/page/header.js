@@ -2,11 +2,13 @@
 
 import { AddField } from "./add.js";
 import { html } from "./html.js";
+import { Bell, Coins } from "./icons.js";
 import { Logo } from "./logo.js";
 import { logOut } from "./session.js";
 import { openShortcuts } from "./shortcuts.js";
-import { link, user } from "./state.js";
+import { link, unseenAlerts, user, view } from "./state.js";
 import { nextTheme, theme } from "./theme.js";
+import { toggle } from "./views.js";
 
 const STATUS = { online: "Live", connecting: "Connecting", waiting: "Offline", off: "Offline" };
 const THEME = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
@@ -19,6 +21,7 @@ export function Header() {
       <${AddField} />
       <div class="tools">
         <span class="link-state" data-status=${status}><span class="dot" aria-hidden="true"></span>${STATUS[status]}</span>
+        ${user.value && html`<${Parts} />`}
         <button type="button" class="quiet" onClick=${nextTheme} title=${THEME[theme.value]} aria-label=${THEME[theme.value]}>
           <svg viewBox="0 0 20 20" aria-hidden="true">${themeIcon(theme.value)}</svg>
         </button>
@@ -31,6 +34,19 @@ export function Header() {
         </button>
       </div>
     </header>
+  `;
+}
+
+/** The ways to the alerts and the holdings, which belong to a user. */
+function Parts() {
+  const shown = view.value;
+  const count = unseenAlerts.value;
+  const fired = count === 0 ? "" : `, ${count} fired`;
+  return html`
+    <button type="button" class="quiet part-button" data-view="alerts" aria-pressed=${shown === "alerts" ? "true" : "false"} onClick=${() => toggle("alerts")} title="Alerts (a)" aria-label=${`Alerts${fired}`}>
+      <${Bell} />${count > 0 && html`<span class="badge" aria-hidden="true">${count > 99 ? "99+" : count}</span>`}
+    </button>
+    <button type="button" class="quiet part-button" data-view="holdings" aria-pressed=${shown === "holdings" ? "true" : "false"} onClick=${() => toggle("holdings")} title="Holdings (h)" aria-label="Holdings"><${Coins} /></button>
   `;
 }
 

@@ -8,12 +8,14 @@ export const KEYS = [
   ["Home, End", "First or last stock"],
   ["Enter", "Show the stock's chart, company, dividends and news"],
   ["Delete", "Take the stock off the board"],
+  ["a", "Alerts, and back to the board"],
+  ["h", "Holdings, and back to the board"],
   ["Esc", "Close what is open"],
   ["t", "Change the theme: as the system, light, dark"],
   ["?", "Show these keys"],
 ];
 
-const ANYWHERE = { "/": "add", j: "next", k: "previous", t: "theme", "?": "keys" };
+const ANYWHERE = { "/": "add", a: "alerts", h: "holdings", j: "next", k: "previous", t: "theme", "?": "keys" };
 const ON_A_ROW = { Delete: "remove", Home: "first", End: "last", ArrowDown: "next", ArrowUp: "previous" };
 // Elsewhere, as in the panel, the arrow keys scroll.
 const ON_THE_PAGE = { ArrowDown: "next", ArrowUp: "previous" };

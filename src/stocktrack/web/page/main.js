@@ -4,14 +4,16 @@ import { Bars } from "./bars.js";
 import { Board, order } from "./board.js";
 import { Chat } from "./chat.js";
 import { Header } from "./header.js";
-import { effect, html, render } from "./html.js";
+import { effect, html, render, signal } from "./html.js";
 import { Login } from "./login.js";
-import { dismiss } from "./notices.js";
+import { alertTaker, dismiss, notify } from "./notices.js";
 import { everySecond } from "./painter.js";
 import { Panel } from "./panel.js";
 import { resume } from "./session.js";
 import { Shortcuts } from "./shortcuts.js";
-import { chosen, isLoaded, notices, phase, stocks } from "./state.js";
+import { chosen, isLoaded, notices, phase, stockOf, view } from "./state.js";
+import { look } from "./later.js";
+import { Part } from "./part.js";
 import * as format from "./format.js";
 import "./theme.js";
 
@@ -20,8 +22,8 @@ function Page() {
   return html`
     <${Header} />
     <${Bars} />
-    <main class=${stocks.value.has(chosen.value) ? "with-panel" : ""}>
-      <${Board} />
+    <main class=${stockOf(chosen.value) ? "with-panel" : ""}>
+      ${view.value === "board" ? html`<${Board} />` : html`<${Part} name=${view.value} />`}
       <${Panel} />
     </main>
     <${Chat} />
@@ -30,9 +32,23 @@ function Page() {
   `;
 }
 
+// What shows the alerts that fired: brought by the first one that does.
+const Toasts = signal(null);
+alertTaker.take = async (notice) => {
+  try {
+    const [{ take }, shown] = await Promise.all([import("./fired.js"), import("./toasts.js"), look("toasts")]);
+    Toasts.value = shown.Toasts;
+    take(notice);
+  } catch {
+    // What fired is told whatever becomes of its looks.
+    notify(notice.message, { kind: "plain" });
+  }
+};
+
 function Notices() {
   return html`
     <div class="notices">
+      ${Toasts.value && html`<${Toasts.value} />`}
       ${notices.value.map(({ id, kind, text, action }) => html`
         <div class=${`notice ${kind}`} key=${id}>
           <span dir="auto">${text}</span>
@@ -60,7 +76,7 @@ function titleOf({ symbol, quote, extended, digits }) {
 }
 
 everySecond(() => {
-  const stock = stocks.value.get(chosen.value);
+  const stock = stockOf(chosen.value);
   const title = stock?.quote ? `${titleOf(stock)} · StockTrack` : "StockTrack";
   if (document.title !== title) document.title = title;
 });

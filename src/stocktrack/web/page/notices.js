@@ -2,6 +2,9 @@
 
 import { notices, outages } from "./state.js";
 
+/** Who takes what an alert tells (main.js); it knows more than this module. */
+export const alertTaker = { take: (notice) => notify(notice.message) };
+
 const NOTICE_MS = 6_000;
 const NOTICES_AT_ONCE = 3;
 let nextId = 1;
@@ -58,6 +61,9 @@ export function takeNotice(notice, { dropped }) {
     case "unknown_symbol":
       dropped(symbols);
       notify(`${symbols.join(", ")}: ${notice.message ?? "No source knows this."}`, { kind: "bad" });
+      break;
+    case "alert":
+      alertTaker.take(notice);
       break;
     case "shutdown":
       break; // the connection ends next, and its own bar says so

@@ -3,17 +3,20 @@
 import { Company, Dividends, News } from "./about.js";
 import { Chart } from "./chart.js";
 import * as format from "./format.js";
+import { Bell } from "./icons.js";
 import { html, useEffect, useLayoutEffect, useRef } from "./html.js";
 import { PanelView } from "./panel-view.js";
 import { addView } from "./painter.js";
-import { refresh, remove } from "./session.js";
+import { add, refresh, remove } from "./session.js";
+import { notify } from "./notices.js";
 import { closePanel } from "./shortcuts.js";
-import { chosen, stocks } from "./state.js";
+import { chosen, stockOf, stocks, user } from "./state.js";
+import { open } from "./views.js";
 
 const REFRESH_MS = 15_000;
 
 export function Panel() {
-  const stock = stocks.value.get(chosen.value);
+  const stock = stockOf(chosen.value);
   if (!stock) return null;
   return html`<${StockPanel} key=${stock.symbol} stock=${stock} />`;
 }
@@ -59,7 +62,11 @@ function StockPanel({ stock }) {
           <h2 id="panel-title" tabindex="-1">${symbol}</h2>
           <span data-part="name" class="name" dir="auto"></span>
         </div>
-        <button type="button" class="plain" onClick=${() => remove(symbol)}>Remove</button>
+        ${user.value && html`
+          <button type="button" class="quiet" onClick=${() => open("alerts", symbol)} aria-label=${`Set an alert on ${symbol}`} title="Set an alert"><${Bell} /></button>`}
+        ${stocks.value.has(symbol)
+          ? html`<button type="button" class="plain" onClick=${() => remove(symbol)}>Remove</button>`
+          : html`<button type="button" class="plain" onClick=${() => add([symbol]).catch((error) => notify(error.message, { kind: "bad" }))}>Add</button>`}
       </div>
       <div class="panel-price">
         <span class="figure" data-part="price">…</span> <span class="currency" data-part="currency"></span>

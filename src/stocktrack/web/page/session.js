@@ -3,7 +3,8 @@
 import { batch } from "./html.js";
 import { announce, notify, takeNotice } from "./notices.js";
 import {
-  chosen, clockOffset, current, isLoaded, link, list, lists, outages, phase, serverNow, stocks, user,
+  besides, chosen, clockOffset, current, isLoaded, link, list, lists, outages, phase, serverNow, stockOf, stocks, unseenAlerts,
+  user, view,
 } from "./state.js";
 import { Stock } from "./stock.js";
 import { backOffMs, Disconnected, Failure, LOST, Wire } from "./wire.js";
@@ -316,7 +317,7 @@ async function load() {
     }
     stocks.value = next;
     isLoaded.value = true;
-    if (chosen.value !== null && !next.has(chosen.value)) chosen.value = null;
+    if (chosen.value !== null && !stockOf(chosen.value)) chosen.value = null;
   });
   takeQuotes(reply, { isFresh: true });
   if (reply.symbols.length) {
@@ -328,17 +329,17 @@ async function load() {
 
 function takeQuotes(reply, { isFresh = false } = {}) {
   for (const quote of reply.quotes) {
-    const stock = stocks.value.get(quote.symbol);
+    const stock = stockOf(quote.symbol);
     if (!stock) continue;
     // A server that was restarted counts from the beginning; measured by the count before, its prices would look old.
     if (isFresh && stock.quote) stock.quote = { ...stock.quote, seq: 0 };
     stock.takeWhole(quote);
   }
-  for (const { symbol, reason, message } of reply.missing ?? []) stocks.value.get(symbol)?.lack(reason, message);
+  for (const { symbol, reason, message } of reply.missing ?? []) stockOf(symbol)?.lack(reason, message);
 }
 
 function push(message) {
-  if (message.type === "PRICE") stocks.value.get(message.symbol)?.take(message);
+  if (message.type === "PRICE") stockOf(message.symbol)?.take(message);
   else if (message.type === "SAID") takeSaid(message);
   else takeNotice(message, { dropped: drop });
 }
@@ -387,8 +388,11 @@ function forget(why) {
   wire = null;
   batch(() => {
     phase.value = "login";
+    view.value = "board";
     user.value = "";
     stocks.value = new Map();
+    besides.value = new Map();
+    unseenAlerts.value = 0;
     lists.value = [];
     list.value = MAIN;
     chosen.value = null;

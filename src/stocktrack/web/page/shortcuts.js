@@ -4,8 +4,9 @@ import { focusRow, moveFocus, order } from "./board.js";
 import { html, signal, useEffect, useRef } from "./html.js";
 import { actionOf, KEYS } from "./keys.js";
 import { remove } from "./session.js";
-import { chosen, phase, stocks } from "./state.js";
+import { chosen, phase, stocks, view } from "./state.js";
 import { nextTheme } from "./theme.js";
+import { back, toggle } from "./views.js";
 
 const isShown = signal(false);
 
@@ -34,7 +35,8 @@ export function Shortcuts() {
 export function closePanel() {
   const symbol = chosen.value;
   chosen.value = null;
-  if (symbol !== null && stocks.value.has(symbol)) focusRow(symbol);
+  if (view.value !== "board") document.getElementById("view-title")?.focus();
+  else if (symbol !== null && stocks.value.has(symbol)) focusRow(symbol);
 }
 
 /** Take a stock off the board, and put the keyboard on the row that takes its place. */
@@ -52,7 +54,9 @@ const ACTIONS = {
   first: () => focusRow(order.value[0].symbol),
   last: () => focusRow(order.value.at(-1).symbol),
   remove: removeRow,
-  close: closePanel,
+  alerts: () => toggle("alerts"),
+  holdings: () => toggle("holdings"),
+  close: () => (chosen.value === null ? back() : closePanel()),
   theme: nextTheme,
   keys: openShortcuts,
 };
@@ -64,7 +68,7 @@ addEventListener("keydown", (event) => {
   const action = actionOf(event.key, {
     isOnRow: symbol !== undefined,
     isOnPage: document.activeElement === document.body,
-    isPanelOpen: chosen.value !== null,
+    isPanelOpen: chosen.value !== null || view.value !== "board",
   });
   if (action === null) return;
   ACTIONS[action](symbol);

@@ -18,6 +18,17 @@ export const isLoaded = signal(false);
 export const lists = signal([]);
 export const list = signal("main");
 
+/** What stands in the middle of the page: "board", "alerts" or "holdings". */
+export const view = signal("board");
+
+/** Stocks that are shown though they are not on the list on the screen, by symbol (besides.js). */
+export const besides = signal(new Map());
+
+/** The stock of a symbol that is shown anywhere, or undefined. */
+export function stockOf(symbol) {
+  return stocks.value.get(symbol) ?? besides.value.get(symbol);
+}
+
 /** The symbol in the panel, or null. */
 export const chosen = signal(null);
 /** The symbol that the keyboard stands on in the board, or null for the first. */
@@ -30,6 +41,8 @@ export const sort = signal({ key: null, isDescending: false });
 export const outages = signal([]);
 /** Short words to the person: {id, kind, text, action}. */
 export const notices = signal([]);
+/** How many alerts fired since somebody looked at the list of alerts. */
+export const unseenAlerts = signal(0);
 
 /** Server time minus this machine's, in milliseconds. */
 export const clockOffset = { value: 0 };

@@ -105,7 +105,8 @@ export class Wire {
       this.hello = message;
       this.#greeted?.(message);
     } else if (message.type === "PRICE" || message.type === "NOTICE" || message.type === "SAID") {
-      if (message.type === "NOTICE") this.lastWord = message;
+      // Only what went wrong can be why the connection ends; what an alert tells is not.
+      if (message.type === "NOTICE" && message.code !== 100) this.lastWord = message;
       this.onPush(message);
     }
     // Anything else is a HEARTBEAT, which was heard above, or of a type that this page does not know.

@@ -1,0 +1,5 @@
+// The time zone of this browser, by its IANA name.
+
+export function zoneHere() {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+}
