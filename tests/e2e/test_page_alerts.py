@@ -91,7 +91,14 @@ async def a_market(folder: Path, *users: str, **settings: Any) -> AsyncIterator[
     clock = ManualClock()
     source = ScriptedProvider(clock)
     phone = PhoneTarget("phone")
-    async with live_server(folder, source, users=users, clock=clock, web=True, **settings) as server:
+    hook = {"kind": "webhook", "url": "http://127.0.0.1:9/", "secret": "a secret of the hook"}
+    targets = {"phone": hook, "mail": hook}
+    async with live_server(
+        folder, source, users=users, clock=clock, web=True, alert_targets=targets, **settings
+    ) as server:
+        assert isinstance(server.app._targets, dict)
+        for replaced in server.app._targets.values():
+            await replaced.close()
         server.app._targets.update(phone=phone, mail=PhoneTarget("mail", "The target mail refuses connections."))
         yield Market(clock, source, server, phone, f"{server.web_url}/")
 

@@ -2,7 +2,10 @@
 
 import { html } from "./html.js";
 
-/** `input` is {tag, children, …} of an input or a select; `wrong` is {field, message} of the whole form. */
+/**
+ * A hint that is to come is "" until then: it has its place, so that nothing moves away under somebody who is about to
+ * click. `input` is {tag, children, …} of an input or a select; `wrong` is {field, message} of the whole form.
+ */
 export function Field({ id, name, label, wrong, hint, input }) {
   const { tag, children, ...attributes } = input;
   const isWrong = wrong.field === name && wrong.message !== "";
@@ -11,7 +14,7 @@ export function Field({ id, name, label, wrong, hint, input }) {
     <div class="field">
       <label for=${id}>${label}</label>
       <${tag} id=${id} name=${name} aria-invalid=${isWrong ? "true" : undefined} aria-describedby=${described || undefined} ...${attributes}>${children}<//>
-      ${hint && html`<span id=${`${id}-hint`} class="quiet-note">${hint}</span>`}
+      ${hint !== undefined && html`<span id=${`${id}-hint`} class="quiet-note hint">${hint}</span>`}
       <${ErrorOf} id=${id} name=${name} wrong=${wrong} />
     </div>`;
 }

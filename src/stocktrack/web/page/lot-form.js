@@ -55,7 +55,7 @@ export function LotForm() {
       <datalist id="lot-symbols">${[...stocks.value.keys()].map((each) => html`<option key=${each} value=${each} />`)}</datalist>
       ${field("side", "Bought or sold", { tag: "select", children: [html`<option value="bought">Bought</option>`, html`<option value="sold">Sold</option>`] })}
       ${field("quantity", "Quantity", { tag: "input", inputmode: "decimal" })}
-      ${field("cost", `Price of one${quote?.currency ? ` in ${quote.currency}` : ""}`, { tag: "input", inputmode: "decimal" }, /[a-z]$/.test(quote?.currency ?? "") ? `${quote.currency} is a part of a whole currency, as pence are.` : "")}
+      ${field("cost", `Price of one${quote?.currency ? ` in ${quote.currency}` : ""}`, { tag: "input", inputmode: "decimal" }, /[a-z]$/.test(quote?.currency ?? "") ? `In ${quote.currency}, as the price is` : "")}
       ${field("fees", "Fees, if any", { tag: "input", inputmode: "decimal" })}
       ${field("group", "Group, if any", { tag: "input", list: "lot-groups", maxlength: 64, placeholder: "main" })}
       <datalist id="lot-groups">${groups.map((each) => html`<option key=${each} value=${each} />`)}</datalist>
