@@ -169,6 +169,12 @@ async def test_an_alert_is_set_from_the_panel_fires_and_says_so_everywhere(ann: 
     await expect(ann.page.get_by_role("alert").filter(has_text="rose above 110")).to_be_visible()
     assert "alerted" in (await ann.row("AAPL").get_attribute("class") or "")
     assert "alerted" not in (await ann.row("TSLA").get_attribute("class") or "")
+    # It shows on the row that is chosen as well.
+    grounds = "(row) => [row.className.includes('chosen'), getComputedStyle(row).backgroundColor]"
+    is_chosen, ground = await ann.row("AAPL").evaluate(grounds)
+    await ann.row("AAPL").evaluate("(row) => row.classList.remove('alerted')")
+    assert is_chosen
+    assert (await ann.row("AAPL").evaluate(grounds))[1] != ground
     await ann.page.get_by_role("button", name="Alerts, 1 fired").click()
     await expect(listed(ann)).to_contain_text(["AAPL 111.50 USD rose above 110."])
     await expect(listed(ann).locator(".state-word")).to_have_text("Fired, done")
