@@ -26,6 +26,8 @@ _FAR_FROM_CLOSE, _FAR_FROM_PRICE = 1.04, 1.2
 _ROUNDED_PERCENT: Final = 1e-6
 # So many prices are kept while it is not known whether there was a split.
 MOST_HELD: Final = 10_000
+# So many removed alerts are left among those that rest before they are looked for.
+_MOST_REMOVED_COOLING: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class SymbolWatch:
 
     __slots__ = (
         *("_close", "_cooling", "_held", "_high", "_high_volume", "_ladders", "_looks_at", "_low", "_low_volume"),
-        *("_price", "_received_at", "_state", "_timestamp", "_unplaced", "_windows", "alerts", "is_seen", "symbol"),
+        *("_of_quantity", "_price", "_received_at", "_state", "_timestamp", "_unplaced", "_windows", "alerts"),
+        *("is_seen", "symbol"),
     )
 
     def __init__(self, symbol: str, before: PriceBefore | None) -> None:
@@ -73,14 +76,16 @@ class SymbolWatch:
         self._close: float | None = None
         self._ladders: dict[Hashable, Ladder] = {}
         self._windows: dict[Hashable, Window] = {}
-        self._unplaced: list[LiveAlert] = []  # crossings that know no price before
-        # Alerts that may not fire again so soon, by when they may.
+        self._of_quantity: dict[Hashable, int] = {}  # how many alerts measure each
+        self._unplaced: dict[int, LiveAlert] = {}  # crossings that know no price before
+        # Alerts that may not fire again so soon, by when they may; some may have been removed meanwhile.
         self._cooling: list[tuple[int, int, LiveAlert]] = []
         self._bound()
 
     def add(self, alert: LiveAlert, reference: float | None) -> None:
         """Judge an alert from now on; `reference` is the price that a crossing is held against first."""
         self.alerts[alert.id] = alert
+        self._of_quantity[alert.quantity] = self._of_quantity.get(alert.quantity, 0) + 1
         if alert.state is AlertState.HOLDING:
             self._place(alert, is_holding=True)
         elif not alert.is_crossing:
@@ -88,7 +93,7 @@ class SymbolWatch:
         elif reference is not None:
             self._place(alert, is_holding=alert.holds_at(reference))
         else:
-            self._unplaced.append(alert)
+            self._unplaced[alert.id] = alert
         self._bound()
 
     def remove(self, alert_id: int) -> None:
@@ -96,13 +101,19 @@ class SymbolWatch:
         alert = self.alerts.pop(alert_id, None)
         if alert is None:
             return
-        self._unplaced = [each for each in self._unplaced if each is not alert]
-        self._cooling = [each for each in self._cooling if each[2] is not alert]
-        heapq.heapify(self._cooling)
+        # Nothing here walks all alerts: thousands may fire by one price, and go.
+        self._unplaced.pop(alert_id, None)
+        if len(self._cooling) > 2 * len(self.alerts) + _MOST_REMOVED_COOLING:
+            self._cooling = [each for each in self._cooling if self._is_judged(each[2])]
+            heapq.heapify(self._cooling)
         quantity = alert.quantity
+        self._of_quantity[quantity] -= 1
         if (ladder := self._ladders.get(quantity)) is not None:
             ladder.remove(alert)
             self._tidy(quantity, ladder)
+        if not self._of_quantity[quantity]:
+            del self._of_quantity[quantity]
+            self._windows.pop(quantity, None)
         self._bound()
 
     @property
@@ -189,9 +200,11 @@ class SymbolWatch:
         step = Step(quote)
         now_ms = quote.received_at
         while self._cooling and self._cooling[0][0] <= now_ms:
-            self._place(heapq.heappop(self._cooling)[2], is_holding=False)
-        unplaced, self._unplaced = self._unplaced, []
-        for alert in unplaced:
+            rested = heapq.heappop(self._cooling)[2]
+            if self._is_judged(rested):
+                self._place(rested, is_holding=False)
+        unplaced, self._unplaced = self._unplaced, {}
+        for alert in unplaced.values():
             self._place(alert, is_holding=alert.holds_at(quote.price))
         for quantity, ladder in tuple(self._ladders.items()):
             measured, since = self._measure(quantity, quote)
@@ -242,8 +255,9 @@ class SymbolWatch:
         """Drop a ladder that nothing stands on; its window stays as long as any alert may come back to it."""
         if not ladder:
             self._ladders.pop(quantity, None)
-        if quantity in self._windows and not any(alert.quantity == quantity for alert in self.alerts.values()):
-            del self._windows[quantity]
+
+    def _is_judged(self, alert: LiveAlert) -> bool:
+        return self.alerts.get(alert.id) is alert
 
     def _bound(self) -> None:
         """Note between which prices and volumes, and until when, nothing happens: `passes` is asked at each price."""
