@@ -186,7 +186,8 @@ class Judge:
         if watch.is_holding_prices:
             watch.hold(quote)
             return
-        if watch.may_be_split(quote) and is_concerned_by_split(watch.alerts.values()):
+        is_comparable = not watch.is_of_another_currency(quote)
+        if is_comparable and watch.may_be_split(quote) and is_concerned_by_split(watch.alerts.values()):
             watch.hold(quote)
             task = asyncio.create_task(self._ask_for_split(watch), name=f"alerts, splits of {watch.symbol}")
             self._asking.add(task)
@@ -195,8 +196,11 @@ class Judge:
         self._judge(watch, quote)
 
     def _judge(self, watch: SymbolWatch, quote: BoardQuote) -> None:
-        step = watch.look(quote)
         self.moved[watch.symbol] = None
+        if watch.is_of_another_currency(quote):
+            watch.change_currency(quote)
+            return
+        step = watch.look(quote)
         if step is None:
             return
         self.armed.update({alert.id: alert.fired_count for alert in step.armed})

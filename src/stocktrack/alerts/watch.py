@@ -58,9 +58,9 @@ class SymbolWatch:
     """
 
     __slots__ = (
-        *("_close", "_cooling", "_held", "_high", "_high_volume", "_ladders", "_looks_at", "_low", "_low_volume"),
-        *("_of_quantity", "_price", "_received_at", "_state", "_timestamp", "_unplaced", "_windows", "alerts"),
-        *("is_seen", "symbol"),
+        *("_asked_close", "_close", "_cooling", "_currency", "_held", "_high", "_high_volume", "_ladders"),
+        *("_looks_at", "_low", "_low_volume", "_of_quantity", "_price", "_received_at", "_state", "_timestamp"),
+        *("_unplaced", "_windows", "alerts", "is_seen", "symbol"),
     )
 
     def __init__(self, symbol: str, before: PriceBefore | None) -> None:
@@ -74,6 +74,8 @@ class SymbolWatch:
         # Prices that came while it is not known whether there was a split; None where nothing is waited for.
         self._held: list[BoardQuote] | None = None
         self._close: float | None = None
+        self._asked_close: float | None = None  # the close that looked like that of a split last
+        self._currency: str | None = None
         self._ladders: dict[Hashable, Ladder] = {}
         self._windows: dict[Hashable, Window] = {}
         self._of_quantity: dict[Hashable, int] = {}  # how many alerts measure each
@@ -164,7 +166,7 @@ class SymbolWatch:
         return self._held is not None
 
     def may_be_split(self, quote: BoardQuote) -> bool:
-        """Whether `quote` looks as if shares were split since the price before; told once a day."""
+        """Whether `quote` looks as if shares were split since the price before; told once of each previous close."""
         before, close_before = self.before, self._close
         close = self._close = quote.previous_close
         if before is None or before.price <= 0 or quote.price <= 0 or may_be_negative(self.symbol):
@@ -172,7 +174,28 @@ class SymbolWatch:
         if close is None or close_before is None:
             # A first look after a restart, or a source that tells no close.
             return _is_apart(before.price, quote.price, _FAR_FROM_PRICE) and is_gap(before, quote)
-        return close != close_before and close > 0 and _is_apart(before.price, close, _FAR_FROM_CLOSE)
+        if close in {close_before, self._asked_close} or close <= 0:
+            return False  # two sources that take turns may each have a close of their own
+        if not _is_apart(before.price, close, _FAR_FROM_CLOSE):
+            return False
+        self._asked_close = close
+        return True
+
+    def is_of_another_currency(self, quote: BoardQuote) -> bool:
+        """Whether `quote` cannot be held against the price before: another source counts in pounds, not in pence."""
+        return None not in {self._currency, quote.currency} and quote.currency != self._currency
+
+    def change_currency(self, quote: BoardQuote) -> None:
+        """Have `quote` as the price before, with each alert of prices on the side of it that it is on; none fires."""
+        if (ladder := self._ladders.get(PRICE)) is not None:
+            holding, others = ladder.step(quote.price)
+            for alert in holding:
+                self._place(alert, is_holding=True)
+            for alert in others:
+                self._place(alert, is_holding=False)
+        self._close = quote.previous_close
+        self.rebase(quote)
+        self._bound()
 
     def hold(self, quote: BoardQuote) -> None:
         """Keep a price, and those that follow, until `release`."""
@@ -194,6 +217,7 @@ class SymbolWatch:
     def _see(self, quote: BoardQuote) -> None:
         self._price, self._timestamp, self._state = quote.price, quote.timestamp, quote.market_state
         self._received_at = quote.received_at
+        self._currency = quote.currency or self._currency
         self.is_seen = True
 
     def _step(self, quote: BoardQuote) -> Step | None:
