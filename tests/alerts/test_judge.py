@@ -354,6 +354,23 @@ def test_no_split_is_looked_for_on_a_usual_day(market: AlertMarket) -> None:
     assert market.asked == []
 
 
+@pytest.mark.parametrize("repeat", ["every", "daily"])
+@pytest.mark.parametrize("when", ["above", "crosses_above"])
+def test_a_clock_that_is_set_back_has_nothing_rest_for_longer_than_usual(
+    market: AlertMarket, when: str, repeat: str
+) -> None:
+    market.judge_also(an_alert(when, 200, repeat=repeat))
+    market.clock._started_ms += 365 * 86_400_000  # a year too far
+    assert len(market.prices(199, 201)) == 1
+    market.written()
+    market.prices(199, 201)  # it rests
+    market.clock._started_ms -= 365 * 86_400_000
+    market.judge.clock_set_back()
+    assert market.prices(199, 201) == []
+    market.clock.stand_still(DAY_SECONDS)
+    assert len(market.prices(199, 201)) == 1
+
+
 # --- sources that take turns -----------------------------------------------------------------------------------------
 
 

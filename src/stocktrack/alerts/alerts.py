@@ -31,6 +31,8 @@ _COUNT_SECONDS: Final = 60.0
 _TIDY_SECONDS: Final = 3_600.0
 # What was told is kept for so long.
 _KEEP_TOLD_MS: Final = 7 * 86_400_000
+# A clock that goes back by more than this was set back; by less it was only corrected.
+_SET_BACK_MS: Final = 5_000
 
 
 class JudgedAlerts:
@@ -66,6 +68,7 @@ class JudgedAlerts:
         self._is_failing = False
         self._counted_at = self._tidied_at = clock.monotonic()
         self._removable = 0
+        self._wall_ms: int | None = None  # the wall clock when the monotonic one began, as it was at the last look
 
     def start(self, supervisor: Supervisor) -> None:
         """Begin; the tasks end with the supervisor's."""
@@ -137,6 +140,7 @@ class JudgedAlerts:
         elif await stored.revision() != self._seen:
             await self._load(stored, self._seen, {})
         self._is_ours = True
+        await self._look_at_clock(stored)
         now = self._clock.monotonic()
         if now - self._counted_at >= _COUNT_SECONDS:
             self._counted_at = now
@@ -145,6 +149,15 @@ class JudgedAlerts:
         if now - self._tidied_at >= _TIDY_SECONDS:
             self._tidied_at = now
             await self._tidy(stored)
+
+    async def _look_at_clock(self, stored: Alerts) -> None:
+        """Where the clock was set back, leave nothing to wait for a time that had come already."""
+        wall_ms = self._clock.now_ms() - round(self._clock.monotonic() * 1000)
+        if self._wall_ms is not None and wall_ms < self._wall_ms - _SET_BACK_MS:
+            log.warning("the clock was set back: alerts that wait go by the new time", by_ms=self._wall_ms - wall_ms)
+            self.judge.clock_set_back()
+            await stored.take_over(self._clock.now_ms())
+        self._wall_ms = wall_ms
 
     async def _let_go(self) -> None:
         """Judge nothing any more, once all that came of it is written."""

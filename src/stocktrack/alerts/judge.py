@@ -120,6 +120,11 @@ class Judge:
         self.fired.clear()
         self.armed.clear()
 
+    def clock_set_back(self) -> None:
+        """Let no alert rest until a time that has gone by already, and comes again."""
+        for watch in self._watches.values():
+            watch.clock_set_back()
+
     def written(self, alert_id: int) -> None:
         """Note that what an alert told last is on the disk."""
         if (alert := self._live.get(alert_id)) is not None:

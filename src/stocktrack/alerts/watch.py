@@ -197,6 +197,14 @@ class SymbolWatch:
         self.rebase(quote)
         self._bound()
 
+    def clock_set_back(self) -> None:
+        """Have alerts that rest look anew until when."""
+        cooling, self._cooling = self._cooling, []
+        for _, _, alert in cooling:
+            if self._is_judged(alert):
+                self._place(alert, is_holding=False)
+        self._bound()
+
     def hold(self, quote: BoardQuote) -> None:
         """Keep a price, and those that follow, until `release`."""
         self._held = [*(self._held or ()), quote][-MOST_HELD:]

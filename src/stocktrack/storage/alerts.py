@@ -451,14 +451,29 @@ class Alerts:
         return await self._database.write(change)
 
     async def take_over(self, now_ms: int) -> None:
-        """Have what targets were tried with before as due now: whoever was to try it again may be gone."""
+        """Have what targets were tried with before as due now: whoever was to try it again may be gone.
+
+        What was written by a clock that has been set back since waits no longer than it was to wait then.
+        """
         tried = (
             alert_deliveries.c.due_at_ms > now_ms,
             alert_deliveries.c.attempts > 0,
             alert_deliveries.c.target != SESSIONS,
         )
-        change = update(alert_deliveries).where(*tried).values(due_at_ms=now_ms)
-        await self._database.write(lambda connection: connection.execute(change).close())
+        again = update(alert_deliveries).where(*tried).values(due_at_ms=now_ms)
+        of_later = (
+            alert_deliveries.c.due_at_ms > now_ms,
+            alert_deliveries.c.created_at_ms > now_ms,
+            alert_deliveries.c.attempts == 0,
+        )
+        waits_ms = alert_deliveries.c.due_at_ms - alert_deliveries.c.created_at_ms
+        earlier = update(alert_deliveries).where(*of_later).values(due_at_ms=now_ms + waits_ms, created_at_ms=now_ms)
+
+        def change(connection: Connection) -> None:
+            connection.execute(again)
+            connection.execute(earlier)
+
+        await self._database.write(change)
 
     async def due_targets(self, now_ms: int) -> frozenset[str]:
         """The targets that words are due to."""
