@@ -219,6 +219,7 @@ _WORDS = select(
     alert_deliveries.c.due_at_ms,
 ).join(users, alert_deliveries.c.user_id == users.c.id)
 _ORDER = (alert_deliveries.c.due_at_ms, alert_deliveries.c.created_at_ms, alert_deliveries.c.delivery_id)
+_AGE = (alert_deliveries.c.created_at_ms, alert_deliveries.c.delivery_id)
 _DUE = _WORDS.where(alert_deliveries.c.due_at_ms <= bindparam("now")).order_by(*_ORDER)
 _DUE_AT_A_TARGET = _DUE.where(alert_deliveries.c.target == bindparam("at_target")).limit(bindparam("most"))
 _DUE_TO_SESSIONS = _DUE.where(
@@ -232,8 +233,9 @@ _WAITING_FOR_USERS = (
         alert_deliveries.c.due_at_ms.is_not(None),
         # What is held back in quiet hours was never looked at.
         (alert_deliveries.c.due_at_ms <= bindparam("now")) | (alert_deliveries.c.attempts > 0),
+        tuple_(*_AGE) > tuple_(bindparam("after_created"), bindparam("after_id")),
     )
-    .order_by(alert_deliveries.c.created_at_ms)
+    .order_by(*_AGE)
     .limit(AT_ONCE)
 )
 _PUT_OFF = (
@@ -505,7 +507,15 @@ class Alerts:
         found: list[Claimed] = []
         for start in range(0, len(usernames), _NAMES_AT_ONCE):
             asked = {"now": now_ms, "names": usernames[start : start + _NAMES_AT_ONCE]}
-            found += _claimed(await self._rows(_WAITING_FOR_USERS, asked))
+            after = (-1, "")
+            while len(found) < _MOST_TO_SESSIONS:
+                # All of them: what is left out here would wait until it is due again.
+                aged = dict(zip(("after_created", "after_id"), after, strict=True))
+                page = await self._rows(_WAITING_FOR_USERS, {**asked, **aged})
+                found += _claimed(page)
+                if len(page) < AT_ONCE:
+                    break
+                after = (page[-1].created_at_ms, page[-1].delivery_id)
         return found
 
     async def put_off(self, words: Sequence[tuple[str, int]]) -> None:
