@@ -6,6 +6,7 @@ what was handed over and not settled, because the process was killed, is handed 
 
 import asyncio
 import json
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -21,6 +22,8 @@ from stocktrack.storage.alerts import Alerts, Claimed, Settled
 log = structlog.get_logger()
 
 LOOK_SECONDS: Final = 1.0
+# The log hears of a target that fails now and then no more often than this.
+TOLD_AGAIN_SECONDS: Final = 60.0
 RETRY_FIRST_SECONDS, RETRY_LONGEST_SECONDS = 1.0, 300.0
 # What nobody took for so long is given up: the alert still says what it told.
 GIVE_UP_SECONDS: Final = 3 * 86_400.0
@@ -39,7 +42,8 @@ class Courier:
         self._clock = clock
         self._opened = opened
         self._due = asyncio.Event()
-        self._failing: set[str] = set()
+        self._failing: set[str] = set()  # as the log has it
+        self._told_at: dict[str, float] = {}  # when the log heard of a target's failing last, monotonic
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._news: dict[str, asyncio.Event] = {}  # of each worker: there may be words that it has not taken up
         # What came of words, until it is written.
@@ -176,8 +180,10 @@ class Courier:
     def _again(self, name: str, word: Claimed, error: TargetError) -> Settled:
         self.failures += 1
         now_ms = self._clock.now_ms()
-        if name not in self._failing:
+        now = self._clock.monotonic()
+        if name not in self._failing and now - self._told_at.get(name, -math.inf) >= TOLD_AGAIN_SECONDS:
             self._failing.add(name)
+            self._told_at[name] = now
             log.warning("a target does not take alerts; they wait and are tried again", target=name, why=error.message)
         if now_ms - word.created_at_ms >= GIVE_UP_SECONDS * 1000:
             log.error("an alert was given up", target=name, delivery=word.delivery_id, why=error.message)
