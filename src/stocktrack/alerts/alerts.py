@@ -68,6 +68,7 @@ class JudgedAlerts:
         self._is_failing = False
         self._counted_at = self._tidied_at = clock.monotonic()
         self._removable = 0
+        self.waiting = 0  # words that no target has taken, when they were counted last
         self._wall_ms: int | None = None  # the wall clock when the monotonic one began, as it was at the last look
 
     def start(self, supervisor: Supervisor) -> None:
@@ -144,6 +145,7 @@ class JudgedAlerts:
         now = self._clock.monotonic()
         if now - self._counted_at >= _COUNT_SECONDS:
             self._counted_at = now
+            self.waiting = await stored.count_waiting()
             if await stored.count() < len(self.judge):
                 self.judge.keep(await stored.live())
         if now - self._tidied_at >= _TIDY_SECONDS:

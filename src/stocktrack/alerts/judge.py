@@ -56,6 +56,7 @@ class Judge:
         on_outcome: Callable[[], None] = lambda: None,
     ) -> None:
         self.fired: list[Fired] = []
+        self.count_fired = 0  # since the process began
         self.armed: dict[int, int] = {}  # the ids of alerts, and how often each had fired then
         self.moved: dict[str, None] = {}  # the symbols whose alerts were judged by another price since
         self._board = board
@@ -225,6 +226,7 @@ class Judge:
         self.armed.pop(alert.id, None)
         after = alert.fired_count
         state = alert.fire(now_ms)
+        self.count_fired += 1
         self._tell(alert, quote, message, after=after)
         if state is AlertState.FIRED:
             self.drop(alert.id)

@@ -379,6 +379,11 @@ class Alerts:
         query = select(func.count()).where(*_LIVE)
         return await self._database.read(lambda connection: connection.scalar(query) or 0)
 
+    async def count_waiting(self) -> int:
+        """How many words no target has taken yet."""
+        query = select(func.count()).select_from(alert_deliveries).where(*_UNTOLD)
+        return await self._database.read(lambda connection: connection.scalar(query) or 0)
+
     async def live(self) -> frozenset[int]:
         """The ids of those."""
         query = select(alerts.c.id).where(*_LIVE)
