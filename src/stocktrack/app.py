@@ -215,6 +215,7 @@ class App:
             clock,
             self._alerts_opened,
             targets=self._targets,
+            may_name=self._may_name_target,
             ask_splits=self.feed.questions.history.splits,
             turn=Turn(clock) if _has_others(settings) else None,
         )

@@ -332,3 +332,20 @@ async def test_a_target_that_fails_again_later_is_told_of_again(scene: Scene) ->
             await scene.pass_time(5)
     assert phone.told() == ["d1", "d2"]
     assert [entry["log_level"] for entry in logs] == ["warning", "info"] * 2
+
+
+async def test_a_target_that_is_for_its_user_no_more_is_not_told_of_alerts_made_before(scene: Scene) -> None:
+    phone = ScriptedTarget("phone")
+    await scene.tell("d1", "d2")
+    courier = Courier(
+        {"phone": phone}, scene.clock, scene.stored.opened, may_name=lambda username, _: username != "ann"
+    )
+    running = asyncio.create_task(courier.run(lambda: True))
+    try:
+        with capture_logs() as logs:
+            await scene.pass_time(5)
+    finally:
+        await end(running)
+    assert phone.tried == []
+    assert [(entry["log_level"], entry["target"]) for entry in logs] == [("warning", "phone")]
+    assert (await scene.alert()).undelivered == 0

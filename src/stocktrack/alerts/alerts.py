@@ -39,7 +39,7 @@ class JudgedAlerts:
     """The alerts that this process judges while it is its `turn`, or always. `start`, then `close`.
 
     ``opened()`` is the database, where it can be opened, which is not tried before ``is_made()``. `on_words` is called
-    when words are written.
+    when words are written. ``may_name(username, name)`` says whether a target is for a user.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class JudgedAlerts:
         opened: Callable[[], Awaitable[Alerts]],
         *,
         targets: Mapping[str, Target],
+        may_name: Callable[[str, str], bool] = lambda _username, _name: True,
         ask_splits: Callable[[str], Awaitable[Sequence[Split]]],
         turn: Turn | None = None,
         is_made: Callable[[], bool] = lambda: True,
@@ -61,7 +62,7 @@ class JudgedAlerts:
         self.on_words: Callable[[], None] = lambda: None
         self.judge = Judge(board, clock, ask_splits=ask_splits, on_outcome=self._outcome)
         self.writer = Writer(self.judge, clock, opened, self._written)
-        self.courier = Courier(targets, clock, opened)
+        self.courier = Courier(targets, clock, opened, may_name=may_name)
         self._seen: int | None = None  # the highest revision that is judged by; None: the alerts are not loaded
         self._is_ours = False  # whether it is this process's turn, and the alerts were loaded
         self._changed = asyncio.Event()

@@ -33,14 +33,26 @@ _WRONG: Final = "What was to be told cannot be read any more."
 
 
 class Courier:
-    """Hands words to `targets`. ``opened()`` is the database; supervise `run` for as long as this process judges."""
+    """Hands words to `targets`. ``opened()`` is the database; supervise `run` for as long as this process judges.
 
-    def __init__(self, targets: Mapping[str, Target], clock: Clock, opened: Callable[[], Awaitable[Alerts]]) -> None:
+    ``may_name(username, name)`` says whether a target is for a user: an alert may be older than what the settings say.
+    """
+
+    def __init__(
+        self,
+        targets: Mapping[str, Target],
+        clock: Clock,
+        opened: Callable[[], Awaitable[Alerts]],
+        *,
+        may_name: Callable[[str, str], bool] = lambda _username, _name: True,
+    ) -> None:
         self.delivered = 0
         self.failures = 0
         self._targets = targets
         self._clock = clock
         self._opened = opened
+        self._may_name = may_name
+        self._refused: set[tuple[str, str]] = set()  # users and targets of which the log was told that they part
         self._due = asyncio.Event()
         self._failing: set[str] = set()  # as the log has it
         self._told_at: dict[str, float] = {}  # when the log heard of a target's failing last, monotonic
@@ -147,6 +159,8 @@ class Courier:
         message = _message_of(word)
         if message is None:
             settled = Settled(word.delivery_id, None, _WRONG)
+        elif not self._may_name(word.username, target.name):
+            settled = self._refuse(target.name, word)
         else:
             try:
                 await target.send(message)
@@ -170,6 +184,12 @@ class Courier:
             for each in settled:
                 if self._unwritten.get(each.delivery_id) is each:
                     del self._unwritten[each.delivery_id]
+
+    def _refuse(self, name: str, word: Claimed) -> Settled:
+        if (word.username, name) not in self._refused:
+            self._refused.add((word.username, name))
+            log.warning("alerts name a target that is no longer for their user; it is not told", target=name)
+        return Settled(word.delivery_id, None, f"The target {name} is not for {word.username} any more.")
 
     def _took(self, name: str) -> None:
         self.delivered += 1
