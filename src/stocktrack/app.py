@@ -47,6 +47,7 @@ from stocktrack.system.logs import set_log_level
 from stocktrack.system.processes import loop_factory, raise_descriptor_limit, run_until_told
 from stocktrack.system.running_servers import RunningServers
 from stocktrack.system.trail import Trail
+from stocktrack.web.alert_figures import AlertFigures
 from stocktrack.web.bar_figures import BarFigures
 from stocktrack.web.composition import Web
 from stocktrack.web.server import OPERATOR_CONNECTIONS, http_connections
@@ -180,7 +181,11 @@ class App:
             tls=self.server.tls,
             max_connections=http_connections(_descriptors()),
             together=None if worker is None else worker.together,
-            figures=(BarFigures(self.bars), *(() if self.cluster is None else (self.cluster.figures(),))),
+            figures=(
+                BarFigures(self.bars),
+                AlertFigures(self.alerts),
+                *(() if self.cluster is None else (self.cluster.figures(),)),
+            ),
         )
 
     def _build_bars(self, settings: Settings, clock: Clock) -> RecordedBars | None:
@@ -210,6 +215,7 @@ class App:
             clock,
             self._alerts_opened,
             targets=self._targets,
+            may_name=self._may_name_target,
             ask_splits=self.feed.questions.history.splits,
             turn=Turn(clock) if _has_others(settings) else None,
         )

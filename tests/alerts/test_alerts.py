@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from alert_market import NOW_MS
-from alert_outbox import FaultyAlerts, ScriptedTarget
+from alert_outbox import FaultyAlerts, ScriptedTarget, refuses
 from stocktrack.alerting import AlertState, AlertWhen, Repeat
 from stocktrack.alerts.alerts import LOOK_SECONDS, JudgedAlerts
 from stocktrack.alerts.turn import LEASE_SECONDS, Turn
@@ -362,3 +362,30 @@ async def test_what_is_old_is_tidied_away_each_hour_and_a_removed_alert_only_aft
         await process.stored.pass_time(process.clock, 3_660, step=60)
         assert await store.alerts.read(alert.id) is None
         assert await store.alerts.read(kept.id) is not None
+
+
+async def test_a_clock_that_is_set_back_leaves_no_word_to_wait_for_the_time_it_had_before(store: Store) -> None:
+    async with running(store) as process:
+        process.clock._started_ms += 365 * 86_400_000
+        process.phone.error = refuses()
+        await made(store, targets=("phone",))
+        await process.look()
+        process.price(201)
+        await process.look(2.0)
+        assert len(process.phone.tried) > 0
+        # Its clock is right again: what waits for its next try, and what nobody has looked at, are due at once.
+        with capture_logs() as logs:
+            process.clock._started_ms -= 365 * 86_400_000
+            process.phone.error = None
+            await process.look(3.0)
+        assert len(process.phone.taken) == 1
+        assert [word.target for word in await process.stored.due_to_sessions(process.clock.now_ms())] == [""]
+        assert sum("clock was set back" in entry["event"] for entry in logs) == 1
+
+
+async def test_a_clock_that_is_corrected_by_a_little_is_no_reason_for_anything(store: Store) -> None:
+    async with running(store) as process:
+        with capture_logs() as logs:
+            process.clock._started_ms -= 1_000
+            await process.look(2.0)
+        assert logs == []

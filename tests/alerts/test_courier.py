@@ -15,7 +15,7 @@ from alert_market import NOW_MS
 from alert_outbox import FaultyAlerts, ScriptedTarget, refuses
 from live_server import until
 from stocktrack.alerting import AlertState, AlertWhen
-from stocktrack.alerts.courier import GIVE_UP_SECONDS, RETRY_LONGEST_SECONDS, Courier
+from stocktrack.alerts.courier import GIVE_UP_SECONDS, RETRY_LONGEST_SECONDS, TOLD_AGAIN_SECONDS, Courier
 from stocktrack.clock import ManualClock, end
 from stocktrack.errors import StorageError
 from stocktrack.storage.alerts import Fired, NewAlert, Outcome, StoredAlert, Word
@@ -310,3 +310,42 @@ async def test_many_words_to_a_target_that_was_away_are_all_told_once_it_is_back
         await scene.pass_time(RETRY_LONGEST_SECONDS * 1.3, step=5)
         assert sorted(phone.told()) == names
         assert courier.delivered == 100
+
+
+async def test_a_target_that_takes_every_other_word_does_not_fill_the_log(scene: Scene) -> None:
+    phone = ScriptedTarget("phone", *([refuses(), None] * 30), at_once=1)
+    await scene.tell(*(f"d{number}" for number in range(40)))
+    with capture_logs() as logs:
+        async with scene.courier(phone):
+            await scene.pass_time(30)
+    assert len(phone.taken) == 40
+    assert [entry["log_level"] for entry in logs] == ["warning", "info"]
+
+
+async def test_a_target_that_fails_again_later_is_told_of_again(scene: Scene) -> None:
+    phone = ScriptedTarget("phone", refuses(), None, refuses(), None)
+    with capture_logs() as logs:
+        async with scene.courier(phone):
+            await scene.tell("d1")
+            await scene.pass_time(TOLD_AGAIN_SECONDS)
+            await scene.tell("d2")
+            await scene.pass_time(5)
+    assert phone.told() == ["d1", "d2"]
+    assert [entry["log_level"] for entry in logs] == ["warning", "info"] * 2
+
+
+async def test_a_target_that_is_for_its_user_no_more_is_not_told_of_alerts_made_before(scene: Scene) -> None:
+    phone = ScriptedTarget("phone")
+    await scene.tell("d1", "d2")
+    courier = Courier(
+        {"phone": phone}, scene.clock, scene.stored.opened, may_name=lambda username, _: username != "ann"
+    )
+    running = asyncio.create_task(courier.run(lambda: True))
+    try:
+        with capture_logs() as logs:
+            await scene.pass_time(5)
+    finally:
+        await end(running)
+    assert phone.tried == []
+    assert [(entry["log_level"], entry["target"]) for entry in logs] == [("warning", "phone")]
+    assert (await scene.alert()).undelivered == 0

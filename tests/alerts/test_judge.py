@@ -354,6 +354,60 @@ def test_no_split_is_looked_for_on_a_usual_day(market: AlertMarket) -> None:
     assert market.asked == []
 
 
+@pytest.mark.parametrize("repeat", ["every", "daily"])
+@pytest.mark.parametrize("when", ["above", "crosses_above"])
+def test_a_clock_that_is_set_back_has_nothing_rest_for_longer_than_usual(
+    market: AlertMarket, when: str, repeat: str
+) -> None:
+    market.judge_also(an_alert(when, 200, repeat=repeat))
+    market.clock._started_ms += 365 * 86_400_000  # a year too far
+    assert len(market.prices(199, 201)) == 1
+    market.written()
+    market.prices(199, 201)  # it rests
+    market.clock._started_ms -= 365 * 86_400_000
+    market.judge.clock_set_back()
+    assert market.prices(199, 201) == []
+    market.clock.stand_still(DAY_SECONDS)
+    assert len(market.prices(199, 201)) == 1
+
+
+# --- sources that take turns -----------------------------------------------------------------------------------------
+
+
+def test_a_source_that_counts_in_pounds_after_one_that_counted_in_pence_crosses_nothing(market: AlertMarket) -> None:
+    market.judge_also(
+        an_alert("crosses_below", 100, symbol="VOD.L", repeat="every"),
+        an_alert("below", 100, number=2, symbol="VOD.L"),
+        an_alert("percent_within", -5, number=3, minutes=5, symbol="VOD.L"),
+        an_alert("percent_from_close", 5, number=4, symbol="VOD.L"),
+    )
+    market.price(140.0, symbol="VOD.L", currency="GBp", previous_close=139.0)
+    assert market.prices(1.41, 1.42, symbol="VOD.L", currency="GBP", previous_close=1.39) == []
+    assert market.prices(140.5, symbol="VOD.L", currency="GBp", previous_close=139.0) == []
+    assert market.asked == []  # and nobody took it for a split
+    assert market.prices(99.0, symbol="VOD.L", currency="GBp", previous_close=139.0) == [
+        "VOD.L 99.00 GBp fell below 100.",
+        "VOD.L 99.00 GBp is below 100.",
+        "VOD.L 99.00 GBp has fallen 29.54 % within 5 minutes, from 140.50.",
+    ]
+
+
+def test_a_source_that_tells_no_currency_is_held_against_the_others(market: AlertMarket) -> None:
+    market.judge_also(an_alert("crosses_above", 200))
+    market.prices(199, currency=None)
+    market.prices(199.5, currency="USD")
+    assert market.prices(201, currency=None) == ["AAPL 201.00 rose above 200."]
+
+
+async def test_sources_that_take_turns_with_closes_of_their_own_are_asked_for_splits_once(market: AlertMarket) -> None:
+    market.judge_also(an_alert("above", 1_000))
+    for number in range(20):
+        market.price(100 + number / 100, previous_close=110.0 if number % 2 else 100.0)
+        await market.settle()
+        market.clock.stand_still(5)
+    assert market.asked == ["AAPL"]
+
+
 # --- what is told ----------------------------------------------------------------------------------------------------
 
 

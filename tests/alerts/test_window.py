@@ -45,3 +45,12 @@ def test_a_window_keeps_no_more_than_what_can_still_count() -> None:
         window.add(100.0 + number % 7, number)
     kept = len(window._lowest) + len(window._highest)
     assert kept < 50
+
+
+def test_a_clock_that_is_set_back_keeps_no_price_for_longer_than_its_minutes() -> None:
+    window = Window(5)
+    window.add(100.0, 86_400_000)
+    window.add(110.0, 3_600_000)
+    assert window.furthest(is_up=True) == 100.0
+    window.add(120.0, 3_600_000 + 300_001)
+    assert (window.furthest(is_up=True), window.furthest(is_up=False)) == (120.0, 120.0)

@@ -311,3 +311,20 @@ async def test_words_of_many_who_are_away_keep_nobody_waiting(server: Server) ->
     await server.look()
     assert heard(user) == ["d1"]
     assert server.house.clock.now_ms() == NOW_MS
+
+
+async def test_who_comes_back_to_more_than_is_read_at_once_is_told_all_of_it_and_so_is_who_comes_at_the_same_time(
+    server: Server,
+) -> None:
+    """As after a restart of the server, when everybody comes back at once."""
+    many = [f"a{number:05}" for number in range(2_500)]
+    await fire(server, *many, username=OTHER)
+    await fire(server, "mine")
+    for _ in range(2):  # nobody comes: they are put off, for longer each time
+        await server.pass_time(15)
+    server.house.clock.stand_still(60)
+    await server.look()
+    user, other = await server.house.user(), await server.house.user(OTHER)
+    await server.pass_time(STAYING_SECONDS + LOOK_SECONDS)
+    assert (heard(user), heard(other)) == (["mine"], many)
+    assert await waiting(server) == []

@@ -31,13 +31,15 @@ _COUNT_SECONDS: Final = 60.0
 _TIDY_SECONDS: Final = 3_600.0
 # What was told is kept for so long.
 _KEEP_TOLD_MS: Final = 7 * 86_400_000
+# A clock that goes back by more than this was set back; by less it was only corrected.
+_SET_BACK_MS: Final = 5_000
 
 
 class JudgedAlerts:
     """The alerts that this process judges while it is its `turn`, or always. `start`, then `close`.
 
     ``opened()`` is the database, where it can be opened, which is not tried before ``is_made()``. `on_words` is called
-    when words are written.
+    when words are written. ``may_name(username, name)`` says whether a target is for a user.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class JudgedAlerts:
         opened: Callable[[], Awaitable[Alerts]],
         *,
         targets: Mapping[str, Target],
+        may_name: Callable[[str, str], bool] = lambda _username, _name: True,
         ask_splits: Callable[[str], Awaitable[Sequence[Split]]],
         turn: Turn | None = None,
         is_made: Callable[[], bool] = lambda: True,
@@ -59,13 +62,15 @@ class JudgedAlerts:
         self.on_words: Callable[[], None] = lambda: None
         self.judge = Judge(board, clock, ask_splits=ask_splits, on_outcome=self._outcome)
         self.writer = Writer(self.judge, clock, opened, self._written)
-        self.courier = Courier(targets, clock, opened)
+        self.courier = Courier(targets, clock, opened, may_name=may_name)
         self._seen: int | None = None  # the highest revision that is judged by; None: the alerts are not loaded
         self._is_ours = False  # whether it is this process's turn, and the alerts were loaded
         self._changed = asyncio.Event()
         self._is_failing = False
         self._counted_at = self._tidied_at = clock.monotonic()
         self._removable = 0
+        self.waiting = 0  # words that no target has taken, when they were counted last
+        self._wall_ms: int | None = None  # the wall clock when the monotonic one began, as it was at the last look
 
     def start(self, supervisor: Supervisor) -> None:
         """Begin; the tasks end with the supervisor's."""
@@ -137,14 +142,25 @@ class JudgedAlerts:
         elif await stored.revision() != self._seen:
             await self._load(stored, self._seen, {})
         self._is_ours = True
+        await self._look_at_clock(stored)
         now = self._clock.monotonic()
         if now - self._counted_at >= _COUNT_SECONDS:
             self._counted_at = now
+            self.waiting = await stored.count_waiting()
             if await stored.count() < len(self.judge):
                 self.judge.keep(await stored.live())
         if now - self._tidied_at >= _TIDY_SECONDS:
             self._tidied_at = now
             await self._tidy(stored)
+
+    async def _look_at_clock(self, stored: Alerts) -> None:
+        """Where the clock was set back, leave nothing to wait for a time that had come already."""
+        wall_ms = self._clock.now_ms() - round(self._clock.monotonic() * 1000)
+        if self._wall_ms is not None and wall_ms < self._wall_ms - _SET_BACK_MS:
+            log.warning("the clock was set back: alerts that wait go by the new time", by_ms=self._wall_ms - wall_ms)
+            self.judge.clock_set_back()
+            await stored.take_over(self._clock.now_ms())
+        self._wall_ms = wall_ms
 
     async def _let_go(self) -> None:
         """Judge nothing any more, once all that came of it is written."""

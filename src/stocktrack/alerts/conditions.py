@@ -55,6 +55,8 @@ class LiveAlert:
         """Until when it may not fire again, epoch milliseconds; not after `now_ms` where it may."""
         if self.fired_at_ms is None:
             return now_ms
+        # Where the clock was set back it fired no later than now: else it would rest until then.
+        self.fired_at_ms = min(self.fired_at_ms, now_ms)
         wanted = self.stored.wanted
         match wanted.repeat:
             case Repeat.DAILY:

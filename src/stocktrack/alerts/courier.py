@@ -6,6 +6,7 @@ what was handed over and not settled, because the process was killed, is handed 
 
 import asyncio
 import json
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -21,6 +22,8 @@ from stocktrack.storage.alerts import Alerts, Claimed, Settled
 log = structlog.get_logger()
 
 LOOK_SECONDS: Final = 1.0
+# The log hears of a target that fails now and then no more often than this.
+TOLD_AGAIN_SECONDS: Final = 60.0
 RETRY_FIRST_SECONDS, RETRY_LONGEST_SECONDS = 1.0, 300.0
 # What nobody took for so long is given up: the alert still says what it told.
 GIVE_UP_SECONDS: Final = 3 * 86_400.0
@@ -30,16 +33,29 @@ _WRONG: Final = "What was to be told cannot be read any more."
 
 
 class Courier:
-    """Hands words to `targets`. ``opened()`` is the database; supervise `run` for as long as this process judges."""
+    """Hands words to `targets`. ``opened()`` is the database; supervise `run` for as long as this process judges.
 
-    def __init__(self, targets: Mapping[str, Target], clock: Clock, opened: Callable[[], Awaitable[Alerts]]) -> None:
+    ``may_name(username, name)`` says whether a target is for a user: an alert may be older than what the settings say.
+    """
+
+    def __init__(
+        self,
+        targets: Mapping[str, Target],
+        clock: Clock,
+        opened: Callable[[], Awaitable[Alerts]],
+        *,
+        may_name: Callable[[str, str], bool] = lambda _username, _name: True,
+    ) -> None:
         self.delivered = 0
         self.failures = 0
         self._targets = targets
         self._clock = clock
         self._opened = opened
+        self._may_name = may_name
+        self._refused: set[tuple[str, str]] = set()  # users and targets of which the log was told that they part
         self._due = asyncio.Event()
-        self._failing: set[str] = set()
+        self._failing: set[str] = set()  # as the log has it
+        self._told_at: dict[str, float] = {}  # when the log heard of a target's failing last, monotonic
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._news: dict[str, asyncio.Event] = {}  # of each worker: there may be words that it has not taken up
         # What came of words, until it is written.
@@ -143,6 +159,8 @@ class Courier:
         message = _message_of(word)
         if message is None:
             settled = Settled(word.delivery_id, None, _WRONG)
+        elif not self._may_name(word.username, target.name):
+            settled = self._refuse(target.name, word)
         else:
             try:
                 await target.send(message)
@@ -167,6 +185,12 @@ class Courier:
                 if self._unwritten.get(each.delivery_id) is each:
                     del self._unwritten[each.delivery_id]
 
+    def _refuse(self, name: str, word: Claimed) -> Settled:
+        if (word.username, name) not in self._refused:
+            self._refused.add((word.username, name))
+            log.warning("alerts name a target that is no longer for their user; it is not told", target=name)
+        return Settled(word.delivery_id, None, f"The target {name} is not for {word.username} any more.")
+
     def _took(self, name: str) -> None:
         self.delivered += 1
         if name in self._failing:
@@ -176,8 +200,10 @@ class Courier:
     def _again(self, name: str, word: Claimed, error: TargetError) -> Settled:
         self.failures += 1
         now_ms = self._clock.now_ms()
-        if name not in self._failing:
+        now = self._clock.monotonic()
+        if name not in self._failing and now - self._told_at.get(name, -math.inf) >= TOLD_AGAIN_SECONDS:
             self._failing.add(name)
+            self._told_at[name] = now
             log.warning("a target does not take alerts; they wait and are tried again", target=name, why=error.message)
         if now_ms - word.created_at_ms >= GIVE_UP_SECONDS * 1000:
             log.error("an alert was given up", target=name, delivery=word.delivery_id, why=error.message)

@@ -56,6 +56,7 @@ class Judge:
         on_outcome: Callable[[], None] = lambda: None,
     ) -> None:
         self.fired: list[Fired] = []
+        self.count_fired = 0  # since the process began
         self.armed: dict[int, int] = {}  # the ids of alerts, and how often each had fired then
         self.moved: dict[str, None] = {}  # the symbols whose alerts were judged by another price since
         self._board = board
@@ -119,6 +120,11 @@ class Judge:
             self.drop(alert_id)
         self.fired.clear()
         self.armed.clear()
+
+    def clock_set_back(self) -> None:
+        """Let no alert rest until a time that has gone by already, and comes again."""
+        for watch in self._watches.values():
+            watch.clock_set_back()
 
     def written(self, alert_id: int) -> None:
         """Note that what an alert told last is on the disk."""
@@ -186,7 +192,8 @@ class Judge:
         if watch.is_holding_prices:
             watch.hold(quote)
             return
-        if watch.may_be_split(quote) and is_concerned_by_split(watch.alerts.values()):
+        is_comparable = not watch.is_of_another_currency(quote)
+        if is_comparable and watch.may_be_split(quote) and is_concerned_by_split(watch.alerts.values()):
             watch.hold(quote)
             task = asyncio.create_task(self._ask_for_split(watch), name=f"alerts, splits of {watch.symbol}")
             self._asking.add(task)
@@ -195,8 +202,11 @@ class Judge:
         self._judge(watch, quote)
 
     def _judge(self, watch: SymbolWatch, quote: BoardQuote) -> None:
-        step = watch.look(quote)
         self.moved[watch.symbol] = None
+        if watch.is_of_another_currency(quote):
+            watch.change_currency(quote)
+            return
+        step = watch.look(quote)
         if step is None:
             return
         self.armed.update({alert.id: alert.fired_count for alert in step.armed})
@@ -216,6 +226,7 @@ class Judge:
         self.armed.pop(alert.id, None)
         after = alert.fired_count
         state = alert.fire(now_ms)
+        self.count_fired += 1
         self._tell(alert, quote, message, after=after)
         if state is AlertState.FIRED:
             self.drop(alert.id)

@@ -26,6 +26,8 @@ _FAR_FROM_CLOSE, _FAR_FROM_PRICE = 1.04, 1.2
 _ROUNDED_PERCENT: Final = 1e-6
 # So many prices are kept while it is not known whether there was a split.
 MOST_HELD: Final = 10_000
+# So many removed alerts are left among those that rest before they are looked for.
+_MOST_REMOVED_COOLING: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,9 @@ class SymbolWatch:
     """
 
     __slots__ = (
-        *("_close", "_cooling", "_held", "_high", "_high_volume", "_ladders", "_looks_at", "_low", "_low_volume"),
-        *("_price", "_received_at", "_state", "_timestamp", "_unplaced", "_windows", "alerts", "is_seen", "symbol"),
+        *("_asked_close", "_close", "_cooling", "_currency", "_held", "_high", "_high_volume", "_ladders"),
+        *("_looks_at", "_low", "_low_volume", "_of_quantity", "_price", "_received_at", "_state", "_timestamp"),
+        *("_unplaced", "_windows", "alerts", "is_seen", "symbol"),
     )
 
     def __init__(self, symbol: str, before: PriceBefore | None) -> None:
@@ -71,16 +74,20 @@ class SymbolWatch:
         # Prices that came while it is not known whether there was a split; None where nothing is waited for.
         self._held: list[BoardQuote] | None = None
         self._close: float | None = None
+        self._asked_close: float | None = None  # the close that looked like that of a split last
+        self._currency: str | None = None
         self._ladders: dict[Hashable, Ladder] = {}
         self._windows: dict[Hashable, Window] = {}
-        self._unplaced: list[LiveAlert] = []  # crossings that know no price before
-        # Alerts that may not fire again so soon, by when they may.
+        self._of_quantity: dict[Hashable, int] = {}  # how many alerts measure each
+        self._unplaced: dict[int, LiveAlert] = {}  # crossings that know no price before
+        # Alerts that may not fire again so soon, by when they may; some may have been removed meanwhile.
         self._cooling: list[tuple[int, int, LiveAlert]] = []
         self._bound()
 
     def add(self, alert: LiveAlert, reference: float | None) -> None:
         """Judge an alert from now on; `reference` is the price that a crossing is held against first."""
         self.alerts[alert.id] = alert
+        self._of_quantity[alert.quantity] = self._of_quantity.get(alert.quantity, 0) + 1
         if alert.state is AlertState.HOLDING:
             self._place(alert, is_holding=True)
         elif not alert.is_crossing:
@@ -88,7 +95,7 @@ class SymbolWatch:
         elif reference is not None:
             self._place(alert, is_holding=alert.holds_at(reference))
         else:
-            self._unplaced.append(alert)
+            self._unplaced[alert.id] = alert
         self._bound()
 
     def remove(self, alert_id: int) -> None:
@@ -96,13 +103,19 @@ class SymbolWatch:
         alert = self.alerts.pop(alert_id, None)
         if alert is None:
             return
-        self._unplaced = [each for each in self._unplaced if each is not alert]
-        self._cooling = [each for each in self._cooling if each[2] is not alert]
-        heapq.heapify(self._cooling)
+        # Nothing here walks all alerts: thousands may fire by one price, and go.
+        self._unplaced.pop(alert_id, None)
+        if len(self._cooling) > 2 * len(self.alerts) + _MOST_REMOVED_COOLING:
+            self._cooling = [each for each in self._cooling if self._is_judged(each[2])]
+            heapq.heapify(self._cooling)
         quantity = alert.quantity
+        self._of_quantity[quantity] -= 1
         if (ladder := self._ladders.get(quantity)) is not None:
             ladder.remove(alert)
             self._tidy(quantity, ladder)
+        if not self._of_quantity[quantity]:
+            del self._of_quantity[quantity]
+            self._windows.pop(quantity, None)
         self._bound()
 
     @property
@@ -153,7 +166,7 @@ class SymbolWatch:
         return self._held is not None
 
     def may_be_split(self, quote: BoardQuote) -> bool:
-        """Whether `quote` looks as if shares were split since the price before; told once a day."""
+        """Whether `quote` looks as if shares were split since the price before; told once of each previous close."""
         before, close_before = self.before, self._close
         close = self._close = quote.previous_close
         if before is None or before.price <= 0 or quote.price <= 0 or may_be_negative(self.symbol):
@@ -161,7 +174,36 @@ class SymbolWatch:
         if close is None or close_before is None:
             # A first look after a restart, or a source that tells no close.
             return _is_apart(before.price, quote.price, _FAR_FROM_PRICE) and is_gap(before, quote)
-        return close != close_before and close > 0 and _is_apart(before.price, close, _FAR_FROM_CLOSE)
+        if close in {close_before, self._asked_close} or close <= 0:
+            return False  # two sources that take turns may each have a close of their own
+        if not _is_apart(before.price, close, _FAR_FROM_CLOSE):
+            return False
+        self._asked_close = close
+        return True
+
+    def is_of_another_currency(self, quote: BoardQuote) -> bool:
+        """Whether `quote` cannot be held against the price before: another source counts in pounds, not in pence."""
+        return None not in {self._currency, quote.currency} and quote.currency != self._currency
+
+    def change_currency(self, quote: BoardQuote) -> None:
+        """Have `quote` as the price before, with each alert of prices on the side of it that it is on; none fires."""
+        if (ladder := self._ladders.get(PRICE)) is not None:
+            holding, others = ladder.step(quote.price)
+            for alert in holding:
+                self._place(alert, is_holding=True)
+            for alert in others:
+                self._place(alert, is_holding=False)
+        self._close = quote.previous_close
+        self.rebase(quote)
+        self._bound()
+
+    def clock_set_back(self) -> None:
+        """Have alerts that rest look anew until when."""
+        cooling, self._cooling = self._cooling, []
+        for _, _, alert in cooling:
+            if self._is_judged(alert):
+                self._place(alert, is_holding=False)
+        self._bound()
 
     def hold(self, quote: BoardQuote) -> None:
         """Keep a price, and those that follow, until `release`."""
@@ -183,15 +225,18 @@ class SymbolWatch:
     def _see(self, quote: BoardQuote) -> None:
         self._price, self._timestamp, self._state = quote.price, quote.timestamp, quote.market_state
         self._received_at = quote.received_at
+        self._currency = quote.currency or self._currency
         self.is_seen = True
 
     def _step(self, quote: BoardQuote) -> Step | None:
         step = Step(quote)
         now_ms = quote.received_at
         while self._cooling and self._cooling[0][0] <= now_ms:
-            self._place(heapq.heappop(self._cooling)[2], is_holding=False)
-        unplaced, self._unplaced = self._unplaced, []
-        for alert in unplaced:
+            rested = heapq.heappop(self._cooling)[2]
+            if self._is_judged(rested):
+                self._place(rested, is_holding=False)
+        unplaced, self._unplaced = self._unplaced, {}
+        for alert in unplaced.values():
             self._place(alert, is_holding=alert.holds_at(quote.price))
         for quantity, ladder in tuple(self._ladders.items()):
             measured, since = self._measure(quantity, quote)
@@ -242,8 +287,9 @@ class SymbolWatch:
         """Drop a ladder that nothing stands on; its window stays as long as any alert may come back to it."""
         if not ladder:
             self._ladders.pop(quantity, None)
-        if quantity in self._windows and not any(alert.quantity == quantity for alert in self.alerts.values()):
-            del self._windows[quantity]
+
+    def _is_judged(self, alert: LiveAlert) -> bool:
+        return self.alerts.get(alert.id) is alert
 
     def _bound(self) -> None:
         """Note between which prices and volumes, and until when, nothing happens: `passes` is asked at each price."""

@@ -21,6 +21,10 @@ class Window:
     def add(self, price: float, until_ms: int) -> None:
         """Take a price that was the newest until `until_ms`, when another came."""
         lowest, highest = self._lowest, self._highest
+        for prices in (lowest, highest):
+            if prices and prices[-1][0] > until_ms:  # the clock was set back: none is of a time that is yet to come
+                for place, (until, held) in enumerate(prices):
+                    prices[place] = (min(until, until_ms), held)
         while lowest and lowest[-1][1] >= price:
             lowest.pop()
         lowest.append((until_ms, price))

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from stocktrack.clock import Clock
 from stocktrack.engine.client import EngineError
 from stocktrack.feeding.feed import FeedProcess
+from stocktrack.web.alert_figures import AlertFigures
 from stocktrack.web.asgi import Receive, Scope, Send, respond
 from stocktrack.web.bar_figures import BarFigures
 from stocktrack.web.health import told_of_sink, told_of_source
@@ -106,6 +107,7 @@ class FeedFigures(Figures):
         yield from MarketFigures(lead.board, lead.feed, self._clock, lead.sinks.supervisor).collect()
         yield from SinkFigures(lead.sinks).collect()
         yield from BarFigures(lead.bars).collect()
+        yield from AlertFigures(lead.alerts).collect()
 
 
 async def _json(send: Send, status: HTTPStatus, content: object) -> None:

@@ -27,7 +27,7 @@ LOOK_SECONDS: Final = 0.5
 # nobody.
 STAYING_SECONDS: Final = 2.0
 # For so long other servers may find a word that one has told.
-_OTHERS_MS: Final = 10_000
+_OTHERS_SECONDS: Final = 10.0
 # How long nobody looks for the user of a word again, unless the user comes.
 _AWAY_FIRST_SECONDS, _AWAY_LONGEST_SECONDS = 5.0, 3_600.0
 # What a user did not come for in so long is not told any more; MY_ALERTS has it.
@@ -44,8 +44,8 @@ class AlertWords:
         self._clock = clock
         self._others = others
         self._due = asyncio.Event()
-        # When each word was told here first (epoch ms), as long as it is not done with.
-        self._told_at: dict[str, int] = {}
+        # When each word was told here first (monotonic), as long as it is not done with.
+        self._told_at: dict[str, float] = {}
         self._known_users: frozenset[str] = frozenset()
         self._is_failing = False
 
@@ -81,7 +81,7 @@ class AlertWords:
         if not due and not self._told_at:
             return
         heard = await self._tell([word for word in due.values() if word.delivery_id not in self._told_at])
-        self._told_at |= dict.fromkeys(heard, now_ms)
+        self._told_at |= dict.fromkeys(heard, self._clock.monotonic())
         self.told += len(heard)
         await self._settle(due.values(), now_ms)
 
@@ -127,10 +127,11 @@ class AlertWords:
 
     async def _settle(self, words: Iterable[Claimed], now_ms: int) -> None:
         # By what was told here: a word that was put off before is not among those that are due.
+        told_before = self._clock.monotonic() - _OTHERS_SECONDS
         done = [
             Settled(delivery_id, None)
             for delivery_id, told_at in self._told_at.items()
-            if not self._others or now_ms - told_at >= _OTHERS_MS
+            if not self._others or told_at <= told_before
         ]
         away: list[tuple[str, int]] = []
         for word in words:
@@ -138,7 +139,7 @@ class AlertWords:
                 continue
             if now_ms - word.created_at_ms >= _GIVE_UP_MS:
                 done.append(Settled(word.delivery_id, None, "Nobody came to be told."))
-            elif now_ms - word.due_at_ms >= _OTHERS_MS:
+            elif now_ms - word.due_at_ms >= _OTHERS_SECONDS * 1000:
                 seconds = min(_AWAY_FIRST_SECONDS * 2 ** min(word.attempts, 10), _AWAY_LONGEST_SECONDS)
                 away.append((word.delivery_id, now_ms + round(seconds * 1000)))
         if away:

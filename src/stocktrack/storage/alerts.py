@@ -219,6 +219,7 @@ _WORDS = select(
     alert_deliveries.c.due_at_ms,
 ).join(users, alert_deliveries.c.user_id == users.c.id)
 _ORDER = (alert_deliveries.c.due_at_ms, alert_deliveries.c.created_at_ms, alert_deliveries.c.delivery_id)
+_AGE = (alert_deliveries.c.created_at_ms, alert_deliveries.c.delivery_id)
 _DUE = _WORDS.where(alert_deliveries.c.due_at_ms <= bindparam("now")).order_by(*_ORDER)
 _DUE_AT_A_TARGET = _DUE.where(alert_deliveries.c.target == bindparam("at_target")).limit(bindparam("most"))
 _DUE_TO_SESSIONS = _DUE.where(
@@ -232,8 +233,9 @@ _WAITING_FOR_USERS = (
         alert_deliveries.c.due_at_ms.is_not(None),
         # What is held back in quiet hours was never looked at.
         (alert_deliveries.c.due_at_ms <= bindparam("now")) | (alert_deliveries.c.attempts > 0),
+        tuple_(*_AGE) > tuple_(bindparam("after_created"), bindparam("after_id")),
     )
-    .order_by(alert_deliveries.c.created_at_ms)
+    .order_by(*_AGE)
     .limit(AT_ONCE)
 )
 _PUT_OFF = (
@@ -377,6 +379,11 @@ class Alerts:
         query = select(func.count()).where(*_LIVE)
         return await self._database.read(lambda connection: connection.scalar(query) or 0)
 
+    async def count_waiting(self) -> int:
+        """How many words no target has taken yet."""
+        query = select(func.count()).select_from(alert_deliveries).where(*_UNTOLD)
+        return await self._database.read(lambda connection: connection.scalar(query) or 0)
+
     async def live(self) -> frozenset[int]:
         """The ids of those."""
         query = select(alerts.c.id).where(*_LIVE)
@@ -451,14 +458,29 @@ class Alerts:
         return await self._database.write(change)
 
     async def take_over(self, now_ms: int) -> None:
-        """Have what targets were tried with before as due now: whoever was to try it again may be gone."""
+        """Have what targets were tried with before as due now: whoever was to try it again may be gone.
+
+        What was written by a clock that has been set back since waits no longer than it was to wait then.
+        """
         tried = (
             alert_deliveries.c.due_at_ms > now_ms,
             alert_deliveries.c.attempts > 0,
             alert_deliveries.c.target != SESSIONS,
         )
-        change = update(alert_deliveries).where(*tried).values(due_at_ms=now_ms)
-        await self._database.write(lambda connection: connection.execute(change).close())
+        again = update(alert_deliveries).where(*tried).values(due_at_ms=now_ms)
+        of_later = (
+            alert_deliveries.c.due_at_ms > now_ms,
+            alert_deliveries.c.created_at_ms > now_ms,
+            alert_deliveries.c.attempts == 0,
+        )
+        waits_ms = alert_deliveries.c.due_at_ms - alert_deliveries.c.created_at_ms
+        earlier = update(alert_deliveries).where(*of_later).values(due_at_ms=now_ms + waits_ms, created_at_ms=now_ms)
+
+        def change(connection: Connection) -> None:
+            connection.execute(again)
+            connection.execute(earlier)
+
+        await self._database.write(change)
 
     async def due_targets(self, now_ms: int) -> frozenset[str]:
         """The targets that words are due to."""
@@ -490,7 +512,15 @@ class Alerts:
         found: list[Claimed] = []
         for start in range(0, len(usernames), _NAMES_AT_ONCE):
             asked = {"now": now_ms, "names": usernames[start : start + _NAMES_AT_ONCE]}
-            found += _claimed(await self._rows(_WAITING_FOR_USERS, asked))
+            after = (-1, "")
+            while len(found) < _MOST_TO_SESSIONS:
+                # All of them: what is left out here would wait until it is due again.
+                aged = dict(zip(("after_created", "after_id"), after, strict=True))
+                page = await self._rows(_WAITING_FOR_USERS, {**asked, **aged})
+                found += _claimed(page)
+                if len(page) < AT_ONCE:
+                    break
+                after = (page[-1].created_at_ms, page[-1].delivery_id)
         return found
 
     async def put_off(self, words: Sequence[tuple[str, int]]) -> None:
