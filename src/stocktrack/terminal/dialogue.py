@@ -33,7 +33,7 @@ from stocktrack.quotes import clean_text
 from stocktrack.terminal.alert_text import made_sentence
 from stocktrack.terminal.connection_report import symbols_named
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
-from stocktrack.terminal.fronts import Front
+from stocktrack.terminal.fronts import Front, LineCancelledError
 from stocktrack.terminal.holding_table import holdings_sentences, lot_row, lot_sentence, lots_table
 from stocktrack.terminal.past import bars_sentence
 from stocktrack.terminal.text import has_colour, list_names, nothing_saved, safe, safe_symbol, said_to, tab_separated
@@ -194,9 +194,17 @@ class Dialogue:
     # --- what is asked ----------------------------------------------------------------------------------------------
 
     async def argument(self, arguments: str, question: str) -> str:
-        """What was typed, or on a terminal the answer to a question; `UsageError` where there is neither."""
+        """What was typed, or on a terminal the answer to a question; `UsageError` where there is neither.
+
+        `LineCancelledError` where the answer is `back`.
+        """
         if not arguments and self._screen is not None:
             arguments = await self._screen.ask(question)
+            if arguments.lower() == "back":
+                self.show_menu()
+                raise LineCancelledError
+            if not arguments:
+                raise UsageError("Cancelled.")
         if not arguments:
             raise UsageError("Nothing was given; `help` shows what each command takes.")
         return arguments
