@@ -37,6 +37,7 @@ from stocktrack.terminal.typed_commands import (
     Typed,
     UsageError,
     count_of,
+    lot_names,
     parse,
     split_group,
     split_holdings,
@@ -233,7 +234,7 @@ class InteractiveClient:
             case "lots":
                 await self._lots(arguments)
             case "unlot":
-                await self._show("REMOVE_LOT", lot=(await argument(arguments, "Lot: ")).strip().lower())
+                await self._unlot(await argument(arguments, "Lot: "))
             case "search":
                 await self._search(arguments)
             case "sources":
@@ -355,6 +356,13 @@ class InteractiveClient:
         for name in alert_names([arguments]):
             try:
                 await self._show("UNALERT", alert=name)
+            except NotFound as error:
+                self._dialogue.fail(error)
+
+    async def _unlot(self, arguments: str) -> None:
+        for name in lot_names(arguments):
+            try:
+                await self._show("REMOVE_LOT", lot=name)
             except NotFound as error:
                 self._dialogue.fail(error)
 

@@ -181,7 +181,8 @@ class Dialogue:
             for sentence in holdings_sentences(reply, adding="lot AAPL 10 @ 146"):
                 self._front.confirm(sentence)
         elif self._front.is_terminal:
-            self._front.say(lots_table(reply.lots, colour=has_colour(sys.stdout)))
+            width = shutil.get_terminal_size().columns
+            self._front.say(lots_table(reply.lots, width=width, colour=has_colour(sys.stdout)))
         else:
             for lot in reply.lots:
                 self._front.say(tab_separated(lot_row(lot)))

@@ -74,7 +74,7 @@ WORDS: dict[str, Word] = {
             then=("--fee", "--group"),
         ),
         Word("lots", "[--group NAME]", "your lots, each with its name"),
-        Word("unlot", "LOT", "take one out, such as l3"),
+        Word("unlot", "LOT…", "take lots out, such as l3"),
         Word("search", "TEXT [--segment FO]", "symbols by name, of one segment where it is named"),
         Word("sources", "", "how the market's sources are"),
         Word("say", "TEXT [--symbol AAPL]", "a word to the others, or to those who are pushed a symbol"),
@@ -108,6 +108,7 @@ _LIST = re.compile(r"""(?:^|(?<=\s))--list(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))
 _GROUP = re.compile(r"""(?:^|(?<=\s))--group(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))""")
 _FEE = re.compile(r"(?:^|(?<=\s))--fee(?:=|\s+)(\S+)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+_LOT_NAME = re.compile(r"l[1-9][0-9]{0,17}", re.ASCII)
 _SAID_OF = re.compile(r"^--symbol(?:=|\s+)(\S+)\s+(?P<after>.*)$|^(?P<before>.*)\s--symbol(?:=|\s+)(\S+)$", re.DOTALL)
 _SEGMENT = re.compile(r"(?:^|(?<=\s))--segment(?:=|\s+)(\S+)")
 
@@ -173,6 +174,15 @@ def split_segment(arguments: str) -> tuple[str, str | None]:
         return arguments, None
     rest = " ".join(f"{arguments[: found.start()]} {arguments[found.end() :]}".split())
     return rest, found[1]
+
+
+def lot_names(texts: str | Iterable[str]) -> list[str]:
+    """`l3,L4` as the names of lots, each once."""
+    names = [name.lower() for name in split_symbols(texts)]
+    for name in names:
+        if not _LOT_NAME.fullmatch(name):
+            raise UsageError(f"{shown(name)} is no lot: they are called as l3, and the list of lots names them.")
+    return list(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True)
