@@ -224,7 +224,7 @@ class InteractiveClient:
             case "alert":
                 await self._alert(arguments)
             case "alerts":
-                await self._show("MY_ALERTS", symbol=arguments or None)
+                await self._alerts(arguments)
             case "unalert":
                 await self._unalert(await argument(arguments, "Alert: "))
             case "holdings":
@@ -344,6 +344,11 @@ class InteractiveClient:
         for remark in request.remarks:
             self._dialogue.confirm(remark)
         await self._show("ALERT", **request.fields)
+
+    async def _alerts(self, arguments: str) -> None:
+        if len(split_symbols(arguments)) > 1:
+            raise UsageError("`alerts` takes one symbol, or none for all of them.")
+        self._dialogue.show_alerts(await self._ask("MY_ALERTS", symbol=arguments or None), of=arguments.upper())
 
     async def _test_targets(self, named: list[str]) -> None:
         targets = named or (await self._client.my_alerts()).targets

@@ -89,7 +89,7 @@ def test_an_empty_list_is_no_failure(shell: Run) -> None:
     done = shell("alert", "list", "MSFT")
 
     assert (done.code, done.out) == (0, "")
-    assert done.err == "stocktrack: You have no alerts on MSFT; `stocktrack alert add AAPL above 280` makes one.\n"
+    assert done.err == "stocktrack: You have no alerts on MSFT; `stocktrack alert add MSFT above 280` makes one.\n"
 
 
 @pytest.mark.parametrize(
@@ -232,9 +232,10 @@ async def test_a_script_at_the_prompt_is_told_too_and_runs_on(tmp_path: Path) ->
                 session.send(MyAlertsReply(id=command.id, alerts=()))
 
     async with ScriptedServer(script) as server:
-        done = await run("client", home=tmp_path, port=server.port, stdin=b"alerts\nunalert x\nalert\n")
+        done = await run("client", home=tmp_path, port=server.port, stdin=b"alerts\nalerts msft\nunalert x\nalert\n")
 
     assert "  AAPL 280.12 USD is above 280." in done.err
     assert "You have no alerts; `alert AAPL above 280` makes one." in done.err
+    assert "You have no alerts on MSFT; `alert MSFT above 280` makes one." in done.err
     assert "they are called as a7" in done.err
     assert done.code == 2

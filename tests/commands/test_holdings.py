@@ -104,9 +104,9 @@ async def test_lots_are_added_listed_and_removed(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("add", "AAPL", "0", "@", "1"), 2, "'quantity' must not be 0"),
+        (("add", "AAPL", "0", "@", "1"), 2, "The quantity must not be 0"),
         (("add", "AAPL", "1,5", "@", "1"), 2, "without a comma"),
-        (("add", "AAPL", "1", "@", "-1"), 2, "'unit_cost' must be a number from 0"),
+        (("add", "AAPL", "1", "@", "-1"), 2, "The cost must not be below 0"),
         (("add", "AAPL", "1", "@", "1", "--fees", "1"), 2, "There is no '--fees' here"),
         (("add", "AAPL", "1", "@", "1", "--fee", "-1"), 2, "--fee"),
         (("add", "AAPL"), 2, "A lot is a symbol"),

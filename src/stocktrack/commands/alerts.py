@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 alert_app = typer.Typer(help="Be told when a price, a percentage or a volume is passed.", no_args_is_help=True)
 
 _FALL = re.compile(r"-(?=[0-9.])")
-_NO_ALERTS = "You have no alerts{of}; `stocktrack alert add AAPL above 280` makes one."
 
 
 class _WithFalls(TyperCommand):
@@ -114,14 +113,14 @@ def alert_list(
     as_json: AsJson = False,
 ) -> None:
     """List your alerts: what each waits for, its state, and what it told last."""
+    from stocktrack.terminal.alert_text import no_alerts_sentence
     from stocktrack.terminal.run import say
-    from stocktrack.terminal.text import safe_symbol
 
     def show(reply: "MyAlertsReply") -> None:
         if reply.alerts:
             print_reply(reply)
         else:
-            say(_NO_ALERTS.format(of="" if symbol is None else f" on {safe_symbol(symbol.upper())}"))
+            say(no_alerts_sentence((symbol or "").upper(), adding="stocktrack alert add"))
 
     ask("MY_ALERTS", call, as_json=as_json, show=show, symbol=symbol)
 

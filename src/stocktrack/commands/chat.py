@@ -31,6 +31,9 @@ def say(
     from stocktrack.terminal.run import say as tell
     from stocktrack.terminal.text import said_to
 
+    if not "".join(text).strip():
+        raise typer.BadParameter("There is nothing to say.")
+
     def begin() -> Coroutine[Any, Any, int]:
         # Told before the password is asked for: what is wrong here stays wrong.
         command = command_of("SAY", text=" ".join(text), symbol=symbol)

@@ -30,9 +30,9 @@ from stocktrack.messages import (
     UnsubscribeReply,
 )
 from stocktrack.quotes import clean_text
-from stocktrack.terminal.alert_text import made_sentence
+from stocktrack.terminal.alert_text import made_sentence, no_alerts_sentence
 from stocktrack.terminal.connection_report import symbols_named
-from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
+from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentences, sentence_of
 from stocktrack.terminal.fronts import Front, LineCancelledError
 from stocktrack.terminal.holding_table import holdings_sentences, lot_row, lot_sentence, lots_table
 from stocktrack.terminal.past import bars_sentence
@@ -123,8 +123,8 @@ class Dialogue:
                 self._front.learn(tuple(match.symbol for match in reply.matches))
             case _:
                 pass
-        for each in missing:
-            self._fail(missing_sentence(each), exit_code_of_missing(missing))
+        for sentence in missing_sentences(missing):
+            self._fail(sentence, exit_code_of_missing(missing))
 
     def show(self, reply: Reply) -> None:
         """Show a reply, or say that there is nothing in it."""
@@ -138,10 +138,6 @@ class Dialogue:
             case GetReply() | MyStocksReply() | NewsReply() | InfoReply() | DividendsReply() | SearchReply():
                 self._front.show(reply)
             case SourcesReply():
-                self._front.show(reply)
-            case MyAlertsReply(alerts=()):
-                self._front.warn("You have no alerts; `alert AAPL above 280` makes one.")
-            case MyAlertsReply():
                 self._front.show(reply)
             case AlertReply():
                 self._front.confirm(made_sentence(reply.alert))
@@ -174,6 +170,15 @@ class Dialogue:
                 pass
         if isinstance(reply, MyStocksReply) and len(reply.lists) > 1:
             self._front.confirm(f"Your lists: {list_names(reply)}.")
+
+    def show_alerts(self, reply: Reply, *, of: str) -> None:
+        """Show the alerts of a reply, or say that there are none; `of` is the symbol that they are of, where one is."""
+        if not isinstance(reply, MyAlertsReply):
+            return
+        if reply.alerts:
+            self._front.show(reply)
+        else:
+            self._front.warn(no_alerts_sentence(of, adding="alert"))
 
     def show_lots(self, reply: HoldingsReply) -> None:
         """Show the lots of a reply, or say that there are none."""
