@@ -239,3 +239,17 @@ async def test_a_script_at_the_prompt_is_told_too_and_runs_on(tmp_path: Path) ->
     assert "You have no alerts on MSFT; `alert MSFT above 280` makes one." in done.err
     assert "they are called as a7" in done.err
     assert done.code == 2
+
+
+@pytest.mark.parametrize("group", ["alert", "lots"])
+async def test_the_list_of_commands_cuts_no_sentence(tmp_path: Path, group: str) -> None:
+    done = await run(group, "--help", home=tmp_path, COLUMNS="80")
+
+    assert b"..." not in done.out.partition(b"Commands:")[2]
+
+
+async def test_conditions_are_completed(tmp_path: Path) -> None:
+    asked = {"COMP_WORDS": "stocktrack alert add AAPL cro", "COMP_CWORD": "4"}
+    done = await run(home=tmp_path, _STOCKTRACK_COMPLETE="complete_bash", **asked)
+
+    assert done.out.split() == [b"crosses-above", b"crosses-below"]

@@ -41,8 +41,7 @@ def test_many_that_are_missing_for_the_same_reason_are_one_sentence() -> None:
     assert missing_sentences([missing("A"), *rates, missing("B")]) == [
         "A: unknown symbol.",
         "B: unknown symbol.",
-        "There is no rate from USD to XXX: F is in no total. "
-        "The same goes for T, V, GOOG, X0, X1, X2, X3, X4 and 3 more.",
+        f"{rates[0].message} The same goes for T, V, GOOG, X0, X1, X2, X3, X4 and 3 more.",
     ]
     assert missing_sentences(map(missing, "ABC")) == [f"{each}: unknown symbol." for each in "ABC"]
 

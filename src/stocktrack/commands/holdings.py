@@ -50,15 +50,21 @@ def holdings(
 
 
 def add(
-    lot: Annotated[list[str], typer.Argument(metavar="SYMBOL QUANTITY @ COST", help="AAPL 10 @ 146; a sale: -10")],
+    lot: Annotated[
+        list[str], typer.Argument(metavar="SYMBOL QUANTITY @ COST", help="AAPL 10 @ 146, or AAPL -10 @ 180 for a sale")
+    ],
     *,
-    fee: Annotated[float, typer.Option(min=0, help="what the order cost beside, in the same currency")] = 0.0,
+    fee: Annotated[float, typer.Option(min=0, help="what the whole order cost on top, in the same currency")] = 0.0,
     group: Annotated[
         str | None, typer.Option(metavar="NAME", help="one of your groups, or a new one; main", show_default=False)
     ] = None,
     call: ServerCall,
 ) -> None:
-    """Keep a lot: what one cost, in the currency of its price; a share quoted in pence costs pence."""
+    """Keep a purchase, or a sale: lots add AAPL 10 @ 146.
+
+    The cost is that of one piece, in the currency of its price: a share that is quoted in pence costs pence. A sale
+    has a quantity below 0.
+    """
     from stocktrack.client.wire import command_of
     from stocktrack.terminal.holding_table import lot_sentence
     from stocktrack.terminal.run import say
@@ -81,7 +87,10 @@ def add(
 
 
 def list_lots(*, group: Group = None, as_csv: AsCsv = False, call: ServerCall, as_json: AsJson = False) -> None:
-    """List your lots: name, symbol, quantity, cost of one, fees, group, and when it was added."""
+    """List your lots, each with its name.
+
+    Name, symbol, quantity, cost of one, fees, group, and when it was added.
+    """
     from stocktrack.client.wire import command_of
 
     _one_form(as_csv=as_csv, as_json=as_json)
@@ -139,7 +148,10 @@ def import_file(
     again: Annotated[bool, typer.Option("--again", help="add also what is there already")] = False,
     call: ServerCall,
 ) -> None:
-    """Import the lots of ~/.ticker.yaml; what is there already is left alone, and a broken file imports nothing."""
+    """Import the lots of a ~/.ticker.yaml.
+
+    What is there already is left alone, and a broken file imports nothing.
+    """
     from pathlib import Path
 
     from stocktrack.client.settings import ask_for_credentials
