@@ -99,7 +99,7 @@ def test_an_empty_list_is_no_failure(shell: Run) -> None:
         (["add", "A B", "above", "3"], 2, "'A B' is not a symbol"),
         (["add", "AAPL", "above"], 2, "Missing argument 'VALUE'"),
         (["add", "AAPL", "above", "5%"], 2, "for percent there are percent-from-close"),
-        (["add", "AAPL", "above", "-3"], 2, "must be above 0"),
+        (["add", "AAPL", "above", "-3"], 2, "'-3' is no price of 'AAPL': that is above 0"),
         (["add", "AAPL", "above", "3", "--traget", "phone"], 2, "No such option: --traget"),
         (["add", "AAPL", "above", "3", "--target", "phone"], 2, "There is no target 'phone'"),
         (["add", "AAPL", "above", "9" * 400], 2, "'value'"),
@@ -249,7 +249,7 @@ async def test_the_list_of_commands_cuts_no_sentence(tmp_path: Path, group: str)
 
 
 async def test_conditions_are_completed(tmp_path: Path) -> None:
-    asked = {"COMP_WORDS": "stocktrack alert add AAPL cro", "COMP_CWORD": "4"}
-    done = await run(home=tmp_path, _STOCKTRACK_COMPLETE="complete_bash", **asked)
+    line = "stocktrack alert add AAPL cro"
+    done = await run(home=tmp_path, _STOCKTRACK_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD="4")
 
     assert done.out.split() == [b"crosses-above", b"crosses-below"]

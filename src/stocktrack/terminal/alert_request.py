@@ -58,7 +58,8 @@ def request_of(wanted: WantedAlert) -> AlertRequest:
     minutes = _minutes(wanted, when)
     value = value_of(wanted.value, when)
     if when.is_of_prices and value <= 0 and not may_be_negative(wanted.symbol.upper()):
-        raise UsageError(f"{shown(wanted.value)} is no price of {shown(wanted.symbol)}: that is above 0, as 280.")
+        typed = shown(wanted.value.replace(MINUS, "-"))
+        raise UsageError(f"{typed} is no price of {shown(wanted.symbol)}: that is above 0, as 280.")
     fields: dict[str, Any] = {
         "symbol": wanted.symbol.upper(),
         "when": when.value,

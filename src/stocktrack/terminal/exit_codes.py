@@ -18,7 +18,8 @@ from stocktrack.errors import Code, Reason
 from stocktrack.messages import Missing
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, clean_text
 
-# So many others that are missing for the same reason are told in one sentence, and so many of them by name.
+# So many others that are missing for the same reason are told in one sentence, fewer where it is a long one; and so
+# many of them by name.
 _MANY = 3
 _MOST_NAMED = 8
 
@@ -95,9 +96,9 @@ def missing_sentences(missing: Iterable[Missing]) -> list[str]:
     for each in missing:
         told = re.sub(rf"(?<!\w){re.escape(each.symbol)}(?!\w)", "\0", each.message or "")
         alike.setdefault(f"{each.reason} {told} {each.retry_after_ms}", []).append(each)
-    sentences = []
+    sentences: list[str] = []
     for first, *others in alike.values():
-        if len(others) < _MANY:
+        if len(others) < (1 if first.message else _MANY):
             sentences += map(missing_sentence, (first, *others))
             continue
         names = ", ".join(clean_text(each.symbol, MAX_SYMBOL_LENGTH) for each in others[:_MOST_NAMED])
