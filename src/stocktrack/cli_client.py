@@ -37,6 +37,7 @@ from stocktrack.terminal.typed_commands import (
     Typed,
     UsageError,
     count_of,
+    lot_names,
     parse,
     split_group,
     split_holdings,
@@ -223,7 +224,7 @@ class InteractiveClient:
             case "alert":
                 await self._alert(arguments)
             case "alerts":
-                await self._show("MY_ALERTS", symbol=arguments or None)
+                await self._alerts(arguments)
             case "unalert":
                 await self._unalert(await argument(arguments, "Alert: "))
             case "holdings":
@@ -233,7 +234,7 @@ class InteractiveClient:
             case "lots":
                 await self._lots(arguments)
             case "unlot":
-                await self._show("REMOVE_LOT", lot=(await argument(arguments, "Lot: ")).strip().lower())
+                await self._unlot(await argument(arguments, "Lot: "))
             case "search":
                 await self._search(arguments)
             case "sources":
@@ -344,6 +345,11 @@ class InteractiveClient:
             self._dialogue.confirm(remark)
         await self._show("ALERT", **request.fields)
 
+    async def _alerts(self, arguments: str) -> None:
+        if len(split_symbols(arguments)) > 1:
+            raise UsageError("`alerts` takes one symbol, or none for all of them.")
+        self._dialogue.show_alerts(await self._ask("MY_ALERTS", symbol=arguments or None), of=arguments.upper())
+
     async def _test_targets(self, named: list[str]) -> None:
         targets = named or (await self._client.my_alerts()).targets
         if not targets:
@@ -355,6 +361,13 @@ class InteractiveClient:
         for name in alert_names([arguments]):
             try:
                 await self._show("UNALERT", alert=name)
+            except NotFound as error:
+                self._dialogue.fail(error)
+
+    async def _unlot(self, arguments: str) -> None:
+        for name in lot_names(arguments):
+            try:
+                await self._show("REMOVE_LOT", lot=name)
             except NotFound as error:
                 self._dialogue.fail(error)
 

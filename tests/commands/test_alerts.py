@@ -89,7 +89,7 @@ def test_an_empty_list_is_no_failure(shell: Run) -> None:
     done = shell("alert", "list", "MSFT")
 
     assert (done.code, done.out) == (0, "")
-    assert done.err == "stocktrack: You have no alerts on MSFT; `stocktrack alert add AAPL above 280` makes one.\n"
+    assert done.err == "stocktrack: You have no alerts on MSFT; `stocktrack alert add MSFT above 280` makes one.\n"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_an_empty_list_is_no_failure(shell: Run) -> None:
         (["add", "A B", "above", "3"], 2, "'A B' is not a symbol"),
         (["add", "AAPL", "above"], 2, "Missing argument 'VALUE'"),
         (["add", "AAPL", "above", "5%"], 2, "for percent there are percent-from-close"),
-        (["add", "AAPL", "above", "-3"], 2, "must be above 0"),
+        (["add", "AAPL", "above", "-3"], 2, "'-3' is no price of 'AAPL': that is above 0"),
         (["add", "AAPL", "above", "3", "--traget", "phone"], 2, "No such option: --traget"),
         (["add", "AAPL", "above", "3", "--target", "phone"], 2, "There is no target 'phone'"),
         (["add", "AAPL", "above", "9" * 400], 2, "'value'"),
@@ -232,9 +232,24 @@ async def test_a_script_at_the_prompt_is_told_too_and_runs_on(tmp_path: Path) ->
                 session.send(MyAlertsReply(id=command.id, alerts=()))
 
     async with ScriptedServer(script) as server:
-        done = await run("client", home=tmp_path, port=server.port, stdin=b"alerts\nunalert x\nalert\n")
+        done = await run("client", home=tmp_path, port=server.port, stdin=b"alerts\nalerts msft\nunalert x\nalert\n")
 
     assert "  AAPL 280.12 USD is above 280." in done.err
     assert "You have no alerts; `alert AAPL above 280` makes one." in done.err
+    assert "You have no alerts on MSFT; `alert MSFT above 280` makes one." in done.err
     assert "they are called as a7" in done.err
     assert done.code == 2
+
+
+@pytest.mark.parametrize("group", ["alert", "lots"])
+async def test_the_list_of_commands_cuts_no_sentence(tmp_path: Path, group: str) -> None:
+    done = await run(group, "--help", home=tmp_path, COLUMNS="80")
+
+    assert b"..." not in done.out.partition(b"Commands:")[2]
+
+
+async def test_conditions_are_completed(tmp_path: Path) -> None:
+    line = "stocktrack alert add AAPL cro"
+    done = await run(home=tmp_path, _STOCKTRACK_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD="4")
+
+    assert done.out.split() == [b"crosses-above", b"crosses-below"]

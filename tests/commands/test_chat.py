@@ -35,6 +35,8 @@ async def test_words_are_said_and_a_user_is_muted_from_a_shell(tmp_path: Path) -
         alone = await command("ann", "say", "--symbol", "aapl", "--json", "x")
         assert (json.loads(alone.out)["recipients"], alone.code) == (0, 0)
         assert (await command("ann", "say", "x" * 501)).code == 2
+        nothing = await command("ann", "say", " ")
+        assert (nothing.code, "There is nothing to say." in nothing.err) == (2, True)
 
         assert (await command("ann", "mute", "root")).code == 4
         unknown = await command("root", "mute", "Mallory")

@@ -94,23 +94,24 @@ async def test_lots_are_added_listed_and_removed(shell: Shell) -> None:
         [
             "stocktrack: The lot l2 of AAPL was taken out.",
             "stocktrack: The lot l4 of MSFT was taken out.",
-            "stocktrack: You have no lot l77: HOLDINGS lists those that you have.",
+            "stocktrack: You have no lot l77.",
+            "stocktrack: The lot l1 of AAPL was taken out.",
         ],
     )
-    assert [row[0] for row in await shell.lots()] == ["l1", "l3"]
+    assert [row[0] for row in await shell.lots()] == ["l3"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("add", "AAPL", "0", "@", "1"), 2, "'quantity' must not be 0"),
+        (("add", "AAPL", "0", "@", "1"), 2, "The quantity must not be 0"),
         (("add", "AAPL", "1,5", "@", "1"), 2, "without a comma"),
-        (("add", "AAPL", "1", "@", "-1"), 2, "'unit_cost' must be a number from 0"),
+        (("add", "AAPL", "1", "@", "-1"), 2, "The cost must not be below 0"),
         (("add", "AAPL", "1", "@", "1", "--fees", "1"), 2, "There is no '--fees' here"),
         (("add", "AAPL", "1", "@", "1", "--fee", "-1"), 2, "--fee"),
         (("add", "AAPL"), 2, "A lot is a symbol"),
         (("add", "NOPE", "1", "@", "1"), 3, "NOPE"),
-        (("remove", "7"), 2, "'lot'"),
+        (("remove", "7"), 2, "'7' is no lot: they are called as l3"),
         (("import", "nope.yaml"), 1, "nope.yaml cannot be read"),
         (("list", "--csv", "--json"), 2, "not both"),
     ],
@@ -171,6 +172,7 @@ async def test_nobody_with_no_lots_sees_an_error(shell: Shell) -> None:
     done = await shell.run("holdings")
     assert (done.code, done.out) == (0, b"")
     assert done.err == "stocktrack: You have no lots here yet. `stocktrack lots add AAPL 10 @ 146` keeps one.\n"
+    assert (await shell.run("lots", "list")) == done
     done = await shell.run("holdings", "--currency", "GBX")
     assert (done.code, "a part of GBP" in done.err) == (2, True)
 
@@ -249,7 +251,7 @@ async def test_costs_that_are_in_another_currency_than_the_price_are_not_taken(s
 async def test_the_interactive_client_has_the_same_words(shell: Shell) -> None:
     typed = (
         "holdings\nlot AAPL 10 @ 90 --fee 1\nlot VOD.L 5 @ 70 --group pension\nholdings eur --group pension\n"
-        "lots\nlots --group pension\nunlot L2\nunlot l2\nexit\n"
+        "lots\nlots --group pension\nunlot L2 l77,l1\nunlot l2\nexit\n"
     )
     done = await shell.run("client", stdin=typed.encode())
     assert "You have no lots here yet. `lot AAPL 10 @ 146` keeps one." in done.err
@@ -258,5 +260,7 @@ async def test_the_interactive_client_has_the_same_words(shell: Shell) -> None:
     assert "There is no rate from GBP to EUR (unknown symbol): VOD.L is in no total." in done.err
     assert [row[0] for row in done.rows] == ["VOD.L", "l1", "l2", "l2"]
     assert "The lot l2 of VOD.L was taken out." in done.err
+    assert "You have no lot l77." in done.err
+    assert "The lot l1 of AAPL was taken out." in done.err
     assert "You have no lot l2" in done.err
     assert done.code == 3

@@ -192,14 +192,19 @@ def test_ctrl_c_takes_back_the_line_and_ctrl_d_leaves(server: ServerProcess, tmp
         assert "TSLA" not in terminal.text
 
 
-def test_ctrl_d_at_a_question_leaves(server: ServerProcess, tmp_path: Path) -> None:
-    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+@pytest.mark.parametrize(("answer", "told"), [("\x04", ""), ("\x03", ""), ("\r", "Cancelled."), ("back\r", "1  live")])
+def test_a_question_can_be_left(server: ServerProcess, tmp_path: Path, answer: str, told: str) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port, rows=60) as terminal:
         at_the_prompt(terminal)
-        terminal.enter("4")
-        terminal.wait_until(lambda: terminal.cursor_line.startswith("Symbol:"), "for the question")
-        terminal.type("\x04")
+        for typed, question in (("4", "Symbol:"), ("unlot", "Lot:"), ("unalert", "Alert:"), ("say", "What:")):
+            terminal.enter(typed)
+            terminal.wait_until(lambda: terminal.cursor_line in ("Symbol:", "Lot:", "Alert:", "What:"), "for it")
+            terminal.type(answer)
+            at_the_prompt(terminal)
 
-        assert terminal.wait_exit() == 0
+            assert told in terminal.text.rpartition(question)[2]
+        assert "BACK" not in terminal.text
+        leave(terminal)
 
 
 def test_a_paste_of_200_lines_runs_them_one_after_the_other(server: ServerProcess, tmp_path: Path) -> None:

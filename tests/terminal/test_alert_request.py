@@ -47,6 +47,7 @@ def test_a_value_is_typed_as_people_write_it(text: str, when: str, value: float)
         ("30M", "percent_within", "is not percent"),
         ("30M%", "volume_above", "is not a volume"),
         ("0", "volume_above", "above 0"),
+        ("0%", "percent_from_close", "no move"),
         ("-5", "volume_above", "above 0"),
         ("nan", "above", "'nan' is not a price"),
         ("1e5", "above", "is not a price"),
@@ -146,3 +147,10 @@ def test_the_word_test_tries_targets_unless_it_is_a_symbol() -> None:
 
 def test_every_condition_of_the_protocol_can_be_typed() -> None:
     assert {word.replace("-", "_") for word in CONDITIONS} == set(AlertWhen)
+
+
+def test_a_price_is_above_0_unless_it_is_that_of_a_future() -> None:
+    with pytest.raises(UsageError, match="'-5' is no price of 'aapl': that is above 0"):
+        request_of(WantedAlert("aapl", "above", "-5"))
+
+    assert request_of(WantedAlert("cl=f", "below", "-37.63")).fields["value"] == -37.63

@@ -4,7 +4,7 @@ from stocktrack.client.errors import error_of
 from stocktrack.errors import Code, CommandError, Reason
 from stocktrack.messages import Missing
 from stocktrack.quotes import MAX_SYMBOL_LENGTH
-from stocktrack.terminal.exit_codes import missing_sentence, sentence_of
+from stocktrack.terminal.exit_codes import missing_sentence, missing_sentences, sentence_of
 from stocktrack.wire.lines import failure
 
 LONGEST_SYMBOL = "NFO:".ljust(MAX_SYMBOL_LENGTH, "X")
@@ -32,6 +32,18 @@ def test_a_missing_symbol_is_told_with_the_servers_own_sentence_where_there_is_o
     given: Missing, sentence: str
 ) -> None:
     assert missing_sentence(given) == sentence
+
+
+def test_many_that_are_missing_for_the_same_reason_are_one_sentence() -> None:
+    symbols = ["F", "T", "V", "GOOG", *(f"X{number}" for number in range(8))]
+    rates = [missing(each, f"There is no rate from USD to XXX: {each} is in no total.") for each in symbols]
+
+    assert missing_sentences([missing("A"), *rates, missing("B")]) == [
+        "A: unknown symbol.",
+        "B: unknown symbol.",
+        f"{rates[0].message} The same goes for T, V, GOOG, X0, X1, X2, X3, X4 and 3 more.",
+    ]
+    assert missing_sentences(map(missing, "ABC")) == [f"{each}: unknown symbol." for each in "ABC"]
 
 
 def test_a_command_that_the_server_does_not_know_is_told_without_the_list_of_all_others() -> None:

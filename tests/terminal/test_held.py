@@ -7,7 +7,7 @@ from stocktrack.clock import ManualClock, end
 from stocktrack.errors import CommandError, Reason
 from stocktrack.messages import AuthReply, Holdings, HoldingsReply, HoldingTotals, LotInfo
 from stocktrack.terminal.board_view import BoardView
-from stocktrack.terminal.held import LOOK_SECONDS, RETRY_SECONDS, Held
+from stocktrack.terminal.held import LOOK_SECONDS, REFRESH_SECONDS, RETRY_SECONDS, Held
 from stocktrack.wire.lines import failure
 
 
@@ -53,6 +53,23 @@ async def test_it_is_asked_once_a_login_and_when_it_is_shown_again() -> None:
     assert client.count == 2
     view.toggle_holdings()
     await clock.advance(10)
+    assert client.count == 3
+    await end(running)
+
+
+async def test_it_is_asked_again_before_what_is_not_watched_grows_old() -> None:
+    client, view, clock = Asked(), BoardView("here"), ManualClock()
+    running = asyncio.create_task(Held(client, view, clock=clock).run())
+    await clock.advance(REFRESH_SECONDS - 1)
+    assert client.count == 1
+    await clock.advance(2)
+    assert client.count == 2
+
+    client.state = State.RECONNECTING
+    await clock.advance(3 * REFRESH_SECONDS)
+    assert client.count == 2
+    client.state = State.CONNECTED
+    await clock.advance(1)
     assert client.count == 3
     await end(running)
 

@@ -124,9 +124,9 @@ def test_lots_are_a_table_with_their_names_and_groups_where_there_are_any() -> N
         lot("AAPL", 1234.5, 146),
         lot("VOD.L", -1, 71.355).model_copy(update={"fixed_cost": 7, "group": "pen\tsion"}),
     )
-    lines = lots_table(lots[:1], colour=False).splitlines()
+    lines = lots_table(lots[:1], width=80, colour=False).splitlines()
     assert re.split(r" {2,}", lines[0]) == ["Lot", "Symbol", "Quantity", "Unit cost", "Fees", "Added"]
-    lines = lots_table(lots, colour=False).splitlines()
+    lines = lots_table(lots, width=80, colour=False).splitlines()
     assert lines[1].split() == ["l1", "AAPL", "1,234.5", "146.00", "1970-01-01", "main"]
     assert lines[2].split() == ["l1", "VOD.L", "-1", "71.355", "7.00", "1970-01-01", "pen", "sion"]
 
@@ -134,3 +134,13 @@ def test_lots_are_a_table_with_their_names_and_groups_where_there_are_any() -> N
 def test_a_lot_that_was_added_is_told_with_its_fees_and_group() -> None:
     reply = AddLotReply(lot="l3", symbol="AAPL", quantity=-5, unit_cost=180.5, fixed_cost=1, group="pension")
     assert lot_sentence(reply) == "The lot l3 was added in the group pension: -5 AAPL @ 180.5, and 1 of fees."
+
+
+@pytest.mark.parametrize("width", [34, 40, 60])
+def test_lots_fit_a_narrow_terminal_and_no_number_is_cut(width: int) -> None:
+    lots = [each.model_copy(update={"group": "pension", "fixed_cost": 12.5}) for each in LOTS]
+    lines = lots_table(lots, width=width, colour=False).splitlines()
+
+    assert max(map(len, lines)) <= width
+    assert "1,234.5" in lines[1]
+    assert "146.00" in lines[1]

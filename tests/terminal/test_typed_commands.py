@@ -51,6 +51,41 @@ def test_a_line_that_is_no_command_says_what_would_be(line: str, hint: str) -> N
     assert "\x1b" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "here"),
+    [
+        ("alert add AAPL above 3", "alert AAPL above 3"),
+        ("alert list", "alerts"),
+        ("alert remove a4", "unalert a4"),
+        ("lots add AAPL 10 @ 3", "lot AAPL 10 @ 3"),
+        ("lots LIST", "lots"),
+        ("lots remove l2\x1b[31m", "unlot l2[31m"),
+    ],
+)
+def test_what_the_shell_takes_is_told_in_the_words_of_the_prompt(line: str, here: str) -> None:
+    with pytest.raises(UsageError, match="is for the shell") as caught:
+        parse(line)
+    assert str(caught.value).endswith(f"here it is `{here}`.")
+
+
+def test_a_symbol_may_be_called_as_a_command_of_the_shell() -> None:
+    assert parse("alert add crosses-above 3") == Typed("alert", "add crosses-above 3")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [("AAPL 0 @ 1", "quantity must not be 0"), ("AAPL 1 @ -1", "cost must not be below 0")],
+)
+def test_a_lot_that_is_none_says_what_a_sale_is(arguments: str, told: str) -> None:
+    with pytest.raises(UsageError, match=f"{told}.*AAPL -10 @ 146"):
+        split_lot(arguments)
+
+
+def test_a_group_that_is_typed_as_a_currency_is_told_as_one() -> None:
+    with pytest.raises(UsageError, match="a group as --group pension"):
+        split_holdings("pension")
+
+
 def test_every_number_of_the_menu_is_a_command() -> None:
     assert {word for _, _, word in MENU} <= WORDS.keys()
 

@@ -64,7 +64,7 @@ def mute(
     ] = 60,
     call: ServerCall,
 ) -> None:
-    """Let a user say nothing to the others for a while; for administrators."""
+    """Silence a user for a while; for administrators."""
     _run(lambda client: _mute(client, name, minutes), call)
 
 

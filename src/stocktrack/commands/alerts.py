@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 alert_app = typer.Typer(help="Be told when a price, a percentage or a volume is passed.", no_args_is_help=True)
 
 _FALL = re.compile(r"-(?=[0-9.])")
-_NO_ALERTS = "You have no alerts{of}; `stocktrack alert add AAPL above 280` makes one."
 
 
 class _WithFalls(TyperCommand):
@@ -30,6 +29,18 @@ class _WithFalls(TyperCommand):
         from stocktrack.terminal.alert_request import MINUS
 
         return super().parse_args(ctx, [_FALL.sub(MINUS, arg, count=1) if _FALL.match(arg) else arg for arg in args])
+
+
+def _conditions(incomplete: str) -> list[str]:
+    from stocktrack.terminal.typed_commands import CONDITIONS
+
+    return [each for each in CONDITIONS if each.startswith(incomplete.lower())]
+
+
+def _repeats(incomplete: str) -> list[str]:
+    from stocktrack.terminal.typed_commands import REPEATS
+
+    return [each for each in REPEATS if each.startswith(incomplete.lower())]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,9 +59,13 @@ def alert_add(
         typer.Argument(
             metavar="WHEN",
             help="above, below, crosses-above, crosses-below, percent-from-close, percent-within or volume-above",
+            autocompletion=_conditions,
         ),
     ],
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="a price as 280; 5% or -3%; a volume as 30M")],
+    value: Annotated[
+        str,
+        typer.Argument(metavar="VALUE", help="a price such as 280, percent such as -3%, a volume such as 30M"),
+    ],
     *,
     targets: Annotated[
         list[str] | None,
@@ -58,18 +73,24 @@ def alert_add(
             "--target", metavar="NAME", help="tell this one of the operator's targets too", show_default=False
         ),
     ] = None,
-    repeat: Annotated[str, typer.Option(metavar="HOW", help="once, daily, or every time it begins to hold")] = "once",
+    repeat: Annotated[
+        str,
+        typer.Option(metavar="HOW", help="once, daily, or every: each time it begins to hold", autocompletion=_repeats),
+    ] = "once",
     cooldown: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="with --repeat every: at least so long between two; 1m", show_default=False),
+        typer.Option(metavar="TIME", help="with --repeat every: the least time between two; 1m", show_default=False),
     ] = None,
     within: Annotated[
-        str | None, typer.Option(metavar="TIME", help="how far back percent-within looks: 15m", show_default=False)
+        str | None,
+        typer.Option(metavar="TIME", help="how far back percent-within looks, such as 15m", show_default=False),
     ] = None,
-    minutes: Annotated[str | None, typer.Option(metavar="N", help="the same in minutes", show_default=False)] = None,
+    minutes: Annotated[
+        str | None, typer.Option(metavar="N", help="the same as a number of minutes", show_default=False)
+    ] = None,
     quiet: Annotated[
         str | None,
-        typer.Option(metavar="FROM-TO", help="tell nothing in these hours, but at their end: 22:00-07:00"),
+        typer.Option(metavar="FROM-TO", help="what happens in these hours is told at their end: 22:00-07:00"),
     ] = None,
     timezone: Annotated[
         str | None,
@@ -78,7 +99,13 @@ def alert_add(
     call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
-    """Make an alert: `stocktrack alert add AAPL above 280 --target phone`."""
+    """Make an alert, such as: alert add AAPL above 280.
+
+    above and below are told as soon as it is so, also at once; crosses-above and crosses-below when the price passes
+    the value from the other side. percent-from-close 5% is a rise since the last close and -3% a fall, percent-within
+    the same within some minutes, and volume-above a day's volume. It is told to every session of yours, and to each
+    --target.
+    """
     from stocktrack.terminal.alert_request import WantedAlert, request_of
     from stocktrack.terminal.run import say
     from stocktrack.terminal.typed_commands import UsageError
@@ -106,22 +133,20 @@ def alert_add(
 
 
 def alert_list(
-    symbol: Annotated[
-        str | None, typer.Argument(metavar="[SYMBOL]", help="only its alerts", show_default=False)
-    ] = None,
+    symbol: Annotated[str | None, typer.Argument(metavar="SYMBOL", help="only its alerts", show_default=False)] = None,
     *,
     call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
-    """List your alerts: what each waits for, its state, and what it told last."""
+    """List your alerts and what they told last."""
+    from stocktrack.terminal.alert_text import no_alerts_sentence
     from stocktrack.terminal.run import say
-    from stocktrack.terminal.text import safe_symbol
 
     def show(reply: "MyAlertsReply") -> None:
         if reply.alerts:
             print_reply(reply)
         else:
-            say(_NO_ALERTS.format(of="" if symbol is None else f" on {safe_symbol(symbol.upper())}"))
+            say(no_alerts_sentence((symbol or "").upper(), adding="stocktrack alert add"))
 
     ask("MY_ALERTS", call, as_json=as_json, show=show, symbol=symbol)
 
@@ -161,7 +186,7 @@ def alert_remove(
 
 def alert_test(
     named: Annotated[
-        list[str] | None, typer.Argument(metavar="[TARGET]", help="the same as --target", show_default=False)
+        list[str] | None, typer.Argument(metavar="TARGET", help="the same as --target", show_default=False)
     ] = None,
     *,
     targets: Annotated[
@@ -170,7 +195,7 @@ def alert_test(
     ] = None,
     call: ServerCall,
 ) -> None:
-    """Have the targets told a test message, and say which took it."""
+    """Send the targets a test, and say which took it."""
     from stocktrack.terminal.alert_request import NO_TARGETS, split_targets
 
     asked = split_targets([*(named or ()), *(targets or ())])

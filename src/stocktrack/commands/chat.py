@@ -18,18 +18,24 @@ def say(
     *,
     symbol: Annotated[
         str | None,
-        typer.Option(metavar="AAPL", help="to those who are pushed it; left out: to all", show_default=False),
+        typer.Option(metavar="AAPL", help="only to those who watch it; left out: to all", show_default=False),
     ] = None,
     call: ServerCall,
     as_json: AsJson = False,
 ) -> None:
-    """Say something to the others who are logged in, where the server lets users talk."""
+    """Say something to the others who are logged in.
+
+    The operator may have switched it off.
+    """
     from stocktrack.client.settings import ask_for_credentials
     from stocktrack.client.wire import command_of, expect
     from stocktrack.messages import SayReply
     from stocktrack.terminal.run import run_to_exit, write_line
     from stocktrack.terminal.run import say as tell
     from stocktrack.terminal.text import said_to
+
+    if not "".join(text).strip():
+        raise typer.BadParameter("There is nothing to say.")
 
     def begin() -> Coroutine[Any, Any, int]:
         # Told before the password is asked for: what is wrong here stays wrong.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="print CSV, for a spreadsheet")]
 Group = Annotated[str | None, typer.Option(metavar="NAME", help="only lots of this group; all", show_default=False)]
+_ADDING = "stocktrack lots add AAPL 10 @ 146"
 # `-5` is a quantity and no option.
 _TAKES_NEGATIVE = {"ignore_unknown_options": True}
 
@@ -49,15 +50,21 @@ def holdings(
 
 
 def add(
-    lot: Annotated[list[str], typer.Argument(metavar="SYMBOL QUANTITY @ COST", help="AAPL 10 @ 146; a sale: -10")],
+    lot: Annotated[
+        list[str], typer.Argument(metavar="SYMBOL QUANTITY @ COST", help="AAPL 10 @ 146, or AAPL -10 @ 180 for a sale")
+    ],
     *,
-    fee: Annotated[float, typer.Option(min=0, help="what the order cost beside, in the same currency")] = 0.0,
+    fee: Annotated[float, typer.Option(min=0, help="what the whole order cost on top, in the same currency")] = 0.0,
     group: Annotated[
         str | None, typer.Option(metavar="NAME", help="one of your groups, or a new one; main", show_default=False)
     ] = None,
     call: ServerCall,
 ) -> None:
-    """Keep a lot: what one cost, in the currency of its price; a share quoted in pence costs pence."""
+    """Keep a purchase, or a sale: lots add AAPL 10 @ 146.
+
+    The cost is that of one piece, in the currency of its price: a share that is quoted in pence costs pence. A sale
+    has a quantity below 0.
+    """
     from stocktrack.client.wire import command_of
     from stocktrack.terminal.holding_table import lot_sentence
     from stocktrack.terminal.run import say
@@ -69,8 +76,9 @@ def add(
         raise typer.BadParameter(str(error)) from None
     fields: dict[str, Any] = {"symbol": typed.symbol, "quantity": typed.quantity, "unit_cost": typed.unit_cost}
 
-    async def work(client: "StockTrackClient") -> None:
+    async def work(client: "StockTrackClient") -> int:
         say(lot_sentence(await client.add_lot(**fields, fixed_cost=typed.fixed_cost, group=typed.group)))
+        return 0
 
     def check() -> None:
         command_of("ADD_LOT", **fields, fixed_cost=typed.fixed_cost, group=typed.group)
@@ -79,14 +87,24 @@ def add(
 
 
 def list_lots(*, group: Group = None, as_csv: AsCsv = False, call: ServerCall, as_json: AsJson = False) -> None:
-    """List your lots: name, symbol, quantity, cost of one, fees, group, and when it was added."""
+    """List your lots, each with its name.
+
+    Name, symbol, quantity, cost of one, fees, group, and when it was added.
+    """
     from stocktrack.client.wire import command_of
 
     _one_form(as_csv=as_csv, as_json=as_json)
 
-    async def work(client: "StockTrackClient") -> None:
+    async def work(client: "StockTrackClient") -> int:
+        from stocktrack.terminal.holding_table import holdings_sentences
+        from stocktrack.terminal.run import say
+
         reply = await client.holdings(group=group)
         _print_lots(reply.lots, as_csv=as_csv, as_json=as_json)
+        if not reply.lots and not as_json:
+            for sentence in holdings_sentences(reply, adding=_ADDING):
+                say(sentence)
+        return 0
 
     _run(work, call, lambda: command_of("HOLDINGS", group=group))
 
@@ -97,19 +115,30 @@ def remove(
     call: ServerCall,
 ) -> None:
     """Take out lots by their names."""
-    from stocktrack.client.wire import command_of
+    from stocktrack.client import NotFound
+    from stocktrack.terminal.exit_codes import ExitCode, sentence_of
     from stocktrack.terminal.run import say
     from stocktrack.terminal.text import safe
-    from stocktrack.terminal.typed_commands import split_symbols
+    from stocktrack.terminal.typed_commands import UsageError, lot_names
 
-    lots = list(dict.fromkeys(name.lower() for name in split_symbols(names)))
+    try:
+        lots = lot_names(names)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
 
-    async def work(client: "StockTrackClient") -> None:
+    async def work(client: "StockTrackClient") -> int:
+        code = ExitCode.DONE
         for lot in lots:
-            reply = await client.remove_lot(lot)
-            say(f"The lot {safe(reply.lot)} of {safe(reply.symbol)} was taken out.")
+            try:
+                reply = await client.remove_lot(lot)
+            except NotFound as error:
+                say(sentence_of(error))
+                code = ExitCode.NOT_FOUND
+            else:
+                say(f"The lot {safe(reply.lot)} of {safe(reply.symbol)} was taken out.")
+        return code
 
-    _run(work, call, lambda: [command_of("REMOVE_LOT", lot=lot) for lot in lots])
+    _run(work, call, tuple)
 
 
 def import_file(
@@ -119,7 +148,10 @@ def import_file(
     again: Annotated[bool, typer.Option("--again", help="add also what is there already")] = False,
     call: ServerCall,
 ) -> None:
-    """Import the lots of ~/.ticker.yaml; what is there already is left alone, and a broken file imports nothing."""
+    """Import the lots of a ~/.ticker.yaml.
+
+    What is there already is left alone, and a broken file imports nothing.
+    """
     from pathlib import Path
 
     from stocktrack.client.settings import ask_for_credentials
@@ -173,8 +205,8 @@ def _one_form(*, as_csv: bool, as_json: bool) -> None:
         raise typer.BadParameter("--csv or --json, not both")
 
 
-def _run(work: Callable[["StockTrackClient"], Awaitable[None]], call: ServerCall, check: Callable[[], object]) -> None:
-    """Check what is asked before the password is asked for, log in, do `work`, and exit."""
+def _run(work: Callable[["StockTrackClient"], Awaitable[int]], call: ServerCall, check: Callable[[], object]) -> None:
+    """Check what is asked before the password is asked for, log in, do `work`, and exit with its code."""
     from stocktrack.client.settings import ask_for_credentials
     from stocktrack.terminal.run import run_to_exit
 
@@ -184,8 +216,7 @@ def _run(work: Callable[["StockTrackClient"], Awaitable[None]], call: ServerCall
 
         async def at_server() -> int:
             async with settings.client(timeout_seconds=call.timeout, reconnect=False) as client:
-                await work(client)
-            return 0
+                return await work(client)
 
         return at_server()
 
@@ -216,7 +247,7 @@ def _print_table(reply: "Shown") -> None:
     else:
         sys.stdout.writelines(f"{tab_separated(row)}\n" for row in rows_of(reply))
     sys.stdout.flush()
-    for sentence in holdings_sentences(reply, adding="stocktrack lots add AAPL 10 @ 146"):
+    for sentence in holdings_sentences(reply, adding=_ADDING):
         say(sentence)
 
 
@@ -235,7 +266,10 @@ def _print_lots(lots: tuple["LotInfo", ...], *, as_csv: bool, as_json: bool) -> 
         sys.stdout.writelines(f"{line}\n" for line in lot_lines(lots))
         return
     if is_screen(sys.stdout) and lots:
-        write_line(lots_table(lots, colour=has_colour(sys.stdout)))
+        import shutil
+
+        width = shutil.get_terminal_size().columns
+        write_line(lots_table(lots, width=width, colour=has_colour(sys.stdout)))
         return
     for lot in lots:
         write_line(tab_separated(lot_row(lot)))

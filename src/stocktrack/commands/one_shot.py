@@ -197,7 +197,7 @@ async def _answer(
     """Send the commands one after the other, print the reply to the last one, and return the exit code."""
     from stocktrack.client import CommandFailed
     from stocktrack.messages import MyStocksReply, SearchReply
-    from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
+    from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentences
     from stocktrack.terminal.run import say, write_line
     from stocktrack.terminal.text import Shown, list_names, nothing_saved, safe_json
 
@@ -216,8 +216,8 @@ async def _answer(
     elif isinstance(reply, Shown):
         print_reply(reply)
     missing: list[Missing] = [each for answer in answers for each in getattr(answer.reply, "missing", ())]
-    for each in missing:
-        say(missing_sentence(each))
+    for sentence in missing_sentences(missing):
+        say(sentence)
     if isinstance(reply, MyStocksReply):
         if not reply.symbols:
             say(f"{nothing_saved(reply)}. `--add AAPL` saves one.")

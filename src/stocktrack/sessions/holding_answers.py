@@ -105,7 +105,7 @@ async def remove_lot(session: Asker, command: RemoveLot) -> RemoveLotReply:
     """Take out a lot of the user."""
     removed = await session.services.lots.remove(session.user, _id_of(command.lot))
     if removed is None:
-        raise CommandError(Reason.UNKNOWN_LOT, f"You have no lot {command.lot}: HOLDINGS lists those that you have.")
+        raise CommandError(Reason.UNKNOWN_LOT, f"You have no lot {command.lot}.")
     return RemoveLotReply(id=command.id, lot=command.lot, symbol=removed.symbol)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from stocktrack.alerting import DAY_MINUTES, AlertWhen, Repeat, known_zone, quiet_minutes
 from stocktrack.client.time_zone import machine_zone
 from stocktrack.messages import MAX_ALERT_MINUTES, MAX_COOLDOWN_SECONDS, MIN_COOLDOWN_SECONDS
-from stocktrack.quotes import shown
+from stocktrack.quotes import may_be_negative, shown
 from stocktrack.terminal.typed_commands import CONDITIONS, REPEATS, UsageError, split_symbols
 
 # A shell would take `-3%` for an option; its command hands it on with the minus sign of typography.
@@ -56,10 +56,14 @@ def request_of(wanted: WantedAlert) -> AlertRequest:
     """The command's fields; `UsageError` with what is wrong, in the words of who typed it."""
     when = condition_of(wanted.when)
     minutes = _minutes(wanted, when)
+    value = value_of(wanted.value, when)
+    if when.is_of_prices and value <= 0 and not may_be_negative(wanted.symbol.upper()):
+        typed = shown(wanted.value.replace(MINUS, "-"))
+        raise UsageError(f"{typed} is no price of {shown(wanted.symbol)}: that is above 0, as 280.")
     fields: dict[str, Any] = {
         "symbol": wanted.symbol.upper(),
         "when": when.value,
-        "value": value_of(wanted.value, when),
+        "value": value,
         "minutes": minutes,
         "targets": split_targets(wanted.targets),
     }
@@ -111,6 +115,8 @@ def value_of(text: str, when: AlertWhen) -> float:
         value = -value
     if when is AlertWhen.VOLUME_ABOVE and value <= 0:
         raise UsageError(f"{shown(text)} is not a volume: that is above 0, as {example}.")
+    if when.is_percent and value == 0:
+        raise UsageError(f"{shown(text)} is no move: it is typed as {example}.")
     return value
 
 
@@ -175,7 +181,7 @@ def alert_names(texts: Iterable[str]) -> list[str]:
     for text in split_symbols(texts):
         found = _ALERT_NAME.fullmatch(text)
         if found is None:
-            raise UsageError(f"{shown(text)} is no alert: they are called as a7, and `alert list` lists them.")
+            raise UsageError(f"{shown(text)} is no alert: they are called as a7, and the list of alerts names them.")
         names.append(f"a{found[1]}")
     return list(dict.fromkeys(names))
 

@@ -50,6 +50,12 @@ def made_sentence(alert: AlertInfo) -> str:
     return f"{'; '.join([*parts, f'told to {told}'])}."
 
 
+def no_alerts_sentence(symbol: str, *, adding: str) -> str:
+    """Says that there are no alerts, of a symbol where one was named, and that `adding` makes one."""
+    of = f" on {safe_symbol(symbol)}" if symbol else ""
+    return f"You have no alerts{of}; `{adding} {safe_symbol(symbol) or 'AAPL'} above 280` makes one."
+
+
 def told_time(at_ms: int, now_ms: int) -> str:
     """A time of the clock on the wall, `14:03:07`; with its day where that is another than today."""
     at = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone()

@@ -30,10 +30,10 @@ from stocktrack.messages import (
     UnsubscribeReply,
 )
 from stocktrack.quotes import clean_text
-from stocktrack.terminal.alert_text import made_sentence
+from stocktrack.terminal.alert_text import made_sentence, no_alerts_sentence
 from stocktrack.terminal.connection_report import symbols_named
-from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentence, sentence_of
-from stocktrack.terminal.fronts import Front
+from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentences, sentence_of
+from stocktrack.terminal.fronts import Front, LineCancelledError
 from stocktrack.terminal.holding_table import holdings_sentences, lot_row, lot_sentence, lots_table
 from stocktrack.terminal.past import bars_sentence
 from stocktrack.terminal.text import has_colour, list_names, nothing_saved, safe, safe_symbol, said_to, tab_separated
@@ -123,8 +123,8 @@ class Dialogue:
                 self._front.learn(tuple(match.symbol for match in reply.matches))
             case _:
                 pass
-        for each in missing:
-            self._fail(missing_sentence(each), exit_code_of_missing(missing))
+        for sentence in missing_sentences(missing):
+            self._fail(sentence, exit_code_of_missing(missing))
 
     def show(self, reply: Reply) -> None:
         """Show a reply, or say that there is nothing in it."""
@@ -138,10 +138,6 @@ class Dialogue:
             case GetReply() | MyStocksReply() | NewsReply() | InfoReply() | DividendsReply() | SearchReply():
                 self._front.show(reply)
             case SourcesReply():
-                self._front.show(reply)
-            case MyAlertsReply(alerts=()):
-                self._front.warn("You have no alerts; `alert AAPL above 280` makes one.")
-            case MyAlertsReply():
                 self._front.show(reply)
             case AlertReply():
                 self._front.confirm(made_sentence(reply.alert))
@@ -175,13 +171,23 @@ class Dialogue:
         if isinstance(reply, MyStocksReply) and len(reply.lists) > 1:
             self._front.confirm(f"Your lists: {list_names(reply)}.")
 
+    def show_alerts(self, reply: Reply, *, of: str) -> None:
+        """Show the alerts of a reply, or say that there are none; `of` is the symbol that they are of, where one is."""
+        if not isinstance(reply, MyAlertsReply):
+            return
+        if reply.alerts:
+            self._front.show(reply)
+        else:
+            self._front.warn(no_alerts_sentence(of, adding="alert"))
+
     def show_lots(self, reply: HoldingsReply) -> None:
         """Show the lots of a reply, or say that there are none."""
         if not reply.lots:
             for sentence in holdings_sentences(reply, adding="lot AAPL 10 @ 146"):
                 self._front.confirm(sentence)
         elif self._front.is_terminal:
-            self._front.say(lots_table(reply.lots, colour=has_colour(sys.stdout)))
+            width = shutil.get_terminal_size().columns
+            self._front.say(lots_table(reply.lots, width=width, colour=has_colour(sys.stdout)))
         else:
             for lot in reply.lots:
                 self._front.say(tab_separated(lot_row(lot)))
@@ -194,9 +200,17 @@ class Dialogue:
     # --- what is asked ----------------------------------------------------------------------------------------------
 
     async def argument(self, arguments: str, question: str) -> str:
-        """What was typed, or on a terminal the answer to a question; `UsageError` where there is neither."""
+        """What was typed, or on a terminal the answer to a question; `UsageError` where there is neither.
+
+        `LineCancelledError` where the answer is `back`.
+        """
         if not arguments and self._screen is not None:
             arguments = await self._screen.ask(question)
+            if arguments.lower() == "back":
+                self.show_menu()
+                raise LineCancelledError
+            if not arguments:
+                raise UsageError("Cancelled.")
         if not arguments:
             raise UsageError("Nothing was given; `help` shows what each command takes.")
         return arguments

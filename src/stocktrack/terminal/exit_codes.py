@@ -1,6 +1,7 @@
 """What the client commands exit with, so that a script knows what happened without reading a sentence."""
 
 import math
+import re
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -16,6 +17,11 @@ from stocktrack.client.errors import (
 from stocktrack.errors import Code, Reason
 from stocktrack.messages import Missing
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, clean_text
+
+# So many others that are missing for the same reason are told in one sentence, fewer where it is a long one; and so
+# many of them by name.
+_MANY = 3
+_MOST_NAMED = 8
 
 
 class ExitCode(IntEnum):
@@ -82,3 +88,20 @@ def missing_sentence(missing: Missing) -> str:
     if missing.retry_after_ms is None:
         return sentence
     return f"{sentence[:-1]}; try again in {math.ceil(missing.retry_after_ms / 1000)} s."
+
+
+def missing_sentences(missing: Iterable[Missing]) -> list[str]:
+    """A sentence for each, and one for many that are missing for the same reason."""
+    alike: dict[str, list[Missing]] = {}
+    for each in missing:
+        told = re.sub(rf"(?<!\w){re.escape(each.symbol)}(?!\w)", "\0", each.message or "")
+        alike.setdefault(f"{each.reason} {told} {each.retry_after_ms}", []).append(each)
+    sentences: list[str] = []
+    for first, *others in alike.values():
+        if len(others) < (1 if first.message else _MANY):
+            sentences += map(missing_sentence, (first, *others))
+            continue
+        names = ", ".join(clean_text(each.symbol, MAX_SYMBOL_LENGTH) for each in others[:_MOST_NAMED])
+        more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+        sentences.append(f"{missing_sentence(first)} The same goes for {names}{more}.")
+    return sentences

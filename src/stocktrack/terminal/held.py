@@ -1,4 +1,4 @@
-"""Asks for what the person holds, for the board: once a login, as soon as the board shows it."""
+"""Asks for what the person holds, for the board: as soon as the board shows it, at each login, and now and then."""
 
 from typing import Protocol
 
@@ -10,6 +10,8 @@ from stocktrack.terminal.board_view import BoardView
 # How often it is looked whether the board wants it: it was switched on, or the connection is back.
 LOOK_SECONDS = 0.25
 RETRY_SECONDS = 5.0
+# What is held but not watched has its price, and everything its rate, of the last answer: the total may not grow old.
+REFRESH_SECONDS = 60.0
 
 _REAL_CLOCK = RealClock()
 
@@ -44,17 +46,20 @@ class Held:
         self._clock = clock
 
     async def run(self) -> None:
-        """Ask whenever there is another login, or the board shows holdings again."""
+        """Ask whenever there is another login, the board shows holdings again, or the last answer has grown old."""
         asked_of: AuthReply | None = None
+        again_at = 0.0
         while self._client.state is not State.CLOSED:
             wait = LOOK_SECONDS
             if not self._view.shows_holdings:
                 asked_of = None  # lots may be added meanwhile
-            elif self._client.state is State.CONNECTED and self._client.welcome is not asked_of:
+            elif self._client.state is State.CONNECTED and (
+                self._client.welcome is not asked_of or (asked_of is not None and self._clock.monotonic() >= again_at)
+            ):
                 welcome = self._client.welcome
                 try:
                     self._view.put_holdings(await self._client.holdings())
-                    asked_of = welcome
+                    asked_of, again_at = welcome, self._clock.monotonic() + REFRESH_SECONDS
                 except Unavailable:
                     wait = RETRY_SECONDS
                 except CommandFailed as error:

@@ -63,23 +63,29 @@ def holdings_table(reply: HoldingsReply, *, width: int, colour: bool) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def lots_table(lots: Sequence[LotInfo], *, colour: bool) -> str:
-    """The lots as lines, each with its name, which takes it out again; with their groups where there are any."""
+def lots_table(lots: Sequence[LotInfo], *, width: int, colour: bool) -> str:
+    """The lots as lines, each with its name, which takes it out again; with their groups where there are any.
+
+    As in `holdings_table` columns give way where the terminal is narrow, and no number is cut.
+    """
     plain = _Cell("")
 
-    def column(heading: str, text: Callable[[LotInfo], str], *, is_left: bool = False, tone: str = "") -> _Column:
-        return _Column(heading, [_Cell(text(lot), tone) for lot in lots], plain, is_left=is_left)
+    def column(
+        heading: str, text: Callable[[LotInfo], str], gives_way: int = 0, *, is_left: bool = False, tone: str = ""
+    ) -> _Column:
+        return _Column(heading, [_Cell(text(lot), tone) for lot in lots], plain, gives_way, is_left)
 
     columns = [
         column("Lot", lambda lot: safe(lot.lot, 20), is_left=True, tone="bold"),
         column("Symbol", lambda lot: safe_symbol(lot.symbol), is_left=True),
         column("Quantity", lambda lot: number(lot.quantity, grouped=True)),
         column("Unit cost", lambda lot: amount_text(lot.unit_cost)),
-        column("Fees", lambda lot: amount_text(lot.fixed_cost) if lot.fixed_cost else ""),
-        column("Added", lambda lot: iso_time(lot.created_at)[:_DATE_CELLS]),
+        column("Fees", lambda lot: amount_text(lot.fixed_cost) if lot.fixed_cost else "", 3),
+        column("Added", lambda lot: iso_time(lot.created_at)[:_DATE_CELLS], 1),
     ]
     if any(lot.group != MAIN_LIST for lot in lots):
-        columns.append(column("Group", lambda lot: safe(lot.group, 64), is_left=True))
+        columns.append(column("Group", lambda lot: safe(lot.group, 64), 2, is_left=True))
+    columns = _that_fit(columns, width)
     lines = [_line([(each.heading, "dim") for each in columns], columns, colour=colour)]
     for row in range(len(lots)):
         cells = [each.cells[row] for each in columns]

@@ -91,13 +91,18 @@ class TerminalFront:
         return await self._session.prompt_async([("class:prompt", prompt)], default=default)
 
     async def ask(self, question: str) -> str:
-        """The answer to a question; a pasted line answers it too."""
+        """The answer to a question; a pasted line answers it too. `LineCancelledError` for Ctrl-C and Ctrl-D."""
         if self._is_ended:
             raise EOFError
         if self._pasted:
             return self._pasted.popleft()
-        # The caller handles SIGINT itself while a command runs.
-        return (await self._question.prompt_async([("class:prompt", question)], handle_sigint=False)).strip()
+        try:
+            # The caller handles SIGINT itself while a command runs.
+            return (await self._question.prompt_async([("class:prompt", question)], handle_sigint=False)).strip()
+        except EOFError:
+            if self._is_ended:
+                raise
+            raise LineCancelledError from None  # Ctrl-D leaves the question, not the client
 
     def say(self, text: str) -> None:
         """Write above the prompt."""

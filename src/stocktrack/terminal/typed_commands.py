@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stocktrack.alerting import AlertWhen, Repeat
 from stocktrack.bars import BarInterval, HistoryRange
-from stocktrack.quotes import shown
+from stocktrack.quotes import clean_text, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ WORDS: dict[str, Word] = {
             then=("--fee", "--group"),
         ),
         Word("lots", "[--group NAME]", "your lots, each with its name"),
-        Word("unlot", "LOT", "take one out, such as l3"),
+        Word("unlot", "LOT…", "take lots out, such as l3"),
         Word("search", "TEXT [--segment FO]", "symbols by name, of one segment where it is named"),
         Word("sources", "", "how the market's sources are"),
         Word("say", "TEXT [--symbol AAPL]", "a word to the others, or to those who are pushed a symbol"),
@@ -108,8 +108,21 @@ _LIST = re.compile(r"""(?:^|(?<=\s))--list(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))
 _GROUP = re.compile(r"""(?:^|(?<=\s))--group(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))""")
 _FEE = re.compile(r"(?:^|(?<=\s))--fee(?:=|\s+)(\S+)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+_LOT_NAME = re.compile(r"l[1-9][0-9]{0,17}", re.ASCII)
 _SAID_OF = re.compile(r"^--symbol(?:=|\s+)(\S+)\s+(?P<after>.*)$|^(?P<before>.*)\s--symbol(?:=|\s+)(\S+)$", re.DOTALL)
 _SEGMENT = re.compile(r"(?:^|(?<=\s))--segment(?:=|\s+)(\S+)")
+
+
+# What the shell's commands are called here.
+_OF_THE_SHELL = {
+    ("alert", "add"): "alert",
+    ("alert", "list"): "alerts",
+    ("alert", "remove"): "unalert",
+    ("lots", "add"): "lot",
+    ("lots", "list"): "lots",
+    ("lots", "remove"): "unlot",
+}
 
 
 class UsageError(Exception):
@@ -135,6 +148,13 @@ def parse(line: str) -> Typed | None:
         near = difflib.get_close_matches(word, WORDS, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else "`help` lists the commands."
         raise UsageError(f"There is no command {shown(first)}. {hint}")
+    second, _, third = rest.strip().partition(" ")
+    here = _OF_THE_SHELL.get((word, second.lower()))
+    # There may be a symbol that is called ADD or LIST.
+    if here is not None and third.strip().partition(" ")[0].lower().replace("_", "-") not in CONDITIONS:
+        raise UsageError(
+            f"`{word} {second.lower()}` is for the shell; here it is `{clean_text(f'{here} {third}', 200)}`."
+        )
     return Typed(word, rest.strip(), from_menu=first.isdigit())
 
 
@@ -175,6 +195,15 @@ def split_segment(arguments: str) -> tuple[str, str | None]:
     return rest, found[1]
 
 
+def lot_names(texts: str | Iterable[str]) -> list[str]:
+    """`l3,L4` as the names of lots, each once."""
+    names = [name.lower() for name in split_symbols(texts)]
+    for name in names:
+        if not _LOT_NAME.fullmatch(name):
+            raise UsageError(f"{shown(name)} is no lot: they are called as l3, and the list of lots names them.")
+    return list(dict.fromkeys(names))
+
+
 @dataclass(frozen=True, slots=True)
 class TypedLot:
     """A lot as it was typed."""
@@ -199,11 +228,16 @@ def split_lot(arguments: str, *, fee: float | None = None, group: str | None = N
         del words[2]
     if len(words) != 3 or "@" in words:
         raise UsageError("A lot is a symbol, a quantity and what one cost, as in `AAPL 10 @ 146`.")
-    symbol, quantity, unit_cost = words
+    symbol, *numbers = words
+    quantity, unit_cost = _number_of("The quantity", numbers[0]), _number_of("The cost", numbers[1])
+    if quantity == 0:
+        raise UsageError("The quantity must not be 0; a sale has one below it, as in `AAPL -10 @ 146`.")
+    if unit_cost < 0:
+        raise UsageError("The cost must not be below 0; a sale has a quantity below 0, as in `AAPL -10 @ 146`.")
     return TypedLot(
         symbol,
-        _number_of("The quantity", quantity),
-        _number_of("The cost", unit_cost),
+        quantity,
+        unit_cost,
         0.0 if fee is None else fee,
         typed_group if typed_group is not None else group,
     )
@@ -217,6 +251,8 @@ def split_holdings(arguments: str) -> tuple[str | None, str | None]:
         raise UsageError(
             "`holdings` takes the currency of the totals and a group, as in `holdings EUR --group pension`."
         )
+    if words and not _CURRENCY.fullmatch(words[0].upper()):
+        raise UsageError(f"{shown(words[0])} is no currency; one is typed as EUR, and a group as --group {words[0]}.")
     return (words[0].upper() if words else None), group
 
 
