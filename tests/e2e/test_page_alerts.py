@@ -445,3 +445,23 @@ async def test_a_toast_stands_beside_the_panel_and_the_words_of_a_condition_are_
     assert toast
     assert panel
     assert toast["x"] + toast["width"] <= panel["x"]
+
+
+async def test_the_browsers_way_back_leads_to_the_board_and_its_way_forward_to_the_alerts_again(ann: Visitor) -> None:
+    page = ann.page
+    await open_alerts(ann)
+    await page.get_by_role("button", name="Holdings").click()
+    await expect(page.get_by_role("heading", name="Holdings", exact=True)).to_be_focused()
+    await page.go_back()
+    await expect(ann.row("AAPL")).to_be_visible()
+    await expect(page.get_by_role("button", name="Holdings")).to_be_focused()
+    await page.go_forward()
+    await expect(page.get_by_role("heading", name="Holdings", exact=True)).to_be_visible()
+    # The page's own way back leaves nothing behind through which one would come here again.
+    await page.get_by_role("button", name="Back to the board").click()
+    await expect(ann.row("AAPL")).to_be_visible()
+    await page.wait_for_function("history.state === null")
+    await open_alerts(ann)
+    await page.get_by_role("button", name="Log out").click()
+    await expect(page.get_by_label("Password")).to_be_visible()
+    assert await page.evaluate("history.state") is None

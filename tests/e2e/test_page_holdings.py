@@ -292,7 +292,8 @@ async def test_on_a_phone_the_columns_stand_still_and_a_long_group_is_no_wider_t
     await client.ask({"type": "ADD_LOT", "symbol": "7203.T", "quantity": 10, "unit_cost": 2500})
     group = "a group whose name has as many letters as there may be, or nearly"[:64]
     await client.ask({"type": "ADD_LOT", "symbol": "AAPL", "quantity": 10, "unit_cost": 2500, "group": group})
-    lefts = """() => [...document.querySelectorAll("[data-holding] .h-day")].map((cell) => cell.getBoundingClientRect().left)"""
+    lefts = """() => [...document.querySelectorAll("[data-holding] .h-day")]
+      .map((cell) => cell.getBoundingClientRect().left)"""
     for width in (320, 390, 700):
         async with visitor(browser, market.address, viewport={"width": width, "height": 844}) as ann:
             await ann.log_in("ann")
