@@ -397,3 +397,71 @@ async def test_another_person_at_the_same_tab_sees_nothing_of_it(ann: Visitor, m
     await ann.page.get_by_role("button", name="Log in").click()
     await open_alerts(ann)
     await expect(ann.page.get_by_text("You have no alerts yet.")).to_be_visible()
+
+
+async def test_the_keyboard_stays_where_it_was_when_a_form_is_sent_and_when_a_toast_goes(
+    ann: Visitor, market: Market
+) -> None:
+    page = ann.page
+    await open_alerts(ann)
+    await page.get_by_label("Symbol", exact=True).fill("AAPL")
+    for value in ("50", "51", "52"):
+        await page.get_by_label("Condition").select_option("above")
+        await page.locator("[name=value]").fill(value)
+        await page.get_by_role("button", name="Set the alert").focus()
+        await page.keyboard.press("Enter")
+        await is_set(ann, f"AAPL is above {value}.")
+        await expect(page.get_by_role("button", name="Set the alert")).to_be_focused()
+    await expect(toasts(ann)).to_have_count(3)
+    await toasts(ann).first.get_by_role("button", name="Close").focus()
+    for left in (2, 1, 0):
+        await expect(toasts(ann).first.get_by_role("button", name="Close")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(toasts(ann)).to_have_count(left)
+    await expect(page.get_by_role("button", name="Set the alert")).to_be_focused()
+
+
+async def test_a_toast_stands_beside_the_panel_and_the_words_of_a_condition_are_whole(
+    ann: Visitor, market: Market
+) -> None:
+    page = ann.page
+    await ann.row("AAPL").click()
+    await open_alerts(ann)
+    await page.get_by_label("Condition").select_option("up_from_close")
+    widths = """(select) => {
+      const measured = select.cloneNode(true);
+      measured.style.width = "max-content";
+      document.body.append(measured);
+      const needed = measured.getBoundingClientRect().width;
+      measured.remove();
+      return [needed, select.getBoundingClientRect().width];
+    }"""
+    needed, there = await page.get_by_label("Condition").evaluate(widths)
+    assert needed <= there
+    await set_alert(ann, "AAPL", "above", "50")
+    await expect(toasts(ann)).to_have_count(1)
+    toast = await toasts(ann).bounding_box()
+    panel = await page.get_by_role("complementary").bounding_box()
+    assert toast
+    assert panel
+    assert toast["x"] + toast["width"] <= panel["x"]
+
+
+async def test_the_browsers_way_back_leads_to_the_board_and_its_way_forward_to_the_alerts_again(ann: Visitor) -> None:
+    page = ann.page
+    await open_alerts(ann)
+    await page.get_by_role("button", name="Holdings").click()
+    await expect(page.get_by_role("heading", name="Holdings", exact=True)).to_be_focused()
+    await page.go_back()
+    await expect(ann.row("AAPL")).to_be_visible()
+    await expect(page.get_by_role("button", name="Holdings")).to_be_focused()
+    await page.go_forward()
+    await expect(page.get_by_role("heading", name="Holdings", exact=True)).to_be_visible()
+    # The page's own way back leaves nothing behind through which one would come here again.
+    await page.get_by_role("button", name="Back to the board").click()
+    await expect(ann.row("AAPL")).to_be_visible()
+    await page.wait_for_function("history.state === null")
+    await open_alerts(ann)
+    await page.get_by_role("button", name="Log out").click()
+    await expect(page.get_by_label("Password")).to_be_visible()
+    assert await page.evaluate("history.state") is None

@@ -117,3 +117,64 @@ async def test_of_many_words_the_last_ones_are_in_sight(browser: Browser, tmp_pa
             assert (await bob.ask({"type": "SAY", "text": f"word {number}"}))["code"] == 200
         await expect(ann.page.get_by_text("word 59", exact=True)).to_be_in_viewport()
         await expect(ann.page.get_by_text("word 0", exact=True)).not_to_be_in_viewport()
+
+
+async def test_a_word_goes_to_the_room_that_was_chosen_whatever_the_panel_shows_meanwhile(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with serving(tmp_path, chat=True) as server, visitor(browser, f"{server.web_url}/") as ann:
+        await ann.log_in("ann")
+        await ann.add("AAPL, TSLA")
+        await expect(ann.price("TSLA")).to_have_text("300.00")
+        await ann.row("AAPL").click()
+        await chat_button(ann).click()
+        bob = await server.log_in("bob")
+        await bob.ask({"type": "SUBSCRIBE", "symbols": ["AAPL", "TSLA"], "save": False})
+        await ann.page.get_by_label("To whom").select_option("AAPL")
+        await ann.row("TSLA").click()
+        await say(ann, "Of Apple.")
+        assert (await bob.receive_until("SAID"))["symbol"] == "AAPL"
+        await ann.page.get_by_role("complementary").get_by_role("button", name="Close").click()
+        await say(ann, "Of Apple still.")
+        assert (await bob.receive_until("SAID"))["symbol"] == "AAPL"
+
+
+async def test_a_tower_of_marks_covers_no_other_word(browser: Browser, tmp_path: Path) -> None:
+    async with serving(tmp_path, chat=True) as server, visitor(browser, f"{server.web_url}/") as ann:
+        await ann.log_in("ann")
+        await chat_button(ann).click()
+        bob = await server.log_in("bob")
+        await bob.ask({"type": "SAY", "text": "a" + "\N{COMBINING ACUTE ACCENT}" * 499})
+        word = ann.page.get_by_role("log").get_by_role("listitem")
+        await expect(word).to_have_count(1)
+        assert await word.locator(".text").evaluate("(text) => getComputedStyle(text).overflow") == "clip"
+
+
+async def test_what_is_being_typed_and_the_keyboard_stay_when_the_server_goes(browser: Browser, tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as ends:
+        async with serving(tmp_path, chat=True) as server:
+            ann = await ends.enter_async_context(visitor(browser, f"{server.web_url}/", loses_connection=True))
+            await ann.log_in("ann")
+            await chat_button(ann).click()
+            await ann.page.get_by_label("Say something").fill("Half a w")
+        await expect(ann.page.locator('[data-bar="link"]')).to_contain_text("Connection lost.")
+        await ann.page.keyboard.type("ord")
+        await expect(ann.page.get_by_label("Say something")).to_be_focused()
+        await expect(ann.page.get_by_label("Say something")).to_have_value("Half a word")
+        await expect(ann.page.get_by_role("button", name="Say", exact=True)).to_be_disabled()
+
+
+async def test_the_last_of_the_page_can_be_scrolled_above_the_button(browser: Browser, tmp_path: Path) -> None:
+    async with (
+        serving(tmp_path, chat=True) as server,
+        visitor(browser, f"{server.web_url}/", viewport={"width": 320, "height": 640}) as ann,
+    ):
+        await ann.log_in("ann")
+        await ann.page.get_by_role("button", name="Holdings").click()
+        last = ann.page.get_by_role("button", name="Add the lot")
+        await expect(last).to_be_visible()
+        await ann.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        button, chat = await last.bounding_box(), await chat_button(ann).bounding_box()
+        assert button
+        assert chat
+        assert button["y"] + button["height"] <= chat["y"]

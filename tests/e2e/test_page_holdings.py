@@ -285,6 +285,28 @@ async def test_on_a_phone_each_holding_is_a_card_in_which_nothing_is_cut(browser
         await expect(ann.page.get_by_role("complementary", name="7203.T")).to_be_visible()
 
 
+async def test_on_a_phone_the_columns_stand_still_and_a_long_group_is_no_wider_than_the_page(
+    browser: Browser, market: Market
+) -> None:
+    client = await market.server.log_in("ann")
+    await client.ask({"type": "ADD_LOT", "symbol": "7203.T", "quantity": 10, "unit_cost": 2500})
+    group = "a group whose name has as many letters as there may be, or nearly"[:64]
+    await client.ask({"type": "ADD_LOT", "symbol": "AAPL", "quantity": 10, "unit_cost": 2500, "group": group})
+    lefts = """() => [...document.querySelectorAll("[data-holding] .h-day")]
+      .map((cell) => cell.getBoundingClientRect().left)"""
+    for width in (320, 390, 700):
+        async with visitor(browser, market.address, viewport={"width": width, "height": 844}) as ann:
+            await ann.log_in("ann")
+            await open_holdings(ann)
+            await expect(part(ann, "7203.T", "price")).not_to_have_text("")
+            assert await ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            before = await ann.page.evaluate(lefts)
+            assert len(set(before)) == 1, before
+            await market.price("7203.T", 300_000.0 + width)
+            await expect(part(ann, "7203.T", "price")).to_have_text(f"{300_000 + width:,}.00")
+            assert await ann.page.evaluate(lefts) == before
+
+
 async def test_nothing_of_it_is_asked_for_before_somebody_opens_it(browser: Browser, market: Market) -> None:
     async with visitor(browser, market.address) as ann:
         sent: list[str] = []

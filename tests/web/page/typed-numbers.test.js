@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { numberIn, toType, typed } from "../../../src/stocktrack/web/page/typed-numbers.js";
+import { numberIn, readerOf, toType, typed } from "../../../src/stocktrack/web/page/typed-numbers.js";
 
 test("numbers are taken as people type them", () => {
   const cases = { "200": 200, " 1,234.5 ": 1_234.5, "1234,5": 1_234.5, "1,234": 1_234, "1 234.50": 1_234.5, "-.5": -0.5, "−3": -3, "5.": 5, "1’234": 1_234 };
@@ -18,4 +18,18 @@ test("a number to be typed over is taken back as the same", () => {
 
 test("a number is read without the noise of doubles", () => {
   assert.deepEqual([0.1 + 0.2, 1_461, 72.505, 0.00123].map(typed), ["0.3", "1,461", "72.505", "0.00123"]);
+});
+
+test("in each language what begins with a zero is a fraction, and what is written and pasted there is taken", () => {
+  const cases = {
+    "en-GB": { "0,125": 0.125, "0.125": 0.125, "1.234,50": 1_234.5, "1.234": 1.234, "1,234": 1_234 },
+    "de-DE": { "0.125": 0.125, "0,125": 0.125, "1.234,5": 1_234.5, "1,234.5": 1_234.5, "1.234": 1_234, "-1.234.567": -1_234_567 },
+    "fr-FR": { "1\u202f234,5": 1_234.5, "1.234,5": 1_234.5, "1,234": 1.234 },
+    "en-IN": { "12,34,567.5": 1_234_567.5, "12,34,567": 1_234_567 },
+    "ar-EG": { "١٩٢٫٨٢": 192.82, "١٬٢٣٤٫٥": 1_234.5, "192.82": 192.82 },
+    "fa-IR": { "۰٫۵": 0.5 },
+  };
+  for (const [language, those] of Object.entries(cases)) {
+    for (const [text, value] of Object.entries(those)) assert.equal(readerOf(language)(text), value, `${language}: ${text}`);
+  }
 });

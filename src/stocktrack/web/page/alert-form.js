@@ -23,6 +23,7 @@ export function AlertForm({ wanted }) {
   const [isQuiet, setQuiet] = useState(false);
   const [wrong, setWrong] = useState({ field: null, message: "" });
   const [made, setMade] = useState("");
+  // The button is not disabled meanwhile: the browser would take the keyboard from it.
   const [isBusy, setBusy] = useState(false);
   const quote = useQuote(symbol, (message) => setWrong({ field: "symbol", message }));
   const { unit } = CONDITIONS.find((each) => each.key === key);
@@ -44,6 +45,7 @@ export function AlertForm({ wanted }) {
 
   const submit = async (event) => {
     event.preventDefault();
+    if (isBusy) return;
     const { elements } = form.current;
     const text = (name) => elements[name]?.value ?? "";
     setWrong({ field: null, message: "" });
@@ -97,7 +99,7 @@ export function AlertForm({ wanted }) {
       </fieldset>
       <${Targets} wrong=${wrong} />
       <div class="form-foot">
-        <button class="primary" type="submit" name="submit" disabled=${!isOnline.value || isBusy}>${isBusy ? "Setting …" : "Set the alert"}</button>
+        <button class="primary" type="submit" name="submit" disabled=${!isOnline.value}>${isBusy ? "Setting …" : "Set the alert"}</button>
         <p class="field-error" role="alert">${wrong.field === null ? wrong.message : ""}</p>
         <p class="done-note" role="status">${made}</p>
       </div>

@@ -1,6 +1,6 @@
 // The chat in the corner: what users say, and a field to say something, to all or to those who watch the chosen stock.
 
-import { html, signal, useEffect, useLayoutEffect, useRef } from "./html.js";
+import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { notify } from "./notices.js";
 import { say } from "./session.js";
 import { chosen, isOnline, stocks } from "./state.js";
@@ -61,15 +61,16 @@ function Word({ word }) {
 }
 
 function SayForm({ field }) {
-  const room = useRef(null);
-  const symbol = stocks.value.has(chosen.value) ? chosen.value : null;
+  const [room, setRoom] = useState("");
+  // A room that was chosen stays: what is said must not go elsewhere because the panel shows another stock, or none.
+  const rooms = [...new Set([room, stocks.value.has(chosen.value) ? chosen.value : ""])].filter(Boolean);
   const submit = async (event) => {
     event.preventDefault();
     const text = field.current.value.trim();
     if (!text || isBusy.value) return;
     isBusy.value = true;
     try {
-      await say(text, room.current?.value || null);
+      await say(text, room || null);
       field.current.value = "";
     } catch (error) {
       notify(error.message, { kind: "bad" });
@@ -80,12 +81,12 @@ function SayForm({ field }) {
   };
   return html`
     <form onSubmit=${submit}>
-      ${symbol !== null && html`
-        <select ref=${room} aria-label="To whom">
+      ${rooms.length > 0 && html`
+        <select aria-label="To whom" value=${room} onChange=${(event) => setRoom(event.target.value)}>
           <option value="">To everybody</option>
-          <option value=${symbol}>To those who watch ${symbol}</option>
+          ${rooms.map((symbol) => html`<option key=${symbol} value=${symbol}>To those who watch ${symbol}</option>`)}
         </select>`}
-      <input ref=${field} aria-label="Say something" placeholder="Say something" maxlength=${MAX_CHARS} autocomplete="off" enterkeyhint="send" disabled=${!isOnline.value} />
+      <input ref=${field} aria-label="Say something" placeholder="Say something" maxlength=${MAX_CHARS} autocomplete="off" enterkeyhint="send" />
       <button type="submit" class="primary" disabled=${!isOnline.value || isBusy.value}>Say</button>
     </form>
   `;

@@ -15,12 +15,14 @@ export function LotForm() {
   const [symbol, setSymbol] = useState(chosen.value ?? "");
   const [wrong, setWrong] = useState({ field: null, message: "" });
   const [made, setMade] = useState("");
+  // The button is not disabled meanwhile: the browser would take the keyboard from it.
   const [isBusy, setBusy] = useState(false);
   const quote = useQuote(symbol, (message) => setWrong({ field: "symbol", message }));
   const groups = holdings.value?.groups ?? [];
 
   const submit = async (event) => {
     event.preventDefault();
+    if (isBusy) return;
     const { elements } = form.current;
     setWrong({ field: null, message: "" });
     setMade("");
@@ -60,7 +62,7 @@ export function LotForm() {
       ${field("group", "Group, if any", { tag: "input", list: "lot-groups", maxlength: 64, placeholder: "main" })}
       <datalist id="lot-groups">${groups.map((each) => html`<option key=${each} value=${each} />`)}</datalist>
       <div class="form-foot">
-        <button class="primary" type="submit" name="submit" disabled=${!isOnline.value || isBusy}>${isBusy ? "Adding …" : "Add the lot"}</button>
+        <button class="primary" type="submit" name="submit" disabled=${!isOnline.value}>${isBusy ? "Adding …" : "Add the lot"}</button>
         <${ErrorOf} id="lot-form" name=${null} wrong=${wrong} />
         <p class="done-note" role="status">${made}</p>
       </div>

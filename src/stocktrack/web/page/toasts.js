@@ -3,7 +3,7 @@
 import { show } from "./besides.js";
 import { dismiss, dismissAll, isHeld, more, toasts } from "./fired.js";
 import * as format from "./format.js";
-import { html } from "./html.js";
+import { html, useRef } from "./html.js";
 import { Bell } from "./icons.js";
 import { serverNow } from "./state.js";
 import { open } from "./views.js";
@@ -15,26 +15,41 @@ export function Toasts() {
   const hold = (isOn) => () => {
     isHeld.value = isOn;
   };
+  const region = useRef(null);
+  const cameFrom = useRef(null);
+  const entered = ({ relatedTarget }) => {
+    isHeld.value = true;
+    if (relatedTarget && !region.current.contains(relatedTarget)) cameFrom.current = relatedTarget;
+  };
+  // The keyboard goes on with the next toast, or where it was before; a pointer needs no help.
+  const goOn = (event) => {
+    if (event.detail === 0) setTimeout(() => (region.current?.querySelector(".toast .quiet") ?? cameFrom.current)?.focus());
+  };
   // The region stands before there is anything in it: what comes into it is read aloud.
   return html`
-    <section class="toasts" aria-label="Alerts that fired" onPointerEnter=${hold(true)} onPointerLeave=${hold(false)} onFocusIn=${hold(true)} onFocusOut=${hold(false)}>
+    <section class="toasts" ref=${region} aria-label="Alerts that fired" onPointerEnter=${hold(true)} onPointerLeave=${hold(false)} onFocusIn=${entered} onFocusOut=${hold(false)}>
       ${more.value > 0 && html`
         <div class="toast more">
           <span role="status">${more.value} more fired.</span>
-          <button type="button" onClick=${() => { dismissAll(); open("alerts"); }}>See all</button>
-          <button type="button" onClick=${dismissAll}>Close all</button>
+          <button type="button" onClick=${() => { dismissAll(); open("alerts"); document.getElementById("view-title")?.focus(); }}>See all</button>
+          <button type="button" onClick=${(event) => { dismissAll(); goOn(event); }}>Close all</button>
         </div>`}
-      ${[...shown].reverse().map((toast) => html`<${Toast} key=${toast.id} toast=${toast} />`)}
+      ${[...shown].reverse().map((toast) => html`<${Toast} key=${toast.id} toast=${toast} goOn=${goOn} />`)}
     </section>`;
 }
 
-function Toast({ toast: { id, symbol, message, at } }) {
+function Toast({ toast: { id, symbol, message, at }, goOn }) {
   const ageMs = at === undefined ? 0 : serverNow() - at;
+  const showIt = (event) => {
+    dismiss(id);
+    show(symbol);
+    if (event.detail === 0) setTimeout(() => document.getElementById("panel-title")?.focus());
+  };
   return html`
     <div class="toast" data-toast=${symbol}>
       <${Bell} />
       <p role="alert"><span class="unseen">Alert: </span><span dir="auto">${message}</span>${ageMs > OLD_MS && html` <span class="quiet-note">${format.age(ageMs, at)}</span>`}</p>
-      ${symbol !== undefined && html`<button type="button" onClick=${() => { dismiss(id); show(symbol); }} aria-label=${`Show ${symbol}`}>Show</button>`}
-      <button type="button" class="quiet" aria-label="Close" onClick=${() => dismiss(id)}><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 4l8 8M12 4l-8 8" /></svg></button>
+      ${symbol !== undefined && html`<button type="button" onClick=${showIt} aria-label=${`Show ${symbol}`}>Show</button>`}
+      <button type="button" class="quiet" aria-label="Close" onClick=${(event) => { dismiss(id); goOn(event); }}><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 4l8 8M12 4l-8 8" /></svg></button>
     </div>`;
 }

@@ -1,7 +1,7 @@
 // What stands in the middle of the page: the board, or the alerts or the holdings; and how one gets there and back.
 
-import { signal } from "./html.js";
-import { chosen, view } from "./state.js";
+import { effect, signal } from "./html.js";
+import { chosen, phase, view } from "./state.js";
 
 /** The symbol that the next alert or lot is to be of; a new object each time that somebody asks for one. */
 export const subject = signal({ symbol: "" });
@@ -13,11 +13,19 @@ const isNarrow = matchMedia("(max-width: 1099px)");
 export function open(name, symbol = "") {
   if (symbol || view.value !== name) subject.value = { symbol };
   if (isNarrow.matches) chosen.value = null;
+  // The browser's own way back leads to the board as well, and not away from what is half filled in.
+  if (view.value === "board") history.pushState({ view: name }, "");
+  else history.replaceState({ view: name }, "");
   view.value = name;
 }
 
 /** Go back to the board, with the keyboard on the button that leads here. */
 export function back() {
+  showBoard();
+  if (history.state?.view) history.back();
+}
+
+function showBoard() {
   const left = view.value;
   view.value = "board";
   document.querySelector(`.top [data-view="${left}"]`)?.focus();
@@ -28,3 +36,15 @@ export function toggle(name) {
   if (view.value === name) back();
   else open(name);
 }
+
+addEventListener("popstate", () => {
+  if (phase.value === "login") return;
+  const name = history.state?.view;
+  if (name) view.value = name;
+  else if (view.value !== "board") showBoard();
+});
+
+effect(() => {
+  // Whoever logs in next begins with the board, and so does a page that is loaded anew.
+  if (phase.value === "login" && history.state?.view) history.replaceState(null, "");
+});
