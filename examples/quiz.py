@@ -166,9 +166,12 @@ class Quizmaster:
     async def _greet(self) -> None:
         rounds, seconds = self._options.rounds, self._options.seconds
         greeting = f"A quiz of {rounds} questions! Say the answer within {seconds:g} seconds; the first one counts."
-        while (players := await self._say(greeting)) < self._options.players:
+        heard: set[str] = set()
+        # Of those at another worker or server nobody can be counted: they are there as soon as they say something.
+        while (players := max(await self._say(greeting), len(heard))) < self._options.players:
             print(f"{players} of {self._options.players} players are there.", flush=True)
             await asyncio.sleep(AGAIN_SECONDS)
+            heard |= {said.username for said in self._take_said()}
 
     def _from_file(self) -> Iterator[Question]:
         """The questions in an order of chance, each once before any comes again."""
@@ -190,8 +193,7 @@ class Quizmaster:
 
     async def _play(self, number: int, question: Question) -> None:
         asked = clean_text(f"Question {number}: {question.text}", MAX_SAID_CHARS)
-        while not self._answers.empty():
-            self._answers.get_nowait()  # what was said before the question answers nothing
+        self._take_said()  # what was said before the question answers nothing
         await self._say(asked)
         loop = asyncio.get_running_loop()
         until = loop.time() + self._options.seconds
@@ -204,6 +206,11 @@ class Quizmaster:
             until = loop.time() + self._options.seconds
         self._scores[winner] += 1
         await self._say(f"Right, {winner}: {question.solution}. {standings(self._scores)}")
+
+    def _take_said(self) -> list[Said]:
+        """All that was said by now and nobody has looked at."""
+        taken = [self._answers.get_nowait() for _ in range(self._answers.qsize())]
+        return [said for said in taken if said is not None]
 
     async def _next_right(self, question: Question, seconds: float) -> str | None:
         """Who says a right answer first; None when the time is over, and after a connection that was lost is back."""

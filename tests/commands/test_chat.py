@@ -34,6 +34,9 @@ async def test_words_are_said_and_a_user_is_muted_from_a_shell(tmp_path: Path) -
         assert (await listener.receive_until("SAID"))["text"] == "What a day!"
         alone = await command("ann", "say", "--symbol", "aapl", "--json", "x")
         assert (json.loads(alone.out)["recipients"], alone.code) == (0, 0)
+        # At another worker there may be somebody who does.
+        alone = await command("ann", "say", "--symbol", "aapl", "x")
+        assert alone.err == "stocktrack: Nobody at this server hears it.\n"
         assert (await command("ann", "say", "x" * 501)).code == 2
         nothing = await command("ann", "say", " ")
         assert (nothing.code, "There is nothing to say." in nothing.err) == (2, True)

@@ -1,17 +1,21 @@
 """`stocktrack holdings` and `stocktrack lots`, as a person and a script run them, against a real server."""
 
+import asyncio
 import csv
 import io
 import json
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from cli_process import Finished, run
+from cli_process import Finished, run, started
 from fakes import NOW_MS
 from live_server import PASSWORD, LiveServer, live_server
 from stocktrack.clock import ManualClock
+from stocktrack.storage.lots import LotRow
+from terminal import PATIENCE_SECONDS
 from world_market import WorldMarket
 
 AS_ANN = {"STOCKTRACK_USER": "ann", "STOCKTRACK_PASSWORD": PASSWORD}
@@ -233,6 +237,37 @@ async def test_an_import_over_the_limit_is_undone(shell: Shell) -> None:
     assert "The lot of AAPL on line 21 was not taken: A user has at most 20 lots" in done.err
     assert "So none was imported." in done.err
     assert await shell.kept() == ["TSLA"]
+
+
+async def test_an_import_that_is_interrupted_says_what_is_there_and_goes_on_with_the_next(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lots = "".join(f"  - {{symbol: AAPL, quantity: {number}, unit_cost: 1}}\n" for number in range(1, 6))
+    path, kept = shell.write(f"lots:\n{lots}"), shell.server.app._store.lots
+    is_third, release, add = asyncio.Event(), asyncio.Event(), kept.add
+
+    async def add_until_the_third(name: str, lot: LotRow, *, limit: int) -> LotRow:
+        if lot.quantity == 3:
+            is_third.set()
+            await release.wait()
+        return await add(name, lot, limit=limit)
+
+    monkeypatch.setattr(kept, "add", add_until_the_third)
+    try:
+        async with (
+            asyncio.timeout(PATIENCE_SECONDS),
+            started("lots", "import", path, home=shell.home, port=shell.server.port, **AS_ANN) as process,
+        ):
+            await is_third.wait()
+            process.send_signal(signal.SIGINT)
+            _, err = await process.communicate()
+    finally:
+        monkeypatch.undo()
+        release.set()
+    assert process.returncode == 130
+    assert b"Interrupted: 2 lots were imported. Import again" in err
+    await shell.run("lots", "import", path)
+    assert len(await shell.kept()) == 5
 
 
 async def test_costs_that_are_in_another_currency_than_the_price_are_not_taken(shell: Shell) -> None:

@@ -45,7 +45,7 @@ def test_what_is_said_of_a_symbol_reaches_a_board_that_shows_it(talker: Terminal
     listener.enter("watch AAPL,MSFT")
     listener.wait_for("q back")
     talker.enter("say --symbol TSLA Of another one")
-    talker.wait_for("Nobody hears it.")
+    talker.wait_for("Nobody at this server hears it.")
     talker.enter("say What a day! --symbol aapl")
     listener.wait_for("ann (AAPL): What a day!")
     assert "q back" in listener.lines[-1]

@@ -173,6 +173,27 @@ async def test_of_two_stocks_nobody_has_a_second_try(tmp_path: Path) -> None:
             await end(playing)
 
 
+async def test_players_at_other_servers_are_counted_when_they_say_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quiz, "AGAIN_SECONDS", 0.05)
+    async with chatting(tmp_path) as server:
+        # As where all of them are at another worker, which no reply counts.
+        monkeypatch.setattr(server.app.sessions._chat, "_recipients", lambda _symbol, _by: 0)
+        ann = await server.log_in()
+        playing = asyncio.create_task(quizmaster(server, "--rounds", "1", "--seconds", "600").run())
+        try:
+            await heard(ann, "A quiz of 1")
+            await heard(ann, "A quiz of 1")
+            await ann.ask({"type": "SAY", "text": "I am here"})
+            await heard(ann, "Question 1")
+            await ann.ask({"type": "SAY", "text": "ann"})
+            await heard(ann, "Right, ann")
+            await playing
+        finally:
+            await end(playing)
+
+
 async def test_a_quizmaster_who_is_muted_ends_with_the_reason(tmp_path: Path) -> None:
     async with chatting(tmp_path) as server:
         ann = await server.log_in()

@@ -214,6 +214,15 @@ async def test_a_rate_is_looked_for_the_other_way_round_and_then_over_the_dollar
     assert reply["totals"]["value"] == 40_500.0  # 3,000 + 200 * 1.25 * 150
 
 
+async def test_where_the_way_over_the_dollar_fails_for_now_the_rate_is_not_called_unknown(
+    world: WorldMarket, user: Client
+) -> None:
+    await add(user, "7203.T", 1, 1)
+    world.pair("EURUSD", 1.25)
+    world.pair("USDJPY", 1e13)
+    assert missing(await user.command("HOLDINGS", currency="EUR")) == {"7203.T": (500, "provider_error")}
+
+
 async def test_a_source_that_writes_pairs_in_its_own_way_is_asked_in_that(world: WorldMarket, user: Client) -> None:
     await add(user, "SAP.DE", 1, 1)
     world.prices["OANDA:EUR_USD"] = 1.5

@@ -1,5 +1,6 @@
 """`stocktrack holdings` and `stocktrack lots …`: what a user owns, what it is worth, and where that is kept."""
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
@@ -169,17 +170,23 @@ def import_file(
         settings = ask_for_credentials(server)
 
         async def at_server() -> int:
-            from stocktrack.commands.lot_import import ImportBroken, import_lots
+            from stocktrack.commands.lot_import import ImportBroken, Imported, import_lots
             from stocktrack.terminal.exit_codes import ExitCode, exit_code_of
             from stocktrack.terminal.run import say
             from stocktrack.terminal.text import safe
 
+            done = Imported()
             async with settings.client(timeout_seconds=call.timeout, reconnect=False) as client:
                 try:
-                    done = await import_lots(client, file, again=again, with_lists=watchlist)
+                    await import_lots(client, file, done, again=again, with_lists=watchlist)
                 except ImportBroken as broken:
                     say(str(broken))
                     return exit_code_of(broken.cause)
+                except asyncio.CancelledError:  # Ctrl-C: to undo as much would take as long again
+                    if done.added:
+                        added = _count(done.added, "lot was", "lots were")
+                        say(f"Interrupted: {added} imported. Import again, and what is there already is left alone.")
+                    raise
             for why in done.left:
                 say(f"Not imported: {safe(why)}")
             there = f"; {_count(done.there, 'is', 'are')} there already" if done.there else ""

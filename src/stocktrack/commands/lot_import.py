@@ -36,13 +36,17 @@ class ImportBroken(Exception):  # noqa: N818 - what it says is what became of th
         self.cause = cause
 
 
-async def import_lots(client: "StockTrackClient", file: TickerFile, *, again: bool, with_lists: bool) -> Imported:
-    """Add the lots of `file`; equal ones that are there are left alone unless `again`.
+async def import_lots(
+    client: "StockTrackClient", file: TickerFile, done: Imported, *, again: bool, with_lists: bool
+) -> None:
+    """Add the lots of `file`, and note in `done` what came of it.
 
-    With `with_lists` its watch lists are saved as well. `ClientError` before anything was added, else `ImportBroken`.
+    Equal ones that are there are left alone unless `again`. With `with_lists` its watch lists are saved as well.
+    `ClientError` before anything was added, else `ImportBroken`. Where it is cancelled, `done` says how many lots were
+    added by then.
     """
     elsewhere = file.elsewhere | (file.elsewhere_watched if with_lists else {})
-    done = Imported(left=[f"{why}." for why in elsewhere.values()])
+    done.left += [f"{why}." for why in elsewhere.values()]
     lots = file.lots
     if not again:
         lots = _without(lots, await client.holdings())
@@ -62,7 +66,6 @@ async def import_lots(client: "StockTrackClient", file: TickerFile, *, again: bo
         for part in _parts(client, wanted):
             await client.request(command_of("SUBSCRIBE", symbols=part, list=name))
         done.saved += len(wanted)
-    return done
 
 
 async def _add_all(client: "StockTrackClient", lots: Sequence[FileLot], done: Imported) -> None:
@@ -73,13 +76,13 @@ async def _add_all(client: "StockTrackClient", lots: Sequence[FileLot], done: Im
                 lot.symbol, lot.quantity, lot.unit_cost, fixed_cost=lot.fixed_cost, group=lot.group
             )
             names.append(reply.lot)
+            done.added += 1
     except ClientError as error:
         at = lots[len(names)]
         raise ImportBroken(
             f"The lot of {at.symbol} on line {at.line} was not taken: {error.message} {await _undo(client, names)}",
             error,
         ) from None
-    done.added = len(names)
 
 
 async def _undo(client: "StockTrackClient", names: Sequence[str]) -> str:

@@ -41,11 +41,17 @@ async def find_rates(currencies: Iterable[str], target: str, feed: Feed, payer: 
     bridged = [pair for pair in lost if _BRIDGE not in pair]
     if bridged:
         legs = {leg for currency, _ in bridged for leg in ((currency, _BRIDGE), (_BRIDGE, target))}
-        over, _ = await _find_pairs(sorted(legs), feed, payer)
+        over, of_legs = await _find_pairs(sorted(legs), feed, payer)
         for pair in bridged:
-            first, second = over.get((pair[0], _BRIDGE)), over.get((_BRIDGE, target))
+            there, onward = (pair[0], _BRIDGE), (_BRIDGE, target)
+            first, second = over.get(there), over.get(onward)
             if first is not None and second is not None:
                 rates[pair] = first.then(second)
+                continue
+            # A way that is only barred for now is no 404, however surely there is no such pair itself.
+            for leg in (there, onward):
+                if leg not in over:
+                    errors[pair] = _worse(errors[pair], of_legs[leg])
     unnamed = ProviderError(Reason.NOT_OFFERED, "What is no code of three letters has no rate.")
     return FoundRates(
         rates={currency: rate for (currency, _), rate in rates.items()},

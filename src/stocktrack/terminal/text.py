@@ -111,8 +111,8 @@ def said_line(said: Said) -> str:
 
 def said_to(reply: SayReply) -> str:
     """Whom a word went to, as a sentence."""
-    count = reply.recipients
-    told = "Nobody hears it" if not count else f"{count} session{'' if count == 1 else 's'} will hear it"
+    count = reply.recipients  # of this server alone: others may hear it at another one, or at another worker
+    told = "Nobody at this server hears it" if not count else f"{count} session{'' if count == 1 else 's'} will hear it"
     return f"{told}. {safe(reply.message)}".rstrip() if reply.message else f"{told}."
 
 
