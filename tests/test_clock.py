@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stocktrack.clock import Clock, ManualClock, RealClock, backoff_seconds, settle, within
+from stocktrack.clock import Bell, Clock, ManualClock, RealClock, backoff_seconds, settle, within
 
 # --- the manual clock --------------------------------------------------------------------------------------------
 
@@ -290,3 +290,20 @@ async def test_a_time_limit_ends_work_that_swallows_a_cancellation() -> None:
     with pytest.raises(TimeoutError):
         await within(RealClock(), 0.0, deaf.work())
     assert deaf.heard == 3
+
+
+async def test_a_bell_ends_a_wait_and_else_the_time_does() -> None:
+    clock = ManualClock()
+    bell = Bell(clock)
+    bell.ring()
+    await bell.wait(5)  # it was rung before anybody waited
+    waiting = asyncio.create_task(bell.wait(5))
+    await clock.advance(4)
+    assert not waiting.done()
+    await clock.advance(1)
+    assert waiting.done()
+    waiting = asyncio.create_task(bell.wait(5))
+    await settle()
+    bell.ring()
+    await waiting
+    assert clock.monotonic() == 5

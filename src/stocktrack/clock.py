@@ -103,6 +103,27 @@ def backoff_seconds(attempt: int, *, first: float, longest: float, jitter: float
     return plain * (0.8 + 0.4 * jitter)
 
 
+class Bell:
+    """What a task waits for when it looks for something now and then, and may be told that there is something."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """End the wait, or the next one where nobody waits now."""
+        self._rung.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Return once it was rung, or after `seconds`; it is silent again then."""
+        try:
+            await within(self._clock, seconds, self._rung.wait())
+        except TimeoutError:
+            pass
+        finally:
+            self._rung.clear()
+
+
 async def within(clock: Clock, seconds: float, work: Awaitable[Result]) -> Result:
     """The result of `work`; `TimeoutError` after `seconds` of `clock`. However it ends, no task is left."""
     task = asyncio.ensure_future(work)

@@ -4,7 +4,6 @@ Of several servers one judges: whoever holds the lead of the feed, or each for i
 that judge the same alert the first one counts. What users change is seen by its revision, whichever server they are at.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
@@ -17,7 +16,7 @@ from stocktrack.alerts.judge import Judge
 from stocktrack.alerts.turn import Turn
 from stocktrack.alerts.writer import Writer
 from stocktrack.bars import Split
-from stocktrack.clock import Clock, within
+from stocktrack.clock import Bell, Clock
 from stocktrack.errors import StorageError
 from stocktrack.market.board import Board
 from stocktrack.storage.alerts import Alerts, PriceBefore
@@ -65,7 +64,7 @@ class JudgedAlerts:
         self.courier = Courier(targets, clock, opened, may_name=may_name)
         self._seen: int | None = None  # the highest revision that is judged by; None: the alerts are not loaded
         self._is_ours = False  # whether it is this process's turn, and the alerts were loaded
-        self._changed = asyncio.Event()
+        self._changed = Bell(clock)
         self._is_failing = False
         self._counted_at = self._tidied_at = clock.monotonic()
         self._removable = 0
@@ -97,7 +96,7 @@ class JudgedAlerts:
 
     def changed(self) -> None:
         """A user of this server has changed an alert."""
-        self._changed.set()
+        self._changed.ring()
 
     def _outcome(self) -> None:
         self.writer.hint()
@@ -115,12 +114,7 @@ class JudgedAlerts:
                 if not self._is_failing:
                     self._is_failing = True
                     log.warning("what alerts there are cannot be seen; it is tried again", why=str(error))
-            try:
-                await within(self._clock, LOOK_SECONDS, self._changed.wait())
-            except TimeoutError:
-                pass
-            finally:
-                self._changed.clear()
+            await self._changed.wait(LOOK_SECONDS)
 
     async def _tell(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from stocktrack.alert_targets.base import AlertMessage, Target, TargetError
-from stocktrack.clock import Clock, backoff_seconds, end, within
+from stocktrack.clock import Bell, Clock, backoff_seconds, end
 from stocktrack.errors import StorageError
 from stocktrack.storage.alerts import Alerts, Claimed, Settled
 
@@ -53,7 +53,7 @@ class Courier:
         self._opened = opened
         self._may_name = may_name
         self._refused: set[tuple[str, str]] = set()  # users and targets of which the log was told that they part
-        self._due = asyncio.Event()
+        self._due = Bell(clock)
         self._failing: set[str] = set()  # as the log has it
         self._told_at: dict[str, float] = {}  # when the log heard of a target's failing last, monotonic
         self._workers: dict[str, asyncio.Task[None]] = {}
@@ -65,7 +65,7 @@ class Courier:
 
     def hint(self) -> None:
         """There may be new words."""
-        self._due.set()
+        self._due.ring()
 
     async def run(self, is_our_turn: Callable[[], bool]) -> None:
         """See to which targets words are due, and have a worker for each until none is; while it is our turn."""
@@ -77,12 +77,7 @@ class Courier:
                     self._is_failing = False
                 except StorageError as error:
                     self._database_failed(error)
-                try:
-                    await within(self._clock, LOOK_SECONDS, self._due.wait())
-                except TimeoutError:
-                    pass
-                finally:
-                    self._due.clear()
+                await self._due.wait(LOOK_SECONDS)
         finally:
             await end(*self._workers.values())
 

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from stocktrack.alerts.judge import Judge
-from stocktrack.clock import Clock, within
+from stocktrack.clock import Bell, Clock
 from stocktrack.errors import StorageError
 from stocktrack.storage.alerts import Alerts, Outcome
 
@@ -35,20 +35,20 @@ class Writer:
         self._clock = clock
         self._opened = opened
         self._on_written = on_written
-        self._due = asyncio.Event()
+        self._due = Bell(clock)
         self._writing = asyncio.Lock()
         self._is_failing = False
 
     def hint(self) -> None:
         """There is something that should be written soon."""
-        self._due.set()
+        self._due.ring()
 
     async def run(self) -> None:
         """Write what there is, soon where something fired; what cannot be written waits for the next time."""
         while True:
             seconds = _RETRY_SECONDS if self._is_failing else PRICES_SECONDS
             if not self._is_failing:
-                await self._until_due(seconds)
+                await self._due.wait(seconds)
             else:
                 await self._clock.sleep(seconds)
             await self.write()
@@ -71,14 +71,6 @@ class Writer:
                 if self._is_failing:
                     self._is_failing = False
                     log.info("alerts are written again")
-
-    async def _until_due(self, seconds: float) -> None:
-        try:
-            await within(self._clock, seconds, self._due.wait())
-        except TimeoutError:
-            return
-        finally:
-            self._due.clear()
 
     async def _write_some(self, stored: Alerts, prices: dict[str, None]) -> None:
         judge = self._judge

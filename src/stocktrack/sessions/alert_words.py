@@ -4,14 +4,13 @@ The words stand in the database, written by whoever judges the alerts, which may
 its own sessions; a word is done with once one of them was told, and all servers have had the time to tell theirs.
 """
 
-import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import structlog
 
-from stocktrack.clock import Clock, within
+from stocktrack.clock import Bell, Clock
 from stocktrack.errors import Code, Reason, StorageError
 from stocktrack.messages import Notice
 from stocktrack.sessions.contracts import REST_DOOR
@@ -43,7 +42,7 @@ class AlertWords:
         self._sessions = sessions
         self._clock = clock
         self._others = others
-        self._due = asyncio.Event()
+        self._due = Bell(clock)
         # When each word was told here first (monotonic), as long as it is not done with.
         self._told_at: dict[str, float] = {}
         self._known_users: frozenset[str] = frozenset()
@@ -51,7 +50,7 @@ class AlertWords:
 
     def hint(self) -> None:
         """There may be new words."""
-        self._due.set()
+        self._due.ring()
 
     async def run(self) -> None:
         """Look for words again and again."""
@@ -63,12 +62,7 @@ class AlertWords:
                 if not self._is_failing:
                     self._is_failing = True
                     log.warning("what alerts have to say cannot be read; it is tried again", why=str(error))
-            try:
-                await within(self._clock, LOOK_SECONDS, self._due.wait())
-            except TimeoutError:
-                pass
-            finally:
-                self._due.clear()
+            await self._due.wait(LOOK_SECONDS)
 
     async def look(self) -> None:
         """Tell what is due."""
