@@ -127,7 +127,7 @@ HOUSE = (
         Side.SERVER,
         "web",
         "origins forwarding asgi assets site tls slots request_parser exchange http websocket server "
-        "websocket_sessions asgi_sockets rest_sessions guest_sessions accept bar_bodies statuses rest dialects "
+        "websocket_sessions asgi_sockets rest_sessions guest_sessions accept bar_bodies statuses rest_parts rest_own rest dialects "
         "together sink_figures bar_figures alert_figures metrics health composition",
     ),
     row(9, Side.SERVER, "web.dialects", "live_price socketio udf_terms udf_bars udf"),

@@ -17,71 +17,43 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from stocktrack import __version__
 from stocktrack.bars import Adjust, BarInterval, HistoryRange
 from stocktrack.errors import CommandError, Reason, StockTrackError
-from stocktrack.holding_rows import HOLDING_COLUMNS, holding_lines
 from stocktrack.messages import (
     MAIN_LIST,
     MAX_TOKENS,
-    AddLotReply,
-    AlertReply,
-    AlertTestReply,
     ChangePasswordReply,
     DividendsReply,
     Failure,
     GetReply,
     HistoryReply,
-    HoldingsReply,
     InfoReply,
     Missing,
     Moment,
-    MyAlertsReply,
     MyStocksReply,
     NewsReply,
-    RemoveLotReply,
     RevokeReply,
-    SayReply,
     SearchReply,
     SourcesReply,
     SubscribeReply,
     TokenReply,
     TokensReply,
-    UnalertReply,
 )
 from stocktrack.scopes import Scope
+from stocktrack.web import rest_own
 from stocktrack.web.accept import preferred
 from stocktrack.web.asgi import IS_FORWARDED
 from stocktrack.web.bar_bodies import CSV, CSV_HEADER, JSON, bars_answer
+from stocktrack.web.rest_parts import PROBLEMS, Asking, Problem, address_of, json_answer, sessions_of
 from stocktrack.web.rest_sessions import RefusedError, RestSession, RestSessions
 from stocktrack.web.statuses import retry_after, status_of
 from stocktrack.wire.lines import failure
 
 LOGIN_NAME = "REST login"
-
-
-class Problem(BaseModel):
-    """What went wrong (RFC 9457), with the protocol's reason and when to try again."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    reason: str
-    retryable: bool
-    retry_after_ms: int | None = None
-    missing: tuple[Missing, ...] | None = None
-
-
-class Word(BaseModel):
-    """What a user says."""
-
-    model_config = ConfigDict(extra="forbid")
-    text: str
-    symbol: str | None = Field(default=None, description="to those who are pushed it; left out: to all")
 
 
 class Login(BaseModel):
@@ -113,32 +85,6 @@ class NewPassword(BaseModel):
     new_password: str = Field(repr=False)
 
 
-class NewAlert(BaseModel):
-    """An alert to be made: the fields of the command ALERT."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)  # "200" and true are no numbers at the other doors either
-    symbol: str
-    when: str
-    value: float
-    minutes: int | None = None
-    repeat: str | None = None
-    cooldown_seconds: int | None = None
-    quiet_hours: str | None = None
-    timezone: str | None = None
-    targets: list[str] | None = None
-
-
-class NewLot(BaseModel):
-    """A purchase, or with a negative quantity a sale; its costs are in the currency of the price."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    symbol: str
-    quantity: FiniteFloat
-    unit_cost: FiniteFloat = Field(description="of one, in the currency of the price: pence for GBp")
-    fixed_cost: FiniteFloat = Field(default=0.0, description="fees, in the same currency")
-    group: str | None = Field(default=None, description="left out: main")
-
-
 class StockList(BaseModel):
     """Symbols to save."""
 
@@ -168,31 +114,14 @@ def _number_if_it_is_one(text: Any) -> Any:
 QueryMoment = Annotated[Moment | None, BeforeValidator(_number_if_it_is_one)]
 
 
-def _sessions(request: Request) -> RestSessions:
-    sessions = request.app.state.sessions
-    assert isinstance(sessions, RestSessions)  # noqa: S101 - `rest_app` puts it there
-    return sessions
-
-
-async def _asking(request: Request, sessions: Annotated[RestSessions, Depends(_sessions)]) -> RestSession:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise CommandError(
-            Reason.NOT_AUTHENTICATED,
-            "This needs a token: get one from /api/v1/login and send it as Authorization: Bearer TOKEN.",
-        )
-    return await sessions.of_token(token.strip(), _address(request), is_forwarded=request.scope[IS_FORWARDED])
-
-
-Asking = Annotated[RestSession, Depends(_asking)]
 ListName = Annotated[str | None, Query(alias="list", description="which saved list; main unless given")]
-router = APIRouter(prefix="/api/v1", responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
 
 @router.post("/login", response_model=LoginAnswer)
-async def login(body: Login, request: Request, sessions: Annotated[RestSessions, Depends(_sessions)]) -> Any:
+async def login(body: Login, request: Request, sessions: Annotated[RestSessions, Depends(sessions_of)]) -> Any:
     """Get a token for a user's name and password."""
-    session = sessions.open(_address(request), lambda: None, is_forwarded=request.scope[IS_FORWARDED])
+    session = sessions.open(address_of(request), lambda: None, is_forwarded=request.scope[IS_FORWARDED])
     try:
         await session.ask("AUTH", username=body.username, password=body.password)
         name = body.name or LOGIN_NAME
@@ -201,7 +130,7 @@ async def login(body: Login, request: Request, sessions: Annotated[RestSessions,
     finally:
         sessions.close_session(session)
     assert isinstance(made, TokenReply)  # noqa: S101 - as its row says
-    return _json(
+    return json_answer(
         LoginAnswer(
             token=made.token,
             username=made.username,
@@ -215,31 +144,31 @@ async def login(body: Login, request: Request, sessions: Annotated[RestSessions,
 @router.get("/tokens", response_model=TokensReply)
 async def list_tokens(asking: Asking) -> Any:
     """The user's tokens that are valid, the oldest first."""
-    return _json(await asking.ask("TOKENS"))
+    return json_answer(await asking.ask("TOKENS"))
 
 
 @router.delete("/tokens", response_model=RevokeReply)
 async def revoke_tokens(asking: Asking) -> Any:
     """End all tokens of the user, this one too."""
-    return _json(await asking.ask("REVOKE"))
+    return json_answer(await asking.ask("REVOKE"))
 
 
 @router.delete("/tokens/{token_id}", response_model=RevokeReply)
 async def revoke_token(token_id: str, asking: Asking) -> Any:
     """End one token of the user."""
-    return _json(await asking.ask("REVOKE", token_id=token_id))
+    return json_answer(await asking.ask("REVOKE", token_id=token_id))
 
 
 @router.post("/password", response_model=ChangePasswordReply)
 async def change_password(body: NewPassword, asking: Asking) -> Any:
     """Change the user's password; all tokens end, this one too."""
-    return _json(await asking.ask("PASSWORD", password=body.password, new_password=body.new_password))
+    return json_answer(await asking.ask("PASSWORD", password=body.password, new_password=body.new_password))
 
 
 @router.get("/quotes", response_model=GetReply)
 async def quotes(symbols: Annotated[str, Query(description="AAPL,TSLA")], asking: Asking) -> Any:
     """The latest quotes, in the order asked; what could not be served stands in `missing`."""
-    return _json(await asking.ask("GET", symbols=_split(symbols)))
+    return json_answer(await asking.ask("GET", symbols=_split(symbols)))
 
 
 @router.get("/news", response_model=NewsReply)
@@ -249,19 +178,19 @@ async def news(
     limit: int | None = None,
 ) -> Any:
     """The newest headlines, of the market or of one symbol."""
-    return _json(await asking.ask("NEWS", symbol=symbol, limit=limit))
+    return json_answer(await asking.ask("NEWS", symbol=symbol, limit=limit))
 
 
 @router.get("/company/{symbol:path}", response_model=InfoReply)
 async def company(symbol: str, asking: Asking) -> Any:
     """The company behind a symbol; a `/` in a symbol is written %2F."""
-    return _json(await asking.ask("INFO", symbol=symbol))
+    return json_answer(await asking.ask("INFO", symbol=symbol))
 
 
 @router.get("/dividends/{symbol:path}", response_model=DividendsReply)
 async def dividends(symbol: str, asking: Asking, limit: int | None = None) -> Any:
     """The dividends of a symbol, newest first."""
-    return _json(await asking.ask("DIVIDENDS", symbol=symbol, limit=limit))
+    return json_answer(await asking.ask("DIVIDENDS", symbol=symbol, limit=limit))
 
 
 @router.head("/history/{symbol:path}", include_in_schema=False)
@@ -323,97 +252,22 @@ async def history(
     )
 
 
-@router.get(
-    "/holdings",
-    response_model=HoldingsReply,
-    responses={
-        200: {
-            "description": "Holdings, lots and totals; the holdings as CSV where Accept prefers it.",
-            "content": {CSV: {"schema": {"type": "string"}, "example": f"{','.join(HOLDING_COLUMNS)}\n"}},
-        },
-    },
-)
-async def holdings(
-    asking: Asking,
-    request: Request,
-    currency: Annotated[str | None, Query(description="of the totals; left out: the server's")] = None,
-    group: Annotated[str | None, Query(description="only lots of this group; left out: all")] = None,
-) -> Any:
-    """What the user holds and what it is worth, with totals in one currency."""
-    reply = await asking.ask("HOLDINGS", currency=currency, group=group)
-    assert isinstance(reply, HoldingsReply)  # noqa: S101 - as its row says
-    if preferred(request.headers.getlist("accept"), (JSON, CSV)) != CSV:
-        return _json(reply, headers={"vary": "accept"})
-    headers = {
-        "cache-control": "no-store",
-        "vary": "accept",
-        "content-disposition": 'attachment; filename="holdings.csv"',
-    }
-    return Response("".join(f"{line}\n" for line in holding_lines(reply)), headers=headers, media_type=CSV)
-
-
-@router.post("/lots", response_model=AddLotReply)
-async def add_lot(body: NewLot, asking: Asking) -> Any:
-    """Keep a lot: what was bought, or with a negative quantity sold."""
-    return _json(await asking.ask("ADD_LOT", **body.model_dump(exclude_none=True)))
-
-
-@router.delete("/lots/{lot}", response_model=RemoveLotReply)
-async def remove_lot(lot: str, asking: Asking) -> Any:
-    """Take out a lot by its name, such as l3."""
-    return _json(await asking.ask("REMOVE_LOT", lot=lot))
-
-
-@router.post("/say", response_model=SayReply)
-async def say(word: Word, asking: Asking) -> Any:
-    """Say something to those who are pushed a symbol, or to all that are logged in; nobody hears anything here."""
-    return _json(await asking.ask("SAY", text=word.text, symbol=word.symbol))
-
-
 @router.get("/search", response_model=SearchReply)
 async def search(query: str, asking: Asking, limit: int | None = None, segment: str | None = None) -> Any:
     """Symbols that match a text, of one segment where it is given, such as NSE or FO."""
-    return _json(await asking.ask("SEARCH", query=query, limit=limit, segment=segment))
+    return json_answer(await asking.ask("SEARCH", query=query, limit=limit, segment=segment))
 
 
 @router.get("/sources", response_model=SourcesReply)
 async def sources(asking: Asking) -> Any:
     """How the market's sources are, in the order in which they are asked."""
-    return _json(await asking.ask("SOURCES"))
-
-
-@router.get("/alerts", response_model=MyAlertsReply)
-async def my_alerts(
-    asking: Asking,
-    symbol: Annotated[str | None, Query(description="only its alerts")] = None,
-    after: Annotated[str | None, Query(description="alerts made after this one, where an answer says more")] = None,
-) -> Any:
-    """The user's alerts, the oldest first, and the targets that they may name."""
-    return _json(await asking.ask("MY_ALERTS", symbol=symbol, after=after))
-
-
-@router.post("/alerts", response_model=AlertReply)
-async def alert(body: NewAlert, asking: Asking) -> Any:
-    """Make an alert; it is on disk when this is answered."""
-    return _json(await asking.ask("ALERT", **body.model_dump(exclude_unset=True)))
-
-
-@router.delete("/alerts/{alert}", response_model=UnalertReply)
-async def unalert(alert: str, asking: Asking) -> Any:
-    """Take an alert out."""
-    return _json(await asking.ask("UNALERT", alert=alert))
-
-
-@router.post("/alert_targets/{target}/test", response_model=AlertTestReply)
-async def test_alert(target: str, asking: Asking) -> Any:
-    """Have a target told a test message, once."""
-    return _json(await asking.ask("TEST_ALERT", target=target))
+    return json_answer(await asking.ask("SOURCES"))
 
 
 @router.get("/stocks", response_model=MyStocksReply)
 async def stocks(asking: Asking, list_name: ListName = None) -> Any:
     """A saved list with its latest quotes."""
-    return _json(await asking.ask("MY_STOCKS", list=list_name))
+    return json_answer(await asking.ask("MY_STOCKS", list=list_name))
 
 
 @router.put("/stocks", response_model=Stocks)
@@ -450,6 +304,9 @@ async def remove_stock(symbol: str, asking: Asking, list_name: ListName = None) 
     async with asking.changing:
         await asking.ask("UNSUBSCRIBE", symbols=[symbol], list=list_name)
         return await _stocks(asking, list_name)
+
+
+router.include_router(rest_own.router)
 
 
 def rest_app(sessions: RestSessions) -> FastAPI:
@@ -497,7 +354,7 @@ async def _make_room(session: RestSession, name: str) -> None:
 
 
 async def _stocks(asking: RestSession, list_name: str | None, missing: tuple[Missing, ...] = ()) -> Response:
-    return _json(Stocks(list=list_name or MAIN_LIST, symbols=await asking.saved(list_name), missing=missing))
+    return json_answer(Stocks(list=list_name or MAIN_LIST, symbols=await asking.saved(list_name), missing=missing))
 
 
 async def _save(asking: RestSession, symbols: list[str], list_name: str | None) -> tuple[Missing, ...]:
@@ -518,18 +375,6 @@ def _split(symbols: str) -> list[str]:
     return [symbol.strip() for symbol in symbols.split(",") if symbol.strip()]
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client is not None else "unknown"
-
-
-def _json(
-    answer: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = "application/json"
-) -> Response:
-    """The answer as it is on the wire: what is None is left out."""
-    content = answer.__pydantic_serializer__.to_json(answer, exclude_none=True)
-    return Response(content, status, headers={"cache-control": "no-store", **(headers or {})}, media_type=media_type)
-
-
 # --- errors -------------------------------------------------------------------------------------------------------
 
 
@@ -548,7 +393,7 @@ def _problem(failure: Failure, status: int | None = None, headers: Mapping[str, 
         retry_after_ms=failure.retry_after_ms,
         missing=failure.missing,
     )
-    return _json(problem, code.value, headers, "application/problem+json")
+    return json_answer(problem, code.value, headers, "application/problem+json")
 
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -561,7 +406,7 @@ async def _on_refused(_: Request, error: Exception) -> Response:
 
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StockTrackError)  # noqa: S101 - it is registered for these alone
-    _sessions(request).trail.failed(error)
+    sessions_of(request).trail.failed(error)
     return _problem(failure(error))
 
 
