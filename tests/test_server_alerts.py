@@ -359,7 +359,8 @@ async def test_a_target_is_told_by_a_signed_request(tmp_path: Path) -> None:
             "message": "AAPL 201.00 USD is above 200.",
             "username": "ann",
         }
-        await until(lambda: house.server.app.alerts is not None and house.server.app.alerts.courier.delivered == 1)
+        courier = house.server.app.alerts.courier  # type: ignore[union-attr]
+        await until(lambda: courier.delivered == 1 and not courier._unwritten)
         assert "undelivered" not in await house.state(alert)
 
 
@@ -369,7 +370,7 @@ async def test_what_a_target_refuses_is_told_again_under_the_same_id(tmp_path: P
         alert = await house.alert("above", 200, targets=["phone"])
         await house.trade(201)
         courier = house.server.app.alerts.courier  # type: ignore[union-attr]
-        await until(lambda: courier.failures == 1)
+        await until(lambda: courier.failures == 1 and not courier._unwritten)
         listed = await house.state(alert)
         assert (listed["undelivered"], listed["error"]) == (1, "The target phone answered 503.")
         await house.pass_until(lambda: len(stub.taken) == 1)
