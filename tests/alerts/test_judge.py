@@ -3,11 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from alert_market import NOW_MS, AlertMarket, an_alert, body_of, held
 from stocktrack.alerting import AlertState
+from stocktrack.alerts.watch import Step, SymbolWatch
 from stocktrack.bars import Split
 from stocktrack.market.board import Board
+from stocktrack.messages import BoardQuote
 from stocktrack.quotes import MarketState, Quote
 from stocktrack.storage.alerts import SESSIONS, PriceBefore
 
@@ -447,3 +450,22 @@ def test_a_board_without_alerts_is_left_alone() -> None:
     assert market.prices(1, 2, 3) == []
     assert market.judge.moved == {}
     assert isinstance(market.board, Board)
+
+
+def test_a_mistake_about_one_symbol_keeps_no_price_off_the_board(
+    market: AlertMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market.judge_also(an_alert("above", 200), an_alert("above", 100, number=2, symbol="MSFT"))
+    real = SymbolWatch.look
+
+    def look(watch: SymbolWatch, quote: BoardQuote) -> Step | None:
+        if watch.symbol == "AAPL":
+            raise OverflowError("a time that no calendar has")
+        return real(watch, quote)
+
+    monkeypatch.setattr(SymbolWatch, "look", look)
+    with capture_logs() as logs:
+        assert market.prices(201, 202) == []
+        assert market.price(101, symbol="MSFT") == ["MSFT 101.00 USD is above 100."]
+    assert market.board.quote("AAPL").price == 202  # type: ignore[union-attr]
+    assert [line["event"] for line in logs] == ["judging the alerts of a symbol failed unexpectedly"]

@@ -127,8 +127,8 @@ HOUSE = (
         Side.SERVER,
         "web",
         "origins forwarding asgi assets site tls slots request_parser exchange http websocket server "
-        "websocket_sessions asgi_sockets rest_sessions guest_sessions accept bar_bodies statuses rest_parts rest_own rest dialects "
-        "together sink_figures bar_figures alert_figures metrics health composition",
+        "websocket_sessions asgi_sockets rest_sessions guest_sessions accept bar_bodies statuses "
+        "rest_parts rest_own rest dialects together sink_figures bar_figures alert_figures metrics health composition",
     ),
     row(9, Side.SERVER, "web.dialects", "live_price socketio udf_terms udf_bars udf"),
     row(10, Side.SERVER, "feeding", "demand publisher answering part feed health process"),

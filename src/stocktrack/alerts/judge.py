@@ -67,6 +67,7 @@ class Judge:
         self._live: dict[int, LiveAlert] = {}
         self._baskets: dict[str, Basket] = {}
         self._asking: set[asyncio.Task[None]] = set()
+        self._failing: set[str] = set()  # the symbols of which the log was told so
 
     def __len__(self) -> int:
         """How many alerts are judged."""
@@ -183,8 +184,13 @@ class Judge:
                 continue
             if watch.passes(quote):
                 moved[symbol] = None
-            else:
+                continue
+            try:
                 self._look(watch, quote)
+            except Exception:  # a mistake of ours about one symbol keeps nobody's price off the board
+                if symbol not in self._failing:
+                    self._failing.add(symbol)
+                    log.exception("judging the alerts of a symbol failed unexpectedly", symbol=symbol)
 
     def _look(self, watch: SymbolWatch, quote: BoardQuote) -> None:
         if quote.stale:
