@@ -13,7 +13,7 @@ from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, Response
@@ -44,11 +44,11 @@ from stocktrack.messages import (
     TokensReply,
 )
 from stocktrack.scopes import Scope
-from stocktrack.web import rest_own
+from stocktrack.web import rest_own  # noqa: F401 - its operations are put into the router
 from stocktrack.web.accept import preferred
 from stocktrack.web.asgi import IS_FORWARDED
 from stocktrack.web.bar_bodies import CSV, CSV_HEADER, JSON, bars_answer
-from stocktrack.web.rest_parts import PROBLEMS, Asking, Problem, address_of, json_answer, sessions_of
+from stocktrack.web.rest_parts import Asking, Problem, address_of, json_answer, router, sessions_of
 from stocktrack.web.rest_sessions import RefusedError, RestSession, RestSessions
 from stocktrack.web.statuses import retry_after, status_of
 from stocktrack.wire.lines import failure
@@ -115,7 +115,6 @@ QueryMoment = Annotated[Moment | None, BeforeValidator(_number_if_it_is_one)]
 
 
 ListName = Annotated[str | None, Query(alias="list", description="which saved list; main unless given")]
-router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
 
 @router.post("/login", response_model=LoginAnswer)
@@ -304,9 +303,6 @@ async def remove_stock(symbol: str, asking: Asking, list_name: ListName = None) 
     async with asking.changing:
         await asking.ask("UNSUBSCRIBE", symbols=[symbol], list=list_name)
         return await _stocks(asking, list_name)
-
-
-router.include_router(rest_own.router)
 
 
 def rest_app(sessions: RestSessions) -> FastAPI:

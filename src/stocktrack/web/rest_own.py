@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
@@ -19,7 +19,7 @@ from stocktrack.messages import (
 )
 from stocktrack.web.accept import preferred
 from stocktrack.web.bar_bodies import CSV, JSON
-from stocktrack.web.rest_parts import Asking, json_answer
+from stocktrack.web.rest_parts import Asking, json_answer, router
 
 
 class NewAlert(BaseModel):
@@ -54,9 +54,6 @@ class Word(BaseModel):
     model_config = ConfigDict(extra="forbid")
     text: str
     symbol: str | None = Field(default=None, description="to those who are pushed it; left out: to all")
-
-
-router = APIRouter()
 
 
 @router.get("/alerts", response_model=MyAlertsReply)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
@@ -44,8 +44,8 @@ async def _asking(request: Request, sessions: Annotated[RestSessions, Depends(se
 
 
 Asking = Annotated[RestSession, Depends(_asking)]
-# What operations may answer beside what they are for.
-PROBLEMS: dict[int | str, dict[str, object]] = {"4XX": {"model": Problem}, "5XX": {"model": Problem}}
+# The files of operations put theirs here.
+router = APIRouter(prefix="/api/v1", responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
 
 
 def address_of(request: Request) -> str:
