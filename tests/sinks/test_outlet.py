@@ -59,11 +59,11 @@ async def test_every_change_reaches_the_sink_and_a_confirmation_does_not(house: 
     assert (info.reason, info.retry_at) == (None, None)
 
 
-async def test_of_several_changes_in_one_message_of_a_source_the_last_comes_once(house: House, sink: FakeSink) -> None:
+async def test_of_several_changes_in_one_message_of_a_source_each_comes(house: House, sink: FakeSink) -> None:
     house.board.put([a_quote("AAPL", 1.0), a_quote("MSFT", 5.0), a_quote("AAPL", 2.0)], 0.0)
     await settle()
 
-    assert sink.taken == [("AAPL", 2), ("MSFT", 1)]
+    assert sink.taken == [("AAPL", 1), ("MSFT", 1), ("AAPL", 2)]
 
 
 async def test_a_sink_whose_prices_expire_gets_confirmations_too() -> None:

@@ -39,7 +39,10 @@ class Tap(Protocol):
     """Somebody who takes all that happens on the board, as the way out to other programs does; it must not block."""
 
     def take(self, changed: Sequence["Entry"], renewed: Sequence["Entry"]) -> None:
-        """A batch: the entries whose quotes are other ones now, and those whose source only confirmed them."""
+        """A batch: the entries whose quotes are other ones now, and those whose source only confirmed them.
+
+        Each entry is in it once: what comes twice in one message of a source is two batches.
+        """
         ...
 
 

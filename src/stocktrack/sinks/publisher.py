@@ -29,9 +29,6 @@ class Publisher:
     def take(self, changed: Sequence[Entry], renewed: Sequence[Entry]) -> None:
         """Have a batch of the board wait for each sink."""
         if self._is_open:
-            if len(changed) > 1:
-                # What came twice in one message of a source has its newest quote in both places.
-                changed = [*dict.fromkeys(changed)]
             for outlet in self.outlets:
                 outlet.take(changed, renewed)
 
