@@ -12,12 +12,12 @@ import pytest
 import typer
 
 import stocktrack
+import stocktrack.web.rest  # it puts the operations into the router
 from stocktrack.cli import app
 from stocktrack.client import StockTrackClient
 from stocktrack.messages import COMMANDS
 from stocktrack.sessions.every_answer import ANSWERS
 from stocktrack.terminal.typed_commands import WORDS
-from stocktrack.web.rest import rest_app
 from stocktrack.web.rest_parts import router
 
 # How a command is called elsewhere, where it is not its type in small letters; None: it is not there, for the reason.
@@ -102,7 +102,6 @@ def test_a_command_has_a_method_of_the_client(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_a_command_has_an_operation_of_rest(kind: str) -> None:
-    assert callable(rest_app)  # its module puts the operations into the router
     operations = {getattr(route, "name", None) for route in router.routes}
     operation = name_in(REST_OPERATIONS, kind)
     assert operation is None or operation in operations, f"{kind} has no operation {operation!r} in web/rest.py."
