@@ -469,3 +469,10 @@ def test_a_mistake_about_one_symbol_keeps_no_price_off_the_board(
         assert market.price(101, symbol="MSFT") == ["MSFT 101.00 USD is above 100."]
     assert market.board.quote("AAPL").price == 202  # type: ignore[union-attr]
     assert [line["event"] for line in logs] == ["judging the alerts of a symbol failed unexpectedly"]
+
+
+def test_a_price_in_another_currency_that_touches_nothing_is_noticed_too(market: AlertMarket) -> None:
+    market.judge_also(an_alert("crosses_above", 105, price_before=100.0))
+    assert market.prices(100, 101) == []
+    assert market.price(102, currency="EUR") == []
+    assert market.price(110, currency="EUR") == ["AAPL 110.00 EUR rose above 105."]

@@ -362,6 +362,7 @@ async def test_text_from_outside_stays_text(ann: Visitor, market: Market) -> Non
     market.source.quoted = {"currency": "<img src=x onerror=window.hacked=1>"}
     client = await market.server.log_in("ann")
     await client.ask({"type": "ALERT", "symbol": "AAPL", "when": "crosses_above", "value": 105})
+    await market.price("AAPL", 101.0)  # a price in another currency than the one before crosses nothing
     await market.price("AAPL", 110.0)
     await expect(toasts(ann)).to_contain_text(["<img src=x"])
     await open_alerts(ann)

@@ -140,7 +140,8 @@ class SymbolWatch:
             return False
         if volume is not None and not self._low_volume < volume < self._high_volume:
             return False
-        if received_at >= self._looks_at:
+        currency = fields["currency"]
+        if received_at >= self._looks_at or (currency is not None and currency != self._currency):
             return False
         self._price, self._timestamp = price, fields["timestamp"]
         self._received_at, self._state = received_at, fields["market_state"]

@@ -473,6 +473,10 @@ class Alerts:
             alert_deliveries.c.created_at_ms > now_ms,
             alert_deliveries.c.attempts == 0,
         )
+        # At nearly every start there is nothing of the kind, and what changes nothing waits for no disk.
+        later = select(alert_deliveries.c.delivery_id).where(alert_deliveries.c.due_at_ms > now_ms).limit(1)
+        if await self._database.read(lambda connection: connection.scalar(later)) is None:
+            return
         waits_ms = alert_deliveries.c.due_at_ms - alert_deliveries.c.created_at_ms
         earlier = update(alert_deliveries).where(*of_later).values(due_at_ms=now_ms + waits_ms, created_at_ms=now_ms)
 
