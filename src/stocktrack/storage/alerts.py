@@ -398,11 +398,13 @@ class Alerts:
         """Write what came of prices, whole; returns the ids of alerts that did not fire, as others were faster."""
 
         def change(connection: Connection) -> Sequence[int]:
-            refused = [each.alert_id for each in outcome.fired if not _fire(connection, each, now_ms)]
+            refused = [
+                each.alert_id for each in sorted(outcome.fired, key=_alert_id) if not _fire(connection, each, now_ms)
+            ]
             if outcome.armed:
-                connection.execute(_ARM, [{"of_id": alert_id} for alert_id in outcome.armed])
+                connection.execute(_ARM, [{"of_id": alert_id} for alert_id in sorted(outcome.armed)])
             if outcome.prices:
-                connection.execute(_UPSERT_PRICE, [price._asdict() for price in outcome.prices])
+                connection.execute(_UPSERT_PRICE, [price._asdict() for price in sorted(outcome.prices, key=_symbol)])
             return refused
 
         return await self._database.write(change)
@@ -554,6 +556,14 @@ class Alerts:
         return await self._database.read(
             lambda connection: connection.execute(_DUE_AT_A_TARGET, asked).first() is not None
         )
+
+
+def _symbol(price: PriceBefore) -> str:
+    return price.symbol
+
+
+def _alert_id(fired: Fired) -> int:
+    return fired.alert_id
 
 
 def _claimed(rows: Iterable[Row[Any]]) -> list[Claimed]:
