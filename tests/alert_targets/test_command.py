@@ -158,11 +158,11 @@ async def started(fifo: Path) -> list[int]:
 
 
 HANGS = """
-import os, subprocess, sys, time
-child = subprocess.Popen(["sleep", "1000"])
+import os, signal, subprocess, sys
+child = subprocess.Popen(["tail", "-f", "/dev/null"])
 with open(sys.argv[1], "w") as file:
     file.write(f"{os.getpid()} {child.pid}")
-time.sleep(1000)
+signal.pause()
 """
 
 

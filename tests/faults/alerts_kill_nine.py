@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import json
 import random
-import sqlite3
 import sys
 import time
 from collections import Counter, defaultdict
@@ -24,6 +23,7 @@ import alert_child
 import webhook_stub
 from alert_child import FALLING, RISING, SECRET, TARGET, USER, price_at
 from kill_rounds import kill_again_and_again
+from pacing import comes
 from server_process import environment
 from stocktrack.alerting import AlertWhen
 from stocktrack.storage.alerts import NewAlert
@@ -60,8 +60,8 @@ async def make_alerts(folder: Path, seconds: float, dice: random.Random) -> int:
 
 
 @contextlib.asynccontextmanager
-async def a_program(*command: str, folder: Path) -> AsyncIterator[bytes]:
-    """A process until the end of the block, and its first line."""
+async def a_program(*command: str, folder: Path) -> AsyncIterator[tuple[bytes, asyncio.StreamReader]]:
+    """A process until the end of the block: its first line, and those that follow."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *command),
         env=environment(folder),
@@ -74,7 +74,7 @@ async def a_program(*command: str, folder: Path) -> AsyncIterator[bytes]:
         async with asyncio.timeout(START_SECONDS):
             line = await process.stdout.readline()
         assert line, f"{command[0]} ended with {process.returncode}"
-        yield line.strip()
+        yield line.strip(), process.stdout
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
@@ -87,13 +87,11 @@ def told(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def untold(folder: Path) -> int:
-    """How many alerts have not fired, and how many words wait to be told."""
-    with contextlib.closing(sqlite3.connect(folder / "stocktrack.db")) as connection:
-        (armed,) = connection.execute("SELECT count(*) FROM alerts WHERE state = 'armed'").fetchone()
-        query = "SELECT count(*) FROM alert_deliveries WHERE target != '' AND due_at_ms IS NOT NULL"
-        (waiting,) = connection.execute(query).fetchone()
-        return int(armed + waiting)
+async def all_told(lines: asyncio.StreamReader, made: int) -> None:
+    """Return once the webhook has taken as many deliveries as there are alerts, doubles counted once."""
+    ids: set[bytes] = set()
+    while len(ids) < made and (line := await lines.readline()):
+        ids.add(line)
 
 
 async def run(folder: Path, rounds: int, dice: random.Random, counts: Counter[str]) -> list[str]:
@@ -103,7 +101,8 @@ async def run(folder: Path, rounds: int, dice: random.Random, counts: Counter[st
     made = await make_alerts(data, rounds * SECONDS_A_ROUND, dice)
     began = time.time()
     hook = (webhook_stub.__file__, str(taken), "--secret", SECRET, "--fail-every", "7")
-    async with a_program(*hook, folder=folder) as line:
+    async with a_program(*hook, folder=folder) as (line, lines):
+        telling = asyncio.create_task(all_told(lines, made))
         server = (alert_child.__file__, str(data), str(began), line.decode().split()[-1])
         for number in range(1, rounds + 1):
             async with a_program(*server, folder=data):
@@ -112,9 +111,7 @@ async def run(folder: Path, rounds: int, dice: random.Random, counts: Counter[st
             if number % 10 == 0:
                 print(f"  {number} kills, {len(told(taken))} deliveries", flush=True)
         async with a_program(*server, folder=data):
-            until = time.monotonic() + END_SECONDS
-            while untold(data) and time.monotonic() < until:  # noqa: ASYNC110 - it is in another process
-                await asyncio.sleep(0.5)
+            await comes(telling, END_SECONDS)
     return look(told(taken), made, counts)
 
 

@@ -8,7 +8,7 @@
         assert told.json["alert"] == "a7"
 
 As a program it is a process of its own. It prints its port, and appends a line of JSON to FILE for each delivery that
-it takes; the line is on disk before it answers:
+it takes, whose id it prints then; the line is on disk before it answers:
 
     python tests/support/webhook_stub.py FILE [--secret SECRET] [--port PORT] [--fail-every N]
 """
@@ -245,6 +245,7 @@ async def _run(path: Path, secret: str, port: int, fail_every: int) -> None:
             }
             file.write(json.dumps(line).encode() + b"\n")
             os.fsync(file.fileno())
+            print(told.json["id"], flush=True)  # noqa: T201 - whoever started it may wait for this one
 
         async with webhook_stub(secret, port=port) as stub:
             stub.on_taken = write_down
