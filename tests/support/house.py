@@ -153,7 +153,8 @@ HOUSE = (
         7,
         Side.CLIENT,
         "commands",
-        "options watch one_shot history alerts ticker_file lot_import holdings account chat admin interactive protocol",
+        "options at_server watch one_shot history alerts ticker_file lot_import holdings account chat admin "
+        "interactive protocol",
     ),
     row(
         12,

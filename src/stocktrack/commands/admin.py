@@ -2,11 +2,11 @@
 
 import json
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stocktrack.commands.at_server import at_server
 from stocktrack.commands.options import ServerCall, spread
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def sessions(
     call: ServerCall,
 ) -> None:
     """List who is connected; for administrators."""
-    _run(lambda client: _sessions(client, as_json=as_json), call)
+    at_server(lambda client: _sessions(client, as_json=as_json), call)
 
 
 def kick(
@@ -44,7 +44,7 @@ def kick(
     """End a session, or all of a user; for administrators."""
     if (session is None) == (all_of is None):
         raise typer.BadParameter("name one session, such as s7, or a user by --all-of NAME")
-    _run(lambda client: _kick(client, session, all_of), call)
+    at_server(lambda client: _kick(client, session, all_of), call)
 
 
 def announce(
@@ -53,7 +53,7 @@ def announce(
     call: ServerCall,
 ) -> None:
     """Tell everybody who is logged in something; for administrators."""
-    _run(lambda client: _announce(client, text), call)
+    at_server(lambda client: _announce(client, text), call)
 
 
 def mute(
@@ -65,7 +65,7 @@ def mute(
     call: ServerCall,
 ) -> None:
     """Silence a user for a while; for administrators."""
-    _run(lambda client: _mute(client, name, minutes), call)
+    at_server(lambda client: _mute(client, name, minutes), call)
 
 
 async def _sessions(client: "StockTrackClient", *, as_json: bool) -> None:
@@ -136,21 +136,3 @@ async def _mute(client: "StockTrackClient", name: str, minutes: int) -> None:
     reply = await client.mute(name, minutes)
     until = f"is muted until {local_time(reply.muted_until)}" if reply.muted_until is not None else "may talk again"
     say(f"{safe(reply.username)} {until}.")
-
-
-def _run(work: Callable[["StockTrackClient"], Awaitable[None]], call: ServerCall) -> None:
-    """Log in, do `work`, and exit."""
-    from stocktrack.client.settings import ask_for_credentials
-    from stocktrack.terminal.run import run_to_exit
-
-    def begin() -> Coroutine[Any, Any, int]:
-        settings = ask_for_credentials(call.settings())
-
-        async def at_server() -> int:
-            async with settings.client(timeout_seconds=call.timeout, reconnect=False) as client:
-                await work(client)
-            return 0
-
-        return at_server()
-
-    run_to_exit(begin)

@@ -3,12 +3,12 @@
 import math
 import re
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from stocktrack.commands.at_server import at_server, take_out_each
 from stocktrack.commands.one_shot import ask, print_reply
 from stocktrack.commands.options import AsJson, ServerCall, spread
 
@@ -157,10 +157,7 @@ def alert_remove(
     call: ServerCall,
 ) -> None:
     """Take alerts out."""
-    from stocktrack.client import NotFound
     from stocktrack.terminal.alert_request import alert_names
-    from stocktrack.terminal.exit_codes import ExitCode, sentence_of
-    from stocktrack.terminal.run import say
     from stocktrack.terminal.text import safe_symbol
     from stocktrack.terminal.typed_commands import UsageError
 
@@ -170,18 +167,13 @@ def alert_remove(
         raise typer.BadParameter(str(error)) from None
 
     async def remove(client: "StockTrackClient") -> int:
-        code = ExitCode.DONE
-        for name in names:
-            try:
-                removed = await client.unalert(name)
-            except NotFound as error:
-                say(sentence_of(error))
-                code = ExitCode.NOT_FOUND
-            else:
-                say(f"{removed.alert} of {safe_symbol(removed.symbol)} was taken out.")
-        return code
+        async def unalert(name: str) -> str:
+            removed = await client.unalert(name)
+            return f"{removed.alert} of {safe_symbol(removed.symbol)} was taken out."
 
-    _run(remove, call)
+        return await take_out_each(names, unalert)
+
+    at_server(remove, call)
 
 
 def alert_test(
@@ -222,7 +214,7 @@ def alert_test(
             code = code if reply.delivered else ExitCode.FAILED
         return code
 
-    _run(test, call)
+    at_server(test, call)
 
 
 def _show_made(reply: "AlertReply") -> None:
@@ -232,20 +224,3 @@ def _show_made(reply: "AlertReply") -> None:
     from stocktrack.terminal.text import alert_row, is_screen, tab_separated
 
     write_line(made_sentence(reply.alert) if is_screen(sys.stdout) else tab_separated(alert_row(reply.alert)))
-
-
-def _run(work: Callable[["StockTrackClient"], Awaitable[int]], call: ServerCall) -> None:
-    """Log in, do `work`, and exit with its code."""
-    from stocktrack.client.settings import ask_for_credentials
-    from stocktrack.terminal.run import run_to_exit
-
-    def begin() -> Coroutine[Any, Any, int]:
-        settings = ask_for_credentials(call.settings())
-
-        async def at_server() -> int:
-            async with settings.client(timeout_seconds=call.timeout, reconnect=False) as client:
-                return await work(client)
-
-        return at_server()
-
-    run_to_exit(begin)

@@ -2,11 +2,12 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stocktrack.commands.at_server import at_server, take_out_each
 from stocktrack.commands.one_shot import ask
 from stocktrack.commands.options import AsJson, ServerCall, spread
 
@@ -84,7 +85,7 @@ def add(
     def check() -> None:
         command_of("ADD_LOT", **fields, fixed_cost=typed.fixed_cost, group=typed.group)
 
-    _run(work, call, check)
+    at_server(work, call, check)
 
 
 def list_lots(*, group: Group = None, as_csv: AsCsv = False, call: ServerCall, as_json: AsJson = False) -> None:
@@ -107,7 +108,7 @@ def list_lots(*, group: Group = None, as_csv: AsCsv = False, call: ServerCall, a
                 say(sentence)
         return 0
 
-    _run(work, call, lambda: command_of("HOLDINGS", group=group))
+    at_server(work, call, lambda: command_of("HOLDINGS", group=group))
 
 
 def remove(
@@ -116,9 +117,6 @@ def remove(
     call: ServerCall,
 ) -> None:
     """Take out lots by their names."""
-    from stocktrack.client import NotFound
-    from stocktrack.terminal.exit_codes import ExitCode, sentence_of
-    from stocktrack.terminal.run import say
     from stocktrack.terminal.text import safe
     from stocktrack.terminal.typed_commands import UsageError, lot_names
 
@@ -128,18 +126,13 @@ def remove(
         raise typer.BadParameter(str(error)) from None
 
     async def work(client: "StockTrackClient") -> int:
-        code = ExitCode.DONE
-        for lot in lots:
-            try:
-                reply = await client.remove_lot(lot)
-            except NotFound as error:
-                say(sentence_of(error))
-                code = ExitCode.NOT_FOUND
-            else:
-                say(f"The lot {safe(reply.lot)} of {safe(reply.symbol)} was taken out.")
-        return code
+        async def remove_lot(lot: str) -> str:
+            reply = await client.remove_lot(lot)
+            return f"The lot {safe(reply.lot)} of {safe(reply.symbol)} was taken out."
 
-    _run(work, call, tuple)
+        return await take_out_each(lots, remove_lot)
+
+    at_server(work, call)
 
 
 def import_file(
@@ -210,24 +203,6 @@ def _count(count: int, one: str, many: str) -> str:
 def _one_form(*, as_csv: bool, as_json: bool) -> None:
     if as_csv and as_json:
         raise typer.BadParameter("--csv or --json, not both")
-
-
-def _run(work: Callable[["StockTrackClient"], Awaitable[int]], call: ServerCall, check: Callable[[], object]) -> None:
-    """Check what is asked before the password is asked for, log in, do `work`, and exit with its code."""
-    from stocktrack.client.settings import ask_for_credentials
-    from stocktrack.terminal.run import run_to_exit
-
-    def begin() -> Coroutine[Any, Any, int]:
-        check()
-        settings = ask_for_credentials(call.settings())
-
-        async def at_server() -> int:
-            async with settings.client(timeout_seconds=call.timeout, reconnect=False) as client:
-                return await work(client)
-
-        return at_server()
-
-    run_to_exit(begin)
 
 
 def _print_csv(reply: "Shown") -> None:
