@@ -9,15 +9,13 @@ showed `FIRST_MS`: a child that is started later goes on later.
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from moving_source import MovingSource, until_killed
 from stocktrack.app import App
 from stocktrack.bars import MINUTE_MS
 from stocktrack.config import Settings
-from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer, Source, StreamSink, Wanted
-from stocktrack.quotes import MarketState, Quote
 
 FIRST_MS: Final = 1_712_331_900_000
 SYMBOLS: Final = tuple(f"S{number:04}" for number in range(200))
@@ -49,39 +47,6 @@ def price_at(now_ms: int) -> float:
     return 100 + minute % 50 + into_minute // 1000 / 100
 
 
-class Trading(Source):
-    """A source that streams, and is not known to invent anything."""
-
-    name = "trading"
-    symbols_a_request = 1_000
-    stream_places: int | None = None
-
-    def __init__(self, clock: FastClock) -> None:
-        self._clock = clock
-
-    async def quotes(self, symbols: Sequence[str], errand: Errand = QUESTION) -> QuoteAnswer:
-        """The price of now."""
-        return QuoteAnswer(quotes={symbol: self._quote(symbol) for symbol in symbols})
-
-    async def stream(self, wanted: Wanted, sink: StreamSink) -> None:
-        """A price of each symbol a second."""
-        sink.opened()
-        while True:
-            sink.publish([self._quote(symbol) for symbol in wanted()])
-            await self._clock.sleep(1.0)
-
-    def _quote(self, symbol: str) -> Quote:
-        now = self._clock.now_ms()
-        return Quote(
-            symbol=symbol,
-            price=price_at(now),
-            market_state=MarketState.OPEN,
-            timestamp=now,
-            received_at=now,
-            provider=self.name,
-        )
-
-
 class Nobody:
     """Satisfies `Watcher`."""
 
@@ -91,12 +56,11 @@ class Nobody:
 
 async def _run(folder: Path, speed: float, began: float) -> None:
     clock = FastClock(speed, began)
-    app = App(Settings(data_dir=folder, port=0, web_port=None), clock=clock, providers=[Trading(clock)])
+    source = MovingSource(clock, lambda _symbol, now_ms: price_at(now_ms), tick_seconds=1.0)
+    app = App(Settings(data_dir=folder, port=0, web_port=None), clock=clock, providers=[source])
     await app.start()
     app.board.watch(SYMBOLS, Nobody(), eager=False)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    await asyncio.Event().wait()
+    await until_killed()
 
 
 if __name__ == "__main__":
