@@ -1,10 +1,10 @@
 """Holdings and lots as lines of CSV, the same at every door; no spreadsheet takes a cell of them for a formula."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Final
 
 from stocktrack.messages import Amounts, HoldingInfo, HoldingsReply, LotInfo, Missing
+from stocktrack.quotes import plain
 from stocktrack.recording.csv_rows import text_cell
 
 # Money stands in the currency of the price, and as `total_…` in that of the totals, which have no row: sum the columns.
@@ -31,14 +31,6 @@ def lot_lines(lots: tuple[LotInfo, ...]) -> Iterator[str]:
     for lot in lots:
         numbers = (plain(lot.quantity), plain(lot.unit_cost), plain(lot.fixed_cost))
         yield ",".join((lot.lot, text_cell(lot.symbol), *numbers, text_cell(lot.group), str(lot.created_at)))
-
-
-def plain(value: float | None) -> str:
-    """All digits of a number and never an exponent; nothing for None."""
-    if value is None:
-        return ""
-    text = f"{Decimal(repr(value)):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _cells(holding: HoldingInfo, currency: str, missing: Missing | None) -> Iterator[str]:

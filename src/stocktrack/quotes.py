@@ -137,6 +137,14 @@ def change_since(previous_close: float, price: float, *, percent_digits: int = 6
     return change, round(change / abs(previous_close) * 100, percent_digits) if previous_close else None
 
 
+def plain(value: float | None) -> str:
+    """All digits of a number and never an exponent, without zeros at the end; nothing for None."""
+    if value is None:
+        return ""
+    text = f"{Decimal(repr(value)):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def price_digits(price: float, hint: int | None, others: Iterable[float | None] = ()) -> int:
     """The decimals that the prices of a symbol are shown with: as many as the `hint` of its source says.
 

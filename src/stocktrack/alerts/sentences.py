@@ -1,10 +1,9 @@
 """What an alert tells, in a sentence; pure."""
 
-from decimal import Decimal
-
 from stocktrack.alerting import AlertWhen
 from stocktrack.alerts.times import local_time
 from stocktrack.messages import BoardQuote, shown_digits
+from stocktrack.quotes import plain
 from stocktrack.storage.alerts import NewAlert
 
 
@@ -12,7 +11,7 @@ def fired_sentence(wanted: NewAlert, quote: BoardQuote, measured: float, since: 
     """That an alert fired by `quote`: `measured` is percent or pieces where it is of those, `since` which price."""
     digits = shown_digits(quote)
     price = _priced(quote, digits)
-    value = _plain(wanted.value)
+    value = plain(wanted.value)
     since_price = "" if since is None else f"{since:.{digits}f}"
     match wanted.when:
         case AlertWhen.CROSSES_ABOVE:
@@ -51,8 +50,8 @@ def split_sentence(symbol: str, ratio: float, wanted: NewAlert) -> str:
     new, old = (ratio, 1.0) if ratio >= 1 else (1.0, 1 / ratio)
     condition = wanted.when.value.replace("_", " ")
     return (
-        f"{symbol} was split, {_plain(round(new, 4))} for {_plain(round(old, 4))}: the alert {condition} "
-        f"{_plain(wanted.value)} is of before the split and was disarmed. Make a new one."
+        f"{symbol} was split, {plain(round(new, 4))} for {plain(round(old, 4))}: the alert {condition} "
+        f"{plain(wanted.value)} is of before the split and was disarmed. Make a new one."
     )
 
 
@@ -68,9 +67,3 @@ def _priced(quote: BoardQuote, digits: int) -> str:
 
 def _moved(percent: float) -> str:
     return f"{'risen' if percent >= 0 else 'fallen'} {abs(percent):.2f} %"
-
-
-def _plain(value: float) -> str:
-    """A number without an exponent and without zeros at its end."""
-    text = format(Decimal(repr(value)), "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
