@@ -73,7 +73,8 @@ HOUSE = (
         3,
         Side.SERVER,
         "storage",
-        "tables migrations groups database sqlite postgres shared_reads bars alerts lots store late_store late_bars",
+        "tables migrations groups database sqlite postgres shared_reads bars owners alerts lots store late_store "
+        "late_bars",
     ),
     row(3, Side.SERVER, "storage.migrations", "env runner versions"),
     row(

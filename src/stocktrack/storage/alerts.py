@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert,
 from stocktrack.alerting import AlertState, AlertWhen, Repeat
 from stocktrack.errors import CommandError, Reason
 from stocktrack.storage.database import Database
-from stocktrack.storage.tables import alert_deliveries, alert_prices, alert_revision, alerts, users
+from stocktrack.storage.owners import LOCK_USER_THAT_STAYS, locked_owner
+from stocktrack.storage.tables import HIGHEST_ID, alert_deliveries, alert_prices, alert_revision, alerts, users
 
 # So many are read, or changed, at a time: what others want of the database waits behind it.
 AT_ONCE: Final = 2_000
@@ -25,8 +26,6 @@ _PRUNED_AT_ONCE: Final = 2_000
 _NAMES_AT_ONCE: Final = 500
 # So many words to sessions are looked at, at a time: the sessions of those that come after them wait.
 _MOST_TO_SESSIONS: Final = 50_000
-# PostgreSQL has no higher number for an alert, and refuses a question for one.
-_HIGHEST_ID: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +166,6 @@ _UNTOLD = (alert_deliveries.c.due_at_ms.is_not(None), alert_deliveries.c.target 
 _CHANGED = _SELECT.where(alerts.c.revision > bindparam("seen")).order_by(alerts.c.revision).limit(AT_ONCE)
 _REVISION = select(alert_revision.c.revision)
 _TURN = select(alert_revision.c.judge, alert_revision.c.judge_until_ms)
-# Not the lock of a row that is to go: with that one, whoever takes an alert out while it fires at another server would
-# wait for the words of it, which name the user, and those for the alert.
-_LOCK_USER = select(users.c.id).where(users.c.name == bindparam("of")).with_for_update(key_share=True)
 _UPSERT_PRICE = text("""
     INSERT INTO alert_prices (symbol, price, timestamp, market_state, seen_at_ms)
     VALUES (:symbol, :price, :timestamp, :market_state, :received_at)
@@ -271,7 +267,7 @@ class Alerts:
         """Add an alert; `CommandError` where the user has `limit` of them, or was removed meanwhile."""
 
         def change(connection: Connection) -> StoredAlert:
-            user_id = _locked(connection, username)
+            user_id = locked_owner(connection, username, LOCK_USER_THAT_STAYS)
             held = connection.scalar(
                 select(func.count()).where(alerts.c.user_id == user_id, alerts.c.is_removed.is_(False))
             )
@@ -305,8 +301,8 @@ class Alerts:
         """Take an alert out; returns what it was, None where the user has none of this id."""
 
         def change(connection: Connection) -> StoredAlert | None:
-            user_id = _locked(connection, username)
-            if alert_id > _HIGHEST_ID:
+            user_id = locked_owner(connection, username, LOCK_USER_THAT_STAYS)
+            if alert_id > HIGHEST_ID:
                 return None
             where = (alerts.c.id == alert_id, alerts.c.user_id == user_id, alerts.c.is_removed.is_(False))
             found = connection.execute(_SELECT.where(*where)).one_or_none()
@@ -322,7 +318,7 @@ class Alerts:
         self, username: str, *, symbol: str | None = None, after: int = 0, most: int = AT_ONCE
     ) -> Sequence[StoredAlert]:
         """Some of the user's alerts after the one of this id, in order, with what is untold of them."""
-        after = min(after, _HIGHEST_ID)
+        after = min(after, HIGHEST_ID)
         query = _SELECT.where(users.c.name == username, alerts.c.is_removed.is_(False), alerts.c.id > after)
         if symbol is not None:
             query = query.where(alerts.c.symbol == symbol)
@@ -602,13 +598,6 @@ def _fire(connection: Connection, fired: Fired, now_ms: int) -> bool:
     if rows:
         connection.execute(insert(alert_deliveries), rows)
     return True
-
-
-def _locked(connection: Connection, username: str) -> int:
-    user_id = connection.scalar(_LOCK_USER, {"of": username})
-    if user_id is None:
-        raise CommandError(Reason.NOT_AUTHENTICATED, f"There is no user {username!r} any more.")
-    return int(user_id)
 
 
 def _next_revision(connection: Connection) -> int:

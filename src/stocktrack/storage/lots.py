@@ -7,11 +7,11 @@ from sqlalchemy import Connection, bindparam, delete, distinct, func, insert, se
 
 from stocktrack.errors import CommandError, Reason
 from stocktrack.storage.database import Database
-from stocktrack.storage.tables import lots, users
+from stocktrack.storage.owners import locked_owner
+from stocktrack.storage.tables import HIGHEST_ID, lots, users
 
 # Of one user: all their names stand in each reply.
 MAX_GROUPS: Final = 50
-_MOST_ID: Final = 2**31 - 1  # of an Integer in PostgreSQL, which takes no greater number for one
 
 
 class LotRow(NamedTuple):
@@ -40,8 +40,6 @@ _SELECT = select(*_COLUMNS).where(_OF_USER).order_by(lots.c.id)
 _SELECT_ONE = select(*_COLUMNS).where(_OF_USER, lots.c.id == bindparam("lot"))
 _COUNT = select(func.count(), func.count(distinct(lots.c.group_name))).where(lots.c.user_id == bindparam("owner"))
 _HAS_GROUP = select(lots.c.id).where(lots.c.user_id == bindparam("owner"), lots.c.group_name == bindparam("group"))
-# Additions of one user come one after another, so that none of them is over the limit.
-_LOCK_USER = select(users.c.id).where(users.c.name == bindparam("of")).with_for_update()
 
 
 class Lots:
@@ -63,9 +61,7 @@ class Lots:
         """
 
         def change(connection: Connection) -> LotRow:
-            owner = connection.scalar(_LOCK_USER, {"of": name})
-            if owner is None:
-                raise CommandError(Reason.NOT_AUTHENTICATED, f"There is no user {name!r} any more.")
+            owner = locked_owner(connection, name)  # so that of two additions at once none is over the limit
             count, groups = connection.execute(_COUNT, {"owner": owner}).one()
             if count >= limit:
                 raise CommandError(
@@ -94,7 +90,7 @@ class Lots:
 
     async def remove(self, name: str, lot_id: int) -> LotRow | None:
         """Take out a lot of a user and return it; None where the user has no such one."""
-        if lot_id > _MOST_ID:
+        if lot_id > HIGHEST_ID:
             return None
 
         def change(connection: Connection) -> LotRow | None:

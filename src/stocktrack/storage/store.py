@@ -20,6 +20,7 @@ from stocktrack.storage.bars import Bars
 from stocktrack.storage.database import BUSY_TIMEOUT_SECONDS, Database
 from stocktrack.storage.groups import Call, Result, answer_of
 from stocktrack.storage.lots import Lots
+from stocktrack.storage.owners import LOCK_USER, locked_owner
 from stocktrack.storage.shared_reads import SharedReads
 from stocktrack.storage.sqlite import SqliteDatabase
 from stocktrack.storage.tables import saved_symbols, user_tokens, users
@@ -77,8 +78,6 @@ _SELECT_USERS = select(
     users.c.muted_until_ms,
 )
 _SELECT_NAMED = _SELECT_USERS.where(users.c.name.in_(bindparam("names", expanding=True)))
-# Changes of one user's lists come one after another: SQLite knows one writer only, PostgreSQL locks the row.
-_LOCK_USER = select(users.c.id).where(users.c.name == bindparam("of")).with_for_update()
 _SELECT_SAVED = (
     select(saved_symbols.c.symbol)
     .join(users, saved_symbols.c.user_id == users.c.id)
@@ -328,9 +327,7 @@ class Store:
             return await answer_of(call)
 
         def change(connection: Connection) -> None:
-            user_id = connection.scalar(_LOCK_USER, {"of": name})
-            if user_id is None:
-                raise CommandError(Reason.NOT_AUTHENTICATED, f"There is no user {name!r} any more.")
+            user_id = locked_owner(connection, name)
             held = frozenset(_saved(connection, name, list_name))
             new = [symbol for symbol in dict.fromkeys(symbols) if symbol not in held]
             if not new:
@@ -359,7 +356,7 @@ class Store:
             return ()
 
         def change(connection: Connection) -> tuple[str, ...]:
-            user_id = connection.scalar(_LOCK_USER, {"of": name})
+            user_id = connection.scalar(LOCK_USER, {"of": name})
             held = dict.fromkeys(_saved(connection, name, list_name))
             removed = tuple(symbol for symbol in dict.fromkeys(held if symbols is None else symbols) if symbol in held)
             of_list = (saved_symbols.c.user_id == user_id, saved_symbols.c.list_name == list_name)
@@ -372,7 +369,7 @@ class Store:
         """Take symbols out of all watch lists of a user."""
 
         def change(connection: Connection) -> None:
-            user_id = connection.scalar(_LOCK_USER, {"of": name})
+            user_id = connection.scalar(LOCK_USER, {"of": name})
             of_user = saved_symbols.c.user_id == user_id
             connection.execute(delete(saved_symbols).where(of_user, saved_symbols.c.symbol.in_(symbols)))
 
@@ -408,7 +405,7 @@ def _user(connection: Connection, name: str) -> UserRow | None:
 
 def _locked_user(connection: Connection, name: str, may: Callable[[UserRow], bool] = lambda _: True) -> UserRow | None:
     """The user, whom nobody else changes until the transaction ends; None where `may` says no."""
-    connection.execute(_LOCK_USER, {"of": name})
+    connection.execute(LOCK_USER, {"of": name})
     user = _user(connection, name)
     return user if user is not None and may(user) else None
 

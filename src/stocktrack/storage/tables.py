@@ -24,6 +24,8 @@ from stocktrack.quotes import MAX_SYMBOL_LENGTH
 SCHEMA_REVISION = "0006"
 # Not alembic's own name for it: other programs that use alembic may share a PostgreSQL database with this one.
 REVISION_TABLE = "stocktrack_schema"
+# Of an Integer in PostgreSQL, which has no higher number for a row and refuses a question for one.
+HIGHEST_ID = 2**31 - 1
 
 metadata = MetaData()
 revisions = Table(REVISION_TABLE, metadata, Column("version_num", String(32), primary_key=True))
