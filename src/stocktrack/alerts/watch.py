@@ -6,6 +6,7 @@ the next one is held against. A stale price is no price, and is never shown to a
 
 import heapq
 import math
+from collections import deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,13 +20,13 @@ from stocktrack.quotes import MarketState, may_be_negative
 from stocktrack.storage.alerts import PriceBefore
 
 # Two prices that so much time lies between had others between them that nobody saw.
-GAP_MS: Final = 900_000
+_GAP_MS: Final = 900_000
 # A previous close that is so far from the last price of that day was corrected: shares were split, most likely. Of a
 # source that tells no close the price alone shows it, which moves more by itself.
 _FAR_FROM_CLOSE, _FAR_FROM_PRICE = 1.04, 1.2
 _ROUNDED_PERCENT: Final = 1e-6
 # So many prices are kept while it is not known whether there was a split.
-MOST_HELD: Final = 10_000
+_MOST_HELD: Final = 10_000
 # So many removed alerts are left among those that rest before they are looked for.
 _MOST_REMOVED_COOLING: Final = 100
 
@@ -72,7 +73,7 @@ class SymbolWatch:
         self._state: str = MarketState.UNKNOWN if before is None else before.market_state
         self.alerts: dict[int, LiveAlert] = {}
         # Prices that came while it is not known whether there was a split; None where nothing is waited for.
-        self._held: list[BoardQuote] | None = None
+        self._held: deque[BoardQuote] | None = None
         self._close: float | None = None
         self._asked_close: float | None = None  # the close that looked like that of a split last
         self._currency: str | None = None
@@ -208,12 +209,14 @@ class SymbolWatch:
 
     def hold(self, quote: BoardQuote) -> None:
         """Keep a price, and those that follow, until `release`."""
-        self._held = [*(self._held or ()), quote][-MOST_HELD:]
+        if self._held is None:
+            self._held = deque(maxlen=_MOST_HELD)
+        self._held.append(quote)
         self._looks_at = -math.inf
 
     def release(self) -> list[BoardQuote]:
         """The prices that were kept."""
-        held, self._held = self._held or [], None
+        held, self._held = [*(self._held or ())], None
         self._bound()
         return held
 
@@ -319,7 +322,7 @@ class SymbolWatch:
 
 def is_gap(before: PriceBefore, quote: BoardQuote) -> bool:
     """Whether prices may have been there between two that nobody saw: a night, an outage, a restart."""
-    return is_reopening(before, quote) or moment_of(quote) - moment_of(before) > GAP_MS
+    return is_reopening(before, quote) or moment_of(quote) - moment_of(before) > _GAP_MS
 
 
 def is_reopening(before: PriceBefore, quote: BoardQuote) -> bool:
