@@ -146,7 +146,7 @@ class App:
                 self._store.alerts,
                 clock,
                 targets=self._targets,
-                may_name=self._may_name_target,
+                may_name=settings.may_name_target,
                 max_alerts=settings.max_alerts_per_user,
                 on_change=self._alerts_changed,
             ),
@@ -215,14 +215,10 @@ class App:
             clock,
             self._alerts_opened,
             targets=self._targets,
-            may_name=self._may_name_target,
+            may_name=settings.may_name_target,
             ask_splits=self.feed.questions.history.splits,
             turn=Turn(clock) if _has_others(settings) else None,
         )
-
-    def _may_name_target(self, username: str, name: str) -> bool:
-        target = self.settings.alert_targets.get(name)
-        return target is None or target.is_for(username)
 
     async def _alerts_opened(self) -> Alerts:
         return self._store.alerts

@@ -568,6 +568,11 @@ class Settings(BaseModel):
         """The SQLAlchemy address of the database."""
         return self.database_url or f"sqlite:///{self.data_dir / 'stocktrack.db'}"
 
+    def may_name_target(self, username: str, name: str) -> bool:
+        """Whether an alert of this user may go to a target; one that is not defined is refused to nobody."""
+        target = self.alert_targets.get(name)
+        return target is None or target.is_for(username)
+
 
 def settings_marked(mark: type[Mark]) -> dict[str, Mark]:
     """The settings that carry a mark of this type, each with its mark, in the order of the page."""

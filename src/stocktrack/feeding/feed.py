@@ -248,9 +248,7 @@ class Lead:
             clock,
             self._alerts_opened,
             targets=targets,
-            may_name=lambda username, name: (
-                (target := settings.alert_targets.get(name)) is None or target.is_for(username)
-            ),
+            may_name=settings.may_name_target,
             ask_splits=self.feed.questions.history.splits,
             is_made=lambda: self._late.is_made,
             turn=Turn(clock, comes_first=lambda: home.lease.is_held),
