@@ -7,7 +7,7 @@ the first one counts. A word is told at least once: who takes it up puts off its
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, text, tuple_, update
@@ -135,7 +135,7 @@ class Outcome:
 
     fired: Sequence[Fired] = ()
     armed: Sequence[int] = ()  # the ids of those whose condition has stopped holding
-    prices: Sequence[PriceBefore] = field(default_factory=list)
+    prices: Sequence[PriceBefore] = ()
 
 
 _COLUMNS = (
@@ -381,7 +381,7 @@ class Alerts:
         return await self._database.read(lambda connection: connection.scalar(query) or 0)
 
     async def live(self) -> frozenset[int]:
-        """The ids of those."""
+        """The ids of the alerts that are armed or hold."""
         query = select(alerts.c.id).where(*_LIVE)
         return frozenset(await self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
