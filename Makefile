@@ -11,7 +11,7 @@ TESTS ?=
 # Where it is set every process that a test starts would compile all of its libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types unit matrix constraints faults system page node-packages format install clean
+.PHONY: demo test lint types unit matrix constraints faults system page node-packages clients format install clean
 
 demo: $(VENV)/.installed page
 	@$(BIN)/stocktrack demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -58,13 +58,19 @@ faults: $(VENV)/.installed-dev
 system:
 	@tools/install_system.sh
 
-# The page's JavaScript modules, which npm brings; where it cannot, this says so and goes on.
+# The page's JavaScript modules, which npm brings, and all of it joined; where it cannot, this says so and goes on.
 page: $(VENV)/.installed
 	@$(BIN)/python tools/vendor_page.py
+	@$(BIN)/python tools/bundle_page.py
 
 # The npm packages of the tests and of the page's linter; where npm cannot bring them, this says so and goes on.
 node-packages: $(VENV)/.installed system
 	@$(BIN)/python tools/node_packages.py
+
+# Other people's clients, which tests/clients and docs/recipes run unmodified: each in .clients/NAME, in the versions of
+# tools/clients/NAME.txt, and those of npm. What cannot be had is said, and is a skip of its tests, or a failure under CI.
+clients: $(VENV)/.installed-dev node-packages
+	@$(BIN)/python tools/client_environments.py
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(SOURCES)
@@ -82,4 +88,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .matrix .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .matrix .clients .mypy_cache .pytest_cache .ruff_cache

@@ -1,6 +1,7 @@
 """The build hook: brings the page's JavaScript modules into the wheel, and into the source tree of an editable install.
 
-They come from npm (tools/vendor_page.py says how); where there is none, the wheel is built without them.
+They come from npm (tools/vendor_page.py says how), and are joined with our own (tools/bundle_page.py); where there is
+no npm, the wheel is built without them.
 """
 
 import os
@@ -13,6 +14,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
 
+import bundle_page
 import npm
 import vendor_page
 
@@ -30,5 +32,8 @@ class PageHook(BuildHookInterface):  # type: ignore[type-arg] # its argument is 
             return
         try:
             vendor_page.vendor()
+            bundle_page.bundle()
         except vendor_page.CannotVendorError as why:
             self.app.display_warning(f"The page's JavaScript modules are left out. {why}")
+        except bundle_page.CannotBundleError as why:
+            self.app.display_warning(f"The page is served module by module. {why}")

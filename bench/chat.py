@@ -22,12 +22,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from crowd import connect_all
 from served import RawClient, Served, served
 
 NAME, PASSWORD = "bench", "bench-password"
 TALKERS = 5
 SETTLE_SECONDS = 4.0
-CONNECTS_AT_ONCE = 100
 _RECEIVED_AT = re.compile(rb'"received_at":(\d+)')
 _SAID_AT = re.compile(rb'"type":"SAID".*?"timestamp":(\d+)')
 
@@ -107,7 +107,6 @@ async def run_phase(server: Served, options: argparse.Namespace, *, has_chat: bo
 
 async def measure(server: Served, options: argparse.Namespace, interval: float) -> None:
     """Connect everybody, then compare the phases."""
-    loop = asyncio.get_running_loop()
     subscribe = {"type": "SUBSCRIBE", "symbols": [f"S{number:04}" for number in range(options.symbols)]}
     greeting = b"".join(
         json.dumps(each).encode() + b"\n"
@@ -116,18 +115,9 @@ async def measure(server: Served, options: argparse.Namespace, interval: float) 
             {**subscribe, "interval": interval, "save": False},
         )
     )
-    readers: list[Reader] = []
-    transports: list[asyncio.Transport] = []
-    for start in range(0, options.sessions, CONNECTS_AT_ONCE):
-        numbers = range(start, min(start + CONNECTS_AT_ONCE, options.sessions))
-        made = await asyncio.gather(
-            *(loop.create_connection(lambda n=n: Reader(n, greeting), "127.0.0.1", server.port) for n in numbers)  # type: ignore[misc]
-        )
-        transports += [transport for transport, _ in made]
-        readers += [reader for _, reader in made]
-    async with asyncio.timeout(120):
-        while not all(reader.has_prices for reader in readers):  # noqa: ASYNC110 - a thousand events would cost more
-            await asyncio.sleep(0.1)
+    _, transports = await connect_all(
+        server.port, options.sessions, lambda number: Reader(number, greeting), lambda reader: reader.has_prices
+    )
     await asyncio.sleep(SETTLE_SECONDS)
     offsets: dict[int, float] = {}
     try:

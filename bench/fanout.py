@@ -26,12 +26,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
 
+from crowd import connect_all
 from served import served
 
 NAME, PASSWORD = "bench", "bench-password"
 PRICE_BYTES = 300  # what a PRICE of ours has, more or less
 SETTLE_SECONDS = 3.0
-CONNECTS_AT_ONCE = 200
 MIN_FILES_TO_SPARE = 200
 
 
@@ -77,20 +77,10 @@ def memory_kilobytes(pid: int) -> int:
 
 async def measure(what: str, port: int, pid: int, greeting: bytes, options: argparse.Namespace) -> None:
     """Connect everybody, let it settle, measure, and print."""
-    loop = asyncio.get_running_loop()
     before = memory_kilobytes(pid)
-    readers: list[Reader] = []
-    transports = []
-    for start in range(0, options.sessions, CONNECTS_AT_ONCE):
-        together = range(start, min(start + CONNECTS_AT_ONCE, options.sessions))
-        made = await asyncio.gather(
-            *(loop.create_connection(lambda: Reader(greeting), "127.0.0.1", port) for _ in together)
-        )
-        transports += [transport for transport, _ in made]
-        readers += [reader for _, reader in made]
-    async with asyncio.timeout(60):
-        while not all(reader.prices for reader in readers):  # noqa: ASYNC110 - a thousand events would cost more
-            await asyncio.sleep(0.1)
+    readers, transports = await connect_all(
+        port, options.sessions, lambda _: Reader(greeting), lambda reader: reader.prices
+    )
     await asyncio.sleep(SETTLE_SECONDS)
     grown = memory_kilobytes(pid) - before
     for reader in readers:

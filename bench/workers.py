@@ -21,11 +21,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import cast
 
+from crowd import connect_all
 from fanout import NAME, PASSWORD, Reader, processor_seconds, symbols
 from served import Served, served
 
 SETTLE_SECONDS = 3.0
-CONNECTS_AT_ONCE = 100
 ASKING_SESSIONS = 100
 PIPELINED = 20
 
@@ -74,17 +74,8 @@ def load(channel: Connection, port: int, kind: str, greeting: bytes, sessions: i
     """Be the clients, in a process of their own: tell how much came between two words of the parent."""
 
     async def run() -> None:
-        loop = asyncio.get_running_loop()
-        clients: list[Reader | Asker] = []
-        make = Reader if kind == "push" else Asker
-        for start in range(0, sessions, CONNECTS_AT_ONCE):
-            together = range(start, min(start + CONNECTS_AT_ONCE, sessions))
-            made = await asyncio.gather(
-                *(loop.create_connection(lambda: make(greeting), "127.0.0.1", port) for _ in together)
-            )
-            clients += [client for _, client in made]
-        while not all(client.prices for client in clients):  # noqa: ASYNC110 - a thousand events would cost more
-            await asyncio.sleep(0.1)
+        make: type[Reader] | type[Asker] = Reader if kind == "push" else Asker
+        clients, _ = await connect_all(port, sessions, lambda _: make(greeting), lambda client: client.prices)
         channel.send("all are served")
         while True:
             await asyncio.to_thread(channel.recv)

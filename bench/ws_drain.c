@@ -1,9 +1,9 @@
-// Opens many clients of StockTrack over TCP or WebSocket, subscribes each, and counts the prices they are sent.
+// Opens many clients of StockTrack over TCP, WebSocket or as streams of events, and counts the prices they are sent.
 //
 //   gcc -O2 -o ws_drain ws_drain.c
-//   ./ws_drain tcp|ws HOST PORT CLIENTS WARM_SECONDS SECONDS COMMANDS_FILE SERVER_PID
+//   ./ws_drain tcp|ws|sse HOST PORT CLIENTS WARM_SECONDS SECONDS COMMANDS_FILE SERVER_PID
 //
-// COMMANDS_FILE holds one command a line. A price is one `}` of a PRICE line, which is flat; over WebSocket only the
+// COMMANDS_FILE holds one command a line, for sse a request of HTTP. A price is one `}` of a PRICE line, which is flat; over WebSocket only the
 // payload of the frames is counted, header by header. Prints one JSON object: prices, the server's CPU (from /proc)
 // in all and for a price, and the least and most prices that one client got.
 #define _GNU_SOURCE
@@ -128,7 +128,7 @@ static void write_frames(int fd, const char *commands) {
 
 int main(int argc, char **argv) {
   if (argc != 9) {
-    fprintf(stderr, "usage: ws_drain tcp|ws HOST PORT CLIENTS WARM_SECONDS SECONDS COMMANDS_FILE SERVER_PID\n");
+    fprintf(stderr, "usage: ws_drain tcp|ws|sse HOST PORT CLIENTS WARM_SECONDS SECONDS COMMANDS_FILE SERVER_PID\n");
     return 2;
   }
   int is_ws = !strcmp(argv[1], "ws"), count = atoi(argv[4]), pid = atoi(argv[8]);

@@ -18,6 +18,7 @@ from redis_server import RedisServer, running_redis
 ON_BOTH_LOOPS = frozenset(
     {
         *("test_server.py", "test_server_bad_input.py", "test_tls.py", "test_limits.py", "test_websocket.py"),
+        "test_event_stream.py",
         *("test_first_bytes.py", "test_proxies.py"),
         *("test_http.py", "test_reading.py"),
         *("test_command.py", "test_webhook.py"),

@@ -1,6 +1,8 @@
 """The `stocktrack` command itself: its help, how it is misused, and the protocol that it prints."""
 
+import asyncio
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from command_line import Finished, Run
+from fakes import ScriptedProvider
+from live_server import PASSWORD, live_server
 from server_process import environment
 from stocktrack import __version__
+from stocktrack.clock import ManualClock
 from stocktrack.messages import COMMAND_TYPES
 
 
@@ -68,23 +73,54 @@ def test_the_commands_of_the_protocol_are_listed(run: Run) -> None:
     assert all(command in finished.out for command in COMMAND_TYPES)
 
 
-def test_the_help_imports_nothing_that_is_slow(tmp_path: Path) -> None:
-    script = (
-        "import sys\n"
-        "sys.argv = ['stocktrack', '--help']\n"
-        "from stocktrack.cli import main\n"
-        "try:\n"
-        "    main()\n"
-        "except SystemExit:\n"
-        "    slow = {'yfinance', 'pandas', 'sqlalchemy', 'dotenv', 'uvloop', 'fastapi'} & set(sys.modules)\n"
-        "    print(sorted(slow), file=sys.stderr)\n"
-    )
+IMPORTED = (
+    "import sys\n"
+    "sys.argv = ['stocktrack', *sys.argv[1:]]\n"
+    "from stocktrack.cli import main\n"
+    "try:\n"
+    "    main()\n"
+    "except SystemExit:\n"
+    "    print(*sorted(sys.modules), file=sys.stderr)\n"
+)
+SLOW = frozenset({"yfinance", "pandas", "sqlalchemy", "dotenv", "uvloop", "fastapi", "structlog", "pydantic_settings"})
+
+
+def imported_by(folder: Path, *arguments: str, **variables: str) -> frozenset[str]:
+    """The modules that `stocktrack ARGUMENTS` imports."""
     done = subprocess.run(  # noqa: S603 - this very program
-        [sys.executable, "-c", script],
-        env=environment(tmp_path),
+        [sys.executable, "-c", IMPORTED, *arguments],
+        env=environment(folder) | variables,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
-    assert done.stderr == "[]\n"
+    return frozenset(done.stderr.splitlines()[-1].split())
+
+
+def test_the_help_imports_nothing_that_is_slow(tmp_path: Path) -> None:
+    assert imported_by(tmp_path, "--help") & SLOW == set()
+
+
+async def test_where_a_server_runs_a_get_imports_nothing_of_the_servers_side(tmp_path: Path) -> None:
+    async with live_server(tmp_path / "server", ScriptedProvider(ManualClock())) as server:
+        login = {"STOCKTRACK_USER": "ann", "STOCKTRACK_PASSWORD": PASSWORD, "STOCKTRACK_PORT": str(server.port)}
+        imported = await asyncio.to_thread(imported_by, tmp_path, "get", "AAPL", **login)
+    assert "stocktrack.client.client" in imported
+    assert imported & SLOW == set()
+    assert {each for each in imported if each.startswith(("stocktrack.operations.private", "stocktrack.app"))} == set()
+
+
+def test_ctrl_c_while_the_command_is_still_being_imported_is_quiet(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8")
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from stocktrack.__main__ import main; main()"
+    done = subprocess.run(  # noqa: S603 - this very program
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

@@ -105,6 +105,27 @@ async def test_a_command_that_fails_is_told_and_the_next_one_runs(
     assert "\x1b" not in done.err
 
 
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_line_that_is_too_long_is_refused_and_the_others_are_run(tmp_path: Path, ends: bool) -> None:
+    lines = b"get AAPL\nget " + b"A" * 3_000_000 + (b"\nget MSFT\nget TSLA\n" if ends else b"")
+
+    async with ScriptedServer(market) as server:
+        done = await run("client", home=tmp_path, port=server.port, stdin=lines)
+
+    assert [row[0] for row in done.rows] == (["AAPL", "MSFT", "TSLA"] if ends else ["AAPL"])
+    assert done.err.count("A line is longer than 1,048,576 bytes: it was not run.") == 1
+    assert done.code == 2
+
+
+async def test_a_symbol_alone_is_its_price(tmp_path: Path) -> None:
+    async with ScriptedServer(market) as server:
+        done = await run("client", home=tmp_path, port=server.port, stdin=b"AAPL,MSFT\ntsla\nxyzzy\n")
+
+    assert [row[0] for row in done.rows] == ["AAPL", "MSFT", "TSLA"]
+    assert "There is no command 'xyzzy', and no source knows a symbol 'XYZZY'." in done.err
+    assert done.code == 2
+
+
 async def test_subscribe_saves_and_stop_keeps_the_list(tmp_path: Path) -> None:
     async with ScriptedServer(market) as server:
         lines = b"subscribe AAPL,MSFT every 2\nstop\nstop\nunsubscribe AAPL\n"
@@ -120,7 +141,7 @@ async def test_subscribe_saves_and_stop_keeps_the_list(tmp_path: Path) -> None:
     assert told == [
         "Prices come every 2 s: AAPL, MSFT.",
         "Stopped; your list is kept.",
-        "No prices are being pushed.",
+        "Nothing to stop.",
         "Taken off: AAPL.",
     ]
 
@@ -170,7 +191,7 @@ async def test_a_server_that_goes_and_comes_back_is_told_and_the_pushes_are_rest
 
     assert [row.split(b"\t")[1] for row in rows] == [b"189.45", b"190.5"]
     assert err.decode().splitlines()[2:] == [
-        "stocktrack: The server is stopping. (501) Trying to connect again.",
+        "stocktrack: Server stopped. Reconnecting…",
         "stocktrack: Connected again; restored: AAPL.",
     ]
     assert process.returncode == 0

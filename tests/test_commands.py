@@ -12,13 +12,13 @@ import pytest
 import typer
 
 import stocktrack
-import stocktrack.web.rest  # it puts the operations into the router
+import stocktrack.web.rest.application  # it puts the operations into the router
 from stocktrack.cli import app
 from stocktrack.client import StockTrackClient
 from stocktrack.messages import COMMANDS
 from stocktrack.sessions.every_answer import ANSWERS
 from stocktrack.terminal.typed_commands import WORDS
-from stocktrack.web.rest_parts import router
+from stocktrack.web.rest.parts import router
 
 # How a command is called elsewhere, where it is not its type in small letters; None: it is not there, for the reason.
 CLIENT_METHODS: dict[str, str | None] = {
@@ -30,16 +30,16 @@ REST_OPERATIONS: dict[str, str | None] = {
     "AUTH": "login",
     "TOKEN": "login",
     "GET": "quotes",
-    "SUBSCRIBE": "add_stock",
-    "UNSUBSCRIBE": "remove_stock",
+    "SUBSCRIBE": None,  # a request is answered once and pushed nothing; SET_LIST changes what is saved
+    "UNSUBSCRIBE": None,
+    "SET_LIST": "replace_stocks",
     "MY_STOCKS": "stocks",
     "INFO": "company",
     "PING": None,  # /healthz
-    "LOGOUT": None,  # a request has no session of its own to leave
     "TOKENS": "list_tokens",
     "REVOKE": "revoke_token",
     "PASSWORD": "change_password",
-    "SESSIONS": None,  # administrators have the command line and the protocol
+    "SESSIONS": None,  # administrators have the page, the command line and the protocol
     "KICK": None,
     "ANNOUNCE": None,
     "MUTE": None,
@@ -49,12 +49,17 @@ SHELL_COMMANDS: dict[str, str | None] = {
     "SUBSCRIBE": "watch",
     "UNSUBSCRIBE": "stocks",
     "MY_STOCKS": "stocks",
+    "SET_LIST": "stocks",
+    "RENAME_LIST": "lists",
+    "REMOVE_LIST": "lists",
+    "ORDER_LISTS": "lists",
     "MY_ALERTS": "alert",
     "UNALERT": "alert",
     "TEST_ALERT": "alert",
     "ADD_LOT": "lots",
     "REMOVE_LOT": "lots",
     "PING": None,  # `get` says whether the server answers
+    "USERS": "accounts",  # `stocktrack users` works on the database, without a server
 }
 TYPED_WORDS: dict[str, str | None] = {
     "AUTH": None,  # the client logs in before the first word
@@ -63,13 +68,18 @@ TYPED_WORDS: dict[str, str | None] = {
     "REVOKE": None,
     "PASSWORD": None,
     "MY_STOCKS": "stocks",
+    "SET_LIST": "stocks",
+    "RENAME_LIST": "lists",
+    "REMOVE_LIST": "lists",
+    "ORDER_LISTS": "lists",
     "MY_ALERTS": "alerts",
     "TEST_ALERT": "alert",
     "ADD_LOT": "lot",
     "REMOVE_LOT": "unlot",
     "PING": None,
     "LOGOUT": "exit",
-    "SESSIONS": None,  # `stocktrack sessions`, `kick`, `announce` and `mute`
+    "SESSIONS": None,  # `stocktrack sessions`, `accounts`, `kick`, `announce` and `mute`
+    "USERS": None,
     "KICK": None,
     "ANNOUNCE": None,
     "MUTE": None,
@@ -104,7 +114,7 @@ def test_a_command_has_a_method_of_the_client(kind: str) -> None:
 def test_a_command_has_an_operation_of_rest(kind: str) -> None:
     operations = {getattr(route, "name", None) for route in router.routes}
     operation = name_in(REST_OPERATIONS, kind)
-    assert operation is None or operation in operations, f"{kind} has no operation {operation!r} in web/rest.py."
+    assert operation is None or operation in operations, f"{kind} has no operation {operation!r} in web/rest/."
 
 
 @pytest.mark.parametrize("kind", COMMANDS)

@@ -5,7 +5,7 @@ from stocktrack.errors import REASON_CODES, Code, CommandError, ProviderError, R
 
 # The table of the protocol, section 2 of the design: code, status, reasons. 200 and 2000 have no reasons.
 TABLE: dict[int, tuple[str, str]] = {
-    100: ("CONTINUE", "provider_restored announcement alert"),
+    100: ("CONTINUE", "provider_restored announcement alert lists_changed"),
     200: ("OK", ""),
     2000: ("OK", ""),
     400: (
@@ -17,7 +17,7 @@ TABLE: dict[int, tuple[str, str]] = {
     404: (
         "NOT_FOUND",
         """unknown_symbol not_subscribed no_news no_dividends no_company_info no_history not_offered unknown_alert
-        unknown_lot""",
+        unknown_lot unknown_list""",
     ),
     429: ("TOO_MANY_REQUESTS", "rate_limited session_limit login_throttled"),
     500: (

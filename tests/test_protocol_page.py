@@ -39,8 +39,9 @@ SERVER_MODELS: tuple[type[m.ServerMessage], ...] = (
     m.Failure,
 )
 PARTS: tuple[type[BaseModel], ...] = (
-    *(m.Limits, m.Missing, m.BoardQuote, m.SessionInfo, m.TokenInfo),
+    *(m.Limits, m.Missing, m.BoardQuote, m.SessionInfo, m.UserInfo, m.TokenInfo),
     *(m.SourceInfo, m.SourceBudget, m.SourceStream, m.SinkInfo),
+    m.ListInfo,
     *(m.AlertInfo, m.Amounts, m.HoldingInfo, m.HoldingTotals, m.LotInfo),
     *(Headline, CompanyInfo, Dividend, Match),
 )
@@ -82,6 +83,7 @@ def test_a_command_line_is_parsed_and_means_the_same_when_written_again(line: by
         "repeat": "once",
         "targets": [],
         "fixed_cost": 0.0,
+        "change": "replace",
         "limit": type(command).model_fields["limit"].default if "limit" in again else None,
     }
     assert again == {**{name: value for name, value in defaults.items() if name in again}, **sent}
@@ -175,7 +177,17 @@ def test_every_field_of_a_quote_has_a_row_marked_where_it_is_never_left_out() ->
 
 
 def test_nothing_on_the_page_is_unknown_to_the_models() -> None:
-    known = {*FIELDS, *Settings.model_fields, *Reason, *MarketState, *Scope, *HistoryRange, *Adjust, "recorded"}
+    known = {
+        *FIELDS,
+        *Settings.model_fields,
+        *Reason,
+        *MarketState,
+        *Scope,
+        *HistoryRange,
+        *Adjust,
+        *m.ListChange,
+        "recorded",
+    }
     known |= {*AlertWhen, *Repeat, *AlertState}
     words = {word for word in re.findall(r"`([a-z]\w+)`", PROSE) if word not in {"nc", "jq"}}
     assert words - known == set()

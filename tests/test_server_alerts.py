@@ -139,7 +139,7 @@ async def test_percent_from_the_previous_close_is_told(house: House) -> None:
     await house.trade(208, previous_close=200.0)
     await house.nothing_told()
     await house.trade(210, previous_close=200.0)
-    assert (await house.told())["message"] == "AAPL 210.00 USD has risen 5.00 % since the previous close of 200.00."
+    assert (await house.told())["message"] == "AAPL 210.00 USD has risen 5.00% since the previous close of 200.00."
 
 
 async def test_percent_within_minutes_is_told(house: House) -> None:
@@ -147,7 +147,7 @@ async def test_percent_within_minutes_is_told(house: House) -> None:
     await house.trade(200, 196)
     await house.nothing_told()
     await house.trade(189)
-    assert (await house.told())["message"] == "AAPL 189.00 USD has fallen 5.50 % within 10 minutes, from 200.00."
+    assert (await house.told())["message"] == "AAPL 189.00 USD has fallen 5.50% within 10 minutes, from 200.00."
 
 
 async def test_a_volume_is_told(house: House) -> None:

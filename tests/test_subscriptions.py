@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from fakes import NOW_MS, MemoryConnection, Message, a_quote, read_lines
+from fakes import NOW_MS, CountingWatcher, MemoryConnection, Message, a_quote, read_lines
 from stocktrack.clock import ManualClock, settle
 from stocktrack.market.board import Board
 from stocktrack.metronome import Metronome
@@ -386,3 +386,38 @@ async def test_no_price_is_pushed_with_an_older_seq_than_one_sent_before(desk: D
     seen += [price["seq"] for price in desk.connection.messages()]
     assert seen == sorted(seen)
     assert seen[-1] == 30
+
+
+# --- what others watch ---
+
+
+async def test_what_others_watch_is_pushed_as_it_changes_and_ends_with_the_subscription(desk: Desk) -> None:
+    other = desk.board.watch(("AAPL",), CountingWatcher(), eager=True)
+    desk.subscription.interval_seconds = 0
+    assert [price["symbol"] for price in read_lines(desk.subscription.add_watched(10))] == ["AAPL"]
+    assert desk.subscription.symbols == ()
+    desk.put("AAPL", 101.0)
+    desk.put("MSFT", 201.0)
+    await settle()
+    assert desk.pushed() == [("AAPL", 101.0)]
+    desk.board.watch(("MSFT",), CountingWatcher(), eager=True)
+    desk.put("MSFT", 202.0)
+    await settle()
+    assert desk.pushed() == [("MSFT", 202.0)]
+    desk.board.unwatch(other, next(iter(other.watchers)))
+    desk.subscription.close()
+    desk.put("MSFT", 203.0)
+    await settle()
+    assert (desk.pushed(), desk.tasks()) == ([], [])
+
+
+async def test_what_others_watch_may_be_nothing_yet(desk: Desk) -> None:
+    desk.subscription.interval_seconds = 0
+    assert desk.subscription.add_watched(10) == b""
+    desk.board.watch(("TSLA",), CountingWatcher(), eager=True)
+    desk.put("TSLA", 301.0)
+    await settle()
+    assert desk.pushed() == [("TSLA", 301.0)]
+    desk.subscription.close()
+    await settle()
+    assert desk.tasks() == []

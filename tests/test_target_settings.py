@@ -210,3 +210,15 @@ def test_an_empty_secret_of_a_compose_file_is_none(monkeypatch: pytest.MonkeyPat
     topic = loaded(f"[alert_targets.topic]\n{NTFY}").alert_targets["topic"]
     assert isinstance(topic, NtfySettings)
     assert topic.token is None
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("~/ca.pem", "/home/ann/ca.pem"), ("~nobody-of-that-name/ca.pem", None), (" ", "")]
+)
+def test_a_file_of_the_home_folder_is_found_there_and_of_nobodys_is_as_written(
+    monkeypatch: pytest.MonkeyPatch, written: str, read: str | None
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    hook = loaded(f"[alert_targets.phone]\n{WEBHOOK}ca_file = '{written}'").alert_targets["phone"]
+    assert isinstance(hook, WebhookSettings)
+    assert str(hook.ca_file or "") == (written if read is None else read)

@@ -7,9 +7,10 @@ import pytest
 
 from fakes import POLL_SECONDS, USER, Client, House, ScriptedProvider, a_house
 from live_server import PASSWORD, live_server
-from stocktrack.client import StockTrackClient
+from stocktrack.client import NotFound, StockTrackClient
 from stocktrack.clock import ManualClock
-from stocktrack.storage.store import MAX_LISTS
+from stocktrack.errors import Reason
+from stocktrack.messages import MAX_LISTS
 
 
 @pytest.fixture
@@ -152,3 +153,21 @@ async def test_the_client_library_names_lists_too(tmp_path: Path) -> None:
         assert (await client.subscribe(list="tech", interval=0)).subscribed == ("AAPL", "MSFT")
         assert (await client.unsubscribe("AAPL", list="tech")).removed == ("AAPL",)
         assert (await client.my_stocks(list="tech")).symbols == ("MSFT",)
+
+
+async def test_the_client_library_changes_lists_in_one_step(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with (
+        live_server(tmp_path, ScriptedProvider(clock), clock=clock) as server,
+        StockTrackClient(server.host, server.port, "ann", PASSWORD) as client,
+    ):
+        assert (await client.set_list(["tsla", "AAPL"], list="tech")).symbols == ("TSLA", "AAPL")
+        assert (await client.set_list("AAPL", list="tech", change="order")).symbols == ("AAPL", "TSLA")
+        await client.rename_list("tech", "cars")
+        assert [(info.list, info.count) for info in await client.lists()] == [("main", 0), ("cars", 2)]
+        assert [info.list for info in (await client.order_lists(["cars"])).lists] == ["cars", "main"]
+        assert (await client.remove_list("cars")).symbols == ("AAPL", "TSLA")
+        with pytest.raises(NotFound) as caught:
+            await client.remove_list("cars")
+        assert caught.value.reason is Reason.UNKNOWN_LIST
+        assert client.subscribed == ()

@@ -28,9 +28,19 @@ need postgres postgresql /usr/lib/postgresql/*/bin
 need chromium chromium
 
 # Other people's clients: a person's, and those of npm's packages.
+need curl curl
 need nc netcat-openbsd
 need node nodejs
 need npm npm
+
+# What the recipes of docs/recipes/ are made with.
+need curl curl
+need jq jq
+need soffice libreoffice-calc-nogui
+
+# What reads the prices of `stocktrack get --format ledger`.
+need ledger ledger
+need hledger hledger
 
 # The reverse proxies that the page for operators shows how to configure.
 need nginx nginx-light /usr/sbin

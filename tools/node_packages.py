@@ -14,9 +14,15 @@ import npm
 TOOLS = Path(__file__).resolve().parent
 CLIENTS = TOOLS / "test_clients"
 LINTER = TOOLS / "page_lint"
+OPENAPI_LINTER = TOOLS / "openapi_lint"
+ASYNCAPI = TOOLS / "asyncapi_parser"
+AXE = TOOLS / "page_axe"
 WHAT_FOR = {
     CLIENTS: "the npm packages that the tests talk to the server with",
     LINTER: "ESLint, which lints the page's JavaScript",
+    OPENAPI_LINTER: "Redocly's linter, which checks the OpenAPI description",
+    ASYNCAPI: "AsyncAPI's parser, which checks the description of the protocol",
+    AXE: "axe, which checks that everybody can use the page",
 }
 LOCK = "package-lock.json"
 # Made last, a copy of the lock that it was made from; git ignores the folder.

@@ -1,4 +1,6 @@
-"""Brings the page's third-party ES modules from npm into src/stocktrack/web/page/vendor/, which is not committed.
+"""Brings the page's third-party ES modules from npm into src/stocktrack/web/page/vendor/, and a bundler.
+
+Neither is committed: the bundler is kept in tools/page/, and tools/bundle_page.py joins the page's modules with it.
 
 The versions are those of tools/page/package-lock.json, brought by npm (tools/npm.py). Where there is none, or its
 registry does not answer, this says so and leaves the server to run without its page. It needs nothing but the standard
@@ -22,6 +24,9 @@ from npm import npm_command
 ROOT = Path(__file__).resolve().parents[1]
 LOCKED = ROOT / "tools" / "page"
 VENDOR = ROOT / "src" / "stocktrack" / "web" / "page" / "vendor"
+# esbuild's program for this machine; an empty file where it has none for it.
+BUNDLER = LOCKED / "node_modules" / "esbuild"
+BUNDLER_PACKAGE = "esbuild"
 # Written last, so that it stands for all the others: what is there, and what it was made from.
 STAMP = "versions.json"
 
@@ -60,7 +65,7 @@ class CannotVendorError(Exception):
 
 
 def vendor(folder: Path = VENDOR, *, say: Callable[[str], object] | None = None) -> bool:
-    """Make `folder` hold the locked versions; whether anything had to be done.
+    """Make `folder` hold the locked versions, and have the bundler there; whether anything had to be done.
 
     With `say`, which is told what takes its time, npm is fetched where the machine has none; the build hook has a way
     of its own to that.
@@ -78,7 +83,7 @@ def vendor(folder: Path = VENDOR, *, say: Callable[[str], object] | None = None)
                 command = npm_command((Path(scratch) / "npm",))
             if say is not None:
                 say("Fetching the page's JavaScript modules ...")
-            shutil.copytree(LOCKED, installed)
+            shutil.copytree(LOCKED, installed, ignore=shutil.ignore_patterns("node_modules"))
             npm.install_locked(installed, command)
         except npm.NpmError as why:
             raise CannotVendorError(str(why)) from why
@@ -86,6 +91,7 @@ def vendor(folder: Path = VENDOR, *, say: Callable[[str], object] | None = None)
         made.mkdir()
         _copy(installed / "node_modules", made)
         (made / STAMP).write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+        _keep_bundler(installed / "node_modules")
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(made, folder)
     return True
@@ -111,8 +117,8 @@ def importable(source: str, modules: Iterable[Module] = MODULES) -> str:
 def _wanted() -> dict[str, str]:
     """What the lock file says, and a number to raise where this script changes what it makes of that."""
     packages = json.loads((LOCKED / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-    names = sorted({module.package for module in MODULES})
-    return {"layout": "1", **{name: str(packages[f"node_modules/{name}"]["version"]) for name in names}}
+    names = sorted({BUNDLER_PACKAGE, *(module.package for module in MODULES)})
+    return {"layout": "2", **{name: str(packages[f"node_modules/{name}"]["version"]) for name in names}}
 
 
 def _is_complete(folder: Path, wanted: dict[str, str]) -> bool:
@@ -120,7 +126,19 @@ def _is_complete(folder: Path, wanted: dict[str, str]) -> bool:
         there = json.loads((folder / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(there == wanted) and all((folder / module.file).is_file() for module in MODULES)
+    return bool(there == wanted) and BUNDLER.is_file() and all((folder / module.file).is_file() for module in MODULES)
+
+
+def _keep_bundler(packages: Path) -> None:
+    """Copy the program that npm chose for this machine, which needs neither npm nor Node.js to run."""
+    programs = [*packages.glob("@esbuild/*/bin/esbuild")]
+    BUNDLER.unlink(missing_ok=True)
+    BUNDLER.parent.mkdir(exist_ok=True)
+    if programs:
+        shutil.copy(programs[0], BUNDLER)
+        BUNDLER.chmod(0o755)
+    else:
+        BUNDLER.touch()
 
 
 def _copy(packages: Path, folder: Path) -> None:

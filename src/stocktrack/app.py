@@ -5,22 +5,22 @@ import gc
 import os
 import resource
 import secrets
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
 from stocktrack import __version__
 from stocktrack.accounts.accounts import Accounts
 from stocktrack.accounts.passwords import PasswordHasher
-from stocktrack.accounts.tokens import open_signer
 from stocktrack.alert_targets.registry import build_targets
 from stocktrack.alerts.alerts import JudgedAlerts
 from stocktrack.alerts.desk import AlertDesk
 from stocktrack.alerts.turn import Turn
 from stocktrack.clock import Clock, RealClock
-from stocktrack.cluster.cluster import Cluster
 from stocktrack.config import RELOADABLE, LoadedSettings, Settings
 from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import MAX_REFUSED_LINGERING
@@ -41,24 +41,28 @@ from stocktrack.sinks.publisher import Publisher
 from stocktrack.sinks.registry import build_outlets
 from stocktrack.storage.alerts import Alerts
 from stocktrack.storage.store import Store
+from stocktrack.system.banner import banner
 from stocktrack.system.change_notes import ChangeNotes
 from stocktrack.system.data_folder import DataFolder
 from stocktrack.system.logs import set_log_level
 from stocktrack.system.processes import loop_factory, raise_descriptor_limit, run_until_told
 from stocktrack.system.running_servers import RunningServers
 from stocktrack.system.trail import Trail
-from stocktrack.web.alert_figures import AlertFigures
-from stocktrack.web.bar_figures import BarFigures
-from stocktrack.web.composition import Web
-from stocktrack.web.server import OPERATOR_CONNECTIONS, http_connections
-from stocktrack.web.together import Together
+from stocktrack.web.absent import NoWeb
+
+if TYPE_CHECKING:
+    # A private server has neither, and the person who waits for it has no time for what they import.
+    from stocktrack.accounts.tokens import TokenSigner
+    from stocktrack.cluster.cluster import Cluster
+    from stocktrack.web.composition import Web
+    from stocktrack.web.together import Together
 
 log = structlog.get_logger()
 
 # Descriptors that are not sessions: the database, the sources' sockets, logs, and some to spare.
 DESCRIPTOR_RESERVE = 128
-# Those of the web beside its HTTP connections: of the operator's, and of WebSockets that are being refused.
-DESCRIPTORS_OF_THE_WEB = OPERATOR_CONNECTIONS + 2 * MAX_REFUSED_LINGERING
+# How long whoever subscribes at a private server waits for the first price: what comes later comes as a push.
+PRIVATE_PATIENCE_SECONDS = 0.2
 FLUSH_SECONDS, FLUSH_LEAST_SECONDS = 3.0, 1.0
 # Each later step of closing may take this long; together with the flush the server is gone within five seconds.
 CLOSE_STEP_SECONDS = 0.6
@@ -72,7 +76,7 @@ class Worker:
     The first one does what is to be done once.
     """
 
-    together: Together
+    together: "Together"
     is_first: bool
 
 
@@ -80,7 +84,10 @@ class App:
     """One running server. `start`, then use, then `close`.
 
     `providers` replaces the configured ones in tests, and `hasher` the real one, which takes its time. It leaves its
-    record among `running_servers`; without them it is a private one, such as the demo's.
+    record among `running_servers`; without them only those know it whom somebody tells, as the demo does.
+
+    One that `is_private` serves the one person in whose command it runs, and is there at once: it does not wait for its
+    sources, which start when they are asked, and shares its folder with others of its kind, as two terminals need.
     """
 
     def __init__(
@@ -92,19 +99,20 @@ class App:
         hasher: PasswordHasher | None = None,
         running_servers: RunningServers | None = None,
         worker: Worker | None = None,
+        is_private: bool = False,
     ) -> None:
         self.settings = settings
         clock = clock or RealClock()
         self._worker = worker
+        self._is_private = is_private
         self._folder = DataFolder(settings.data_dir, log.warning)
         self._store = Store(settings.database)
         self._running_servers = running_servers
         self.accounts = Accounts(
             self._store,
             clock,
-            open_signer=lambda: open_signer(
-                settings.token_secret, clock, is_loopback=settings.is_loopback, warn=log.warning
-            ),
+            open_signer=lambda: _open_signer(settings, clock),
+            opens_signer_at_start=not is_private,
             login_failures_per_minute=settings.login_failures_per_minute,
             allowlist=settings.allowlist,
             hasher=hasher,
@@ -120,6 +128,7 @@ class App:
             timeout_seconds=settings.provider_timeout_seconds,
             requests_per_minute=settings.upstream_requests_per_minute,
             instruments=self._instruments,
+            patience_seconds=PRIVATE_PATIENCE_SECONDS if is_private else None,
         )
         self.board.on_demand = self.feed.demand_changed
         self._relaying = [provider for provider in self._providers if isinstance(provider, RelayingSource)]
@@ -130,7 +139,7 @@ class App:
         self.publisher = Publisher(build_outlets(settings.publish_to, self._instance, clock), clock)
         if settings.publish_to:
             self.board.taps.append(self.publisher)
-        self.cluster = Cluster(settings.redis_home, clock) if "redis" in settings.providers else None
+        self.cluster = None if is_private else _build_cluster(settings, clock)
         self._targets = build_targets(settings.alert_targets, clock)
         self.alerts = self._build_alerts(settings, clock)
         self.sessions = Sessions(
@@ -169,18 +178,28 @@ class App:
             web_port=lambda: self.web.port,
             shares_port=worker is not None,
         )
-        self.web = Web(
+        self.web = self._build_web(settings, clock)
+
+    def _build_web(self, settings: Settings, clock: Clock) -> "Web | NoWeb":
+        """What the settings ask for of the web."""
+        if settings.web_port is None and settings.metrics_port is None:
+            return NoWeb()
+        from stocktrack.web.alert_figures import AlertFigures
+        from stocktrack.web.bar_figures import BarFigures
+        from stocktrack.web.composition import Web
+        from stocktrack.web.server import http_connections
+
+        return Web(
             settings,
             sessions=self.sessions,
             accounts=self.accounts,
-            lists=self._store,
             feed=self.feed,
             board=self.board,
             clock=clock,
             publisher=self.publisher,
             tls=self.server.tls,
             max_connections=http_connections(_descriptors()),
-            together=None if worker is None else worker.together,
+            together=None if self._worker is None else self._worker.together,
             figures=(
                 BarFigures(self.bars),
                 AlertFigures(self.alerts),
@@ -217,7 +236,7 @@ class App:
             targets=self._targets,
             may_name=settings.may_name_target,
             ask_splits=self.feed.questions.history.splits,
-            turn=Turn(clock) if _has_others(settings) else None,
+            turn=Turn(clock) if self._is_private or _has_others(settings) else None,
         )
 
     async def _alerts_opened(self) -> Alerts:
@@ -237,8 +256,7 @@ class App:
     async def start(self) -> None:
         """Start everything, the door last; on an error what was started is closed again."""
         try:
-            if self._worker is None:
-                self._folder.lock()
+            is_first = self._claim_folder()
             if self._worker is None or self._worker.is_first:
                 self._notes.start()
                 self._trail.on_settle = self._notes.look
@@ -249,7 +267,10 @@ class App:
             await self._instruments.load(self.settings.symbols_file)
             await self.feed.start()
             if self.bars is not None and self._worker is None:
-                self.feed.supervisor.run("bars", self.bars.run)
+                if is_first:
+                    self.feed.supervisor.run("bars", self.bars.run)
+                else:
+                    self.board.taps.remove(self.bars)  # the other server that has the folder records them
             if self.alerts is not None:
                 self.alerts.start(self.feed.supervisor)
             self.publisher.start()
@@ -262,6 +283,15 @@ class App:
         except BaseException:
             await self.close()
             raise
+
+    def _claim_folder(self) -> bool:
+        """Whether this server is the first in its folder; `ConfigError` where it may not be another one."""
+        if self._worker is not None:
+            return self._worker.is_first
+        if self._is_private:
+            return self._folder.share()
+        self._folder.lock()
+        return True
 
     def _relay_instance(self, instance: str) -> None:
         """Greet clients with the instance in which the `seq` of the prices counts that come from a feed elsewhere."""
@@ -354,6 +384,21 @@ def _has_others(settings: Settings) -> bool:
     return "redis" in settings.providers or not settings.database.startswith("sqlite")
 
 
+def _open_signer(settings: Settings, clock: Clock) -> "TokenSigner":
+    from stocktrack.accounts.tokens import open_signer
+
+    return open_signer(settings.token_secret, clock, is_loopback=settings.is_loopback, warn=log.warning)
+
+
+def _build_cluster(settings: Settings, clock: Clock) -> "Cluster | None":
+    """This server among others at its Redis; None where it has none."""
+    if "redis" not in settings.providers:
+        return None
+    from stocktrack.cluster.cluster import Cluster
+
+    return Cluster(settings.redis_home, clock)
+
+
 def _rules(settings: Settings, instance: str) -> SessionRules:
     return SessionRules(
         server=f"stocktrack/{__version__}",
@@ -385,7 +430,10 @@ def _limits(settings: Settings) -> SessionLimits:
     descriptors = _descriptors()
     reserve = DESCRIPTOR_RESERVE
     if settings.web_port is not None:
-        reserve += DESCRIPTORS_OF_THE_WEB + http_connections(descriptors)
+        from stocktrack.web.server import OPERATOR_CONNECTIONS, http_connections
+
+        # Those of the web beside its HTTP connections: of the operator's, and of WebSockets that are being refused.
+        reserve += OPERATOR_CONNECTIONS + 2 * MAX_REFUSED_LINGERING + http_connections(descriptors)
     if descriptors <= reserve:
         raise ConfigError(
             f"This process may open {descriptors} files and sockets, and needs {reserve} for itself. "
@@ -442,10 +490,14 @@ async def _say_ready(app: App) -> None:
     settle_memory()
     if not app.settings.is_loopback and app.server.tls is None:
         log.warning(PLAIN_TEXT, host=app.settings.host)
-    hints = {}
-    if not await app.accounts.list():
-        hints["hint"] = "there are no users yet; add one with: stocktrack users add NAME"
+    has_users = bool(await app.accounts.list())
     host, port = app.server.addresses[0]
+    if app.settings.log_format == "console" and sys.stderr.isatty():
+        # A person reads this; the line below is for a log.
+        sys.stderr.write(banner(__version__, app.settings.providers, host, port, app.web.address, has_users=has_users))
+        sys.stderr.flush()
+        return
+    hints = {} if has_users else {"hint": "there are no users yet; add one with: stocktrack users add NAME"}
     if app.web.address is not None:
         hints["page"] = app.web.address
     log.info("ready", host=host, port=port, providers=",".join(app.settings.providers), pid=os.getpid(), **hints)

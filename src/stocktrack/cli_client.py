@@ -1,106 +1,157 @@
-"""`stocktrack client`: the interactive client, a menu and typed commands over one connection.
+"""`stocktrack client`: the interactive client, a board and typed commands over one connection.
 
-On a terminal it has a prompt, on a pipe it runs the commands of standard input line by line.
+On a terminal the board is its home, or with a menu a prompt; on a pipe it runs the commands of standard input.
 """
 
 import asyncio
 import contextlib
-import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from stocktrack.bars import HistoryRange
-from stocktrack.client import ClientError, NotFound, State, StateChange, TooManyRequests
-from stocktrack.client.bars import wire_moment
+from stocktrack.client import (
+    ClientError,
+    NotFound,
+    State,
+    StateChange,
+    StockTrackClient,
+    Unavailable,
+)
 from stocktrack.client.settings import ClientSettings
-from stocktrack.client.wire import command_of
 from stocktrack.clock import end
 from stocktrack.errors import Reason
-from stocktrack.messages import Command, HoldingsReply, MyStocksReply, Notice, Price, Reply, Said, SubscribeReply
-from stocktrack.quotes import clean_text, shown
+from stocktrack.messages import (
+    MAIN_LIST,
+    Missing,
+    MyStocksReply,
+    Notice,
+    Price,
+    Said,
+    SubscribeReply,
+)
+from stocktrack.quotes import clean_text
 from stocktrack.terminal.alert_news import AlertNews
-from stocktrack.terminal.alert_request import NO_TARGETS, alert_names, request_of, split_alert, targets_to_try
 from stocktrack.terminal.board_view import BoardView
-from stocktrack.terminal.chart import draw_chart
-from stocktrack.terminal.chart_request import find_chart, look_of
-from stocktrack.terminal.connection_report import ConnectionReport
-from stocktrack.terminal.dialogue import Dialogue
-from stocktrack.terminal.exit_codes import ExitCode, exit_code_of
-from stocktrack.terminal.fronts import Front, LineCancelledError, PipeFront, Status
-from stocktrack.terminal.run import is_live_screen
+from stocktrack.terminal.chart_request import look_of
+from stocktrack.terminal.connection_report import ConnectionReport, not_connected_sentence, troubles_of
+from stocktrack.terminal.dialogue import Dialogue, StopError
+from stocktrack.terminal.exit_codes import (
+    ExitCode,
+    exit_code_of,
+    exit_code_of_missing,
+    missing_sentences,
+    sentence_of,
+)
+from stocktrack.terminal.fronts import Asker, Front, LineCancelledError, PipeFront, Status
+from stocktrack.terminal.interrupting import interruptible
+from stocktrack.terminal.remembered import Remembered
+from stocktrack.terminal.run import is_live_screen, is_typed_at, on_termination, say
 from stocktrack.terminal.screen_settings import ScreenSettings, load_screen_settings
 from stocktrack.terminal.text import said_line
 from stocktrack.terminal.typed_commands import (
     Typed,
     UsageError,
-    count_of,
-    lot_names,
     parse,
-    split_group,
-    split_holdings,
     split_interval,
     split_list,
-    split_lot,
-    split_news,
-    split_past,
-    split_said,
-    split_segment,
+    split_lists,
+    split_stocks,
     split_symbols,
 )
+from stocktrack.terminal.typed_questions import SYMBOLS, TypedQuestions
 
 if TYPE_CHECKING:
+    from stocktrack.terminal.board_front import BoardFront
+    from stocktrack.terminal.live_board import LiveBoard
     from stocktrack.terminal.prompt import TerminalFront
 
 PROMPT = "stocktrack> "
-SYMBOL, SYMBOLS = "Symbol: ", "Symbols: "
-# Prices above the prompt: as often as a person can read them.
+# Prices on the board and above the prompt: as often as a person can read them, and as the board is drawn.
 PRINT_SECONDS = 0.25
+# Where they can't stand in a place of their own, they break the line that is typed.
+PRINT_PLAIN_SECONDS = 2.0
 # Of a crowd that talks faster than a person reads, the last ones.
 MAX_HEARD = 50
-# Where the server wants a longer pause than this, the person is told.
-MAX_PACE_MS = 5_000
 
-Result = TypeVar("Result")
+# A server that does not even say goodbye is left without.
+GOODBYE_SECONDS = 1.0
+
+# The words that change the person's lists, which the board then shows as they are.
+_LIST_WORDS = frozenset({"unsubscribe", "stocks", "lists"})
 
 
 class LeaveError(Exception):
     """The person wants to leave."""
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the board begins with, and when it ends by itself; no `symbols` are the saved list."""
+
+    symbols: Sequence[str] = ()
+    interval: float = 0.0
+    seconds: float | None = None
+    count: int | None = None
+    hint: str = ""  # stands above the rows
+
+
+_USUAL = Opening()
+
+
 async def run_client(
     settings: ClientSettings,
     *,
-    begin_with: tuple[str, ...] = (),
-    hint: str = "",
-    seconds: float | None = None,
+    opening: Opening = _USUAL,
+    has_menu: bool = False,
     keeps_history: bool = True,
     screen: ScreenSettings | None = None,
+    timeout_seconds: float = 10.0,
 ) -> int:
     """Run the client until the person leaves or the input ends, and return the exit code.
 
-    `begin_with` are symbols to show on the board at once, `hint` stands above them, and after `seconds` it all ends.
+    On a terminal it is the board, or with `has_menu` a prompt below a menu; elsewhere commands come a line each.
     """
-    is_terminal = is_live_screen()
-    if not is_terminal:
-        return await InteractiveClient(settings, PipeFront()).run()
-    # prompt_toolkit takes as long to import as everything else together.
-    from stocktrack.terminal.prompt import TerminalFront
+    if not is_live_screen():
+        if not is_typed_at():
+            return await InteractiveClient(settings, PipeFront(), timeout_seconds=timeout_seconds).run()
+        # What draws takes as long to import as everything else together.
+        from stocktrack.terminal.plain_front import PlainFront
 
+        plain = PlainFront()
+        return await _until_ended(InteractiveClient(settings, plain, asker=plain), plain, opening.seconds)
     look = screen or load_screen_settings()
-    async with TerminalFront(keeps_history=keeps_history, settings=look) as front:
-        view = BoardView(title=settings.who, hint=hint, shows_holdings=look.holdings)
-        client = InteractiveClient(settings, front, screen=front, view=view)
-        return await _until_ended(client, front, begin_with, seconds)
+    view = BoardView(
+        settings.who,
+        hint=opening.hint,
+        settings=look,
+        # A demo leaves nothing behind.
+        remembered=Remembered.in_data_folder() if keeps_history else None,
+        look=look_of(sys.stdout),
+        leaving="back" if has_menu else "quit",
+    )
+    if has_menu:
+        from stocktrack.terminal.prompt import TerminalFront
+
+        async with TerminalFront(keeps_history=keeps_history, settings=look) as prompt:
+            client = InteractiveClient(settings, prompt, asker=prompt, prompt=prompt, view=view)
+            return await _until_ended(client, prompt, opening.seconds)
+    from stocktrack.terminal.board_front import BoardFront
+
+    async with BoardFront(view, keeps_history=keeps_history, settings=look) as board:
+        client = InteractiveClient(
+            settings, board, asker=board, board=board, view=view, opening=opening, timeout_seconds=timeout_seconds
+        )
+        code = await _until_ended(client, board, opening.seconds)
+    for sentence in client.troubles():
+        say(sentence)
+    return code
 
 
-async def _until_ended(
-    client: "InteractiveClient", front: Front, begin_with: tuple[str, ...], seconds: float | None
-) -> int:
+async def _until_ended(client: "InteractiveClient", front: Front, seconds: float | None) -> int:
     """Run the client; a signal or the end of the time closes it in order, so that the terminal is left as it was."""
-    loop = asyncio.get_running_loop()
     terminated = False
 
     def terminate() -> None:
@@ -108,23 +159,21 @@ async def _until_ended(
         terminated = True
         front.end_input()
 
-    alarm = loop.call_later(seconds, front.end_input) if seconds is not None else None
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, terminate)
+    alarm = asyncio.get_running_loop().call_later(seconds, front.end_input) if seconds is not None else None
     try:
-        code = await client.run(begin_with)
+        with on_termination(terminate):
+            code = await client.run()
     finally:
         if alarm is not None:
             alarm.cancel()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
     return ExitCode.TERMINATED if terminated else code
 
 
 class InteractiveClient:
     """One person's session: reads lines from `front` and runs them, one after the other.
 
-    `screen` is the front again where it can show the board and ask questions.
+    `asker` is the front again where it can ask questions. Where a board can be shown on `view`, the front
+    is `prompt`, which shows it for a while, or `board`, which is its home and begins with `opening`.
     """
 
     def __init__(
@@ -132,46 +181,110 @@ class InteractiveClient:
         settings: ClientSettings,
         front: Front,
         *,
-        screen: "TerminalFront | None" = None,
+        asker: Asker | None = None,
+        prompt: "TerminalFront | None" = None,
+        board: "BoardFront | None" = None,
         view: BoardView | None = None,
+        opening: Opening = _USUAL,
+        timeout_seconds: float = 10.0,
     ) -> None:
         self._settings = settings
         self._front = front
-        self._screen = screen
-        self._dialogue = Dialogue(front, screen)
+        self._prompt = prompt
+        self._board = board
+        self._opening = opening
+        self._dialogue = Dialogue(front, asker, has_menu=board is None)
         self._view = view or BoardView(title=settings.who)
         self._report = ConnectionReport(front.warn)
         self._news = AlertNews()
-        self._client = settings.client(on_notice=self._take_notice, on_state=self._take_state, on_said=self._take_said)
+        self._client = settings.client(
+            timeout_seconds=timeout_seconds,
+            on_notice=self._take_notice,
+            on_state=self._take_state,
+            on_said=self._take_said,
+        )
+        self._questions = TypedQuestions(self._client, front, self._dialogue)
+        self._live: LiveBoard | None = None
+        if prompt is not None or board is not None:
+            self._live = _live_board(self._client, self._view, opening.interval, board)
+        self._not_found: tuple[Missing, ...] = ()  # of what the board began with
+        self._opened = frozenset(symbol.upper() for symbol in opening.symbols)
         self._heard: deque[str] = deque(maxlen=MAX_HEARD)
         self._has_fresh = asyncio.Event()
-        self._is_board_open = False
+        self._is_board_open = board is not None
         self._interval: float | None = None
         self._is_lost = False
         self._lost_for_good: ClientError | None = None
 
-    async def run(self, begin_with: tuple[str, ...] = ()) -> int:
+    async def run(self) -> int:
         """Connect, run lines until the end, say goodbye, and return the exit code."""
         async with self._client:
             if self._client.welcome is not None:
-                self._dialogue.greet(self._client.welcome)
+                # Nobody logs in to a private server: it is the person's own command.
+                self._dialogue.greet(self._client.welcome, is_quiet=self._settings.label is not None)
             printing = asyncio.create_task(self._print_prices(), name="client: print prices")
             try:
-                if begin_with:
-                    await self._attempt(self._watch(list(begin_with)))
-                self._dialogue.show_menu()
-                await self._run_lines()
+                if self._board is not None and self._live is not None:
+                    await self._be_at_home(self._board, self._live)
+                else:
+                    self._dialogue.show_menu()
+                    await self._run_lines()
             except (LeaveError, EOFError):
                 pass
             finally:
                 printing.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await printing
-            with contextlib.suppress(ClientError):
-                await self._client.logout()
+            # It is answered after a command that hangs at a source, and nobody who leaves wants to wait for that.
+            with contextlib.suppress(ClientError, TimeoutError):
+                async with asyncio.timeout(GOODBYE_SECONDS):
+                    await self._client.logout()
         if self._lost_for_good is not None:
             return exit_code_of(self._lost_for_good)
-        return self._dialogue.exit_code
+        return exit_code_of_missing(self._not_shown()) or self._dialogue.exit_code
+
+    async def _be_at_home(self, board: "BoardFront", live: "LiveBoard") -> None:
+        """Show the board, and run what is typed below it."""
+        from stocktrack.terminal.board_screen import Ending
+
+        board.open(live)
+        async with live.running():
+            opening = asyncio.create_task(self._open(live), name="client: open the board")
+            # What cannot be shown at all ends the board with the reason.
+            opening.add_done_callback(
+                lambda done: board.end_input() if not done.cancelled() and done.exception() else None
+            )
+            try:
+                await self._run_lines()
+            finally:
+                if not opening.done():
+                    await end(opening)
+                if not opening.cancelled():
+                    opening.result()
+                # The demo is its board, which Ctrl-C ends as q does.
+                if board.ending is Ending.INTERRUPTED and not self._opening.hint:
+                    raise KeyboardInterrupt
+
+    async def _open(self, live: "LiveBoard") -> None:
+        try:
+            if self._opening.symbols:
+                try:
+                    await live.show_named(self._opening.symbols)
+                finally:
+                    self._not_found = live.missing  # the person may leave as soon as it is shown
+            else:
+                await live.show_list(MAIN_LIST)
+        except Unavailable as error:
+            self._view.say(sentence_of(error))  # it is shown once there is a connection
+
+    def _not_shown(self) -> tuple[Missing, ...]:
+        """Of the symbols that the board began with, those that are unknown, or turned out to be."""
+        dropped = (each for each in self._report.dropped if each.symbol in self._opened)
+        return (*self._not_found, *dropped)
+
+    def troubles(self) -> Sequence[str]:
+        """Sentences about those of the symbols that the board began with that it could not show."""
+        return missing_sentences(self._not_found)
 
     async def _run_lines(self) -> None:
         while True:
@@ -183,279 +296,195 @@ class InteractiveClient:
                 self._dialogue.fail(error)
             else:
                 if typed is not None:
-                    await self._attempt(self._run(typed))
+                    await self._attempt(self._run_typed(typed))
 
     async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a command; if it fails, say so, and the next one can come."""
         try:
             # A script's Ctrl-C ends the script.
-            await (work if self._screen is None else _interruptible(work))
+            await self._interruptible(work)
         except LineCancelledError:
-            if self._screen is not None:
-                self._screen.forget_pasted()
+            if self._prompt is not None:
+                self._prompt.forget_pasted()
+        except StopError:
+            await self._attempt(self._stop())
+        except Unavailable as error:
+            self._dialogue.fail(Unavailable(not_connected_sentence(self._settings.address)) if self._is_lost else error)
         except (UsageError, ClientError) as error:
             self._dialogue.fail(error)
 
+    async def _interruptible(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._board is not None:
+            await self._board.interruptible(work)
+        elif self._prompt is not None:
+            await interruptible(work)
+        else:
+            await work
+
+    async def _run_typed(self, typed: Typed) -> None:
+        if typed.word == "back" and self._board is not None:
+            self._view.close_one()
+            return
+        await self._run(typed)
+        is_change = typed.word == "unsubscribe" or (typed.word in _LIST_WORDS and typed.arguments)
+        if is_change and self._board is not None and self._live is not None:
+            await self._live.show_again()
+
     async def _run(self, typed: Typed) -> None:
-        arguments, argument = typed.arguments, self._dialogue.argument
         match typed.word:
-            case "get":
-                await self._show("GET", symbols=split_symbols(await argument(arguments, SYMBOLS)))
             case "watch":
-                await self._watch_typed(typed)
+                named, list_name = split_list(typed.arguments)
+                await self._watch(split_symbols(named), list_name=list_name, asks=typed.from_menu)
+            case "subscribe" if typed.from_menu:
+                await self._subscribe(await self._dialogue.argument(typed.arguments, SYMBOLS))
             case "subscribe":
-                await self._subscribe(await argument(arguments, SYMBOLS) if typed.from_menu else arguments)
+                await self._subscribe(typed.arguments)
             case "unsubscribe":
-                await self._unsubscribe(arguments)
+                await self._unsubscribe(typed.arguments)
             case "stop":
                 await self._stop()
             case "stocks":
-                await self._stocks(arguments)
-            case "news":
-                await self._news_of(arguments)
-            case "info":
-                await self._show("INFO", symbol=await argument(arguments, SYMBOL))
-            case "dividends":
-                await self._dividends(await argument(arguments, SYMBOL))
-            case "history":
-                await self._history(await argument(arguments, SYMBOL))
-            case "chart":
-                await self._chart(await argument(arguments, SYMBOL))
-            case "alert":
-                await self._alert(arguments)
-            case "alerts":
-                await self._alerts(arguments)
-            case "unalert":
-                await self._unalert(await argument(arguments, "Alert: "))
-            case "holdings":
-                await self._holdings(arguments)
-            case "lot":
-                await self._lot(await argument(arguments, "Symbol, quantity @ cost: "))
-            case "lots":
-                await self._lots(arguments)
-            case "unlot":
-                await self._unlot(await argument(arguments, "Lot: "))
-            case "search":
-                await self._search(arguments)
-            case "sources":
-                await self._show("SOURCES")
-            case "say":
-                await self._say(await argument(arguments, "What: "))
+                await self._saved(typed.arguments)
+            case "lists":
+                await self._lists(typed.arguments)
             case "back":
                 self._dialogue.show_menu()
             case "help":
                 self._dialogue.show_help()
-            case _:
+            case "exit":
                 raise LeaveError
+            case _:
+                await self._questions.run(typed)
 
-    # --- what the commands do ---------------------------------------------------------------------------------------
+    # --- what is pushed, saved and shown ----------------------------------------------------------------------------
 
-    async def _ask(self, command_type: str, **fields: Any) -> Reply:
-        reply = await self._reply_to(command_of(command_type, **fields))
-        self._dialogue.note(reply)
-        return reply
+    async def _saved(self, arguments: str) -> None:
+        stocks = split_stocks(arguments)
+        list_name = stocks.list_name or self._list_shown
+        if stocks.change is None:
+            await self._questions.show("MY_STOCKS", list=list_name)
+        else:
+            fields = {"list": list_name, "symbols": stocks.symbols, "change": stocks.change.value}
+            await self._questions.show("SET_LIST", **fields)
 
-    async def _show(self, command_type: str, **fields: Any) -> Reply:
-        reply = await self._ask(command_type, **fields)
-        self._dialogue.show(reply)
-        return reply
-
-    async def _reply_to(self, command: Command) -> Reply:
-        """The reply; where the server asks for a slower pace, as it does after a long paste, the client waits."""
-        while True:
-            try:
-                return (await self._client.request(command)).reply
-            except TooManyRequests as error:
-                wait_ms = error.retry_after_ms
-                if error.reason is not Reason.RATE_LIMITED or wait_ms is None or wait_ms > MAX_PACE_MS:
-                    raise
-                await asyncio.sleep(wait_ms / 1000)
-
-    async def _watch_typed(self, typed: Typed) -> None:
-        named, list_name = split_list(typed.arguments)
-        await self._watch(split_symbols(named), list_name=list_name, asks=typed.from_menu)
-
-    async def _news_of(self, arguments: str) -> None:
-        symbol, count = split_news(arguments)
-        await self._show("NEWS", symbol=symbol, limit=count)
-
-    async def _search(self, arguments: str) -> None:
-        text, segment = split_segment(arguments)
-        query = await self._dialogue.argument(text, "Part of a name: ")
-        await self._show("SEARCH", query=query, segment=segment)
-
-    async def _holdings(self, arguments: str) -> None:
-        currency, group = split_holdings(arguments)
-        await self._show("HOLDINGS", currency=currency, group=group)
-
-    async def _history(self, arguments: str) -> None:
-        past = split_past(arguments)
-        try:
-            start, end = wire_moment(past.start), wire_moment(past.end)
-        except ValueError as error:
-            raise UsageError(f"{error}.") from None
-        await self._show(
-            "HISTORY",
-            symbol=past.symbol,
-            range=past.range,
-            start=start,
-            end=end,
-            interval=past.interval,
-            adjust=past.adjust,
-            prepost=past.prepost or None,
-        )
-
-    async def _chart(self, arguments: str) -> None:
-        past = split_past(arguments, is_chart=True)
-        back = HistoryRange(past.range or HistoryRange.DAY)
-        chart = await find_chart(self._client, past.symbol, range=back, prepost=past.prepost, has_candles=past.candles)
-        self._front.learn((chart.bars.symbol,))
-        # The line that was typed, the prompt and its toolbar stand around it.
-        self._front.say(draw_chart(chart, look_of(sys.stdout, rows_kept=3)))
-
-    async def _lots(self, arguments: str) -> None:
-        rest, group = split_group(arguments)
-        if rest:
-            raise UsageError(f"`lots` takes no {shown(rest)}; `lot AAPL 10 @ 146` adds one.")
-        reply = await self._reply_to(command_of("HOLDINGS", group=group))
-        if isinstance(reply, HoldingsReply):
-            self._dialogue.show_lots(reply)
-
-    async def _dividends(self, arguments: str) -> None:
-        paying, _, wanted = arguments.partition(" ")
-        await self._show("DIVIDENDS", symbol=paying, limit=count_of(wanted.strip()))
-
-    async def _lot(self, arguments: str) -> None:
-        lot = split_lot(arguments)
-        await self._show(
-            "ADD_LOT",
-            symbol=lot.symbol,
-            quantity=lot.quantity,
-            unit_cost=lot.unit_cost,
-            fixed_cost=lot.fixed_cost,
-            group=lot.group,
-        )
-
-    async def _alert(self, arguments: str) -> None:
-        if (targets := targets_to_try(arguments)) is not None:
-            await self._test_targets(targets)
-            return
-        request = request_of(split_alert(arguments))
-        for remark in request.remarks:
-            self._dialogue.confirm(remark)
-        await self._show("ALERT", **request.fields)
-
-    async def _alerts(self, arguments: str) -> None:
-        if len(split_symbols(arguments)) > 1:
-            raise UsageError("`alerts` takes one symbol, or none for all of them.")
-        self._dialogue.show_alerts(await self._ask("MY_ALERTS", symbol=arguments or None), of=arguments.upper())
-
-    async def _test_targets(self, named: list[str]) -> None:
-        targets = named or (await self._client.my_alerts()).targets
-        if not targets:
-            raise UsageError(NO_TARGETS)
-        for target in targets:
-            await self._show("TEST_ALERT", target=target)
-
-    async def _unalert(self, arguments: str) -> None:
-        for name in alert_names([arguments]):
-            try:
-                await self._show("UNALERT", alert=name)
-            except NotFound as error:
-                self._dialogue.fail(error)
-
-    async def _unlot(self, arguments: str) -> None:
-        for name in lot_names(arguments):
-            try:
-                await self._show("REMOVE_LOT", lot=name)
-            except NotFound as error:
-                self._dialogue.fail(error)
-
-    async def _stocks(self, arguments: str) -> None:
-        rest, list_name = split_list(arguments)
-        if rest:
-            raise UsageError(f"`stocks` takes no {shown(rest)}; a list is named as in `stocks --list tech`.")
-        await self._show("MY_STOCKS", list=list_name)
+    async def _lists(self, arguments: str) -> None:
+        what, names = split_lists(arguments)
+        match what:
+            case "rename":
+                await self._questions.show("RENAME_LIST", list=names[0], name=names[1])
+                self._view.tabs.rename(names[0], names[1])
+            case "remove":
+                if await self._dialogue.is_sure(f"Remove the list {names[0]} with all that is in it?"):
+                    await self._questions.show("REMOVE_LIST", list=names[0])
+            case "order":
+                await self._questions.show("ORDER_LISTS", lists=names)
+            case _:
+                await self._questions.show("LISTS")
 
     async def _subscribe(self, arguments: str) -> None:
         named, list_name = split_list(arguments)
         symbols, interval = split_interval(named)
-        reply = await self._show("SUBSCRIBE", symbols=symbols or None, interval=interval, list=list_name)
+        list_name = list_name or self._list_shown
+        wanted = {"symbols": symbols or None, "interval": interval, "list": list_name}
+        if self._board is None or self._live is None:
+            reply = await self._questions.show("SUBSCRIBE", **wanted)
+            if isinstance(reply, SubscribeReply):
+                self._interval = reply.interval
+            return
+        if interval is not None:
+            self._live.interval = interval
+        reply = await self._questions.ask("SUBSCRIBE", **wanted)
         if isinstance(reply, SubscribeReply):
-            self._interval = reply.interval
+            self._dialogue.confirm_saved(reply, list_name or MAIN_LIST)
+        await self._live.show_list(list_name or MAIN_LIST)
 
     async def _unsubscribe(self, arguments: str) -> None:
         named, list_name = split_list(arguments)
         symbols = split_symbols(named)
-        which = "your list" if list_name is None else f"your list {list_name}"
+        list_name = list_name or self._list_shown
+        which = "your list" if list_name in {None, MAIN_LIST} else f"your list {list_name}"
         if symbols or await self._dialogue.is_sure(f"Take all stocks off {which}?"):
-            await self._show("UNSUBSCRIBE", symbols=symbols or None, list=list_name)
+            await self._questions.show("UNSUBSCRIBE", symbols=symbols or None, list=list_name)
 
-    async def _say(self, arguments: str) -> None:
-        text, symbol = split_said(arguments)
-        await self._show("SAY", text=text, symbol=symbol)
+    @property
+    def _list_shown(self) -> str | None:
+        """The list that is meant where none was named: on the board the one that a person sees."""
+        return self._view.tabs.current if self._board is not None else None
 
     async def _stop(self) -> None:
+        if self._board is not None:
+            self._dialogue.confirm("The board is live as long as it is open; q leaves it, d takes a row out.")
+            return
         if not self._client.subscribed:
-            self._dialogue.confirm("No prices are being pushed.")
+            self._dialogue.confirm("Nothing to stop.")
             return
         with contextlib.suppress(NotFound):  # the pushes have just ended
-            await self._ask("UNSUBSCRIBE", save=False)
+            await self._questions.ask("UNSUBSCRIBE", save=False)
         self._dialogue.confirm("Stopped; your list is kept.")
 
     async def _watch(self, symbols: list[str], *, list_name: str | None = None, asks: bool = False) -> None:
         """The board over `symbols`, or over what is pushed, or over the saved list; then all is pushed as before."""
+        if self._board is not None and self._live is not None:
+            await self._put_on(self._live, symbols, list_name or MAIN_LIST)
+            return
         before, interval = self._client.subscribed, self._interval
-        wanted = await self._wanted(symbols, list_name, asks=asks)
-        self._is_board_open = self._screen is not None
+        wanted, list_name = await self._wanted(symbols, list_name, asks=asks)
+        if self._prompt is None or self._live is None:
+            await self._questions.ask("SUBSCRIBE", symbols=wanted, interval=0.0, save=False)
+            return
+        self._is_board_open = True
         try:
-            reply = await self._ask("SUBSCRIBE", symbols=wanted, interval=0.0, save=False)
-            if self._screen is None or not isinstance(reply, SubscribeReply):
-                return
-            self._view.show(symbol for symbol in wanted if symbol in {*reply.symbols, *reply.pending})
-            await self._show_board(self._screen)
+            await self._put_on(self._live, () if list_name else wanted, list_name or MAIN_LIST)
+            await self._show_board(self._prompt, self._live)
         finally:
             self._is_board_open = False
-            if self._screen is not None:
-                await self._push_as_before(before, interval)
+            await self._push_as_before(before, interval)
 
-    async def _wanted(self, symbols: list[str], list_name: str | None, *, asks: bool) -> list[str]:
-        """What to watch; `asks` where the person may be asked for it."""
+    async def _put_on(self, live: "LiveBoard", symbols: Sequence[str], list_name: str) -> None:
+        """Have the board show what was named, or else a list."""
+        if symbols:
+            await live.show_named(symbols)
+            for sentence in missing_sentences(live.missing):
+                self._dialogue.confirm(sentence)
+        else:
+            await live.show_list(list_name)
+
+    async def _wanted(
+        self, symbols: list[str], list_name: str | None, *, asks: bool
+    ) -> tuple[Sequence[str], str | None]:
+        """The symbols to watch, and the list that they are; `asks` where the person may be asked for them."""
         if list_name is not None:
-            of_list = await self._ask("MY_STOCKS", list=list_name)
-            symbols = [*symbols, *(of_list.symbols if isinstance(of_list, MyStocksReply) else ())]
-            if not symbols:
+            of_list = await self._questions.ask("MY_STOCKS", list=list_name)
+            saved = of_list.symbols if isinstance(of_list, MyStocksReply) else ()
+            if not (symbols or saved):
                 raise UsageError(f"The list {list_name} is empty; `subscribe AAPL --list {list_name}` begins it.")
-        wanted = [symbol.upper() for symbol in symbols or self._client.subscribed]
-        if not wanted:
-            # The saved list, or else what was watched before.
-            wanted = list((await self._client.my_stocks()).symbols or self._view.symbols)
+            return ([*symbols, *saved], None) if symbols else (saved, list_name)
+        if wanted := [symbol.upper() for symbol in symbols or self._client.subscribed]:
+            return wanted, None
+        if saved := (await self._client.my_stocks()).symbols:
+            return saved, MAIN_LIST
+        wanted = [*self._view.symbols]  # what was watched before
         if not wanted and asks:
             wanted = [symbol.upper() for symbol in split_symbols(await self._dialogue.argument("", SYMBOLS))]
         if not wanted:
             raise UsageError("You have no saved stocks yet; name some, as in `watch AAPL,TSLA`.")
-        return wanted
+        return wanted, None
 
-    async def _show_board(self, screen: "TerminalFront") -> None:
+    async def _show_board(self, prompt: "TerminalFront", live: "LiveBoard") -> None:
         from stocktrack.terminal.board_screen import Ending
-        from stocktrack.terminal.day_courses import DayCourses
-        from stocktrack.terminal.held import Held
 
-        fetching = asyncio.create_task(DayCourses(self._client, self._view).run(), name="client: the day's courses")
-        holding = asyncio.create_task(Held(self._client, self._view).run(), name="client: holdings")
-        try:
-            ending = await screen.show_board(self._view)
-        finally:
-            await end(fetching, holding)
-        if ending is Ending.LEAVE or (ending is Ending.INTERRUPTED and self._view.hint):
-            # The demo is its board: leaving one leaves the other.
+        async with live.running():
+            ending = await prompt.show_board(self._view, live)
+        if ending is Ending.LEAVE:
             raise LeaveError
         if ending is Ending.BY_PROGRAM:
             raise EOFError
 
     async def _push_as_before(self, before: tuple[str, ...], interval: float | None) -> None:
-        added = [symbol for symbol in self._client.subscribed if symbol not in before]
         with contextlib.suppress(ClientError):
+            # Answers come in the order of the questions: what the board was still asking for is subscribed by then.
+            await self._client.ping()
+            added = [symbol for symbol in self._client.subscribed if symbol not in before]
             if added:
                 await self._client.unsubscribe(added, save=False)
             if before and interval is not None:
@@ -465,20 +494,21 @@ class InteractiveClient:
 
     def _status(self) -> Status:
         who = self._settings.who
+        pushed = [row for symbol in self._client.subscribed if (row := self._view.rows.row(symbol)) is not None]
         if self._is_lost:
-            return Status(f"{who}  not connected, trying again", is_well=False)
-        pushed = len(self._client.subscribed)
-        return Status(f"{who}  connected" + (f"  {pushed} live" if pushed else ""), is_well=True)
+            return Status(f"{who}  not connected, trying again", False, pushed)
+        live = len(self._client.subscribed)
+        return Status(f"{who}  connected" + (f"  {live} live" if live else ""), True, pushed)
 
     def _take_notice(self, notice: Notice) -> None:
         if notice.reason is Reason.ALERT:
             self._take_alert(notice)
         elif dropped := self._report.notice(notice):
-            self._view.forget(each.symbol for each in dropped)
+            self._view.refuse(troubles_of(dropped))
 
     def _take_said(self, said: Said) -> None:
         line = said_line(said)
-        if self._screen is None or self._is_board_open:
+        if not self._front.is_terminal or self._is_board_open:
             self._front.hear([line])
         else:
             self._heard.append(line)
@@ -497,7 +527,10 @@ class InteractiveClient:
 
     def _take_state(self, change: StateChange) -> None:
         self._is_lost = change.state is State.RECONNECTING
-        self._report.state(change)
+        self._report.state(self._view.without_rates(change))
+        self._view.take_state(change, time.time_ns() // 1_000_000)
+        if self._live is not None:
+            self._live.take_state(change)
         if change.state is State.CLOSED and change.cause is not None:
             self._lost_for_good = change.cause
             self._front.end_input()
@@ -508,12 +541,23 @@ class InteractiveClient:
         What others say is shown there with them: a prompt that is drawn anew for each word can't be typed at.
         """
         fresh: dict[str, Price] = {}
+        pause = PRINT_SECONDS if self._live is not None else 0.0
+        seen = 0
 
         async def take() -> None:
+            nonlocal seen
             with contextlib.suppress(ClientError):  # `_take_state` tells why
-                async for price in self._client.prices():
+                prices = self._client.prices(pause_seconds=pause)
+                async for price in prices:
+                    if self._board is not None:
+                        prices.pause_seconds = self._view.pause_seconds
                     self._view.put(price)
-                    if self._screen is None:
+                    seen += self._view.rows.is_shown(price.symbol)  # others come for the sake of these
+                    if seen == self._opening.count:
+                        self._front.end_input()
+                    if price.symbol not in self._client.subscribed:
+                        continue  # it was on its way when the pushes were ended
+                    if not self._front.is_terminal:
                         self._front.show_prices([price])
                     elif not self._is_board_open:
                         fresh[price.symbol] = price
@@ -525,34 +569,17 @@ class InteractiveClient:
                 await self._has_fresh.wait()
                 self._has_fresh.clear()
                 if fresh:
-                    self._front.show_prices(list(fresh.values()))
+                    pushed = self._client.subscribed
+                    self._front.show_prices([price for price in fresh.values() if price.symbol in pushed])
                     fresh.clear()
                 if self._heard:
                     self._front.hear(list(self._heard))
                     self._heard.clear()
-                await asyncio.sleep(PRINT_SECONDS)
+                await asyncio.sleep(PRINT_PLAIN_SECONDS if self._prompt is None else PRINT_SECONDS)
 
 
-async def _interruptible(work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of `work`; Ctrl-C raises `LineCancelledError` from it instead of ending the program."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    interrupted = False
+def _live_board(client: StockTrackClient, view: BoardView, interval: float, board: "BoardFront | None") -> "LiveBoard":
+    # What draws takes as long to import as everything else together.
+    from stocktrack.terminal.live_board import LiveBoard
 
-    def interrupt() -> None:
-        nonlocal interrupted
-        interrupted = True
-        task.cancel()
-
-    # Put back afterwards: asyncio.run has its own handler there.
-    before = signal.getsignal(signal.SIGINT)
-    loop.add_signal_handler(signal.SIGINT, interrupt)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        if interrupted:
-            raise LineCancelledError from None
-        raise
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, before)
+    return LiveBoard(client, view, interval=interval, commands=board)

@@ -8,7 +8,6 @@ lists them, and a test holds the two together.
 import difflib
 import ipaddress
 import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from pydantic import (
 from stocktrack.errors import ConfigError
 from stocktrack.messages import MAX_INTERVAL_SECONDS, MAX_LIST_LIMIT, MIN_INTERVAL_SECONDS, Username
 from stocktrack.quotes import major_currency
+from stocktrack.setting_values import OwnFile, none_if_blank, split_addresses
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT, host_of
 from stocktrack.system.data_folder import as_folder, default_data_folder
 from stocktrack.system.setting_sources import ENV_FILE, ENV_PREFIX, ClientVariable, setting_sources
@@ -106,13 +106,6 @@ def _is_openalgo_address(url: str) -> str:
     return _is_plain_address(url, "wss", "ws", "https", "http").rstrip("/")
 
 
-def _split_addresses(value: Any) -> Any:
-    """As `_split`, but only before what begins as an address: in a password a comma is one of its characters."""
-    if isinstance(value, str):
-        return tuple(part for part in re.split(r"[,\s]+(?=\w+://)", value.strip(" ,\t\r\n")) if part)
-    return value
-
-
 def _is_redis_address(url: str) -> str:
     parts = urlsplit(url)
     if re.search(r"[,\s]", parts.netloc.rpartition("@")[2]):
@@ -155,18 +148,8 @@ def _is_way_out(url: str) -> str:
     return _WAYS_OUT.get(urlsplit(url).scheme, _is_unknown_address)(url)
 
 
-def _none_if_blank(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
 def _speed(value: Any) -> Any:
     return math.inf if isinstance(value, str) and value.strip().lower() == "max" else value
-
-
-def _at_home(value: Any) -> Any:
-    """A path whose `~` is the home folder: no shell has replaced it in a file."""
-    value = _none_if_blank(value)
-    return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111 - that one may raise
 
 
 def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -190,14 +173,13 @@ def _names_a_source(names: tuple[str, ...]) -> tuple[str, ...]:
 
 Mark = TypeVar("Mark")
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-OwnFile = Annotated[Path | None, BeforeValidator(_at_home)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_without_doubles)]
 RedisAddresses = Annotated[
     tuple[Annotated[str, AfterValidator(_is_redis_address)], ...],
-    BeforeValidator(_split_addresses),
+    BeforeValidator(split_addresses),
     AfterValidator(_are_shards),
 ]
-KafkaAddress = Annotated[Annotated[str, AfterValidator(_is_kafka_address)] | None, BeforeValidator(_none_if_blank)]
+KafkaAddress = Annotated[Annotated[str, AfterValidator(_is_kafka_address)] | None, BeforeValidator(none_if_blank)]
 WaysOut = Annotated[
     tuple[Annotated[str, AfterValidator(_is_way_out)], ...], BeforeValidator(_split), AfterValidator(_without_doubles)
 ]
@@ -298,7 +280,7 @@ class Settings(BaseModel):
     )
     allowed_origins: Origins = Field(
         default=(),
-        description="other sites whose pages may open a WebSocket here, such as https://example.com; * is all",
+        description="other sites whose pages may ask and open a WebSocket here, such as https://example.com; * is all",
     )
     public_names: HostNames = Field(
         default=(),
@@ -310,7 +292,7 @@ class Settings(BaseModel):
     )
     live_price_needs_token: Literal["auto", "always", "never"] = Field(
         default="auto",
-        description="whether /live-price and /udf are for users only; auto asks beyond loopback",
+        description="whether /live-price, the other dialects and /udf are for users only; auto asks beyond loopback",
     )
     metrics_host: str | None = Field(
         default=None, min_length=1, description="address of metrics_port; left out, it is host"
@@ -369,7 +351,7 @@ class Settings(BaseModel):
         default=True, description="whether Yahoo's streamer sends its prices as they come; false only polls them"
     )
     yahoo_stream_url: Annotated[
-        Annotated[str, AfterValidator(_is_websocket_address)] | None, BeforeValidator(_none_if_blank)
+        Annotated[str, AfterValidator(_is_websocket_address)] | None, BeforeValidator(none_if_blank)
     ] = Field(default=None, description="another address of Yahoo's streamer than the one that yfinance knows")
     simulated_interval_seconds: Seconds = Field(default=1.0, description="time between prices of the simulated market")
     simulated_seed: int | None = Field(default=None, description="makes the simulated market repeat itself")
@@ -386,7 +368,7 @@ class Settings(BaseModel):
         le=MAX_LIST_LIMIT,
         description="newest headlines that NEWS takes of each feed; fewer keep one busy feed from filling it",
     )
-    finnhub_api_key: Annotated[SecretStr | None, BeforeValidator(_none_if_blank)] = Field(
+    finnhub_api_key: Annotated[SecretStr | None, BeforeValidator(none_if_blank)] = Field(
         default=None, description="key of the source finnhub; FINNHUB_API_KEY is read, too, and no page or log shows it"
     )
     finnhub_api_key_file: OwnFile = Field(
@@ -403,9 +385,9 @@ class Settings(BaseModel):
         description="address of OpenAlgo: its stream (ws) or its page (http); either will do",
     )
     openalgo_rest_url: Annotated[
-        Annotated[str, AfterValidator(_is_rest_address)] | None, BeforeValidator(_none_if_blank)
+        Annotated[str, AfterValidator(_is_rest_address)] | None, BeforeValidator(none_if_blank)
     ] = Field(default=None, description="address of OpenAlgo's page; left out, it follows from openalgo_url")
-    openalgo_api_key: Annotated[SecretStr | None, BeforeValidator(_none_if_blank)] = Field(
+    openalgo_api_key: Annotated[SecretStr | None, BeforeValidator(none_if_blank)] = Field(
         default=None,
         description="key of the source openalgo; OPENALGO_API_KEY is read, too, and no page or log shows it",
     )
@@ -458,7 +440,7 @@ class Settings(BaseModel):
     max_guests: Annotated[int, Reload.FOR_NEW_CLIENTS] = Field(
         default=4_000,
         ge=1,
-        description="guests of /live-price, Socket.IO and /udf; half of them from one address",
+        description="guests of /live-price, the other dialects, Socket.IO and /udf; half of them from one address",
     )
     guest_idle_seconds: Annotated[Seconds, Reload.AT_ONCE] = Field(
         default=60.0, description="how long a guest may watch nothing before it is closed"
@@ -654,7 +636,7 @@ def _settle_redis(
     """Take `REDIS_HOST` and `REDIS_PORT` where Redis is asked for and no other is named: they may be anybody's."""
     named = _split(merged.get("providers", ()))
     is_named = is_for_redis or (isinstance(named, list | tuple) and "redis" in named)
-    if _none_if_blank(merged.get("redis_url")) is None:
+    if none_if_blank(merged.get("redis_url")) is None:
         # A compose file may leave it empty.
         merged.pop("redis_url", None)
         origins.pop("redis_url", None)
@@ -665,7 +647,7 @@ def _settle_redis(
 def _prefer_key_files(merged: dict[str, Any], origins: dict[str, str]) -> None:
     """Let the file that is named for a key win over a key that stands in other files."""
     for name in _SECRETS:
-        if _none_if_blank(merged.get(f"{name}_file")) and origins.get(name) not in {"flag", "environment"}:
+        if none_if_blank(merged.get(f"{name}_file")) and origins.get(name) not in {"flag", "environment"}:
             merged.pop(name, None)
             origins.pop(name, None)
 

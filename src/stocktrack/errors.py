@@ -38,6 +38,7 @@ class Reason(StrEnum):
     PROVIDER_RESTORED = "provider_restored"
     ANNOUNCEMENT = "announcement"
     ALERT = "alert"
+    LISTS_CHANGED = "lists_changed"
     MALFORMED_JSON = "malformed_json"
     INVALID_COMMAND = "invalid_command"
     UNKNOWN_COMMAND = "unknown_command"
@@ -59,6 +60,7 @@ class Reason(StrEnum):
     NOT_OFFERED = "not_offered"
     UNKNOWN_ALERT = "unknown_alert"
     UNKNOWN_LOT = "unknown_lot"
+    UNKNOWN_LIST = "unknown_list"
     RATE_LIMITED = "rate_limited"
     SESSION_LIMIT = "session_limit"
     LOGIN_THROTTLED = "login_throttled"
@@ -85,7 +87,7 @@ class Reason(StrEnum):
 REASON_CODES: dict[Reason, Code] = {
     reason: code
     for code, reasons in {
-        Code.CONTINUE: (Reason.PROVIDER_RESTORED, Reason.ANNOUNCEMENT, Reason.ALERT),
+        Code.CONTINUE: (Reason.PROVIDER_RESTORED, Reason.ANNOUNCEMENT, Reason.ALERT, Reason.LISTS_CHANGED),
         Code.BAD_REQUEST: (
             Reason.MALFORMED_JSON,
             Reason.INVALID_COMMAND,
@@ -112,6 +114,7 @@ REASON_CODES: dict[Reason, Code] = {
             Reason.NOT_OFFERED,
             Reason.UNKNOWN_ALERT,
             Reason.UNKNOWN_LOT,
+            Reason.UNKNOWN_LIST,
         ),
         Code.TOO_MANY_REQUESTS: (Reason.RATE_LIMITED, Reason.SESSION_LIMIT, Reason.LOGIN_THROTTLED),
         Code.SERVER_ERROR: (

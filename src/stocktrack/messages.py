@@ -45,6 +45,7 @@ from stocktrack.segments import SEGMENT_WORDS, segment_word
 
 PROTOCOL_VERSION = 1
 MAIN_LIST = "main"
+MAX_LISTS = 20  # of one user, the main list among them
 MAX_REPLY_BYTES = 262_144
 # What a reply needs at most for each of its symbols, quotes apart: a name in three lists, or in one and in `missing`.
 # Where `max_symbols` is so high that such a reply could be longer than `MAX_REPLY_BYTES`, replies may be longer.
@@ -92,6 +93,10 @@ def _is_visible(text: str) -> str:
 Symbols = Annotated[
     tuple[StrictSymbol, ...], Strict(False), Field(min_length=1, fail_fast=True), AfterValidator(_without_doubles)
 ]
+# The same where none is an answer as well.
+SymbolsOrNone = Annotated[
+    tuple[StrictSymbol, ...], Strict(False), Field(fail_fast=True), AfterValidator(_without_doubles)
+]
 _INTERVAL_SCHEMA = {
     "type": "number",
     "anyOf": [{"const": 0}, {"minimum": MIN_INTERVAL_SECONDS, "maximum": MAX_INTERVAL_SECONDS}],
@@ -101,6 +106,13 @@ Limit = Annotated[int, Strict(), Field(ge=1, le=MAX_LIST_LIMIT)]
 Username = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterValidator(_is_visible)]
 TokenName = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterValidator(_is_visible)]
 ListName = Annotated[str, Strict(), Field(min_length=1, max_length=64), AfterValidator(_is_visible)]
+# More than a user may have are not looked at.
+ListNames = Annotated[
+    tuple[ListName, ...],
+    Strict(False),
+    Field(min_length=1, max_length=MAX_LISTS, fail_fast=True),
+    AfterValidator(_without_doubles),
+]
 Flag = Annotated[bool, Strict()]
 Password = Annotated[str, Strict(), Field(min_length=1, max_length=1024)]
 TokenId = Annotated[str, Strict(), Field(min_length=1, max_length=16), AfterValidator(_is_visible)]
@@ -178,7 +190,7 @@ class Command(_Addressed):
     """A line from a client. Unknown fields are refused, so that a typing error never passes for a default."""
 
     # The input stays out of pydantic's own errors: it may be a password.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 def _offer_symbol(schema: dict[str, Any]) -> None:
@@ -271,6 +283,78 @@ class MyStocks(Command):
     type: Literal["MY_STOCKS"] = "MY_STOCKS"
     list: ListName | None = Field(default=None, description="which of the user's saved lists; left out: main")
     after: StrictSymbol | None = Field(default=None, description="quotes of the symbols behind this one")
+
+
+class ListChange(StrEnum):
+    """What SET_LIST does with the symbols that it names."""
+
+    REPLACE = "replace"
+    ADD = "add"
+    REMOVE = "remove"
+    ORDER = "order"
+
+
+def _some_unless_replacing(schema: dict[str, Any]) -> None:
+    """Tell the schema what `SetList` checks."""
+    _offer_symbol(schema)
+    changes = {"properties": {"change": {"enum": ["add", "remove", "order"]}}, "required": ["change"]}
+    schema |= {"if": changes, "then": {"properties": {"symbols": {"minItems": 1}}}}
+
+
+class SetList(WithSymbols):
+    """`{"type":"SET_LIST","id":30,"list":"tech","symbols":["NVDA","AMD"]}`: the list holds these and no others."""
+
+    model_config = ConfigDict(json_schema_extra=_some_unless_replacing)
+
+    type: Literal["SET_LIST"] = "SET_LIST"
+    list: ListName | None = Field(default=None, description="which of the user's saved lists; left out: main")
+    symbols: SymbolsOrNone = Field(description="may be empty where they replace what the list holds")
+    change: ListChange = Field(
+        default=ListChange.REPLACE,
+        description="replace: the list holds these alone, in this order; add: these as well, at its end; remove: these "
+        "no longer; order: these stand first",
+    )
+    keep: Literal[True] | None = Field(
+        default=None, description="from now on the list is there also while it is empty, until REMOVE_LIST"
+    )
+
+    @model_validator(mode="after")
+    def _names_some_unless_replacing(self) -> Self:
+        if not self.symbols and self.change is not ListChange.REPLACE:
+            raise ValueError(f"there are no 'symbols' to {self.change}")
+        return self
+
+
+class Lists(Command):
+    """`{"type":"LISTS","id":31}`."""
+
+    type: Literal["LISTS"] = "LISTS"
+    follow: Flag | None = Field(
+        default=None,
+        description="true: from now on a NOTICE tells this session what others change in the lists; false: no longer",
+    )
+
+
+class RenameList(Command):
+    """`{"type":"RENAME_LIST","id":32,"list":"tech","name":"chips"}`."""
+
+    type: Literal["RENAME_LIST"] = "RENAME_LIST"
+    list: ListName
+    name: ListName = Field(description="what it is called from now on")
+
+
+class RemoveList(Command):
+    """`{"type":"REMOVE_LIST","id":33,"list":"chips"}`."""
+
+    type: Literal["REMOVE_LIST"] = "REMOVE_LIST"
+    list: ListName
+
+
+class OrderLists(Command):
+    """`{"type":"ORDER_LISTS","id":34,"lists":["chips","main"]}`; those that are not named stand behind."""
+
+    type: Literal["ORDER_LISTS"] = "ORDER_LISTS"
+    lists: ListNames
 
 
 class News(Command):
@@ -472,9 +556,10 @@ class Search(Command):
 
 
 class Sources(Command):
-    """`{"type":"SOURCES","id":19}`."""
+    """`{"type":"SOURCES","id":19}`, or for an administrator `{"type":"SOURCES","id":36,"detail":true}`."""
 
     type: Literal["SOURCES"] = "SOURCES"
+    detail: Flag | None = Field(default=None, description="also which symbols each source leads; for administrators")
 
 
 class Ping(Command):
@@ -524,6 +609,14 @@ class ListSessions(Command):
 
     type: Literal["SESSIONS"] = "SESSIONS"
     after: SessionName | None = Field(default=None, description="lists the sessions opened after this one")
+    brief: Flag | None = Field(default=None, description="lists how many symbols each is pushed, and not which")
+
+
+class ListUsers(Command):
+    """`{"type":"USERS","id":35}`."""
+
+    type: Literal["USERS"] = "USERS"
+    after: Username | None = Field(default=None, description="lists the users whose names come after this one")
 
 
 def _one_session_or_all_of_a_user(schema: dict[str, Any]) -> None:
@@ -579,7 +672,7 @@ def _fix_code(schema: dict[str, Any], model: type[BaseModel]) -> None:
 class ServerMessage(BaseModel):
     """A line from the server. Clients ignore fields and types they do not know; None is left out on the wire."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra=_fix_code)
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra=_fix_code, defer_build=True)
     type: str
     code: Code
     status: str = ""
@@ -602,7 +695,7 @@ class Reply(ServerMessage, _Addressed):
 class Missing(BaseModel):
     """A symbol of a command that could not be served, and why."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     symbol: str
     code: Code
     reason: Reason
@@ -632,7 +725,7 @@ _A_BOARD_QUOTE = BoardQuote(symbol="A", price=0.0, received_at=0, provider="", s
 class SourceBudget(BaseModel):
     """How often a source may be asked: of so many requests in so many seconds, how many were made in the last ones."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     used: int
     limit: int
     seconds: int
@@ -652,7 +745,7 @@ class SourceState(StrEnum):
 class SourceStream(BaseModel):
     """The stream of a source: whether it is up, and how many symbols it has places for and carries."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     is_up: bool
     symbols: int
     places: int | None = Field(default=None, description="left out: any number")
@@ -661,7 +754,7 @@ class SourceStream(BaseModel):
 class SourceInfo(BaseModel):
     """One source of this server, and how it is; times are epoch milliseconds."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     provider: str
     capabilities: tuple[str, ...]
     state: SourceState
@@ -672,6 +765,12 @@ class SourceInfo(BaseModel):
     budget: SourceBudget | None = Field(default=None, description="left out: it may be asked as often as one likes")
     stream: SourceStream | None = Field(default=None, description="left out: it has none")
     leads: int = Field(default=0, description="how many of the symbols that are wanted it is asked for first")
+    streamed: tuple[str, ...] | None = Field(
+        default=None, description="with detail: the first 200 of those that its stream leads"
+    )
+    polled: tuple[str, ...] | None = Field(
+        default=None, description="with detail: the first 200 of those that it is asked for again and again"
+    )
 
 
 class SinkState(StrEnum):
@@ -685,7 +784,7 @@ class SinkState(StrEnum):
 class SinkInfo(BaseModel):
     """One address that this server publishes to, and how that is; times are epoch milliseconds."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     sink: str = Field(description="its address, without a name and a password")
     state: SinkState
     waiting: int = Field(description="changes that it has not taken yet")
@@ -701,7 +800,7 @@ class SinkInfo(BaseModel):
 class Limits(BaseModel):
     """What a client has to keep to."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     max_line_bytes: int
     max_reply_bytes: int = MAX_REPLY_BYTES
     max_symbols: int
@@ -739,6 +838,9 @@ class AuthReply(Reply):
     token_id: str | None = Field(default=None, description="of the token that was logged in with; old ones have none")
     scope: Scope | None = Field(default=None, description="of the token that was logged in with")
     expires_at: int | None = Field(default=None, description="when that token and this session end, epoch milliseconds")
+    is_admin: Literal[True] | None = Field(
+        default=None, description="true for an administrator, as of now: it is looked up again at each command"
+    )
 
 
 # {"type":"GET","id":2,"code":200,"status":"OK","quotes":[{"symbol":"AAPL","price":189.45,"currency":"USD","change":1.2,
@@ -835,6 +937,59 @@ def join_pages(reply: Reply, page: Reply) -> Reply:
         return page
     both = {"quotes": (*reply.quotes, *page.quotes), "missing": (*reply.missing, *page.missing), "more": page.more}
     return reply.model_copy(update=both)
+
+
+# {"type":"SET_LIST","id":30,"code":200,"status":"OK","list":"tech","symbols":["NVDA","AMD"],"pending":[],"missing":[]}
+class SetListReply(Reply):
+    """The list as it is now, on disk; `pending` could not be checked, and what stands in `missing` was not done."""
+
+    type: Literal["SET_LIST"] = "SET_LIST"
+    list: str
+    symbols: tuple[str, ...]
+    pending: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+
+class ListInfo(BaseModel):
+    """One of a user's lists."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+    list: str
+    count: int = Field(description="of its symbols")
+
+
+# {"type":"LISTS","id":31,"code":200,"status":"OK","lists":[{"list":"main","count":2},{"list":"tech","count":2}]}
+class ListsReply(Reply):
+    """The user's lists in their order."""
+
+    type: Literal["LISTS"] = "LISTS"
+    lists: tuple[ListInfo, ...]
+
+
+# {"type":"RENAME_LIST","id":32,"code":200,"status":"OK","list":"tech","name":"chips"}
+class RenameListReply(Reply):
+    """What the list was called, and what it is called now."""
+
+    type: Literal["RENAME_LIST"] = "RENAME_LIST"
+    list: str
+    name: str
+
+
+# {"type":"REMOVE_LIST","id":33,"code":200,"status":"OK","list":"chips","symbols":["NVDA","AMD"]}
+class RemoveListReply(Reply):
+    """Which list is no more, and what was in it."""
+
+    type: Literal["REMOVE_LIST"] = "REMOVE_LIST"
+    list: str
+    symbols: tuple[str, ...]
+
+
+# {"type":"ORDER_LISTS","id":34,"code":200,"status":"OK","lists":[{"list":"chips","count":2},{"list":"main","count":2}]}
+class OrderListsReply(Reply):
+    """The user's lists in their new order."""
+
+    type: Literal["ORDER_LISTS"] = "ORDER_LISTS"
+    lists: tuple[ListInfo, ...]
 
 
 def next_page(reply: Reply) -> dict[str, Any] | None:
@@ -944,7 +1099,7 @@ class TokenReply(Reply):
 class TokenInfo(BaseModel):
     """One token, as its user sees it; times are epoch milliseconds."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     token_id: str
     name: str | None = None
     scope: Scope
@@ -982,14 +1137,16 @@ class ChangePasswordReply(Reply):
 class SessionInfo(BaseModel):
     """One open session, as an administrator sees it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     session: str
     username: str | None = None
     address: str
     door: str
     since: int = Field(description="when it was opened, epoch milliseconds")
-    symbols: tuple[str, ...]
+    symbols: tuple[str, ...] = Field(description="what it is pushed, the first 500; none where the command is brief")
     behind: int = Field(description="bytes that wait for the client to take them")
+    symbol_count: int | None = Field(default=None, description="how many symbols it is pushed")
+    idle_seconds: int | None = Field(default=None, description="since its last command")
 
 
 class OverServers(Reply):
@@ -1000,14 +1157,40 @@ class OverServers(Reply):
 
 
 # {"type":"SESSIONS","id":13,"code":200,"status":"OK","sessions":[{"session":"s7","username":"Yosakorn",
-# "address":"192.0.2.7","door":"tcp","since":1712331900000,"symbols":["AAPL","MSFT"],"behind":0}],"count":1,
-# "more":false}
+# "address":"192.0.2.7","door":"tcp","since":1712331900000,"symbols":["AAPL","MSFT"],"behind":0,"symbol_count":2,
+# "idle_seconds":4}],"count":1,"more":false,"own":"s7"}
 class SessionsReply(OverServers):
     """The open sessions, in the order in which they came; `more` says that they did not all fit on the line."""
 
     type: Literal["SESSIONS"] = "SESSIONS"
     sessions: tuple[SessionInfo, ...]
     count: int
+    more: bool
+    own: str | None = Field(default=None, description="the name of the session that asks")
+
+
+class UserInfo(BaseModel):
+    """One account, as an administrator sees it; times are epoch milliseconds."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+    username: str
+    created_at: int
+    is_admin: bool
+    is_disabled: bool
+    saved_count: int = Field(description="the symbols of all saved lists, each once")
+    tokens: int = Field(description="that are not revoked; some of them may have expired")
+    sessions: int = Field(description="that are open now")
+    muted_until: int | None = Field(default=None, description="till when the user may say nothing")
+
+
+# {"type":"USERS","id":35,"code":200,"status":"OK","users":[{"username":"Yosakorn","created_at":1712331900000,
+# "is_admin":false,"is_disabled":false,"saved_count":12,"tokens":1,"sessions":2}],"count":1,"more":false}
+class UsersReply(OverServers):
+    """The accounts by name, in the order of its characters' numbers; `more` as in SESSIONS."""
+
+    type: Literal["USERS"] = "USERS"
+    users: tuple[UserInfo, ...]
+    count: int = Field(description="how many accounts there are in all")
     more: bool
 
 
@@ -1032,7 +1215,7 @@ class AnnounceReply(OverServers):
 class AlertInfo(BaseModel):
     """One alert, as its user sees it; times are epoch milliseconds."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     alert: str
     symbol: str
     when: AlertWhen
@@ -1097,7 +1280,7 @@ class AlertTestReply(Reply):
 class Amounts(BaseModel):
     """Money of one currency; what is not known is left out."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     cost: float | None = Field(default=None, description="what was paid, fees included")
     value: float | None = Field(default=None, description="what it is worth at the newest price")
     day_change: float | None = Field(default=None, description="of the value since the previous close")
@@ -1131,7 +1314,7 @@ class HoldingTotals(Amounts):
 class LotInfo(BaseModel):
     """One lot; `created_at` is epoch milliseconds."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     lot: str
     symbol: str
     quantity: float
@@ -1295,6 +1478,9 @@ class Notice(ServerMessage):
     timestamp: int | None = Field(
         default=None, description="of an alert: the market's time of the price that it fired at, epoch milliseconds"
     )
+    lists: tuple[str, ...] | None = Field(
+        default=None, description="of lists_changed: which, by their names before and after"
+    )
 
 
 # {"type":"SAID","code":100,"status":"CONTINUE","username":"Yosakorn","symbol":"AAPL","text":"What a day!",
@@ -1342,6 +1528,11 @@ COMMANDS: dict[str, CommandRow] = {
         CommandRow(Subscribe, SubscribeReply, Who.GUESTS, Scope.READ),
         CommandRow(Unsubscribe, UnsubscribeReply, Who.GUESTS, Scope.READ),
         CommandRow(MyStocks, MyStocksReply, Who.USERS, Scope.READ),
+        CommandRow(SetList, SetListReply, Who.USERS),
+        CommandRow(Lists, ListsReply, Who.USERS, Scope.READ),
+        CommandRow(RenameList, RenameListReply, Who.USERS),
+        CommandRow(RemoveList, RemoveListReply, Who.USERS),
+        CommandRow(OrderLists, OrderListsReply, Who.USERS),
         CommandRow(News, NewsReply, Who.USERS, Scope.READ),
         CommandRow(Info, InfoReply, Who.GUESTS, Scope.READ),
         CommandRow(Dividends, DividendsReply, Who.USERS, Scope.READ),
@@ -1363,6 +1554,7 @@ COMMANDS: dict[str, CommandRow] = {
         CommandRow(Revoke, RevokeReply, Who.USERS),
         CommandRow(ChangePassword, ChangePasswordReply, Who.USERS),
         CommandRow(ListSessions, SessionsReply, Who.ADMINS),
+        CommandRow(ListUsers, UsersReply, Who.ADMINS),
         CommandRow(Kick, KickReply, Who.ADMINS),
         CommandRow(Announce, AnnounceReply, Who.ADMINS),
         CommandRow(Mute, MuteReply, Who.ADMINS),

@@ -211,7 +211,7 @@ class MarketState(StrEnum):
 class Value(BaseModel):
     """A frozen value; what is not known is None here and left out on the wire."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False, defer_build=True)
 
 
 class Quote(Value):

@@ -95,9 +95,19 @@ class Subscription:
             self._rewatch(after, is_new_pace=False)
         return tuple(symbol for symbol in before if symbol in gone)
 
+    def add_watched(self, most: int) -> bytes:
+        """Push whatever others watch, at most so many symbols, as it changes; returns the lines to begin with.
+
+        It is for a subscription that has no symbols of its own: they are no demand, and `symbols` does not list them.
+        """
+        self._take_basket(self._board.watch_watched(self, most=most), is_new_pace=False)
+        self._sent = self._board.revision
+        return self._basket.push() if self._basket is not None else b""
+
     def close(self) -> None:
         """Stop pushing."""
-        self.remove(self.symbols)
+        if self._basket is not None:
+            self._take_basket(None, is_new_pace=False)
 
     def wake(self) -> None:
         """Called by the board when a watched symbol changed, and by the metronome when a push is due."""
@@ -105,17 +115,20 @@ class Subscription:
             self._waiter.set_result(None)
 
     def _rewatch(self, symbols: tuple[str, ...], *, is_new_pace: bool) -> None:
+        eager = self.interval_seconds == 0
+        self._take_basket(self._board.watch(symbols, self, eager=eager) if symbols else None, is_new_pace=is_new_pace)
+
+    def _take_basket(self, basket: Basket | None, *, is_new_pace: bool) -> None:
         # The new basket is watched before the old one is left, so that no symbol goes unwatched in between.
-        old = self._basket
-        self._basket = self._board.watch(symbols, self, eager=self.interval_seconds == 0) if symbols else None
-        if old is not None and old is not self._basket:
+        old, self._basket = self._basket, basket
+        if old is not None and old is not basket:
             self._board.unwatch(old, self)
-        self._updates = self._basket.updates if self._basket is not None else 0
-        if self._task is not None and (is_new_pace or not symbols):
+        self._updates = basket.updates if basket is not None else 0
+        if self._task is not None and (is_new_pace or basket is None):
             self._metronome.forget(self._beat, self)
             self._task.cancel()
             self._task = None
-        if self._task is None and symbols:
+        if self._task is None and basket is not None:
             interval_seconds = self.interval_seconds
             # A client that went away ends the push quietly: the door's read loop notices it and closes the session.
             push = self._push_all(interval_seconds) if interval_seconds else self._push_changes()

@@ -10,7 +10,6 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +25,7 @@ from pydantic import (
 )
 
 from stocktrack.messages import TargetName, Username
+from stocktrack.setting_values import OwnFile, none_if_blank, split_addresses
 from stocktrack.system.addresses import MAX_PORT, host_of
 
 LEAST_SECRET_CHARS: Final = 8
@@ -112,13 +112,6 @@ def _in_parts(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-def _in_addresses(value: Any) -> Any:
-    """In a variable several stand in one text; a comma within an address is one of its characters."""
-    if isinstance(value, str):
-        return tuple(part for part in re.split(r"[,\s]+(?=[\w+.-]+://)", value.strip(" ,\t\r\n")) if part)
-    return value
-
-
 def _in_arguments(value: Any) -> Any:
     """A variable holds one text: a list of JSON, or words as a shell would part them, which does nothing else here."""
     if not isinstance(value, str):
@@ -153,32 +146,20 @@ def _shown_arguments(arguments: tuple[str, ...]) -> list[str]:
     return [arguments[0], *("***" for _ in arguments[1:])]
 
 
-def _none_if_blank(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-def _is_readable(path: Path | None) -> Path | None:
-    return None if path is None else path.expanduser()
-
-
 _AsStars = PlainSerializer(_shown_secret, return_type=str | None, when_used="json")
 _AsHost = PlainSerializer(shown_host, return_type=str, when_used="json")
-Secret = Annotated[
-    SecretStr | None,
-    BeforeValidator(_none_if_blank),
-    _AsStars,
-]
+Secret = Annotated[SecretStr | None, BeforeValidator(none_if_blank), _AsStars]
 SigningSecret = Annotated[
-    Annotated[SecretStr, AfterValidator(_is_long_enough)] | None, BeforeValidator(_none_if_blank), _AsStars
+    Annotated[SecretStr, AfterValidator(_is_long_enough)] | None, BeforeValidator(none_if_blank), _AsStars
 ]
 HeaderSecret = Annotated[
-    Annotated[SecretStr, AfterValidator(_fits_a_header)] | None, BeforeValidator(_none_if_blank), _AsStars
+    Annotated[SecretStr, AfterValidator(_fits_a_header)] | None, BeforeValidator(none_if_blank), _AsStars
 ]
 WebAddress = Annotated[SecretStr, AfterValidator(_is_web_address), _AsHost]
 TopicAddress = Annotated[SecretStr, AfterValidator(_is_topic_address), _AsHost]
 AppriseAddresses = Annotated[
     tuple[Annotated[SecretStr, AfterValidator(_is_apprise_address)], ...],
-    BeforeValidator(_in_addresses),
+    BeforeValidator(split_addresses),
     Field(min_length=1, max_length=20),
     PlainSerializer(_shown_schemes, return_type=list[str], when_used="json"),
 ]
@@ -195,7 +176,6 @@ Arguments = Annotated[
     Field(repr=False),
     PlainSerializer(_shown_arguments, return_type=list[str], when_used="json"),
 ]
-OwnFile = Annotated[Path | None, BeforeValidator(_none_if_blank), AfterValidator(_is_readable)]
 
 
 class TargetSettings(BaseModel):

@@ -11,10 +11,10 @@ from scripted_accounts import HERE, ScriptedHasher, failure, started
 from stocktrack.accounts.identity import Identity
 from stocktrack.clock import ManualClock
 from stocktrack.errors import CommandError, Reason, StorageError
-from stocktrack.messages import MAIN_LIST
+from stocktrack.messages import MAIN_LIST, MAX_LISTS, ListChange
 from stocktrack.scopes import Scope
 from stocktrack.sessions.contracts import Authenticator, WatchLists
-from stocktrack.storage.store import MAX_LISTS, Store
+from stocktrack.storage.store import Store
 
 OTHER, ADMIN, PUPIL = "somebody", "boss", "pupil"
 DAY_MS = 86_400_000
@@ -77,6 +77,16 @@ async def refusal(work: Awaitable[object]) -> Reason:
     with pytest.raises(CommandError) as caught:
         await work
     return caught.value.reason
+
+
+async def test_the_users_come_after_a_name_in_the_order_of_their_names(scene: Scene) -> None:
+    rows, count = await scene.authenticator.users_after(None, 3)
+    assert ([row.name for row in rows], count) == ([ADMIN, PUPIL, OTHER], 4)
+    rows, count = await scene.authenticator.users_after(PUPIL, 3)
+    assert ([(row.name, row.is_admin) for row in rows], count) == ([(OTHER, False), (USER, False)], 4)
+    await scene.break_down()
+    with pytest.raises(StorageError):
+        await scene.authenticator.users_after(None, 3)
 
 
 # --- who somebody is -----------------------------------------------------------------------------------------------
@@ -301,3 +311,35 @@ async def test_a_mute_is_seen_at_once_ends_no_login_and_can_be_lifted(scene: Sce
 
 async def test_nobody_is_muted_who_is_no_user(scene: Scene) -> None:
     assert await refusal(scene.authenticator.mute("nobody", 5)) is Reason.INVALID_COMMAND
+
+
+async def test_a_list_is_changed_in_one_step_and_one_that_is_not_there_is_said_to_be(scene: Scene) -> None:
+    lists = scene.lists
+    assert await lists.change_list(USER, ListChange.REPLACE, ["B", "A"], 2) == ((), ("B", "A"))
+    assert await lists.change_list(USER, ListChange.REPLACE, ["C", "A"], 2) == (("B", "A"), ("C", "A"))
+    assert await lists.change_list(USER, ListChange.ORDER, ["A"], 2) == (("C", "A"), ("A", "C"))
+    assert await refusal(lists.change_list(USER, ListChange.ADD, ["D"], 2)) is Reason.SYMBOL_LIMIT
+    assert await lists.change_list(USER, ListChange.REMOVE, ["A", "X"], 2) == (("A", "C"), ("C",))
+    for change in (ListChange.REMOVE, ListChange.ORDER, ListChange.REPLACE):
+        assert await refusal(lists.change_list(USER, change, [], 2, "tech")) is Reason.UNKNOWN_LIST
+    assert await lists.saved(USER) == ("C",)
+
+
+async def test_lists_are_renamed_removed_and_put_in_order(scene: Scene) -> None:
+    lists = scene.lists
+    for name in ("b", "c"):
+        await lists.save(USER, ["A"], 2, name)
+    await lists.rename_list(USER, "b", "z")
+    assert await lists.list_counts(USER) == {MAIN_LIST: 0, "z": 1, "c": 1}
+    assert [*await lists.order_lists(USER, ["c"])] == ["c", MAIN_LIST, "z"]
+    assert await lists.list_names(USER) == ("c", MAIN_LIST, "z")
+    assert await lists.remove_list(USER, "c") == ("A",)
+    for change in (
+        lists.rename_list(USER, "b", "d"),
+        lists.remove_list(USER, "b"),
+        lists.order_lists(USER, ["b"]),
+    ):
+        assert await refusal(change) is Reason.UNKNOWN_LIST
+    for change in (lists.rename_list(USER, "z", MAIN_LIST), lists.remove_list(USER, MAIN_LIST)):
+        assert await refusal(change) is Reason.INVALID_COMMAND
+    assert await lists.list_names(USER) == (MAIN_LIST, "z")

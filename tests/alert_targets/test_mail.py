@@ -2,14 +2,13 @@
 
 import asyncio
 import socket
-import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alert_messages import NASTY, NOW_MS, message, nasty_messages, no_threads_left, open_descriptors
-from certificates import write_authority, write_certificate
+from certificates import serving, write_authority
 from smtp_stub import GREETING, SmtpStub, smtp_stub
 from stocktrack.alert_targets.base import AlertMessage, TargetError
 from stocktrack.alert_targets.mail import EmailTarget
@@ -32,13 +31,6 @@ def target(server: SmtpStub, **settings: Any) -> EmailTarget:
         **settings,
     }
     return EmailTarget("mail", EmailSettings.model_validate(values), ManualClock(NOW_MS))
-
-
-def server_context(folder: Path) -> ssl.SSLContext:
-    files = write_certificate(folder)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(files["tls_cert"], files["tls_key"])
-    return context
 
 
 async def closed(mail: EmailTarget) -> None:
@@ -90,7 +82,7 @@ async def test_a_double_has_the_same_id_and_a_test_says_for_whom_it_is() -> None
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
 async def test_the_login_goes_over_tls_to_whom_this_machine_trusts(tmp_path: Path, tls: str) -> None:
-    context, login = server_context(tmp_path), {"username": "me", "password": "s3cr3t"}
+    context, login = serving(tmp_path), {"username": "me", "password": "s3cr3t"}
     async with smtp_stub(starttls=context) if tls == "starttls" else smtp_stub(tls=context) as server:
         stranger = target(server, tls=tls, **login)
         assert (await refusal(stranger)).startswith("The target mail shows a certificate that is not valid here: ")
@@ -103,7 +95,7 @@ async def test_the_login_goes_over_tls_to_whom_this_machine_trusts(tmp_path: Pat
 
 
 async def test_a_certificate_of_another_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with smtp_stub(starttls=server_context(tmp_path)) as server:
+    async with smtp_stub(starttls=serving(tmp_path)) as server:
         # The certificate is one of loopback's; this machine is called by a name that it does not have.
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
@@ -140,7 +132,7 @@ async def test_nothing_goes_in_plain_text_where_tls_was_asked_for() -> None:
 )
 async def test_a_refusal_is_told_by_its_number(tmp_path: Path, command: str, answer: str, says: str) -> None:
     login = {"username": "me", "password": "s3cr3t"} if command in {"AUTH", "EHLO"} else {}
-    async with smtp_stub(starttls=server_context(tmp_path)) as server:
+    async with smtp_stub(starttls=serving(tmp_path)) as server:
         server.say(command, answer)
         mail = target(server, tls="starttls" if command == "STARTTLS" else "none", **login)
         said = await refusal(mail)
@@ -188,7 +180,7 @@ async def test_what_was_taken_is_no_error_where_no_goodbye_comes(
 @pytest.mark.parametrize("how", ["hang_at", "trickle_at"])
 async def test_the_time_limit_is_for_all_of_it_and_frees_the_thread(tmp_path: Path, how: str, at: str) -> None:
     before = open_descriptors()
-    async with smtp_stub(starttls=server_context(tmp_path)) as server:
+    async with smtp_stub(starttls=serving(tmp_path)) as server:
         setattr(server, how, at)
         mail = target(server, timeout_seconds=0.3, tls="starttls" if at == "STARTTLS" else "none")
         async with asyncio.timeout(5):

@@ -6,7 +6,6 @@ import hmac
 import inspect
 import json
 import logging
-import ssl
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from alert_messages import NASTY, NOW_MS, message, nasty_messages
-from certificates import write_authority, write_certificate
+from certificates import serving, write_authority
 from stocktrack.alert_targets.base import AlertMessage, TargetError
 from stocktrack.alert_targets.webhook import WebhookTarget
 from stocktrack.clock import ManualClock
@@ -246,10 +245,7 @@ async def test_closing_breaks_off_what_is_under_way(hook: WebhookStub) -> None:
 
 
 async def test_a_certificate_is_held_against_whom_this_machine_trusts(tmp_path: Path) -> None:
-    files = write_certificate(tmp_path)
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(files["tls_cert"], files["tls_key"])
-    async with webhook_stub(SECRET, tls=server) as hook:
+    async with webhook_stub(SECRET, tls=serving(tmp_path)) as hook:
         stranger = target(hook.url)
         assert (await refusal(stranger)).message.startswith("The target phone shows a certificate that is not valid")
         await stranger.close()

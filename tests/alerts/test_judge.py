@@ -77,8 +77,8 @@ def test_a_price_that_is_on_the_board_already_fires_a_new_alert(market: AlertMar
 @pytest.mark.parametrize(
     ("value", "quiet", "fires", "sentence"),
     [
-        (5, 104.99, 105, "AAPL 105.00 USD has risen 5.00 % since the previous close of 100.00."),
-        (-5, 95.01, 95, "AAPL 95.00 USD has fallen 5.00 % since the previous close of 100.00."),
+        (5, 104.99, 105, "AAPL 105.00 USD has risen 5.00% since the previous close of 100.00."),
+        (-5, 95.01, 95, "AAPL 95.00 USD has fallen 5.00% since the previous close of 100.00."),
     ],
 )
 def test_percent_is_of_the_previous_close(
@@ -96,7 +96,7 @@ def test_percent_within_minutes_is_of_any_price_of_them(market: AlertMarket) -> 
     assert market.price(99) == []
     market.clock.stand_still(290)
     # 100 was the newest price until five minutes ago, and 99 is the lowest.
-    assert market.price(101.97) == ["AAPL 101.97 USD has risen 3.00 % within 15 minutes, from 99.00."]
+    assert market.price(101.97) == ["AAPL 101.97 USD has risen 3.00% within 15 minutes, from 99.00."]
 
 
 def test_what_moved_before_the_window_does_not_count(market: AlertMarket) -> None:
@@ -106,7 +106,7 @@ def test_what_moved_before_the_window_does_not_count(market: AlertMarket) -> Non
     assert market.price(98) == []  # 100 is in the window for as long as it was the newest price, till now
     market.clock.stand_still(16 * 60)
     assert market.price(96) == []  # 98 was the price of these minutes
-    assert market.price(95.06) == ["AAPL 95.06 USD has fallen 3.00 % within 15 minutes, from 98.00."]
+    assert market.price(95.06) == ["AAPL 95.06 USD has fallen 3.00% within 15 minutes, from 98.00."]
 
 
 def test_volume_counts_the_day(market: AlertMarket) -> None:
@@ -391,7 +391,7 @@ def test_a_source_that_counts_in_pounds_after_one_that_counted_in_pence_crosses_
     assert market.prices(99.0, symbol="VOD.L", currency="GBp", previous_close=139.0) == [
         "VOD.L 99.00 GBp fell below 100.",
         "VOD.L 99.00 GBp is below 100.",
-        "VOD.L 99.00 GBp has fallen 29.54 % within 5 minutes, from 140.50.",
+        "VOD.L 99.00 GBp has fallen 29.54% within 5 minutes, from 140.50.",
     ]
 
 

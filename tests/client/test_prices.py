@@ -6,7 +6,7 @@ import pytest
 from scripted_server import NOW_MS, a_price
 from stocktrack.client.errors import Unavailable
 from stocktrack.client.prices import PriceBook, PriceStream
-from stocktrack.clock import settle
+from stocktrack.clock import ManualClock, settle
 from stocktrack.messages import Price
 from stocktrack.quotes import MarketState
 
@@ -225,3 +225,86 @@ async def test_a_reader_that_let_go_is_fed_no_more() -> None:
     assert len(book._streams) == 1
     book.put(a_price())
     assert await unread(kept) == [a_price()]
+
+
+async def test_a_reader_with_a_pause_gets_the_first_price_at_once_and_then_the_newest_in_rounds() -> None:
+    book, clock, seen = a_book(), ManualClock(), []
+    stream = book.stream(pause_seconds=0.25, clock=clock)
+
+    async def read() -> None:
+        async for price in stream:
+            seen.append((price.symbol, price.seq))  # noqa: PERF401 - what was read must outlive the cancelling
+
+    reading = asyncio.create_task(read())
+    await clock.advance(0)
+    book.put(a_price("AAPL", seq=1))
+    await clock.advance(0)
+    assert seen == [("AAPL", 1)]
+    for seq in range(2, 12):
+        book.put(a_price("AAPL", seq=seq))
+        book.put(a_price("MSFT", seq=seq))
+        await clock.advance(0.02)
+    assert seen == [("AAPL", 1)]
+    await clock.advance(0.06)
+    assert seen == [("AAPL", 1), ("AAPL", 11), ("MSFT", 11)]
+    await clock.advance(10)
+    book.put(a_price("MSFT", seq=12))
+    await clock.advance(0)
+    assert seen[3:] == [("MSFT", 12)], "after a quiet time nothing waits"
+    reading.cancel()
+    await asyncio.wait((reading,))
+
+
+async def test_a_reader_that_comes_back_late_within_the_pause_waits_for_its_rest() -> None:
+    book, clock = a_book(), ManualClock()
+    stream = book.stream(pause_seconds=0.25, clock=clock)
+    book.put(a_price(seq=1))
+    assert (await anext(stream)).seq == 1
+    book.put(a_price(seq=2))
+    reading = asyncio.ensure_future(anext(stream))
+    await clock.advance(0.24)
+    book.put(a_price(seq=3))
+    assert not reading.done()
+    await clock.advance(0.02)
+    assert (await reading).seq == 3
+
+
+async def test_what_is_unsubscribed_during_a_pause_is_not_handed_out_after_it() -> None:
+    book, clock = a_book(), ManualClock()
+    stream = book.stream(pause_seconds=0.25, clock=clock)
+    book.put(a_price("AAPL", seq=1))
+    await anext(stream)
+    reading = asyncio.ensure_future(anext(stream))
+    book.put(a_price("AAPL", seq=2))
+    await clock.advance(0.1)
+    book.subscribe(["MSFT"])
+    await clock.advance(1)
+    assert not reading.done()
+    book.put(a_price("MSFT", seq=1))
+    assert await reading == a_price("MSFT", seq=1)
+
+
+async def test_the_end_of_a_stream_ends_its_pause_and_nothing_unread_is_lost() -> None:
+    book, clock = a_book(), ManualClock()
+    stream = book.stream(pause_seconds=3_600, clock=clock)
+    book.put(a_price("AAPL", seq=1))
+    await anext(stream)
+    reading = asyncio.ensure_future(anext(stream))
+    book.put(a_price("AAPL", seq=2))
+    book.put(a_price("MSFT", seq=1))
+    await clock.advance(0.1)
+    assert not reading.done()
+    book.end(None)
+    assert [await reading, *[price async for price in stream]] == [a_price("AAPL", seq=2), a_price("MSFT", seq=1)]
+
+
+async def test_whoever_asks_for_every_price_gets_them_all_while_a_reader_pauses() -> None:
+    seen: list[Price] = []
+    book, clock = PriceBook(seen.append), ManualClock()
+    book.begin("run-1")
+    book.subscribe(["AAPL"])
+    stream = book.stream(pause_seconds=0.25, clock=clock)
+    for seq in (1, 2, 3):
+        book.put(a_price(seq=seq))
+    assert [price.seq for price in seen] == [1, 2, 3]
+    assert (await anext(stream)).seq == 3

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from stocktrack.errors import ConfigError
 def test_without_anything_it_is_this_machine_and_nobody() -> None:
     settings = load_client_settings(environment={})
 
-    assert settings == ClientSettings("127.0.0.1", 65_432)
+    assert settings == ClientSettings("127.0.0.1", 65_432, is_default=True)
     assert settings.address == "127.0.0.1:65432"
 
 
@@ -31,6 +32,82 @@ def test_a_flag_is_stronger_than_the_environment() -> None:
     settings = load_client_settings(host="::1", port=2000, username="ann", environment=environment)
     assert settings == ClientSettings("::1", 2000, "ann", "secret")
     assert settings.address == "[::1]:2000"
+
+
+def in_env_file(folder: Path, name: str, value: str) -> dict[str, Any]:
+    """What the loader is given where `.env` sets the setting; the others like it."""
+    file = folder / ".env"
+    file.write_text(f"STOCKTRACK_{name.upper()}={value}\n", encoding="utf-8")
+    return {"env_file": file, "user_file": folder / "none.toml"}
+
+
+def in_own_toml(folder: Path, name: str, value: str) -> dict[str, Any]:
+    file = folder / "config.toml"
+    file.write_text(f"{name} = {value if value.isdigit() else repr(value)}\n", encoding="utf-8")
+    return {"env_file": folder / "none.env", "user_file": file}
+
+
+@pytest.mark.parametrize("write", [in_env_file, in_own_toml])
+def test_the_address_is_that_of_the_files_that_serve_reads(
+    tmp_path: Path, write: Callable[[Path, str, str], dict[str, Any]]
+) -> None:
+    files = write(tmp_path, "port", "7000")
+    there = {"STOCKTRACK_HOST": "there"}
+
+    assert load_client_settings(environment={}, **files) == ClientSettings("127.0.0.1", 7000)
+    assert load_client_settings(environment=there, **files) == ClientSettings("there", 7000)
+    assert load_client_settings(environment={"STOCKTRACK_PORT": "1000"}, **files) == ClientSettings("127.0.0.1", 1000)
+    assert load_client_settings(port=2000, environment={}, **files) == ClientSettings("127.0.0.1", 2000)
+    assert load_client_settings(environment={}, **write(tmp_path, "host", "0.0.0.0")) == ClientSettings(  # noqa: S104
+        "127.0.0.1", 65_432
+    )
+
+
+@pytest.mark.parametrize("write", [in_env_file, in_own_toml])
+@pytest.mark.parametrize("port", ["0", "65536", "http"])
+def test_a_port_that_is_none_is_named_with_its_file(
+    tmp_path: Path, port: str, write: Callable[[Path, str, str], dict[str, Any]]
+) -> None:
+    files = write(tmp_path, "port", port)
+    with pytest.raises(
+        ConfigError, match=rf"port = '?{port}'? \(from {tmp_path}.*\): a port is a number from 1 to 65535"
+    ):
+        load_client_settings(environment={}, **files)
+
+
+@pytest.mark.parametrize("value", ["true", "['a']", "1.5", "{ a = 1 }"])
+def test_a_value_of_another_kind_is_an_error_too(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "config.toml"
+    for name in ("host", "port"):
+        file.write_text(f"{name} = {value}\n", encoding="utf-8")
+        with pytest.raises(ConfigError, match=rf"^{name} = .* \(from {file}\): a {name} is "):
+            load_client_settings(environment={}, env_file=tmp_path / "none", user_file=file)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "is_default"),
+    [
+        ({}, {}, True),
+        ({}, {"STOCKTRACK_USER": "ann", "STOCKTRACK_PASSWORD": "secret"}, True),
+        ({}, {"STOCKTRACK_HOST": "", "STOCKTRACK_PORT": ""}, True),
+        ({"host": "127.0.0.1"}, {}, False),
+        ({"port": 65_432}, {}, False),
+        ({}, {"STOCKTRACK_HOST": "127.0.0.1"}, False),
+        ({}, {"STOCKTRACK_PORT": "65432"}, False),
+        ({"username": "ann"}, {}, False),
+        ({"tls": True}, {}, False),
+        ({"ca": "a.pem"}, {}, False),
+    ],
+)
+def test_it_is_known_whether_anybody_named_a_server(
+    tmp_path: Path, flags: dict[str, Any], environment: dict[str, str], is_default: bool
+) -> None:
+    none: dict[str, Any] = {"env_file": tmp_path / "none", "user_file": tmp_path / "none"}
+    assert load_client_settings(**flags, environment=environment, **none).is_default is is_default
+
+
+def test_a_label_is_what_screens_call_a_server() -> None:
+    assert ClientSettings("h", 1, "ann", "secret", label="private · Yahoo").who == "private · Yahoo"
 
 
 @pytest.mark.parametrize(("bound", "called"), [("0.0.0.0", "127.0.0.1"), ("::", "::1")])  # noqa: S104 - not bound here

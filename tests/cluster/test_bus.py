@@ -70,6 +70,14 @@ def test_a_message_is_read_back_as_it_was_written() -> None:
     assert read(write(envelope)) == envelope
 
 
+def test_names_beyond_ascii_are_no_longer_on_the_way_than_on_the_line() -> None:
+    # As escapes this would be three times as long, and left out.
+    names = [chr(0x1F40E) * 64] * (MAX_BYTES // 300)
+    envelope = Envelope("answer", "k3f9x", "list", {"sessions": names, "odd": "\ud800"}, 7)
+    assert len(write(envelope)) < MAX_BYTES
+    assert read(write(envelope)) == envelope
+
+
 async def test_garbage_and_forged_messages_are_dropped_and_counted_and_the_bus_goes_on(redis: RedisServer) -> None:
     async with a_bus(redis, "one") as one, a_bus(redis, "two") as two:
         two.on("double", Number, double)

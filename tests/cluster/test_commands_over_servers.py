@@ -59,6 +59,31 @@ async def test_pages_go_from_server_to_server_and_on_from_a_session_that_is_gone
         assert [each["session"] for each in after["sessions"]] == whole[whole.index(kicked) + 1 :]
 
 
+async def test_users_have_the_sessions_of_all_servers_together(redis: RedisServer, tmp_path: Path) -> None:
+    async with two_servers(redis, tmp_path) as (one, two):
+        ann = await one.log_in()
+        for server in (one, two, two):
+            await server.log_in("bob")
+        reply = await ann.ask({"type": "USERS"})
+        assert [(user["username"], user["sessions"]) for user in reply["users"]] == [("ann", 1), ("bob", 3)]
+        assert "partial" not in reply
+        redis.command("HSET", "stocktrack:servers", "stuck", f'{NEVER_MS} {{"host":"web9","pid":7}}')
+        reply = await ann.ask({"type": "USERS"})
+        assert [user["sessions"] for user in reply["users"]] == [1, 3]
+        assert reply["partial"]
+        assert "stuck, process 7 on web9" in reply["message"]
+
+
+async def test_brief_sessions_of_other_servers_have_no_names_of_symbols(redis: RedisServer, tmp_path: Path) -> None:
+    async with two_servers(redis, tmp_path) as (one, two):
+        ann, bob = await one.log_in(), await two.log_in("bob")
+        await bob.ask({"type": "SUBSCRIBE", "symbols": ["AAPL"], "save": False})
+        listed = (await ann.ask({"type": "SESSIONS"}))["sessions"]
+        brief = (await ann.ask({"type": "SESSIONS", "brief": True}))["sessions"]
+        assert sorted(each["symbols"] for each in listed) == [[], ["AAPL"]]
+        assert sorted((each["symbols"], each["symbol_count"]) for each in brief) == [([], 0), ([], 1)]
+
+
 async def test_kick_ends_a_session_of_another_server_and_both_trails_tell_of_it(
     redis: RedisServer, tmp_path: Path
 ) -> None:

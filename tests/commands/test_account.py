@@ -22,6 +22,8 @@ async def test_login_stores_a_token_that_the_commands_use_until_it_is_revoked(tm
 
         wrong = await command("login", "--user", "ann", "--password-stdin", stdin=b"SeCrEt\n")
         assert (wrong.code, wrong.out) == (4, "")
+        empty = await command("login", "--user", "ann", "--password-stdin")
+        assert empty == Finished(2, "", "stocktrack: No password on standard input.\n")
         login = await command("login", "--user", "ann", "--password-stdin", "--days", "2", stdin=PASSWORD_LINE)
         assert (login.code, login.out) == (0, "")
         [file] = (tmp_path / "data").glob("*/tokens/*.json")
@@ -168,7 +170,7 @@ async def test_an_administrator_manages_sessions_and_others_are_refused(tmp_path
         assert (await command("kick", "s4711")).code == 2
         assert (await command("kick")).code == 2
         anew = await server.log_in("ann")
-        assert (await command("kick", "--all-of", "ann")).err == "stocktrack: 1 sessions of ann were ended.\n"
+        assert (await command("kick", "--all-of", "ann")).err == "stocktrack: 1 session of ann was ended.\n"
         assert (await anew.rest())[-1]["reason"] == "not_permitted"
         await anew.close()
 

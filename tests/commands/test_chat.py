@@ -71,6 +71,12 @@ async def test_where_chat_is_off_say_names_the_reason(tmp_path: Path) -> None:
         )
         assert refused.code == 3
         assert refused.err == "stocktrack: The operator of this server has switched chat off.\n"
+        refused = await run_stocktrack(
+            *(tmp_path, "say", "x", "--json", "--port", str(server.port)),
+            STOCKTRACK_USER="ann",
+            STOCKTRACK_PASSWORD=PASSWORD,
+        )
+        assert (refused.code, json.loads(refused.out)["reason"]) == (3, "not_offered")
 
 
 async def test_watch_shows_what_is_said_on_standard_error_and_jsonl_as_a_line(tmp_path: Path) -> None:

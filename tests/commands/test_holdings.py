@@ -92,6 +92,9 @@ async def test_lots_are_added_listed_and_removed(shell: Shell) -> None:
     ]
     table = list(csv.DictReader(io.StringIO((await shell.run("lots", "list", "--csv")).out.decode())))
     assert (table[1]["quantity"], table[1]["group"], table[1]["created_at"]) == ("-5", "pension", str(NOW_MS))
+    done = await shell.run("lots", "list", "--fields", "lot,unit_cost", "--format", "csv", "--header")
+    assert done.out.decode().splitlines() == ["lot,unit_cost", "l1,146", "l2,180.5", "l4,410", "l3,71.35"]
+    assert (await shell.run("lots", "list", "--format", "table")).out.decode().split()[:2] == ["Lot", "Symbol"]
     done = await shell.run("lots", "remove", "l2,L4", "l77", "l1")
     assert (done.code, done.err.splitlines()) == (
         3,
@@ -154,6 +157,12 @@ async def test_holdings_are_rows_in_a_pipe_json_of_the_wire_and_csv(shell: Shell
     }
     done = await shell.run("holdings", "--currency", "EUR", "--csv")
     assert [row["total_value"] for row in csv.DictReader(io.StringIO(done.out.decode()))] == ["500", "850"]
+    done = await shell.run("holdings", "--currency", "EUR", "--fields", "symbol,total_cost,total_currency", "--header")
+    assert done.rows == [
+        ["symbol", "total_cost", "total_currency"],
+        ["AAPL", "450", "EUR"],
+        ["VOD.L", "875", "EUR"],
+    ]
 
 
 async def test_a_missing_rate_is_told_below_and_exits_with_what_it_is(shell: Shell) -> None:

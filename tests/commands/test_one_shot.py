@@ -17,6 +17,9 @@ from stocktrack.messages import (
     Auth,
     Get,
     GetReply,
+    ListInfo,
+    Lists,
+    ListsReply,
     Missing,
     MyStocks,
     MyStocksReply,
@@ -89,7 +92,7 @@ async def test_a_symbol_that_is_to_be_asked_for_later_says_when_and_exits_with_5
     async with ScriptedServer(script) as server:
         done = await run("get", "NVDA", home=tmp_path, port=server.port)
 
-    assert (done.code, done.err) == (5, "stocktrack: NVDA: rate limited; try again in 2 s.\n")
+    assert (done.code, done.err) == (5, "stocktrack: NVDA: asked too often; try again in 2 s.\n")
 
 
 async def test_json_is_the_line_of_the_wire_byte_for_byte_where_a_terminal_obeys_nothing_in_it(tmp_path: Path) -> None:
@@ -119,7 +122,7 @@ async def test_json_of_a_failure_is_the_failure_of_the_wire(tmp_path: Path) -> N
     ("arguments", "rows"),
     [
         (["info", "AAPL"], [["symbol", "AAPL"], ["name", "Apple Inc."], ["sector", "Technology"]]),
-        (["dividends", "AAPL", "--limit", "1"], [["2024-02-09", "0.24", "USD"]]),
+        (["dividends", "AAPL", "--limit", "1"], [["2024-02-09", "0.24", "USD", "AAPL"]]),
         (["search", "tesla"], [["TSLA", "Tesla, Inc.", "", "", "", ""]]),
         (["search", "tesla", "--segment", "fo"], [["NFO:TSLA24APR200CE", "", "", "CE", "2024-04-25", "200"]]),
         (["news"], [["Stocks rise as yields ease", "The Wire", "", "https://www.example.com/1"]]),
@@ -236,13 +239,38 @@ async def test_a_wrong_password_exits_4(tmp_path: Path) -> None:
     assert (done.code, done.out, done.err) == (4, b"", "stocktrack: The name or the password is wrong.\n")
 
 
-async def test_without_credentials_and_terminal_it_exits_4_before_it_connects(tmp_path: Path) -> None:
-    async with ScriptedServer(market) as server:
+async def test_without_credentials_and_terminal_it_exits_4_and_says_nothing_to_the_server(tmp_path: Path) -> None:
+    said = asyncio.Event()
+
+    async def script(session: ScriptedSession) -> None:
+        session.send(a_hello())
+        await session.command()
+        said.set()
+
+    async with ScriptedServer(script) as server:
         done = await run("get", "AAPL", "--port", str(server.port), home=tmp_path)
 
-        assert server.sessions == []
+    assert not said.is_set()
     assert done.code == 4
     assert "STOCKTRACK_USER" in done.err
+
+
+@pytest.mark.parametrize("command", [["get", "AAPL"], ["watch", "AAPL"], ["stocks"], ["dividends", "AAPL"]])
+async def test_without_credentials_and_terminal_it_is_told_where_the_named_server_is_not_there(
+    tmp_path: Path, command: list[str]
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        done = await run(*command, "--port", str(free.getsockname()[1]), home=tmp_path)
+
+    assert (done.code, done.out) == (5, b"")
+    assert "Nothing listens at" in done.err
+
+
+async def test_a_machine_that_nobody_knows_is_told_and_not_a_password_that_is_missing(tmp_path: Path) -> None:
+    done = await run("get", "AAPL", "--host", "nowhere.invalid", home=tmp_path)
+    assert (done.code, done.out) == (5, b"")
+    assert "nowhere.invalid" in done.err
 
 
 @pytest.mark.parametrize(
@@ -395,7 +423,7 @@ async def test_watch_lives_through_a_restart_and_says_so(tmp_path: Path) -> None
     assert [row[1] for row in done.rows] == ["189.45", "190.5"]
     assert done.code == 0
     assert done.err.splitlines() == [
-        "stocktrack: The server is stopping. (501) Trying to connect again.",
+        "stocktrack: Server stopped. Reconnecting…",
         "stocktrack: Connected again; restored: AAPL.",
     ]
 
@@ -512,3 +540,72 @@ async def test_a_stale_quote_says_why(tmp_path: Path) -> None:
 
     assert done.rows[0][-1] == "stale:provider_blocked"
     assert done.code == 0
+
+
+@pytest.mark.parametrize("command", [["get", ""], ["get", ","], ["info", ""], ["dividends", ""], ["chart", " "]])
+async def test_no_symbol_at_all_is_answered_by_what_to_type(tmp_path: Path, command: list[str]) -> None:
+    async with ScriptedServer(market) as server:
+        done = await run(*command, home=tmp_path, port=server.port)
+
+    assert (done.code, done.out) == (2, b"")
+    assert done.err == f"stocktrack: Name a symbol, as in `stocktrack {command[0]} AAPL`.\n"
+
+
+async def test_a_port_that_does_not_greet_may_be_the_web_port(tmp_path: Path) -> None:
+    async def script(session: ScriptedSession) -> None:
+        await session.until_gone()
+
+    async with ScriptedServer(script) as server:
+        done = await run("get", "AAPL", "--timeout", "0.2", home=tmp_path, port=server.port)
+
+    assert "This may be the web port; clients use 65432. If it wants TLS, say --tls." in done.err
+    assert done.code == 5
+
+
+async def completed(home: Path, line: str, port: int | None = None) -> list[str]:
+    """What bash offers at the end of `line`."""
+    words = str(len(line.split(" ")) - 1)
+    done = await run(home=home, port=port, _STOCKTRACK_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=words)
+    return done.out.decode().split()
+
+
+async def saved(session: ScriptedSession) -> None:
+    await session.greet(saved=("AAPL", "AMD", "MSFT"))
+    lists = await session.expect(Lists)
+    session.send(encode_line(ListsReply(id=lists.id, lists=(ListInfo(list="main", count=3),))))
+    await session.until_gone()
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("stocktrack get A", ["AAPL", "AMD"]),
+        ("stocktrack get msft,am", ["msft,amd"]),
+        ("stocktrack watch AAPL m", ["msft"]),
+        ("stocktrack chart Z", []),
+        ("stocktrack news M", ["MSFT"]),
+        ("stocktrack help li", ["lists"]),
+        ("stocktrack watch --sort vol", ["volume"]),
+        ("stocktrack watch --columns name,52", ["name,52weeks"]),
+        ("stocktrack stocks --list m", ["main"]),
+    ],
+)
+async def test_saved_symbols_and_lists_are_completed(tmp_path: Path, line: str, offered: list[str]) -> None:
+    async with ScriptedServer(saved) as server:
+        assert await completed(tmp_path, line, server.port) == offered
+
+
+async def test_without_a_login_or_a_server_nothing_is_completed_and_nothing_is_said(tmp_path: Path) -> None:
+    assert await completed(tmp_path, "stocktrack get A") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("stocktrack serve --provider r", ["redis", "rss", "replay"]),
+        ("stocktrack serve --provider yahoo,rs", ["yahoo,rss"]),
+        ("stocktrack record --provider fin", ["finnhub"]),
+    ],
+)
+async def test_the_names_of_sources_are_completed(tmp_path: Path, line: str, offered: list[str]) -> None:
+    assert await completed(tmp_path, line) == offered

@@ -75,7 +75,7 @@ def test_every_command_that_calls_a_server_has_all_the_options_for_it() -> None:
         for command in app.registered_commands
         if command.callback is not None
     }
-    without_server = {"serve", "demo", "feed", "replay", "protocol"}
+    without_server = {"serve", "demo", "feed", "replay", "protocol", "show_help"}
 
     login = {"host", "port", "user", "tls", "ca"}
     assert {name: login - options[name] for name in options.keys() - without_server if login - options[name]} == {}

@@ -8,7 +8,6 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from browser import chromium
 from fakes import ScriptedProvider
 from foreign_page import FETCH, WAYS, foreign_page
 from live_server import PATIENCE_SECONDS, LiveServer, live_server
@@ -16,12 +15,6 @@ from stocktrack.clock import ManualClock
 from stocktrack.doors import first_bytes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -3,61 +3,19 @@
 import contextlib
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from browser import Visitor, chromium, visitor
-from fakes import ScriptedProvider
-from live_server import PASSWORD, LiveServer, live_server
-from stocktrack.clock import ManualClock
-from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match
-
-POLL_SECONDS = 5.0
+from browser import PHONE, Visitor, visitor
+from live_server import PASSWORD
+from page_market import Market, market
+from stocktrack.quotes import CompanyInfo, Dividend, Headline
 
 # One loop for all of them, because they share a browser: starting one takes seconds. Each visitor has a fresh profile.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@dataclass(slots=True)
-class Market:
-    """A server with its page; `tick` lets the source be asked again."""
-
-    clock: ManualClock
-    provider: ScriptedProvider
-    address: str
-    server: LiveServer
-
-    @property
-    def web_port(self) -> int:
-        port = urlsplit(self.address).port
-        assert port is not None
-        return port
-
-    async def tick(self, seconds: float = POLL_SECONDS) -> None:
-        await self.clock.advance(seconds)
-
-
-@contextlib.asynccontextmanager
-async def market(folder: Path, *users: str, web_port: int = 0, **settings: Any) -> AsyncIterator[Market]:
-    clock = ManualClock()
-    provider = ScriptedProvider(clock)
-    provider.matches = [Match(symbol="AAPL", name="Apple Inc.", exchange="NASDAQ"), Match(symbol="TSLA", name="Tesla")]
-    async with live_server(folder, provider, users=users, clock=clock, web_port=web_port, **settings) as server:
-        address = server.app.web.address
-        assert address is not None
-        yield Market(clock, provider, address, server)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -137,7 +95,7 @@ async def test_an_outage_marks_the_prices_stale_with_its_reason_until_it_is_over
     await ann_market.tick()
     await expect(ann.row("AAPL")).to_have_class(re.compile(r"\bstale\b"))
     await expect(ann.row("AAPL").get_by_text("Stale")).to_be_visible()
-    await expect(ann.row("AAPL").get_by_text("source refuses us")).to_be_visible()
+    await expect(ann.row("AAPL").get_by_text("Scripted refuses us")).to_be_visible()
     await expect(ann.price("AAPL")).to_have_text("100.00")
     await expect(ann.page.locator('[data-bar="outage"]')).to_contain_text("AAPL, TSLA: stale.")
     await expect(ann.page.locator("#announcer")).to_contain_text("2 prices are stale.")
@@ -198,7 +156,7 @@ async def test_the_page_tries_again_by_itself(browser: Browser, tmp_path: Path) 
         await expect(ann.page.locator('[data-bar="link"]')).to_contain_text("Trying again in")
         async with market(tmp_path, web_port=first.web_port):
             await ann.page.clock.fast_forward(60_000)
-            await expect(ann.page.locator(".link-state")).to_have_text("Live")
+            await expect(ann.page.locator(".link-state")).to_contain_text("Live")
 
 
 async def test_a_hostile_headline_stays_text(browser: Browser, ann_market: Market) -> None:
@@ -224,7 +182,7 @@ async def test_a_hostile_headline_stays_text(browser: Browser, ann_market: Marke
 async def test_only_web_addresses_become_links(ann: Visitor) -> None:
     addresses = ["javascript:alert(1)", "JAVASCRIPT:x", "data:text/html,x", "//evil.example", "file:///etc/passwd", "x"]
     links = await ann.page.evaluate(
-        "(addresses) => import('/page/format.js').then((format) => addresses.map(format.safeLink))",
+        "(addresses) => import('/page/figures/format.js').then((format) => addresses.map(format.safeLink))",
         [*addresses, "https://example.com/a", None],
     )
     assert links == [*[None] * len(addresses), "https://example.com/a", None]
@@ -233,7 +191,7 @@ async def test_only_web_addresses_become_links(ann: Visitor) -> None:
 async def test_a_symbols_history_keeps_the_whole_session_in_bounded_memory(ann: Visitor) -> None:
     kept = await ann.page.evaluate(
         """async () => {
-          const { History } = await import("/page/history.js");
+          const { History } = await import("/page/figures/history.js");
           const history = new History();
           for (let second = 0; second < 20_000; second += 1) history.add(second * 1000, second);
           const kept = (values) => [...values.slice(0, history.length)];
@@ -251,7 +209,7 @@ async def test_a_symbols_history_keeps_the_whole_session_in_bounded_memory(ann: 
 async def test_the_back_off_doubles_up_to_a_cap_and_differs_from_client_to_client(ann: Visitor) -> None:
     waits = await ann.page.evaluate(
         """async () => {
-          const { backOffMs } = await import("/page/wire.js");
+          const { backOffMs } = await import("/page/session/wire.js");
           return [0, 1, 2, 20, 2000].map((attempt) => [backOffMs(attempt, () => 0), backOffMs(attempt, () => 1)]);
         }"""
     )
@@ -373,15 +331,14 @@ async def test_the_page_follows_the_systems_theme_until_somebody_chooses(browser
 
 
 async def test_on_a_phone_the_panel_covers_the_board_and_gives_it_back(browser: Browser, ann_market: Market) -> None:
-    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-    async with visitor(browser, ann_market.address, **phone) as ann:
+    async with visitor(browser, ann_market.address, **PHONE) as ann:
         await ann.log_in("ann")
         await ann.add("AAPL")
         await expect(ann.price("AAPL")).to_have_text("100.00")
         assert await ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         await ann.row("AAPL").tap()
-        panel = ann.page.get_by_role("complementary", name="AAPL")
-        await expect(panel.get_by_role("heading", name="AAPL")).to_be_focused()
+        panel = ann.page.get_by_role("dialog", name="AAPL")
+        await expect(panel.get_by_role("heading", name="AAPL", exact=True)).to_be_focused()
         box = await panel.bounding_box()
         assert box is not None
         assert (box["width"], box["height"]) == (390, 844)

@@ -6,22 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
-from browser import Visitor, chromium, visitor
+from browser import Visitor, visitor
 from fakes import ScriptedProvider
 from live_server import LiveServer, live_server
 from stocktrack.clock import ManualClock
 
 # One loop for all of them, because they share a browser: starting one takes seconds.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @contextlib.asynccontextmanager
@@ -34,11 +27,6 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[LiveServer]:
 
 def chat_button(ann: Visitor) -> Locator:
     return ann.page.get_by_role("button", name="Chat")
-
-
-async def say(ann: Visitor, text: str) -> None:
-    await ann.page.get_by_label("Say something").fill(text)
-    await ann.page.get_by_role("button", name="Say", exact=True).click()
 
 
 async def test_without_chat_the_page_has_none(browser: Browser, tmp_path: Path) -> None:
@@ -69,7 +57,7 @@ async def test_what_others_say_is_counted_shown_as_text_and_answered(browser: Br
         await expect(ann.page.get_by_role("log").locator("img")).to_have_count(0)
         await expect(ann.page.get_by_label("Say something")).to_be_focused()
 
-        await say(ann, "Good morning, bob.")
+        await ann.say("Good morning, bob.")
         heard = await bob.receive_until("SAID")
         assert (heard["username"], heard.get("symbol"), heard["text"]) == ("ann", None, "Good morning, bob.")
         await expect(words.nth(2)).to_contain_text("Good morning, bob.")
@@ -78,12 +66,15 @@ async def test_what_others_say_is_counted_shown_as_text_and_answered(browser: Br
         # The panel shows AAPL on so wide a screen: there is a room of those who watch it.
         await bob.ask({"type": "SUBSCRIBE", "symbols": ["AAPL"], "save": False})
         await ann.page.get_by_label("To whom").select_option("AAPL")
-        await say(ann, "To the point.")
+        await ann.say("To the point.")
         assert (await bob.receive_until("SAID"))["symbol"] == "AAPL"
 
         await ann.page.keyboard.press("Escape")
-        await expect(chat_button(ann)).to_be_visible()
+        await expect(chat_button(ann)).to_be_focused()
         await expect(ann.page.get_by_role("log")).to_have_count(0)
+        await chat_button(ann).press("Enter")
+        await ann.page.get_by_role("button", name="Close the chat").press("Enter")
+        await expect(chat_button(ann)).to_be_focused()
         await ann.page.get_by_role("button", name="Log out").click()
         await expect(chat_button(ann)).to_have_count(0)
         assert "Good morning" not in await ann.stored()
@@ -96,7 +87,7 @@ async def test_who_is_muted_is_told_so_and_keeps_what_was_typed(browser: Browser
         await expect(ann.page.get_by_text("Nobody has said anything yet.")).to_be_visible()
         bob = await server.log_in("bob")
         await bob.ask({"type": "MUTE", "username": "ann"})
-        await say(ann, "Let me speak.")
+        await ann.say("Let me speak.")
         await expect(ann.notices).to_contain_text("muted you until")
         await expect(ann.page.get_by_label("Say something")).to_have_value("Let me speak.")
         await bob.ask({"type": "MUTE", "username": "ann", "minutes": 0})
@@ -132,10 +123,10 @@ async def test_a_word_goes_to_the_room_that_was_chosen_whatever_the_panel_shows_
         await bob.ask({"type": "SUBSCRIBE", "symbols": ["AAPL", "TSLA"], "save": False})
         await ann.page.get_by_label("To whom").select_option("AAPL")
         await ann.row("TSLA").click()
-        await say(ann, "Of Apple.")
+        await ann.say("Of Apple.")
         assert (await bob.receive_until("SAID"))["symbol"] == "AAPL"
         await ann.page.get_by_role("complementary").get_by_role("button", name="Close").click()
-        await say(ann, "Of Apple still.")
+        await ann.say("Of Apple still.")
         assert (await bob.receive_until("SAID"))["symbol"] == "AAPL"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from playwright.async_api import expect
 from websockets.asyncio.client import connect
 
-from browser import Visitor, chromium, visitor
+from browser import chromium, visitor
 from live_server import PASSWORD, PATIENCE_SECONDS, RawClient
 from server_process import environment, run_stocktrack, server_process
 from stocktrack.clock import end
@@ -55,11 +55,6 @@ async def play_websocket(client: SocketClient, heard: Heard) -> None:
     while True:
         if (text := heard.take(await client.line())) is not None:
             await client.send({"type": "SAY", "text": text})
-
-
-async def say_on_page(player: Visitor, text: str) -> None:
-    await player.page.get_by_label("Say something").fill(text)
-    await player.page.get_by_role("button", name="Say", exact=True).click()
 
 
 @contextlib.asynccontextmanager
@@ -121,7 +116,7 @@ async def test_three_clients_play_a_quiz_to_its_end_over_tcp_websocket_and_the_p
             said = cyd.page.get_by_role("log")
             await expect(said).to_contain_text("Who is on the page, please?")
             leaver.vanish()
-            await say_on_page(cyd, "<B>The third</B>")
+            await cyd.say("<B>The third</B>")
             async with asyncio.timeout(2 * PATIENCE_SECONDS):
                 out, err = await quiz.communicate()
                 assert (quiz.returncode, err) == (0, b"")

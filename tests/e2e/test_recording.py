@@ -164,7 +164,7 @@ async def test_a_server_that_goes_leaves_a_hole_that_says_so(tmp_path: Path) -> 
     assert behind.received_at >= hole.since
     assert hole.reason == f"The connection to 127.0.0.1:{port} was lost."
     assert code == 143
-    assert said.count("Trying to connect again.") == 1
+    assert said.count("Reconnecting…") == 1
 
 
 async def test_the_sources_are_recorded_without_a_server(tmp_path: Path) -> None:

@@ -132,3 +132,34 @@ async def test_at_the_tcp_port_haproxy_says_who_the_client_is_and_its_checks_are
         for client in (ann, liar, browser):
             await client.close()
     await server.until_clients(0)
+
+
+@pytest.mark.parametrize("program", ["nginx", "caddy", "haproxy"])
+async def test_a_stream_of_events_comes_through_event_by_event(tmp_path: Path, program: str) -> None:
+    clock = ManualClock()
+    settings: dict[str, Any] = {"public_names": (NAME,), "trusted_proxies": ("127.0.0.1",)}
+    async with (
+        live_server(tmp_path, ScriptedProvider(clock), clock=clock, web=True, **settings) as server,
+        reverse_proxy(program, tmp_path, web_port=web_port(server), port=server.port) as proxy,
+    ):
+        token = (await server.app.accounts.make_token("ann", 1)).text
+        headers = {"Host": NAME, "Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"}
+        transport = httpx2.AsyncHTTPTransport(verify=proxy.tls, local_address=CLIENT)
+        url = f"https://127.0.0.1:{proxy.web_port}/api/v1/stream?symbols=AAPL&interval=5"
+        async with (
+            httpx2.AsyncClient(transport=transport, timeout=PATIENCE_SECONDS) as http,
+            http.stream("GET", url, headers=headers, extensions={"sni_hostname": NAME}) as answer,
+        ):
+            assert answer.status_code == 200
+            symbols: list[str] = []
+            async for line in answer.aiter_lines():
+                if line.startswith("data: "):
+                    symbols.append(json.loads(line.removeprefix("data: "))["symbol"])
+                    await clock.advance(5)  # no next one is sent before this one has come through
+                if len(symbols) == 3:
+                    break
+            [session] = server.app.sessions
+            assert (session.username, session.address, session.is_forwarded) == ("ann", CLIENT, True)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(server.app.sessions) > 0:
+                await clock.advance(5)  # HAProxy finds out that its client left when it has something to send to it

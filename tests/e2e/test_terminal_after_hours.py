@@ -65,13 +65,13 @@ async def test_get_shows_it_where_it_fits_and_the_day_and_the_year_below(
         assert ("post 270.75 +0.39%" in terminal.screen) is is_shown
         assert ("270.75" in terminal.screen) is is_shown
         assert "52 weeks        169.21 to 271.41" in terminal.lines
-        assert "Market cap      3,980,000,000,000 USD" in terminal.lines
+        assert "Market cap      3.98T USD" in terminal.lines
 
 
 async def test_the_interactive_client_prints_it_beside_the_price_and_info_the_hours_of_the_market(
     evening: Evening,
 ) -> None:
-    with evening.program("client", columns=80) as terminal:
+    with evening.program("client", "--menu", columns=80) as terminal:
         await asyncio.to_thread(terminal.wait_for, "stocktrack>")
         terminal.enter("subscribe AAPL")
         await asyncio.to_thread(terminal.wait_for, "+0.26%  post 270.75 +0.39%")

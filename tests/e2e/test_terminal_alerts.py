@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 from scripted_server import NOW_MS, ScriptedServer, ScriptedSession, a_price, subscribed
 from stocktrack.errors import Code, Reason
 from stocktrack.messages import Notice, Subscribe
-from terminal import PATIENCE_SECONDS, ServerProcess, Terminal, program_environment, terminal_program
+from terminal import ServerProcess, Terminal, run_stocktrack, terminal_program
 
 TOLD = re.compile(r"^\* \d\d:\d\d:\d\d  MSFT [\d.]+ USD is above 1\.", re.MULTILINE)
 OSC9 = re.compile(rb"\x1b\]9;StockTrack: MSFT [\d.]+ USD is above 1\.\x1b\\")
@@ -25,17 +23,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield process
 
 
-def alert(server: ServerProcess, home: Path, *arguments: str) -> None:
-    """Make an alert in another process, as from another window."""
-    subprocess.run(
-        [sys.executable, "-m", "stocktrack", "alert", "add", *arguments],
-        env=program_environment(home, server.port),
-        check=True,
-        capture_output=True,
-        timeout=PATIENCE_SECONDS,
-    )
-
-
 def reversed_cells(terminal: Terminal, symbol: str) -> int:
     """How many cells of the row of `symbol` are reversed."""
     row = next(index for index, line in enumerate(terminal.lines) if line.startswith(symbol))
@@ -43,8 +30,8 @@ def reversed_cells(terminal: Terminal, symbol: str) -> int:
 
 
 def a_board_that_is_told(terminal: Terminal, server: ServerProcess, home: Path) -> None:
-    terminal.wait_for("MSFT", "q back", "open")
-    alert(server, home, "MSFT", "above", "1")
+    terminal.wait_for("MSFT", "? keys", "open")
+    run_stocktrack("alert", "add", "MSFT", "above", "1", home=home, port=server.port)
     terminal.wait_until(lambda: TOLD.search(terminal.screen) is not None, "for the sentence")
 
 
@@ -52,8 +39,8 @@ def test_on_the_board_the_row_flashes_and_the_sentence_stands_until_enter(
     server: ServerProcess, tmp_path: Path
 ) -> None:
     with terminal_program("watch", "AAPL,MSFT", home=tmp_path, port=server.port, columns=80, rows=14) as terminal:
-        terminal.wait_for("MSFT", "q back", "open")
-        alert(server, tmp_path, "MSFT", "above", "1")
+        terminal.wait_for("MSFT", "q quit", "open")
+        run_stocktrack("alert", "add", "MSFT", "above", "1", home=tmp_path, port=server.port)
         terminal.wait_until(lambda: reversed_cells(terminal, "MSFT") == 80, "for the row to be reversed")
         assert reversed_cells(terminal, "AAPL") == 0
         assert "MSFT* " in terminal.screen
@@ -149,8 +136,8 @@ def test_without_colours_the_mark_says_it(server: ServerProcess, tmp_path: Path)
 
 
 def test_at_the_prompt_an_alert_is_made_told_listed_and_taken_out(server: ServerProcess, tmp_path: Path) -> None:
-    with terminal_program("client", home=tmp_path, port=server.port, columns=80) as terminal:
-        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack>", "for the prompt")
+    with terminal_program("client", "--menu", home=tmp_path, port=server.port, columns=80) as terminal:
+        terminal.wait_for_prompt()
         terminal.enter("alert MSFT above 1")
         terminal.wait_for("MSFT is above 1, once; told to your sessions.")
         told = re.compile(r"^\d\d:\d\d:\d\d  MSFT [\d.]+ USD is above 1\.", re.MULTILINE)
@@ -168,18 +155,16 @@ def test_at_the_prompt_an_alert_is_made_told_listed_and_taken_out(server: Server
         terminal.type("\x03")
         terminal.enter("help")
         terminal.wait_for("unalert ALERT…")
-        terminal.enter("exit")
-        assert terminal.wait_exit() == 0
+        terminal.leave()
 
 
 def test_on_the_board_of_the_client_it_is_shown_there(server: ServerProcess, tmp_path: Path) -> None:
-    with terminal_program("client", home=tmp_path, port=server.port, columns=80) as terminal:
-        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack>", "for the prompt")
+    with terminal_program("client", "--menu", home=tmp_path, port=server.port, columns=80) as terminal:
+        terminal.wait_for_prompt()
         terminal.enter("watch MSFT")
         a_board_that_is_told(terminal, server, tmp_path)
         assert "MSFT* " in terminal.screen
         assert OSC777.search(terminal.raw)
         terminal.type("q")
-        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack>", "for the prompt")
-        terminal.enter("exit")
-        assert terminal.wait_exit() == 0
+        terminal.wait_for_prompt()
+        terminal.leave()

@@ -46,13 +46,13 @@ def test_a_chart_fills_the_screen_and_leaves_a_line_for_the_prompt(
 def test_it_has_the_colours_of_the_board(server: ServerProcess, tmp_path: Path) -> None:
     with terminal_program("chart", "AAPL", home=tmp_path, port=server.port) as terminal:
         finished(terminal)
-        change = re.search(r"[+-]\d+\.\d\d%", terminal.text)
+        change = re.search(r"[+\u2212]\d+\.\d\d%", terminal.text)
         assert change is not None
         assert terminal.colours_of(change[0]) == {"green" if change[0][0] == "+" else "red"}
     with terminal_program("chart", "AAPL", home=tmp_path, port=server.port, NO_COLOR="1") as terminal:
         finished(terminal)
         assert b"\x1b[3" not in terminal.raw
-        assert "prev. close" in terminal.text
+        assert "┤" in terminal.text
 
 
 def test_history_is_a_table_in_which_the_sentence_stands_below(server: ServerProcess, tmp_path: Path) -> None:
@@ -66,8 +66,8 @@ def test_history_is_a_table_in_which_the_sentence_stands_below(server: ServerPro
 
 
 def test_the_interactive_client_draws_and_completes(server: ServerProcess, tmp_path: Path) -> None:
-    with terminal_program("client", home=tmp_path, port=server.port, columns=80, rows=30) as terminal:
-        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack>", "for an empty prompt")
+    with terminal_program("client", "--menu", home=tmp_path, port=server.port, columns=80, rows=30) as terminal:
+        terminal.wait_for_prompt()
         terminal.enter("history AAPL 5d 1d")
         terminal.wait_for("AAPL: 5 bars of 1d from simulated")
         terminal.type("chart A\t")
@@ -76,12 +76,11 @@ def test_the_interactive_client_draws_and_completes(server: ServerProcess, tmp_p
         terminal.wait_until(lambda: terminal.cursor_line == "stocktrack> chart AAPL 1mo", "for the range")
         terminal.type(" candles\r")
         terminal.wait_for("1mo ", "1d candles", "┃")
-        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack>", "for an empty prompt")
+        terminal.wait_for_prompt()
         assert any(line.startswith("AAPL  ") for line in terminal.lines)  # its head is still in sight
         terminal.enter("chart AAPL 2y")
         terminal.wait_for("`chart` takes no '2y'")
-        terminal.enter("exit")
-        assert terminal.wait_exit() == 0
+        terminal.leave()
 
 
 def test_the_board_shows_the_day_soon_after_the_first_prices(server: ServerProcess, tmp_path: Path) -> None:

@@ -16,15 +16,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def talker(server: ServerProcess, tmp_path: Path) -> Iterator[Terminal]:
-    with terminal_program("client", home=tmp_path / "talker", port=server.port) as terminal:
-        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack>", "for a prompt")
+    with terminal_program("client", "--menu", home=tmp_path / "talker", port=server.port) as terminal:
+        terminal.wait_for_prompt()
         yield terminal
 
 
 @pytest.fixture
 def listener(server: ServerProcess, tmp_path: Path) -> Iterator[Terminal]:
-    with terminal_program("client", home=tmp_path / "listener", port=server.port) as terminal:
-        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack>", "for a prompt")
+    with terminal_program("client", "--menu", home=tmp_path / "listener", port=server.port) as terminal:
+        terminal.wait_for_prompt()
         yield terminal
 
 
@@ -51,7 +51,7 @@ def test_what_is_said_of_a_symbol_reaches_a_board_that_shows_it(talker: Terminal
     assert "q back" in listener.lines[-1]
     assert "Of another one" not in listener.text
     listener.type("q")
-    listener.wait_until(lambda: listener.cursor_line == "stocktrack>", "for the prompt")
+    listener.wait_for_prompt()
 
 
 def test_what_cannot_be_said_is_told_at_the_prompt(talker: Terminal) -> None:

@@ -1,14 +1,12 @@
 """What is held, on the board of a real pseudo-terminal, against a real server."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from terminal import PATIENCE_SECONDS, ServerProcess, program_environment, terminal_program
+from terminal import ServerProcess, run_stocktrack, terminal_program
 
 TOTAL = re.compile(r"^Total ([\d,.]+) USD  today ([-+\d,.]+) ", re.MULTILINE)
 
@@ -17,13 +15,7 @@ TOTAL = re.compile(r"^Total ([\d,.]+) USD  today ([-+\d,.]+) ", re.MULTILINE)
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(tmp_path_factory.mktemp("server")) as process:
         for lot in (("AAPL", "10", "@", "146"), ("OCDO.L", "1000", "@", "250")):
-            subprocess.run(
-                [sys.executable, "-m", "stocktrack", "lots", "add", *lot],
-                env=program_environment(tmp_path_factory.mktemp("home"), process.port),
-                check=True,
-                capture_output=True,
-                timeout=PATIENCE_SECONDS,
-            )
+            run_stocktrack("lots", "add", *lot, home=tmp_path_factory.mktemp("home"), port=process.port)
         yield process
 
 
@@ -31,7 +23,9 @@ def test_the_board_shows_what_is_held_and_each_price_moves_the_total(server: Ser
     with terminal_program("watch", "AAPL,MSFT", home=tmp_path, port=server.port, columns=110) as terminal:
         terminal.wait_for("Total ", "Quantity", "Today")
         row = re.search(
-            r"^AAPL +([\d.]+) .* ([\d,]+\.\d\d) +[-+][\d.]+ +[-+][\d.]+ +[\d.]+%", terminal.screen, re.MULTILINE
+            r"^AAPL +([\d.]+) .* ([\d,]+\.\d\d) +[+\u2212][\d.]+ +[+\u2212][\d.]+ +[\d.]+%",
+            terminal.screen,
+            re.MULTILINE,
         )
         assert row is not None, terminal.screen
         assert float(row[2].replace(",", "")) == pytest.approx(10 * float(row[1]))
@@ -45,10 +39,10 @@ def test_the_board_shows_what_is_held_and_each_price_moves_the_total(server: Ser
         # 1,000 pieces at some four pounds, and ten at some 190 dollars.
         assert all(5_000 < float(total.replace(",", "")) < 12_000 for total in seen)
 
-        terminal.type("h")
+        terminal.type("m")
         terminal.wait_until(lambda: "Total " not in terminal.screen, "for the money to be gone")
         assert "Value" not in terminal.screen
-        terminal.type("h")
+        terminal.type("m")
         terminal.wait_for("Total ")
         terminal.type("q")
         assert terminal.wait_exit() == 0
@@ -56,10 +50,10 @@ def test_the_board_shows_what_is_held_and_each_price_moves_the_total(server: Ser
 
 def test_they_are_not_shown_where_nobody_wants_it(server: ServerProcess, tmp_path: Path) -> None:
     with terminal_program("watch", "AAPL", "--no-holdings", home=tmp_path, port=server.port) as terminal:
-        terminal.wait_for("AAPL", "open", "q back")
+        terminal.wait_for("AAPL", "open", "q quit")
         terminal.wait_until(lambda: "▁" in terminal.screen or "▄" in terminal.screen, "for the day's course")
         assert "Total " not in terminal.text
-        terminal.type("h")
+        terminal.type("m")
         terminal.wait_for("Total ")
         terminal.type("q")
         assert terminal.wait_exit() == 0
@@ -68,15 +62,15 @@ def test_they_are_not_shown_where_nobody_wants_it(server: ServerProcess, tmp_pat
 def test_a_server_that_comes_back_is_asked_again(tmp_path: Path) -> None:
     with (
         ServerProcess(tmp_path / "server") as server,
-        terminal_program("client", home=tmp_path, port=server.port, columns=110) as terminal,
+        terminal_program("client", "--menu", home=tmp_path, port=server.port, columns=110) as terminal,
     ):
-        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack>", "for the prompt")
+        terminal.wait_for_prompt()
         terminal.enter("lot AAPL 10 @ 146")
         terminal.wait_for("The lot l1 was added")
         terminal.enter("watch AAPL")
         terminal.wait_until(lambda: TOTAL.search(terminal.screen) is not None, "for the total")
         server.stop()
-        terminal.wait_for("Trying to connect again.")
+        terminal.wait_for("Reconnecting…")
         server.start()
         terminal.wait_for("Connected again")
         before = TOTAL.search(terminal.screen)
@@ -86,6 +80,5 @@ def test_a_server_that_comes_back_is_asked_again(tmp_path: Path) -> None:
             "for another total",
         )
         terminal.type("q")
-        terminal.wait_until(lambda: terminal.cursor_line == "stocktrack>", "for the prompt")
-        terminal.enter("exit")
-        assert terminal.wait_exit() == 0
+        terminal.wait_for_prompt()
+        terminal.leave()

@@ -141,7 +141,7 @@ async def test_a_dividend_is_told_in_its_own_currency_at_every_door(scene: Scene
     assert told == [(0.358, "USD"), (27.1, "GBp"), (25.0, None)]
     assert "currency" not in reply
     assert rest["dividends"] == reply["dividends"]
-    assert [line[1:] for line in await scene.printed("dividends", "MINE.L")] == [
+    assert [line[1:3] for line in await scene.printed("dividends", "MINE.L")] == [
         ["0.358", "USD"],
         ["27.1", "GBp"],
         ["25", ""],

@@ -404,3 +404,69 @@ def test_a_tap_takes_each_batch_once_with_what_changed_and_what_was_only_confirm
     board.put([a_quote("AAPL", 101.0), a_quote("MSFT")], 1.0)
     board.mark_stale(["MSFT"], Reason.PROVIDER_TIMEOUT)
     assert tap.batches == [(["AAPL"], ["MSFT"]), (["MSFT"], [])]
+
+
+# --- what others watch ---
+
+
+def test_a_basket_of_what_is_watched_follows_that_and_is_no_demand() -> None:
+    board = Board()
+    demand: list[tuple[str, bool]] = []
+    board.on_demand = lambda symbol, is_wanted: demand.append((symbol, is_wanted))
+    aapl = board.watch(("AAPL",), CountingWatcher(), eager=True)
+    watcher = CountingWatcher()
+    followed = board.watch_watched(watcher, most=10)
+    board.watch(("MSFT", "AAPL"), CountingWatcher(), eager=True)
+    board.put([a_quote("AAPL"), a_quote("MSFT"), a_quote("TSLA")], 0.0)
+    assert [symbol for symbol, _ in told(followed.lines())] == ["AAPL", "MSFT"]
+    assert watcher.wakes == 1
+    board.put([a_quote("TSLA", 301.0)], 1.0)
+    assert watcher.wakes == 1  # nobody watches it
+    board.unwatch(aapl, next(iter(aapl.watchers)))
+    assert [symbol for symbol, _ in told(followed.lines())] == ["AAPL", "MSFT"]
+    assert (board.watched(), demand) == (["AAPL", "MSFT"], [("AAPL", True), ("MSFT", True)])
+
+
+def test_a_symbol_leaves_the_basket_of_what_is_watched_with_its_last_watcher() -> None:
+    board = priced("AAPL", "MSFT")
+    basket, watcher = watch(board, "AAPL", "MSFT")
+    follower = CountingWatcher()
+    followed = board.watch_watched(follower, most=10)
+    board.unwatch(basket, watcher)
+    assert (followed.lines(), board.is_watched("AAPL")) == (b"", False)
+    board.forget(before=10.0, keep=0)
+    assert len(board) == 0
+
+
+def test_the_basket_of_what_is_watched_has_no_more_than_it_may_and_the_next_one_moves_up() -> None:
+    board = priced("AAPL", "MSFT", "TSLA")
+    first, watcher = watch(board, "AAPL")
+    watch(board, "MSFT", "TSLA")
+    followed = board.watch_watched(CountingWatcher(), most=2)
+    assert [symbol for symbol, _ in told(followed.lines())] == ["AAPL", "MSFT"]
+    board.unwatch(first, watcher)
+    assert [symbol for symbol, _ in told(followed.lines())] == ["MSFT", "TSLA"]
+
+
+def test_all_followers_have_one_basket_and_the_last_takes_it_along() -> None:
+    board = priced("AAPL")
+    first, second = CountingWatcher(), CountingWatcher()
+    followed = board.watch_watched(first, most=2)
+    assert board.watch_watched(second, most=2) is followed
+    board.unwatch(followed, first)
+    watch(board, "AAPL")
+    assert followed.lines() != b""
+    board.unwatch(followed, second)
+    assert board._watched_baskets == {}
+
+
+def test_what_was_joined_of_what_is_watched_is_not_kept_for_those_who_come_after_a_symbol() -> None:
+    board = priced("AAPL", "MSFT")
+    aapl, watcher = watch(board, "AAPL")
+    followed = board.watch_watched(CountingWatcher(), most=10)
+    assert board.watch_watched(CountingWatcher(), most=10) is followed
+    assert [symbol for symbol, _ in told(followed.push())] == ["AAPL"]
+    watch(board, "MSFT")
+    assert [symbol for symbol, _ in told(followed.push())] == ["AAPL", "MSFT"]
+    board.unwatch(aapl, watcher)
+    assert [symbol for symbol, _ in told(followed.push())] == ["MSFT"]

@@ -75,6 +75,44 @@ async def test_an_old_quote_that_cannot_be_renewed_is_known_and_stale(house: Hou
     assert on_board(house).stale
 
 
+async def test_who_has_no_patience_is_told_that_the_source_is_still_asked_and_the_price_comes_all_the_same(
+    house: House,
+) -> None:
+    house.feed._patience_seconds = 0.2
+    house.provider.script = "slow"
+    asking = asyncio.create_task(house.feed.known(["AAPL"]))
+    await house.clock.advance(0.1)
+    assert not asking.done()
+    await house.clock.advance(0.1)
+    error = (await asking)["AAPL"]
+    assert (error.reason, error.message) == (Reason.PROVIDER_TIMEOUT, "The source is still being asked.")
+    assert house.board.quote("AAPL") is None
+    await house.clock.advance(house.provider.slow_seconds)
+    assert on_board(house).price == house.provider.prices["AAPL"]
+    assert house.provider.quote_requests == 1
+
+
+async def test_a_symbol_that_turns_out_unknown_after_that_is_told_at_once(house: House) -> None:
+    house.feed._patience_seconds = 0.2
+    house.provider.script = "slow"
+    asking = asyncio.create_task(house.feed.known(["AAPL", "NOPE"]))
+    await house.clock.advance(0.2)
+    assert set(await asking) == {"AAPL", "NOPE"}
+    a_watcher(house.board, "AAPL", "NOPE")
+    await house.clock.advance(house.provider.slow_seconds)
+    assert told(house) == [(Event.UNKNOWN, {"NOPE"})]
+
+
+async def test_an_answer_that_nobody_waits_for_ends_with_the_feed(house: House) -> None:
+    house.feed._patience_seconds = 0.2
+    house.provider.script = "hang"
+    asking = asyncio.create_task(house.feed.known(["AAPL"]))
+    await house.clock.advance(0.2)
+    await asking
+    await house.feed.close()
+    assert house.feed._late == set()
+
+
 async def test_what_nobody_asks_for_any_more_is_forgotten_after_a_while(house: House) -> None:
     await quote(house)
     await house.clock.advance(feed.UNWATCHED_SECONDS)

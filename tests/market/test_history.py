@@ -280,6 +280,17 @@ async def test_in_a_closed_market_nothing_is_asked_for_every_minute(house: House
     assert len(past.requests(BarInterval.DAY)) == 2
 
 
+async def test_what_is_said_of_a_running_minute_holds_only_until_it_is_over(house: House, past: ScriptedPast) -> None:
+    await house.clock.advance(50)
+    asked = []
+    for _ in range(3):
+        await ask(house, range="1d", interval="1m")
+        asked.append(len(past.requests(BarInterval.ONE_MINUTE)))
+        await house.clock.advance(6)
+    assert asked[1] == asked[0]
+    assert asked[2] > asked[1]
+
+
 async def test_a_hundred_who_ask_at_once_are_one_request(house: House, past: ScriptedPast) -> None:
     found = await asyncio.gather(*(ask(house, range="1mo") for _ in range(100)))
     assert len({len(each.bars) for each in found}) == 1

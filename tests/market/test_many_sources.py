@@ -24,6 +24,7 @@ from market_house import on_board, quote, told, watch, why_missing
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import CommandError, ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.market.events import Event
+from stocktrack.market.routes import SYMBOLS_TOLD
 from stocktrack.market.upstream import Upstream
 from stocktrack.messages import SourceInfo, SourceState
 from stocktrack.providers.base import (
@@ -594,6 +595,22 @@ async def test_the_sources_tell_how_they_are(pair: Pair) -> None:
         blocked = source(house, "second")
         assert (blocked.state, blocked.reason) == (SourceState.BLOCKED, Reason.PROVIDER_BLOCKED)
         assert blocked.retry_at == NOW_MS + 35_000
+
+
+async def test_in_detail_a_source_names_the_first_of_the_symbols_that_it_leads(pair: Pair) -> None:
+    async with a_house(pair) as house:
+        await watch(house, "RELIANCE.NS", *(f"W{number}" for number in range(500)))
+        first, second = house.feed.routes.sources(is_detailed=True)
+        assert first.streamed == tuple(f"W{number}" for number in range(STREAM_PLACES))
+        assert first.stream is not None
+        assert first.leads >= first.stream.symbols == STREAM_PLACES
+        assert second.streamed == ()
+        assert second.polled is not None
+        assert second.polled[0] == "RELIANCE.NS"
+        assert second.leads > len(second.polled) == SYMBOLS_TOLD
+        assert first.polled is not None
+        assert not {*first.streamed, *first.polled} & {*second.polled}
+        assert {each.streamed for each in house.feed.routes.sources()} == {None}
 
 
 def test_the_example_of_a_vendor_is_one() -> None:

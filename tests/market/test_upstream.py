@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from fakes import ScriptedProvider, SteadyRandom, soon
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import ProviderError, Reason
-from stocktrack.market.upstream import Upstream
+from stocktrack.market.upstream import START_DELAY_SECONDS, Upstream
 from stocktrack.providers.base import Capability, QuoteAnswer
 
 
@@ -211,6 +211,19 @@ async def test_a_source_that_failed_to_start_is_started_before_it_is_asked_again
     before = provider.is_started
     assert (await ask(upstream, provider)).quotes
     assert (before, provider.is_started, upstream.unusable) == (False, True, None)
+
+
+async def test_a_source_that_nobody_waits_for_is_started_by_whoever_asks_it_first(
+    upstream: Upstream, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    upstream.start_later()
+    assert (upstream.has_to_start, upstream.is_usable) == (True, True)
+    asking = [asyncio.ensure_future(ask(upstream, provider)) for _ in range(2)]
+    await settle()
+    assert not provider.is_started  # others go first
+    await clock.advance(START_DELAY_SECONDS)
+    assert all(answer.quotes for answer in await asyncio.gather(*asking))
+    assert (provider.is_started, upstream.has_to_start) == (True, False)
 
 
 # --- the deadline ---

@@ -20,7 +20,9 @@ def test_a_user_is_added_listed_and_removed(run: Run, tmp_path: Path) -> None:
     assert since.startswith("since 2")
     (row,) = json.loads(run("users", "list", "--json").out)
     assert row.items() >= {"name": "ann", "saved_count": 0}.items()
-    assert run("users", "remove", "ann") == Finished(0, "", f"User ann was removed from {database}.\n")
+    assert run("users", "remove", "ann") == Finished(
+        0, "", f"User ann was removed from {database}. Sessions that are open end within seconds.\n"
+    )
     assert run("users", "list", "--json") == Finished(0, "[]\n", "")
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import ssl
 import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from certificates import trusting, write_certificate
+from certificates import serving, trusting
 from stocktrack.clock import Clock, ManualClock, settle
 from stocktrack.errors import ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.providers import streaming
@@ -645,11 +644,8 @@ async def test_an_address_that_is_none_is_one_error(address: str, stream: Stream
 
 
 async def test_it_speaks_tls(tmp_path: Path, stream: Stream, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_certificate(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "server-cert.pem", tmp_path / "server-key.pem")
     monkeypatch.setattr(streaming, "_tls_context", trusting)
-    async with running(StreamServer(), tls=context) as vendor:
+    async with running(StreamServer(), tls=serving(tmp_path)) as vendor:
         task = stream(Vendor(vendor.url))
         connection = await vendor.connected()
         assert await connection.heard() == {"want": ["AAPL"]}
@@ -662,10 +658,9 @@ async def test_it_speaks_tls(tmp_path: Path, stream: Stream, sink: Sink, monkeyp
 
 
 async def test_a_certificate_that_nobody_trusts_is_one_error(tmp_path: Path, stream: Stream) -> None:
-    write_certificate(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "server-cert.pem", tmp_path / "server-key.pem")
-    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context) as server:
+    async with await asyncio.start_server(
+        lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=serving(tmp_path)
+    ) as server:
         port = server.sockets[0].getsockname()[1]
         error = await failure(stream(Vendor(f"wss://127.0.0.1:{port}/")))
 

@@ -1,6 +1,6 @@
 import pytest
 
-from stocktrack.sessions.bucket import Bucket
+from stocktrack.sessions.bucket import Bucket, Quota, quota
 
 
 def test_a_full_bucket_gives_its_burst_at_once_and_then_says_how_long_to_wait() -> None:
@@ -42,3 +42,17 @@ def test_what_is_owed_takes_its_time_and_nothing_is_refused() -> None:
     assert bucket.owe(1, **rate, now=0.5) == 0.25
     assert bucket.take(1, **rate, now=0.5) == 0.5
     assert bucket.owe(2, **rate, now=100.0) == 0
+
+
+def test_a_quota_is_whole_numbers_of_which_what_is_not_quite_there_does_not_count() -> None:
+    bucket = Bucket(200, now=0.0)
+    bucket.take(1, per_second=50, burst=200, now=0.0)
+    level = bucket.level(per_second=50, burst=200, now=0.01)
+    assert quota("commands", level, per_second=50, burst=200) == Quota("commands", 200, 4, 199, 1)
+    assert bucket.level(per_second=50, burst=200, now=10.0) == 200
+
+
+def test_a_quota_of_a_bucket_that_owes_has_nothing_left_and_its_times_have_an_end() -> None:
+    assert quota("commands", -100.0, per_second=50, burst=200) == Quota("commands", 200, 4, 0, 6)
+    slow = quota("sources", 0.0, per_second=1e-12, burst=30)
+    assert slow.window_seconds == slow.full_after_seconds == 10**9

@@ -57,3 +57,13 @@ async def test_a_budget_that_is_full_again_is_forgotten_and_one_that_is_not_is_k
 )
 def test_a_user_is_known_by_name_and_a_guest_by_address(username: str | None, address: str, whose: str) -> None:
     assert whose_budget(username, address) == whose
+
+
+def test_what_is_left_is_told_without_anything_being_paid() -> None:
+    clock = ManualClock()
+    budgets = Budgets(clock)
+    assert budgets.left("user ann", per_minute=60, burst=30) == 30
+    assert len(budgets) == 0
+    budgets.pay("user ann", 3, per_minute=60, burst=30)
+    assert budgets.left("user ann", per_minute=60, burst=30) == 27
+    assert budgets.left("user bob", per_minute=60, burst=30) == 30

@@ -37,6 +37,7 @@ FOR_READING = {
         "SUBSCRIBE",
         "UNSUBSCRIBE",
         "MY_STOCKS",
+        "LISTS",
         "MY_ALERTS",
         "NEWS",
         "INFO",

@@ -30,7 +30,7 @@ from stocktrack.sessions.contracts import SessionRules
 from stocktrack.sessions.life import PERMISSIONS, SessionState
 from stocktrack.sessions.session import MAX_BAD_LINES
 
-FOR_ADMINS = {"SESSIONS", "KICK", "ANNOUNCE", "MUTE"}
+FOR_ADMINS = {"SESSIONS", "USERS", "KICK", "ANNOUNCE", "MUTE"}
 
 
 # --- the table ---
@@ -45,6 +45,8 @@ def test_there_is_an_example_of_every_command_and_a_row_for_every_state() -> Non
 NOT_THERE_YET = {
     "REMOVE_LOT": (404, "unknown_lot"),
     "UNALERT": (404, "unknown_alert"),
+    "RENAME_LIST": (404, "unknown_list"),
+    "REMOVE_LIST": (404, "unknown_list"),
     "TEST_ALERT": (400, "invalid_command"),
 }
 

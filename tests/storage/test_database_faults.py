@@ -287,7 +287,7 @@ async def test_db_upgrade_makes_the_tables_of_a_postgresql_database_and_serve_us
         await run_stocktrack(tmp_path, "db", "upgrade", STOCKTRACK_DATABASE_URL=url),
     ]
     assert [finished.code for finished in told] == [0, 0]
-    assert told[0].err.endswith("is at schema 0006: its tables were made.\n")
-    assert told[1].err.endswith("is at schema 0006: nothing had to be done.\n")
+    assert told[0].err.endswith("is at schema 0008: its tables were made.\n")
+    assert told[1].err.endswith("is at schema 0008: nothing had to be done.\n")
     async with running(tmp_path, url) as server:
         assert (await save(await server.log_in(), "AAPL"))["code"] == 200

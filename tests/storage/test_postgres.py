@@ -85,8 +85,8 @@ async def test_tables_of_another_program_are_left_alone(postgres: PostgresServer
 
 
 async def test_tables_of_a_newer_program_are_refused(postgres: PostgresServer, name: str, url: str) -> None:
-    await postgres.execute("UPDATE stocktrack_schema SET version_num = '0007'", name)
-    assert "was written by a newer StockTrack: its schema is 0007" in str(await failure_of_opening(url))
+    await postgres.execute("UPDATE stocktrack_schema SET version_num = '0009'", name)
+    assert "was written by a newer StockTrack: its schema is 0009" in str(await failure_of_opening(url))
 
 
 async def test_tables_that_somebody_dropped_are_an_error_that_says_how_to_make_them(

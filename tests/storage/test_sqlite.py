@@ -115,7 +115,7 @@ async def test_a_thousand_reads_at_once_make_no_more_threads(store: Store) -> No
 def make_newer(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE stocktrack_schema (version_num VARCHAR(32) PRIMARY KEY)")
-        connection.execute("INSERT INTO stocktrack_schema VALUES ('0007')")
+        connection.execute("INSERT INTO stocktrack_schema VALUES ('0009')")
         connection.commit()
 
 
@@ -145,7 +145,7 @@ def damage(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (make_newer, "was written by a newer StockTrack: its schema is 0007, this program knows 0006"),
+        (make_newer, "was written by a newer StockTrack: its schema is 0009, this program knows 0008"),
         (make_foreign, "belongs to another program"),
         (make_garbage, "is not an SQLite file"),
         (make_folder, "cannot be opened"),

@@ -1,9 +1,12 @@
 import asyncio
 
 import pytest
+from sqlalchemy import select
 
 from stocktrack.errors import CommandError, ConfigError, Reason
-from stocktrack.storage.store import MAX_LISTS, Store
+from stocktrack.messages import MAX_LISTS, ListChange
+from stocktrack.storage.store import Store
+from stocktrack.storage.tables import saved_symbols
 from stores import HASH, add, opened
 
 # --- users ---------------------------------------------------------------------------------------------------------
@@ -31,6 +34,25 @@ async def test_users_are_listed_by_name_with_the_number_of_their_saved_symbols(s
     await add(store, "bob", "ann")
     await store.save("bob", ["AAPL", "MSFT"], limit=500)
     assert [(user.name, user.saved_count) for user in await store.users()] == [("ann", 0), ("bob", 2)]
+
+
+@pytest.mark.parametrize("most", [1, 3, 100])
+async def test_users_come_in_pages_in_one_order_whatever_the_alphabet_of_the_database(store: Store, most: int) -> None:
+    names = ["Zoë", "ann", "Ann", "éva", "a b", "_x", "9", "zoe", chr(0x1F40E), chr(0xFFFD)]
+    await add(store, *names)
+    await store.save("ann", ["AAPL", "MSFT"], limit=500)
+    found: list[str] = []
+    while True:
+        rows, count = await store.users_after(found[-1] if found else None, most)
+        found += [user.name for user in rows]
+        assert count == len(names)
+        if len(rows) < most:
+            break
+    assert found == sorted(names) == [user.name for user in await store.users()]
+    # A name that is gone, or never was, is a place all the same.
+    [ann], _ = await store.users_after("an", 1)
+    assert (ann.name, ann.saved_count) == ("ann", 2)
+    assert (await store.users_after("\U0010ffff", 5))[0] == []
 
 
 async def test_a_mute_is_the_users_own_and_goes_with_the_user(store: Store) -> None:
@@ -215,6 +237,156 @@ async def test_lists_begun_at_once_cannot_pass_their_number_together(url: str) -
         refused = [error for error in await asyncio.gather(*saves, return_exceptions=True) if error is not None]
         assert len(refused) == len(saves) - (MAX_LISTS - 1)
         assert len(await one.list_names("ann")) == MAX_LISTS
+
+
+async def test_a_full_list_is_replaced_by_another_full_one_in_the_order_given_and_what_is_too_long_changes_nothing(
+    store: Store,
+) -> None:
+    await add(store, "ann")
+    await store.save("ann", ["AAPL", "MSFT", "TSLA"], limit=3, list_name="tech")
+    before, after = await store.change_list("ann", ListChange.REPLACE, ["SAP", "MSFT", "NVDA"], 3, "tech")
+    assert (before, after) == (("AAPL", "MSFT", "TSLA"), ("SAP", "MSFT", "NVDA"))
+    with pytest.raises(CommandError) as caught:
+        await store.change_list("ann", ListChange.REPLACE, ["A", "B", "C", "D"], 3, "tech")
+    assert caught.value.reason is Reason.SYMBOL_LIMIT
+    with pytest.raises(CommandError):
+        await store.change_list("ann", ListChange.ADD, ["A"], 3, "tech")
+    assert await store.saved("ann", "tech") == ("SAP", "MSFT", "NVDA")
+    # The main list can be empty; another one ends with its last symbol.
+    assert (await store.change_list("ann", ListChange.REPLACE, [], 3))[1] == ()
+    assert (await store.change_list("ann", ListChange.REPLACE, [], 3, "tech"))[1] == ()
+    assert await store.list_names("ann") == ("main",)
+
+
+async def test_a_list_that_is_kept_is_there_without_symbols_until_it_is_removed(store: Store) -> None:
+    await add(store, "ann")
+    assert await store.change_list("ann", ListChange.REPLACE, [], 9, "empty", keep=True) == ((), ())
+    await store.save("ann", ["AAPL"], limit=9, list_name="tech")
+    await store.change_list("ann", ListChange.REMOVE, ["AAPL"], 9, "tech", keep=True)
+    assert await store.list_counts("ann") == {"main": 0, "empty": 0, "tech": 0}
+    await store.rename_list("ann", "tech", "chips")
+    await store.save("ann", ["NVDA"], limit=9, list_name="chips")
+    assert await store.unsave("ann", None, "chips") == ("NVDA",)
+    assert [*await store.order_lists("ann", ["chips"])] == ["chips", "main", "empty"]
+    assert await store.remove_list("ann", "chips") == ()
+    assert await store.list_names("ann") == ("main", "empty")
+    # What is taken out of a list that is not there begins none.
+    with pytest.raises(CommandError) as caught:
+        await store.change_list("ann", ListChange.REMOVE, ["AAPL"], 9, "nope", keep=True)
+    assert caught.value.reason is Reason.UNKNOWN_LIST
+    # The main list is kept anyway, and stays what it is.
+    await store.change_list("ann", ListChange.REPLACE, [], 9, keep=True)
+    assert await store.list_names("ann") == ("main", "empty")
+
+
+async def test_kept_lists_count_among_those_that_a_user_may_have(store: Store) -> None:
+    await add(store, "ann")
+    for number in range(1, MAX_LISTS):
+        await store.change_list("ann", ListChange.REPLACE, [], 9, f"list {number}", keep=True)
+    for change in (
+        store.change_list("ann", ListChange.REPLACE, [], 9, "one more", keep=True),
+        store.save("ann", ["AAPL"], limit=9, list_name="one more"),
+    ):
+        with pytest.raises(CommandError) as caught:
+            await change
+        assert caught.value.reason is Reason.SYMBOL_LIMIT
+    await store.save("ann", ["AAPL"], limit=9, list_name="list 1")
+    assert len(await store.list_names("ann")) == MAX_LISTS
+
+
+async def test_lists_are_added_to_taken_out_of_and_put_in_order_and_keep_that_order(store: Store) -> None:
+    await add(store, "ann")
+    await store.change_list("ann", ListChange.ADD, ["A", "B", "C", "D"], 9)
+    assert (await store.change_list("ann", ListChange.ORDER, ["D", "B", "NOPE"], 9))[1] == ("D", "B", "A", "C")
+    assert (await store.change_list("ann", ListChange.ADD, ["A", "E"], 9))[1] == ("D", "B", "A", "C", "E")
+    assert (await store.change_list("ann", ListChange.REMOVE, ["B", "NOPE"], 9))[1] == ("D", "A", "C", "E")
+    await store.save("ann", ["F"], limit=9)
+    assert await store.saved("ann") == ("D", "A", "C", "E", "F")
+    for change in (ListChange.REMOVE, ListChange.ORDER):
+        with pytest.raises(CommandError) as caught:
+            await store.change_list("ann", change, ["A"], 9, "tech")
+        assert caught.value.reason is Reason.UNKNOWN_LIST
+
+
+async def test_a_list_that_is_replaced_again_and_again_takes_no_new_rows(store: Store) -> None:
+    await add(store, "ann", "bob")
+    for turn in range(5):
+        await store.change_list("ann", ListChange.REPLACE, [f"A{turn}", "B", f"C{turn}"], 9)
+    await store.save("bob", ["SAP"], limit=9)
+    [row_id] = await store._database.read(
+        lambda connection: connection.scalars(select(saved_symbols.c.id).where(saved_symbols.c.symbol == "SAP")).all()
+    )
+    assert row_id == 4
+    assert await store.saved("ann") == ("A4", "B", "C4")
+
+
+async def test_a_renamed_list_keeps_its_symbols_and_its_place(store: Store) -> None:
+    await add(store, "ann")
+    for name in ("b", "c", "d"):
+        await store.save("ann", ["AAPL", name.upper()], limit=9, list_name=name)
+    await store.rename_list("ann", "b", "z")
+    assert await store.list_names("ann") == ("main", "z", "c", "d")
+    assert await store.saved("ann", "z") == ("AAPL", "B")
+    await store.rename_list("ann", "z", "z")
+    for old, new, reason in (
+        ("b", "e", Reason.UNKNOWN_LIST),
+        ("c", "d", Reason.INVALID_COMMAND),
+        ("c", "main", Reason.INVALID_COMMAND),
+        ("main", "e", Reason.INVALID_COMMAND),
+    ):
+        with pytest.raises(CommandError) as caught:
+            await store.rename_list("ann", old, new)
+        assert caught.value.reason is reason
+    assert await store.list_counts("ann") == {"main": 0, "z": 2, "c": 2, "d": 2}
+
+
+async def test_lists_are_put_in_order_and_what_begins_later_stands_at_the_end(store: Store) -> None:
+    await add(store, "ann", "bob")
+    for name in ("b", "c", "d"):
+        await store.save("ann", ["AAPL"], limit=9, list_name=name)
+    assert [*await store.order_lists("ann", ["d", "main"])] == ["d", "main", "b", "c"]
+    await store.save("ann", ["AAPL"], limit=9, list_name="a")
+    assert await store.list_names("ann") == ("d", "main", "b", "c", "a")
+    assert await store.remove_list("ann", "d") == ("AAPL",)
+    await store.save("ann", ["AAPL"], limit=9, list_name="d")
+    assert await store.list_names("ann") == ("main", "b", "c", "a", "d")
+    for name in ("nope", "main"):
+        with pytest.raises(CommandError):
+            await store.remove_list("ann", name)
+    with pytest.raises(CommandError) as caught:
+        await store.order_lists("ann", ["a", "nope"])
+    assert caught.value.reason is Reason.UNKNOWN_LIST
+    assert await store.list_names("bob") == ("main",)
+
+
+async def test_clients_that_rename_replace_and_add_at_once_lose_nothing(url: str) -> None:
+    async with opened(url) as one, opened(url) as other:
+        await add(one, "ann")
+        await one.save("ann", ["AAPL"], limit=500, list_name="tech")
+        renamed = await asyncio.gather(
+            one.rename_list("ann", "tech", "chips"), other.rename_list("ann", "tech", "cars"), return_exceptions=True
+        )
+        [refused] = [error for error in renamed if error is not None]
+        assert isinstance(refused, CommandError)
+        assert refused.reason is Reason.UNKNOWN_LIST
+        [name] = set(await one.list_names("ann")) - {"main"}
+        both = ([f"{letter}{number}" for number in range(40)] for letter in "XY")
+        await asyncio.gather(
+            *(
+                store.change_list("ann", ListChange.REPLACE, symbols, 500, name)
+                for store, symbols in zip((one, other), both, strict=True)
+            )
+        )
+        # The one or the other, whole.
+        assert len({symbol[0] for symbol in await one.saved("ann", name)}) == 1
+        await asyncio.gather(
+            *(
+                store.change_list("ann", ListChange.ADD, [f"{store is one}{number}"], 500, name)
+                for number in range(10)
+                for store in (one, other)
+            )
+        )
+        assert len(await other.saved("ann", name)) == 60
 
 
 # --- administrators and tokens -------------------------------------------------------------------------------------

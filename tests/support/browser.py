@@ -27,6 +27,8 @@ QUIET_FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
+# A visitor with a telephone.
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # What Chromium itself writes where a WebSocket is refused, and no script can prevent.
 REFUSED = "ERR_CONNECTION_REFUSED"
 
@@ -64,6 +66,10 @@ class Visitor:
     async def log_in(self, name: str, password: str = PASSWORD) -> None:
         """Open the page and fill in the form."""
         await self.page.goto(self.address)
+        await self.log_in_here(name, password)
+
+    async def log_in_here(self, name: str, password: str = PASSWORD) -> None:
+        """Fill in the form that is shown."""
         await self.page.get_by_label("Name").fill(name)
         await self.page.get_by_label("Password").fill(password)
         await self.page.get_by_role("button", name="Log in").click()
@@ -73,6 +79,11 @@ class Visitor:
         field = self.page.get_by_role("combobox")
         await field.fill(text)
         await field.press("Enter")
+
+    async def say(self, text: str) -> None:
+        """Say something in the chat, which is open."""
+        await self.page.get_by_label("Say something").fill(text)
+        await self.page.get_by_role("button", name="Say", exact=True).click()
 
     def row(self, symbol: str) -> Locator:
         """The row of a symbol on the board."""

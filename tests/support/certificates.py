@@ -30,6 +30,14 @@ def write_authority(folder: Path, authority: trustme.CA = AUTHORITY) -> Path:
     return path
 
 
+def serving(folder: Path) -> ssl.SSLContext:
+    """A server's context, whose certificate and key are written into `folder`."""
+    files = write_certificate(folder)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files["tls_cert"], files["tls_key"])
+    return context
+
+
 def trusting(authority: trustme.CA = AUTHORITY) -> ssl.SSLContext:
     """A client's context."""
     context = ssl.create_default_context()

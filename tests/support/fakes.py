@@ -25,7 +25,7 @@ from stocktrack.errors import CommandError, ProviderError, Reason, StorageError
 from stocktrack.market.board import Basket, Board
 from stocktrack.market.events import FeedEvent
 from stocktrack.market.feed import Feed
-from stocktrack.messages import MAIN_LIST, MAX_TOKEN_DAYS
+from stocktrack.messages import MAIN_LIST, MAX_LISTS, MAX_TOKEN_DAYS, ListChange
 from stocktrack.providers.base import (
     QUESTION,
     BarLimit,
@@ -47,7 +47,7 @@ from stocktrack.sessions.open_sessions import SessionLimits, Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.storage.alerts import NewAlert, StoredAlert
 from stocktrack.storage.lots import LotRow
-from stocktrack.storage.store import MAX_LISTS, TokenRow, UserRow
+from stocktrack.storage.store import TokenRow, UserRow
 from stocktrack.wire.lines import decode_server_line
 
 NOW_MS = 1_712_331_900_000
@@ -411,6 +411,9 @@ class MemoryAuthenticator(_Disk):
                 return identity
         raise CommandError(Reason.BAD_CREDENTIALS, "The token is wrong.")
 
+    def owner_of(self, token: str) -> str | None:
+        return self.issued[token][0] if token in self.issued else None
+
     async def user(self, name: str) -> UserRow | None:
         self.reads[name] += 1
         await self._disk()
@@ -469,6 +472,11 @@ class MemoryAuthenticator(_Disk):
         await self.revoke_tokens(identity.name)
         return Identity.of(self._row(identity.name))
 
+    async def users_after(self, name: str | None, most: int) -> tuple[Sequence[UserRow], int]:
+        await self._disk()
+        names = sorted(each for each in self.passwords if name is None or each > name)
+        return [self._row(each) for each in names[:most]], len(self.passwords)
+
     async def mute(self, username: str, minutes: int) -> int | None:
         await self._disk()
         if username not in self.passwords:
@@ -501,11 +509,76 @@ class MemoryLists(_Disk):
         _Disk.__init__(self)
         self.lists: dict[str, list[str]] = {}  # the main list of each user
         self.other_lists: dict[str, dict[str, list[str]]] = {}  # by the list's name
+        self.orders: dict[str, list[str]] = {}  # of the lists of each user who has ordered them
+        self.kept: dict[str, set[str]] = {}  # the lists of each user that are there also while they are empty
         self._users = users
 
     async def list_names(self, name: str) -> tuple[str, ...]:
         await self._disk()
-        return (MAIN_LIST, *sorted(other for other, lists in self.other_lists.items() if lists.get(name)))
+        return tuple(self._counts(name))
+
+    async def list_counts(self, name: str) -> dict[str, int]:
+        await self._disk()
+        return self._counts(name)
+
+    async def change_list(
+        self,
+        name: str,
+        change: ListChange,
+        symbols: Sequence[str],
+        limit: int,
+        list_name: str = MAIN_LIST,
+        *,
+        keep: bool = False,
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        await self.may_save.wait()
+        await self._disk()
+        before = tuple(self._lists_of(list_name).get(name, ()))
+        after = {
+            ListChange.REPLACE: tuple(symbols),
+            ListChange.ADD: tuple(dict.fromkeys((*before, *symbols))),
+            ListChange.REMOVE: tuple(symbol for symbol in before if symbol not in symbols),
+            ListChange.ORDER: tuple(dict.fromkeys((*(each for each in symbols if each in before), *before))),
+        }[change]
+        begins = bool(after) or (keep and change is ListChange.REPLACE)
+        if not begins and list_name not in self._counts(name):
+            raise CommandError(Reason.UNKNOWN_LIST, f"There is no list {list_name!r}.")
+        if len(after) > max(limit, len(before)):
+            raise CommandError(Reason.SYMBOL_LIMIT, f"The list would have {len(after)} symbols, over {limit}.")
+        if len({*self._counts(name), list_name}) > MAX_LISTS:
+            raise CommandError(Reason.SYMBOL_LIMIT, f"There are {MAX_LISTS} lists already.")
+        self._lists_of(list_name)[name] = [*after]
+        if keep:
+            self.kept.setdefault(name, set()).add(list_name)
+        return before, after
+
+    async def rename_list(self, name: str, list_name: str, new_name: str) -> None:
+        await self._disk()
+        names = [*self._counts(name)]
+        self._find(name, list_name)
+        if new_name == list_name:
+            return
+        if list_name == MAIN_LIST or new_name in names:
+            raise CommandError(Reason.INVALID_COMMAND, f"{list_name!r} cannot become {new_name!r}.")
+        self._lists_of(new_name)[name] = self._lists_of(list_name).pop(name)
+        if list_name in (kept := self.kept.get(name, set())):
+            kept ^= {list_name, new_name}
+        self.orders[name] = [new_name if each == list_name else each for each in names]
+
+    async def remove_list(self, name: str, list_name: str) -> tuple[str, ...]:
+        await self._disk()
+        if list_name == MAIN_LIST:
+            raise CommandError(Reason.INVALID_COMMAND, "The main list stays.")
+        self._find(name, list_name)
+        self.kept.get(name, set()).discard(list_name)
+        return tuple(self._lists_of(list_name).pop(name))
+
+    async def order_lists(self, name: str, list_names: Sequence[str]) -> dict[str, int]:
+        await self._disk()
+        for each in list_names:
+            self._find(name, each)
+        self.orders[name] = [*dict.fromkeys((*list_names, *self._counts(name)))]
+        return self._counts(name)
 
     async def saved(self, name: str, list_name: str = MAIN_LIST) -> tuple[str, ...]:
         await self._disk()
@@ -536,6 +609,16 @@ class MemoryLists(_Disk):
     async def forget(self, name: str, symbols: Sequence[str]) -> None:
         for list_name in (MAIN_LIST, *self.other_lists):
             await self.unsave(name, symbols, list_name)
+
+    def _counts(self, name: str) -> dict[str, int]:
+        kept = self.kept.get(name, set())
+        others = sorted({other for other, lists in self.other_lists.items() if lists.get(name)} | (kept - {MAIN_LIST}))
+        names = dict.fromkeys((*self.orders.get(name, ()), MAIN_LIST, *others))
+        return {each: len(self._lists_of(each).get(name, ())) for each in names if each in {MAIN_LIST, *others}}
+
+    def _find(self, name: str, list_name: str) -> None:
+        if list_name not in self._counts(name):
+            raise CommandError(Reason.UNKNOWN_LIST, f"There is no list {list_name!r}.")
 
     def _lists_of(self, list_name: str) -> dict[str, list[str]]:
         """The lists of this name by user."""
@@ -785,6 +868,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "SUBSCRIBE": {"symbols": ["AAPL"]},
     "UNSUBSCRIBE": {},
     "MY_STOCKS": {},
+    "SET_LIST": {"symbols": ["AAPL"]},
+    "LISTS": {},
+    "RENAME_LIST": {"list": "tech", "name": "chips"},
+    "REMOVE_LIST": {"list": "tech"},
+    "ORDER_LISTS": {"lists": ["main"]},
     "NEWS": {},
     "INFO": {"symbol": "AAPL"},
     "DIVIDENDS": {"symbol": "AAPL"},
@@ -806,6 +894,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "REVOKE": {},
     "PASSWORD": {"password": PASSWORD, "new_password": "battery staple"},
     "SESSIONS": {},
+    "USERS": {},
     "KICK": {"session": "s2"},
     "ANNOUNCE": {"text": "Hello."},
     "MUTE": {"username": USER},

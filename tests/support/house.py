@@ -49,16 +49,16 @@ def row(step: int, side: Side, folder: str, holds: str) -> Row:
 
 
 HOUSE = (
-    row(0, Side.SHARED, "", "__init__ errors scopes quotes bars segments alerting clock"),
+    row(0, Side.SHARED, "", "__init__ errors scopes quotes csv_cells bars segments alerting clock"),
     row(
         1,
         Side.SHARED,
         "system",
-        "addresses files setting_sources data_folder running_servers blocking logs acts trail change_notes supervised "
-        "processes",
+        "addresses banner files setting_sources data_folder running_servers blocking logs acts trail change_notes "
+        "supervised processes",
     ),
     row(2, Side.SHARED, "", "messages holdings"),
-    row(3, Side.SHARED, "wire", "connection lines schema"),
+    row(3, Side.SHARED, "wire", "connection lines schema asyncapi"),
     row(
         3,
         Side.SHARED,
@@ -67,14 +67,14 @@ HOUSE = (
         "wanted recorder",
     ),
     row(4, Side.SHARED, "", "holding_rows"),
-    row(3, Side.SERVER, "", "target_settings config"),
+    row(3, Side.SERVER, "", "setting_values target_settings config"),
     row(3, Side.SERVER, "engine", "names shards client subscriber lease asking words"),
     row(
         3,
         Side.SERVER,
         "storage",
-        "tables migrations groups database sqlite postgres shared_reads bars owners alerts lots store late_store "
-        "late_bars",
+        "tables migrations groups database sqlite postgres shared_reads bars owners alerts lots watch_lists store "
+        "late_store late_bars",
     ),
     row(3, Side.SERVER, "storage.migrations", "env runner versions"),
     row(
@@ -82,7 +82,7 @@ HOUSE = (
         Side.SERVER,
         "storage.migrations.versions",
         "0001_first 0002_admins_and_tokens 0003_longer_symbols 0004_tokens_and_ended_sessions 0005_minute_bars "
-        "0006_alerts_and_lots",
+        "0006_alerts_and_lots 0007_order_of_lists 0008_kept_lists",
     ),
     row(
         4,
@@ -117,21 +117,38 @@ HOUSE = (
         7,
         Side.SERVER,
         "sessions",
-        "life bucket names budgets contracts pages answering answers alert_answers rates holding_answers chat_answers "
-        "every_answer session administration strangers chat open_sessions alert_words",
+        "life bucket names budgets contracts pages answering answers admin_answers alert_answers rates holding_answers "
+        "chat_answers list_answers every_answer session administration strangers chat list_news open_sessions "
+        "alert_words",
     ),
-    row(8, Side.SERVER, "cluster", "presence envelopes bus seats administration chat counting figures cluster"),
+    row(
+        8, Side.SERVER, "cluster", "presence envelopes bus seats administration chat list_news counting figures cluster"
+    ),
     row(8, Side.SERVER, "doors", "socket_options turns reading first_bytes proxies tls line_stream listening serving"),
     row(9, Side.SERVER, "", "server"),
     row(
         9,
         Side.SERVER,
         "web",
-        "origins forwarding asgi assets site tls slots request_parser exchange http websocket server "
-        "websocket_sessions asgi_sockets rest_sessions guest_sessions accept bar_bodies statuses "
-        "rest_parts rest_own rest dialects together sink_figures bar_figures alert_figures metrics health composition",
+        "absent origins forwarding asgi accept compression cors queries statuses problems built_page assets site tls "
+        "slots request_parser exchange http handed_over websocket event_text event_stream server websocket_sessions "
+        "asgi_sockets csv_tables bar_bodies credentials rest event_streams guest_sessions dialects together "
+        "sink_figures bar_figures alert_figures metrics health composition",
     ),
-    row(9, Side.SERVER, "web.dialects", "live_price socketio udf_terms udf_bars udf"),
+    row(
+        9,
+        Side.SERVER,
+        "web.rest",
+        "sessions parts problems account admin market lists own stream manners catalogue openapi docs_page documents "
+        "application",
+    ),
+    row(
+        9,
+        Side.SERVER,
+        "web.dialects",
+        "prices told speaking live_price socketio finnhub yahoo alpaca_codec alpaca_messages alpaca_channels "
+        "alpaca_bars alpaca udf_terms udf_bars udf",
+    ),
     row(10, Side.SERVER, "feeding", "demand publisher answering part feed health process"),
     row(10, Side.SERVER, "", "app"),
     row(11, Side.SERVER, "workers", "talk brief ports offspring child parent"),
@@ -145,23 +162,27 @@ HOUSE = (
         5,
         Side.CLIENT,
         "terminal",
-        "exit_codes connection_report status_line run screen_settings attention text alert_text alert_news alert_table"
-        " facts axes canvas chart chart_request past holding_table tables typed_commands alert_request course"
-        " board_row board_alerts board_holdings board_view day_courses held board_screen fronts prompt dialogue",
+        "encodings words exit_codes connection_report status_line run logging_in board_choice screen_settings "
+        "attention remembered text alert_text alert_news alert_table facts axes canvas chart chart_request past "
+        "price_directives columns holding_table tables typed_commands alert_request course conversion board_row cells "
+        "board_cells board_rows board_columns board_keys board_alerts board_holdings board_table column_chooser "
+        "board_detail tabs symbol_picker text_page board_view day_courses held snapshots pair_rates details links "
+        "line_cutter fronts interrupting pace foot_line board_window board_mouse board_screen live_board price_block "
+        "plain_front line_completer line_history prompt board_front dialogue typed_questions",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(
         7,
         Side.CLIENT,
         "commands",
-        "options at_server watch one_shot history alerts ticker_file lot_import holdings account chat admin "
-        "interactive protocol",
+        "examples help completion options row_forms at_server watch price_directives one_shot history alerts "
+        "ticker_file lot_import holdings account chat admin lists interactive protocol",
     ),
     row(
         12,
         Side.BOTH,
         "operations",
-        "options users demo serve feed publishing publish settings database price_sources server_prices "
+        "options users demo private_server serve feed publishing publish settings database price_sources server_prices "
         "provider_prices recording_run record replay",
     ),
     row(13, Side.BOTH, "", "cli __main__"),

@@ -20,6 +20,7 @@ from stocktrack.config import Settings
 from stocktrack.providers.base import Provider
 from stocktrack.server import TcpConnection
 from stocktrack.sessions.session import Session
+from stocktrack.web.composition import Web
 
 Line = dict[str, Any]
 
@@ -146,6 +147,12 @@ class LiveServer:
         self.app = app
         self.host, self.port = app.server.addresses[0]
         self._clients: list[RawClient] = []
+
+    @property
+    def web(self) -> Web:
+        """The web side of one that has any."""
+        assert isinstance(self.app.web, Web)
+        return self.app.web
 
     @property
     def web_url(self) -> str:

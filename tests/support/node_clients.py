@@ -16,14 +16,14 @@ from live_server import PATIENCE_SECONDS
 from requirements import require, require_program
 
 
-def node_modules() -> Path:
-    """The folder with the packages; a skip, or under CI a failure, where the set-up could not bring them."""
+def node_modules(folder: Path = node_packages.CLIENTS) -> Path:
+    """Where the packages of `folder` are; a skip, or under CI a failure, where the set-up could not bring them."""
     require_program("node")
     require(
-        node_packages.are_there(node_packages.CLIENTS),
-        "the npm packages of tools/test_clients (npm, then `make node-packages`)",
+        node_packages.are_there(folder),
+        f"the npm packages of tools/{folder.name} (npm, then `make node-packages`)",
     )
-    return node_packages.CLIENTS / "node_modules"
+    return folder / "node_modules"
 
 
 class NodeClient:
@@ -44,9 +44,11 @@ class NodeClient:
 
 
 @contextlib.asynccontextmanager
-async def node_client(script: str, *arguments: str) -> AsyncIterator[NodeClient]:
-    """Run a script, in which `say(value)` prints and `args` are the arguments."""
-    modules = node_modules()
+async def node_client(
+    script: str, *arguments: str, packages: Path = node_packages.CLIENTS
+) -> AsyncIterator[NodeClient]:
+    """Run a script with these packages, in which `say(value)` prints and `args` are the arguments."""
+    modules = node_modules(packages)
     prelude = "const say = (value) => console.log(JSON.stringify(value)); const args = process.argv.slice(1);\n"
     process = await asyncio.create_subprocess_exec(
         *("node", "-e", prelude + script, *arguments),

@@ -11,13 +11,13 @@ import contextlib
 import email
 import email.policy
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 
 from pacing import comes
+from stub_server import StubServer
 
-PATIENCE_SECONDS = 20.0
 GREETING = "GREETING"
 
 
@@ -39,15 +39,14 @@ class Taken:
         return read
 
 
-class SmtpStub:
+class SmtpStub(StubServer):
     """What listens at `port`."""
 
     def __init__(self, starttls: ssl.SSLContext | None) -> None:
-        self.port = 0
+        super().__init__()
         self.taken: list[Taken] = []
         self.heard: list[str] = []
         """The first word of each command, of all connections."""
-        self.open = 0
         self.hang_at = ""
         """The command that is never answered; `GREETING` is the first word of the server."""
         self.trickle_at = ""
@@ -59,8 +58,6 @@ class SmtpStub:
         self._starttls = starttls
         self._said: dict[str, str] = {}
         self._said_next: dict[str, Iterator[str]] = {}
-        self._changed = asyncio.Condition()
-        self._over = asyncio.Event()
 
     def say(self, command: str, answer: str) -> None:
         """Answer `command` so from now on."""
@@ -70,25 +67,10 @@ class SmtpStub:
         """Answer `command` by one after the other."""
         self._said_next[command] = answers
 
-    async def until(self, is_so: Callable[[], bool]) -> None:
-        """Return when `is_so()`, which is looked at whenever something was heard, taken or closed."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
-            await self._changed.wait_for(is_so)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, in_tls: bool) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        self.open += 1
-        try:
-            await self._talk(reader, writer, in_tls=in_tls)
-        except (OSError, EOFError):
-            pass
-        finally:
-            writer.transport.abort()
-            self.open -= 1
-            await self._tell()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, in_tls: bool) -> None:
         sender, login, recipients = "", "", list[str]()
+        in_tls = writer.get_extra_info("ssl_object") is not None
         if not await self._answer(reader, writer, GREETING, "220 stub ready"):
             return
         while line := (await reader.readline()).decode().strip():
@@ -153,14 +135,6 @@ class SmtpStub:
         await writer.drain()
         return True
 
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    def end(self) -> None:
-        """Let what trickles stop."""
-        self._over.set()
-
 
 @contextlib.asynccontextmanager
 async def smtp_stub(
@@ -168,24 +142,5 @@ async def smtp_stub(
 ) -> AsyncIterator[SmtpStub]:
     """A server while the block runs, that offers STARTTLS, or speaks TLS from the first byte on."""
     stub = SmtpStub(starttls)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await stub.serve(reader, writer, in_tls=tls is not None)
-        finally:
-            tasks.discard(task)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    stub.port = server.sockets[0].getsockname()[1]
-    try:
+    async with stub.listening(tls=tls):
         yield stub
-    finally:
-        server.close()
-        stub.end()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

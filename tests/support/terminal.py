@@ -10,11 +10,12 @@ import contextlib
 import copy
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,11 +23,14 @@ from typing import Self
 import pexpect
 import pyte
 
+from requirements import require_program
+
 USER = "ann"
 PASSWORD = "correct horse battery"
 # Nothing takes this long unless something is broken.
 PATIENCE_SECONDS = 20.0
 ROOT = Path(__file__).parents[2]
+SHELL_OPTIONS = ("--norc", "--noprofile", "-i")  # of bash
 
 
 def program_environment(home: Path, port: int | None = None, **variables: str) -> dict[str, str]:
@@ -38,6 +42,17 @@ def program_environment(home: Path, port: int | None = None, **variables: str) -
     if port is not None:
         kept |= {"STOCKTRACK_PORT": str(port), "STOCKTRACK_USER": USER, "STOCKTRACK_PASSWORD": PASSWORD}
     return kept | variables
+
+
+def run_stocktrack(*arguments: str, home: Path, port: int) -> None:
+    """Run `stocktrack ARGUMENTS` to its end, which must be a good one, as from another window."""
+    subprocess.run(  # noqa: S603 - this very program
+        [sys.executable, "-m", "stocktrack", *arguments],
+        env=program_environment(home, port),
+        check=True,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+    )
 
 
 class Screen(pyte.HistoryScreen):
@@ -97,6 +112,16 @@ class ServerProcess:
         if self._process is not None:
             self.stop(signal.SIGTERM)
 
+    def run(self, *arguments: str) -> None:
+        """Run one of the operator's commands on its database, to a good end."""
+        subprocess.run(  # noqa: S603 - this very program
+            [sys.executable, "-m", "stocktrack", *arguments],
+            env=self._environment,
+            check=True,
+            capture_output=True,
+            timeout=PATIENCE_SECONDS,
+        )
+
     def start(self) -> None:
         """Start it; a second time on the same port."""
         self._process = subprocess.Popen(  # noqa: S603 - this very program
@@ -128,6 +153,16 @@ class ServerProcess:
         self.stop()
         raise AssertionError(f"the server ended before it was ready: {''.join(told)}")
 
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It has its port and its connections, and does nothing, meanwhile."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send it the signal and wait until it has gone."""
         assert self._process is not None
@@ -141,16 +176,29 @@ class ServerProcess:
 
 
 class Terminal:
-    """A program in a pseudo-terminal of `columns` by `rows`, and its screen as a person would see it."""
+    """A program in a pseudo-terminal of `columns` by `rows`, and its screen as a person would see it.
+
+    `in_shell` it is a job of an interactive shell, which can be suspended and brought back. `run_by` is what Python
+    runs it by.
+    """
 
     def __init__(
-        self, *arguments: str, environment: dict[str, str], columns: int = 100, rows: int = 30, history: int = 2_000
+        self,
+        *arguments: str,
+        environment: dict[str, str],
+        columns: int = 100,
+        rows: int = 30,
+        history: int = 2_000,
+        in_shell: bool = False,
+        run_by: Sequence[str] = ("-m", "stocktrack"),
     ) -> None:
         self._screen = Screen(columns, rows, history=history, ratio=0.5)
         self._stream = pyte.ByteStream(self._screen)
+        program = "bash" if in_shell else sys.executable
+        its_arguments = SHELL_OPTIONS if in_shell else (*run_by, *arguments)
         self._child = pexpect.spawn(
-            sys.executable,
-            ["-m", "stocktrack", *arguments],
+            program,
+            [*its_arguments],
             env=environment,
             dimensions=(rows, columns),
             timeout=PATIENCE_SECONDS,
@@ -160,6 +208,9 @@ class Terminal:
         # The program asks where the cursor is, and a terminal answers.
         self._screen.answer = self._child.send
         self.raw = b""
+        if in_shell:
+            self.wait_for("$")
+            self.enter(shlex.join([sys.executable, *run_by, *arguments]))
 
     def __enter__(self) -> Self:
         return self
@@ -213,6 +264,20 @@ class Terminal:
         """Paste, as a terminal marks it for a program that has asked for that."""
         self.type(f"\x1b[200~{text}\x1b[201~")
 
+    def click(self, column: int, row: int) -> None:
+        """Press the left button of the mouse and let it go, in a place of `lines`."""
+        for end in "Mm":
+            self.type(f"\x1b[<0;{column + 1};{row + 1}{end}")
+
+    def wheel(self, notches: int) -> None:
+        """Turn the wheel of the mouse, down where it is positive."""
+        for _ in range(abs(notches)):
+            self.type(f"\x1b[<{65 if notches > 0 else 64};10;5M")
+
+    def has_mouse(self) -> bool:
+        """Whether the program has asked for what the mouse does, and not taken it back since."""
+        return self.raw.rfind(b"\x1b[?1006h") > self.raw.rfind(b"\x1b[?1006l")
+
     def signal(self, number: signal.Signals) -> None:
         """Send the program a signal."""
         self._child.kill(number)
@@ -229,6 +294,15 @@ class Terminal:
             if not self._read():
                 assert is_so(), f"the program ended while waiting {what}; the screen is:\n{self.text}"
                 return
+
+    def wait_for_prompt(self) -> None:
+        """Read until the last thing that was said is the client's prompt."""
+        self.wait_until(lambda: self.cursor_line == "stocktrack>", "for an empty prompt")
+
+    def leave(self) -> None:
+        """Leave the client at its prompt."""
+        self.enter("exit")
+        assert self.wait_exit() == 0
 
     def wait_exit(self) -> int:
         """Read to the end and return the exit code, 128 and more for a signal."""
@@ -254,9 +328,18 @@ class Terminal:
 
 @contextlib.contextmanager
 def terminal_program(
-    *arguments: str, home: Path, port: int | None = None, columns: int = 100, rows: int = 30, **variables: str
+    *arguments: str,
+    home: Path,
+    port: int | None = None,
+    columns: int = 100,
+    rows: int = 30,
+    in_shell: bool = False,
+    **variables: str,
 ) -> Iterator[Terminal]:
     """A `stocktrack` command in a terminal of its own."""
     environment = program_environment(home, port, **variables)
-    with Terminal(*arguments, environment=environment, columns=columns, rows=rows) as terminal:
+    if in_shell:
+        require_program("bash")
+        environment["PS1"] = "$ "
+    with Terminal(*arguments, environment=environment, columns=columns, rows=rows, in_shell=in_shell) as terminal:
         yield terminal

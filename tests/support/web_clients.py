@@ -98,7 +98,7 @@ class BareSocket:
     @classmethod
     async def connect(cls, server: LiveServer) -> "BareSocket":
         """Connect and say nothing."""
-        host, port = server.app.web._servers[0][0].addresses[0]
+        host, port = server.web._servers[0][0].addresses[0]
         return cls(*await asyncio.open_connection(host, port, limit=1 << 20))
 
     @classmethod

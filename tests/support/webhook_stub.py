@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from pacing import comes
+from stub_server import StubServer
 
-PATIENCE_SECONDS = 20.0
 TRICKLE_SECONDS = 0.01
 Fault = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -50,12 +50,12 @@ class Told:
         return json.loads(self.body)
 
 
-class WebhookStub:
+class WebhookStub(StubServer):
     """What runs at `url`: takes every request with a 200, unless it was told otherwise for the next ones."""
 
     def __init__(self, secret: str = "") -> None:
+        super().__init__()
         self.url = ""
-        self.port = 0
         self.asked: list[Told] = []
         """Every request that came whole, in order."""
         self.taken: list[Told] = []
@@ -66,12 +66,8 @@ class WebhookStub:
         """Where it is set, every so-many-th request is answered by a 503."""
         self.connections = 0
         """How many were opened so far."""
-        self.open = 0
-        """How many are open."""
         self._secret = secret.encode()
         self._faults: deque[Fault] = deque()
-        self._changed = asyncio.Condition()
-        self._over = asyncio.Event()
 
     def answer(
         self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"", *, times: int = 1
@@ -143,37 +139,24 @@ class WebhookStub:
 
         self._faults.append(say)
 
-    async def until(self, is_so: Callable[[], bool]) -> None:
-        """Return when `is_so()`, which is looked at whenever something was asked, answered or closed."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
-            await self._changed.wait_for(is_so)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, for as many requests as the client sends."""
         self.connections += 1
-        self.open += 1
-        try:
-            while not writer.is_closing():
-                told = await self._request(reader)
-                if told is None:
-                    break
-                self.asked.append(told)
-                await self._tell()
-                if self._faults:
-                    await self._faults.popleft()(reader, writer)
-                elif self.fail_every and len(self.asked) % self.fail_every == 0:
-                    writer.write(_response(503, {}, b""))
-                else:
-                    self.on_taken(told)
-                    self.taken.append(told)
-                    writer.write(_response(200, {}, b"thank you"))
-                await writer.drain()
-                await self._tell()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.transport.abort()
-            self.open -= 1
+        while not writer.is_closing():
+            told = await self._request(reader)
+            if told is None:
+                break
+            self.asked.append(told)
+            await self._tell()
+            if self._faults:
+                await self._faults.popleft()(reader, writer)
+            elif self.fail_every and len(self.asked) % self.fail_every == 0:
+                writer.write(_response(503, {}, b""))
+            else:
+                self.on_taken(told)
+                self.taken.append(told)
+                writer.write(_response(200, {}, b"thank you"))
+            await writer.drain()
             await self._tell()
 
     async def _request(self, reader: asyncio.StreamReader) -> Told | None:
@@ -189,14 +172,6 @@ class WebhookStub:
         is_signed = bool(self._secret) and hmac.compare_digest(right, headers.get("x-stocktrack-signature", ""))
         return Told(method, path, headers, body, is_signed)
 
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    def end(self) -> None:
-        """Let what trickles stop."""
-        self._over.set()
-
 
 def _response(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", *(f"{n}: {v}" for n, v in headers.items())]
@@ -209,28 +184,9 @@ async def webhook_stub(
 ) -> AsyncIterator[WebhookStub]:
     """A webhook while the block runs."""
     stub = WebhookStub(secret)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await stub.serve(reader, writer)
-        finally:
-            tasks.discard(task)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", port, ssl=tls)
-    stub.port = server.sockets[0].getsockname()[1]
-    stub.url = f"{'https' if tls else 'http'}://127.0.0.1:{stub.port}"
-    try:
+    async with stub.listening(port=port, tls=tls):
+        stub.url = f"{'https' if tls else 'http'}://127.0.0.1:{stub.port}"
         yield stub
-    finally:
-        server.close()
-        stub.end()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _run(path: Path, secret: str, port: int, fail_every: int) -> None:

@@ -11,7 +11,7 @@ from stocktrack.config import load_settings
 from stocktrack.errors import ConfigError
 from stocktrack.system.data_folder import DataFolder, default_data_folder, find_data_folder
 from stocktrack.system.setting_sources import user_config_file
-from stocktrack.terminal.prompt import history_file
+from stocktrack.terminal.line_history import history_file
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +165,30 @@ def test_a_folder_for_others_that_holds_other_things_is_refused_and_left_as_it_i
     assert [path.name for path in folder.iterdir()] == ["somebody's letters"]
 
 
+def test_a_folder_in_which_only_a_private_server_was_is_one_of_ours(folder: Path) -> None:
+    private = DataFolder(folder / "private", lambda _: None)
+    private.lock()
+    private.unlock()
+
+    DataFolder(folder, lambda _: None).make()
+    assert mode_of(folder) == 0o700
+
+
 def test_a_folder_that_is_made_is_for_its_owner_alone_and_nothing_is_said(tmp_path: Path) -> None:
     told: list[str] = []
     DataFolder(tmp_path / "new" / "folder", told.append).make()
     assert (mode_of(tmp_path / "new" / "folder"), told) == (0o700, [])
+
+
+def test_a_folder_that_is_shared_is_claimed_by_the_first_alone_and_then_by_the_next(tmp_path: Path) -> None:
+    first, second, server = (DataFolder(tmp_path / "new", lambda _: None) for _ in range(3))
+    assert first.share()
+    assert not second.share()
+    with pytest.raises(ConfigError, match=f"in use by another server, process {os.getpid()}"):
+        server.lock()
+    second.unlock()
+    first.unlock()
+    assert second.share()
+    second.unlock()
+    server.lock()
+    server.unlock()

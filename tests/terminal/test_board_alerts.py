@@ -1,6 +1,7 @@
 from scripted_server import NOW_MS, a_price
 from stocktrack.terminal.board_alerts import FLASH_MS
-from stocktrack.terminal.board_view import BoardView, Line
+from stocktrack.terminal.board_cells import Line
+from stocktrack.terminal.board_view import BoardView
 
 
 def a_board(*symbols: str) -> BoardView:

@@ -7,8 +7,9 @@ from scripted_server import NOW_MS, a_price
 from stocktrack.errors import Code, Reason
 from stocktrack.holdings import Mark, Rate, exact, portfolio, positions
 from stocktrack.messages import HoldingsReply, LotInfo, Missing, Price
+from stocktrack.terminal.board_cells import Line
 from stocktrack.terminal.board_holdings import BoardHoldings
-from stocktrack.terminal.board_view import BoardView, Line
+from stocktrack.terminal.board_view import BoardView
 
 POUND = 1.27
 HELD = {"AAPL": ("USD", 10.0, 146.0, 189.45, 1.2), "VOD.L": ("GBp", 1_000.0, 71.35, 68.22, -0.68)}
@@ -65,7 +66,7 @@ def test_what_is_held_stands_beside_the_prices_and_pence_are_no_pounds() -> None
     assert lines[1].split()[5:11] == ["Quantity", "Cost", "Value", "Today", "Gain", "Weight"]
     assert lines[2].split()[4:10] == ["10", "1,461.00", "1,894.50", "+12.00", "+433.50", "68.6%"]
     # 1,000 at 68.22 pence are 682.20 pounds.
-    assert lines[3].split()[4:10] == ["1,000", "906.15", "866.39", "-8.64", "-39.75", "31.4%"]
+    assert lines[3].split()[4:10] == ["1,000", "906.15", "866.39", "−8.64", "−39.75", "31.4%"]
     assert "%" not in lines[4][60:]
 
 
@@ -107,7 +108,7 @@ def test_what_is_in_no_total_says_what_is_missing_until_it_comes() -> None:
     lots = (lot("AAPL", 10, 146), lot("SAP.DE", 5, 100, 2), lot("GONE", 1, 1, 3))
     marks = {"AAPL": Mark(189.45, "USD", change=1.2), "SAP.DE": Mark(120.0, "EUR", change=1.0)}
     view = a_board("AAPL", "SAP.DE", "GONE", reply=an_answer(lots, marks, {}))
-    view.forget(["GONE"])
+    view.refuse({"GONE": "unknown symbol"})
     view.put_holdings(an_answer(lots, marks, {}))
 
     lines = drawn(view)
@@ -148,7 +149,7 @@ def test_the_least_important_columns_go_first_and_no_number_is_cut() -> None:
 
 def test_they_can_be_hidden_and_without_lots_there_is_nothing_to_see() -> None:
     view = a_board("AAPL")
-    assert "h holdings" in drawn(view)[-1]
+    assert "m holdings" in drawn(view)[-1]
     view.toggle_holdings()
     hidden = "\n".join(drawn(view))
     assert "Total" not in hidden
@@ -158,7 +159,7 @@ def test_they_can_be_hidden_and_without_lots_there_is_nothing_to_see() -> None:
 
     nothing = a_board("AAPL", reply=an_answer((), {}, {}))
     assert "Total" not in "\n".join(drawn(nothing))
-    assert "h holdings" not in drawn(nothing)[-1]
+    assert "m holdings" not in drawn(nothing)[-1]
 
 
 def test_lots_that_were_taken_out_meanwhile_are_gone() -> None:
@@ -176,7 +177,7 @@ def test_gains_and_losses_have_the_colours_of_the_other_columns() -> None:
     lines = a_board("AAPL", "VOD.L").lines(140, 12, NOW_MS)
 
     assert styles_of(lines[2])["+433.50"] == "class:up"
-    assert styles_of(lines[3])["-39.75"] == "class:down"
+    assert styles_of(lines[3])["−39.75"] == "class:down"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])

@@ -5,10 +5,12 @@ from rich.cells import cell_len
 
 from scripted_server import NOW_MS, a_price
 from stocktrack.bars import Bar
-from stocktrack.errors import Reason
-from stocktrack.messages import Price
+from stocktrack.client import State, StateChange
+from stocktrack.errors import Code, Reason
+from stocktrack.messages import Missing, Price
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, MarketState
-from stocktrack.terminal.board_view import BoardView, Line
+from stocktrack.terminal.board_cells import Line
+from stocktrack.terminal.board_view import BoardView
 
 LONGEST_SYMBOL = "A-SYMBOL-OF-48-CHARACTERS".ljust(MAX_SYMBOL_LENGTH, "X")
 
@@ -62,7 +64,7 @@ def test_a_row_has_a_sign_and_a_colour_a_sparkline_the_market_and_its_age() -> N
 
     assert text_of(lines[2]).split() == ["AAPL", "11.00", "USD", "+1.00", "+1.00%", "▁█▅", "open", "1m"]
     assert ("class:up", "+1.00") in [(style, text.strip()) for style, text in lines[2]]
-    assert ("class:down", "-2.50") in [(style, text.strip()) for style, text in lines[3]]
+    assert ("class:down", "−2.50") in [(style, text.strip()) for style, text in lines[3]]
 
 
 def test_the_price_has_the_colour_of_its_last_move() -> None:
@@ -80,8 +82,168 @@ def test_a_stale_price_is_marked_and_says_why() -> None:
     view.put(price("AAPL", 1.0, 0.0).model_copy(update={"stale": True, "stale_reason": Reason.PROVIDER_BLOCKED}))
 
     assert "AAPL!" in drawn(view)[2]
-    assert "stale: blocked" in drawn(view)[2]
+    assert "stale: Scripted refuses us" in drawn(view)[2]
     assert "AAPL!" in drawn(view, width=40)[2]
+
+
+def test_the_decimals_of_a_symbol_stay_as_many_as_they_were_once_in_all_columns() -> None:
+    view = a_board("EURUSD=X")
+    for seq, (value, change) in enumerate(((1.08467, 0.00012), (1.0847, 0.0001), (1.08, 0.0)), 1):
+        hint = max(2, len(str(value).partition(".")[2]))
+        view.put(price("EURUSD=X", value, change, seq=seq).model_copy(update={"price_hint": hint}))
+
+    assert drawn(view)[2].split()[1:4] == ["1.08000", "USD", "0.00000"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_a_column_is_as_wide_as_its_longest_number(width: int) -> None:
+    view = a_board("BRK-A", "BTC-USD")
+    view.put(price("BRK-A", 621_337.8, 336_207.04))
+    view.put(price("BTC-USD", 123_456_789.12, -21_105_234.56))
+
+    lines = drawn(view, width)
+
+    assert lines[2].split()[1] == "621,337.80"
+    assert lines[3].split()[1] == "123,456,789.12"
+    assert "…" not in "".join(lines[1:4])
+    if "Change" in lines[1]:
+        assert "+336,207.04" in lines[2]
+        assert "−21,105,234.56" in lines[3]
+
+
+# --- what is not live -------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_symbol_is_a_row_among_the_others_and_counted() -> None:
+    view = BoardView("here")
+    view.show(["AAPL", "NOPE", "FOO"], {"NOPE": "unknown symbol", "FOO": "unknown symbol"})
+    view.put(price("AAPL", 1.0, 1.0))
+
+    lines = drawn(view)
+
+    assert lines[2].split()[:2] == ["AAPL", "1.00"]
+    assert lines[3].split() == ["NOPE", "unknown", "symbol"]
+    assert lines[4].split() == ["FOO", "unknown", "symbol"]
+    assert "3 symbols" in lines[0]
+    assert view.wanted_courses() == ("AAPL",)
+    assert "1 symbol " in drawn(a_board("AAPL"))[0]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_without_a_connection_every_row_is_dimmed_and_marked_and_the_title_says_for_how_long(width: int) -> None:
+    view = a_board("AAPL", "TSLA")
+    view.put(price("AAPL", 2.0, 1.0))
+    view.put(price("TSLA", 3.0, -1.0))
+
+    view.take_state(StateChange(State.RECONNECTING, attempt=1), NOW_MS)
+    view.take_state(StateChange(State.RECONNECTING, attempt=2), NOW_MS + 3_000)
+
+    lines = view.lines(width, 12, NOW_MS + 6_000)
+    assert "disconnected 6 s" in text_of(lines[0])
+    assert [text_of(line).split()[0] for line in lines[2:4]] == ["AAPL!", "TSLA!"]
+    for line in lines[2:4]:
+        assert {style for style, text in line if text.strip()} == {"class:dim"}
+        assert "open" not in text_of(line)
+    assert "disconnected 3 min" in drawn(view, width, later_ms=200_000)[0]
+
+    view.take_state(StateChange(State.CONNECTED, missing=(a_missing("TSLA"),), subscribed=("AAPL",)), NOW_MS + 7_000)
+
+    lines = view.lines(width, 12, NOW_MS + 7_000)
+    assert "disconnected" not in text_of(lines[0])
+    assert text_of(lines[2]).startswith("AAPL  ")
+    assert text_of(lines[3]).split() == ["TSLA", "unknown", "symbol"]
+    assert ("class:up", "+1.00%") in [(style, text.strip()) for style, text in lines[2]]
+
+
+def a_missing(symbol: str) -> Missing:
+    return Missing(symbol=symbol, code=Code.NOT_FOUND, reason=Reason.UNKNOWN_SYMBOL)
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120])
+def test_the_last_line_names_the_keys_that_there_is_room_for_the_page_of_them_first(width: int) -> None:
+    last = drawn(a_board("AAPL"), width)[-1]
+
+    assert last.startswith("q back  ? keys")
+    assert ("enter detail" in last) == (width >= 40)
+    assert ("sort" in last) == (width >= 80)
+    assert "…" not in last
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_page_of_the_keys_fits_and_says_what_q_does(width: int) -> None:
+    view = BoardView("here", leaving="quit")
+    view.show(["AAPL"])
+    view.toggle_keys()
+
+    lines = drawn(view, width, height=30)
+
+    assert not any(line.startswith("AAPL") for line in lines)
+    assert any(line.split() == ["q", "esc", "quit"] for line in lines)
+    assert {cell_len(line) for line in lines} == {width}
+    assert view.close_one()
+    assert any(line.startswith("AAPL") for line in drawn(view, width))
+
+
+def test_finding_leaves_the_rows_with_it_and_says_so() -> None:
+    view = a_board("AAPL", "TSLA", "MSFT")
+    view.begin_finding()
+    view.rows.found = "sl"
+
+    assert drawn(view)[2].startswith("TSLA")
+    assert drawn(view)[3].strip() == ""
+    assert "1 of 3 with SL" in drawn(view)[0]
+    assert drawn(view)[-1].startswith("/SL")
+    view.rows.found = "xyz"
+    assert drawn(view)[2].strip() == "Nothing here has 'XYZ' in its symbol or name."
+    assert view.close_one()
+    assert symbols_drawn(view) == ["AAPL", "TSLA", "MSFT"]
+    assert not view.close_one()
+
+
+def test_the_selected_row_is_marked_and_stays_in_sight() -> None:
+    symbols = [f"S{number:04}" for number in range(30)]
+    view = a_board(*symbols)
+    assert "▸" not in "".join(drawn(view))
+
+    for _ in range(15):
+        drawn(view)
+        view.rows.select(1)
+
+    lines = [line for line in drawn(view) if line.startswith("▸")]
+    assert [line.split()[1] for line in lines] == ["S0014"]
+    assert {cell_len(line) for line in drawn(view)} == {100}
+    for _ in range(40):
+        view.rows.select(-1)
+    assert drawn(view)[2].startswith("▸ S0000")
+
+
+def test_enter_takes_off_what_an_alert_told_and_then_opens_the_detail_which_q_closes() -> None:
+    view = BoardView("here")
+    view.show(["AAPL", "NOPE"], {"NOPE": "unknown symbol"})
+    view.alert(("AAPL",), "AAPL 280.12 USD is above 280.", NOW_MS)
+    drawn(view)
+
+    def has_detail() -> bool:
+        return view.detail is not None
+
+    view.enter()
+    assert not has_detail()
+    view.enter()
+    assert has_detail()
+    assert drawn(view, 40)[1].startswith("[1d]")
+    assert drawn(view)[1].startswith("AAPL  [1d]")
+    assert drawn(view)[-1].startswith("q back  ←→ range")
+    view.select(1)
+    assert not has_detail()
+    assert drawn(view)[-2].rstrip() == "NOPE: unknown symbol."
+    view.select(-1)
+    view.enter()
+    assert view.close_one()
+    assert not has_detail()
+    assert not view.close_one()
 
 
 # --- before and after the regular hours -------------------------------------------------------------------------------
@@ -136,7 +298,7 @@ def test_it_has_the_colour_of_its_own_change() -> None:
 
     line = view.lines(100, 12, NOW_MS)[2]
 
-    assert ("class:down", "post 270.75 -0.39%") in [(style, text.strip()) for style, text in line]
+    assert ("class:down", "post 270.75 −0.39%") in [(style, text.strip()) for style, text in line]
     assert ("class:up", "+0.70%") in [(style, text.strip()) for style, text in line]
 
 
@@ -177,7 +339,7 @@ def test_a_price_has_the_digits_of_its_symbol_in_every_column() -> None:
     lines = drawn(view)
 
     assert lines[2].split()[:8] == ["EURUSD=X", "1.0800", "USD", "+0.0002", "+0.70%", "post", "1.0810", "+0.39%"]
-    assert lines[3].split()[:8] == ["7203.T", "3,652", "USD", "-18", "+0.70%", "post", "3,650", "+0.39%"]
+    assert lines[3].split()[:8] == ["7203.T", "3,652", "USD", "−18", "+0.70%", "post", "3,650", "+0.39%"]
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -203,10 +365,11 @@ def test_the_rows_are_sorted_and_the_same_key_turns_them_round(order: str, symbo
     view.put(price("C", 2.0, 4.0))
 
     assert symbols_drawn(view) == ["C", "A", "D", "B"]
-    view.order_by(order)
+    view.rows.order_by(order)
     assert symbols_drawn(view) == symbols
-    view.order_by(order)
-    assert symbols_drawn(view) == symbols[::-1]
+    view.rows.order_by(order)
+    # One without a price has nothing to be sorted by, but its name.
+    assert symbols_drawn(view) == (symbols[::-1] if order == "name" else [*symbols[:3][::-1], "D"])
 
 
 def test_only_the_visible_rows_are_drawn_and_scrolling_stops_at_both_ends() -> None:
@@ -214,12 +377,12 @@ def test_only_the_visible_rows_are_drawn_and_scrolling_stops_at_both_ends() -> N
     view = a_board(*symbols)
 
     assert symbols_drawn(view, height=14) == symbols[:10]
-    view.scroll_page(1)
+    view.rows.scroll_page(1)
     assert symbols_drawn(view, height=14) == symbols[10:20]
     assert "11-20 of 100" in drawn(view, height=14)[0]
-    view.scroll(1_000)
+    view.rows.scroll(1_000)
     assert symbols_drawn(view, height=14) == symbols[90:]
-    view.scroll(-1_000)
+    view.rows.scroll(-1_000)
     assert symbols_drawn(view, height=14) == symbols[:10]
 
 
@@ -244,12 +407,15 @@ def test_a_price_that_is_not_shown_changes_nothing_on_the_screen() -> None:
     assert not view.is_changed
 
 
-def test_a_symbol_that_is_forgotten_leaves_the_board() -> None:
+def test_a_symbol_that_is_refused_says_why_in_its_row() -> None:
     view = a_board("AAPL", "NOPE")
+    view.put(price("NOPE", 1.0, 1.0))
 
-    view.forget(["NOPE", "NEVER"])
+    view.refuse({"NOPE": "unknown symbol", "NEVER": "unknown symbol"})
 
-    assert symbols_drawn(view) == ["AAPL"]
+    assert symbols_drawn(view) == ["AAPL", "NOPE"]
+    assert drawn(view)[3].split() == ["NOPE", "unknown", "symbol"]
+    assert "2 symbols" in drawn(view)[0]
 
 
 def test_a_message_from_outside_is_shown_without_escapes() -> None:
@@ -287,3 +453,50 @@ def test_a_day_that_nobody_has_leaves_the_course_since_the_start() -> None:
 
     assert view.wanted_courses() == ()
     assert drawn(view) == before
+
+
+# --- the head ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("width", "head"),
+    [
+        (100, " StockTrack  private · Yahoo · 2 symbols by price" + " " * 32 + "[main] tech crypto "),
+        (65, " StockTrack  private · Yahoo · 2 symbols      [main] tech crypto "),
+        (50, " StockTrack  private · Yahoo   [main] tech crypto "),
+        (40, " private · Yahoo     [main] tech crypto "),
+        (30, " private · Yahoo     [main] … "),
+        (20, " private · Yahoo    "),
+    ],
+)
+def test_the_head_leaves_room_for_the_tabs_and_loses_what_is_said_elsewhere_first(width: int, head: str) -> None:
+    view = BoardView("private · Yahoo")
+    view.show(["AAPL", "TSLA"])
+    view.order_by("price")
+    view.tabs.put_lists(["main", "tech", "crypto"])
+    view.tabs.go("main")
+
+    assert drawn(view, width)[0] == head
+
+
+def test_many_tabs_leave_room_for_which_rows_are_seen() -> None:
+    view = BoardView("private · Yahoo")
+    view.show([f"S{number}" for number in range(300)])
+    view.tabs.put_lists(["main", *(f"list{number}" for number in range(18))])
+    view.tabs.go("main")
+
+    head = drawn(view, 100)[0]
+    assert head.startswith(" StockTrack  private · Yahoo · ")
+    assert " of 300" in head
+    assert "[main] list0" in head
+
+
+def test_a_lost_connection_is_said_before_everything_else() -> None:
+    view = BoardView("private · Yahoo")
+    view.show(["AAPL"])
+    view.tabs.put_lists(["main", "tech"])
+    view.tabs.go("main")
+    view.take_state(StateChange(State.RECONNECTING), NOW_MS - 6_000)
+
+    assert drawn(view, 60)[0].startswith(" disconnected 6 s  private · Yahoo")
+    assert "[main] tech" in drawn(view, 60)[0]

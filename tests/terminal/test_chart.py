@@ -11,6 +11,7 @@ from stocktrack.errors import Reason
 from stocktrack.messages import BoardQuote
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, MarketState
 from stocktrack.terminal.chart import Chart, Look, cells_of, draw_chart
+from stocktrack.terminal.text import fixed
 
 SUNDAY = at(2026, 11, 29, 8, 41)
 FRIDAY = session(2026, 11, 27)
@@ -130,7 +131,7 @@ def test_a_longer_range_says_what_it_did_and_has_no_previous_close() -> None:
 
 def test_stale_bars_say_why() -> None:
     chart = a_chart(stale=True, stale_reason=Reason.PROVIDER_BLOCKED)
-    assert "stale: blocked" in head_of(drawn(chart, 120))
+    assert "stale: Yahoo refuses us" in head_of(drawn(chart, 120))
 
 
 def test_what_comes_from_outside_cannot_command_the_terminal() -> None:
@@ -246,12 +247,12 @@ def test_a_flat_price_is_a_line_in_the_middle(price: float) -> None:
     rows = [row for row, line in enumerate(plot_of(lines)) if any(map(is_braille, line))]
     assert len(rows) == 1
     assert 5 <= rows[0] <= 15
-    assert any(line.strip().startswith(f"{price:.2f} ┤") for line in lines)
+    assert any(line.strip().startswith(f"{fixed(price, 2)} ┤") for line in lines)
 
 
 def test_negative_prices_have_their_sign_on_the_axis() -> None:
     lines = drawn(a_chart(wave(FRIDAY, middle=-37.63)))
-    assert any(line.startswith("-37.00 ┤") for line in lines)
+    assert any(line.startswith("−37.00 ┤") for line in lines)
 
 
 @pytest.mark.parametrize(

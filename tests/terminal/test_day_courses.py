@@ -120,7 +120,7 @@ async def test_only_rows_in_sight_are_asked_for(house: Houses) -> None:
     await board.pass_by(10)
     assert asked.symbols == ["S0", "S1", "S2", "S3"]
 
-    board.view.scroll(2)
+    board.view.rows.scroll(2)
     await board.pass_by(10)
     assert asked.symbols[4:] == ["S4", "S5"]
 

@@ -43,7 +43,22 @@ def test_many_that_are_missing_for_the_same_reason_are_one_sentence() -> None:
         "B: unknown symbol.",
         f"{rates[0].message} The same goes for T, V, GOOG, X0, X1, X2, X3, X4 and 3 more.",
     ]
+    assert missing_sentences([missing(f"X{number}") for number in range(1, 61)]) == [
+        "60 unknown symbols: X1, X2, X3, X4, X5, X6, X7, X8 and 52 more."
+    ]
     assert missing_sentences(map(missing, "ABC")) == [f"{each}: unknown symbol." for each in "ABC"]
+
+
+def test_where_all_of_many_are_missing_they_are_one_sentence_as_well() -> None:
+    command = CommandError(Reason.UNKNOWN_SYMBOL, "No source knows the symbol X1.")
+
+    def told(count: int) -> str:
+        many = tuple(missing(f"X{number}") for number in range(1, count + 1))
+        return sentence_of(error_of(failure(command).model_copy(update={"missing": many})))
+
+    assert told(60) == "60 unknown symbols: X1, X2, X3, X4, X5, X6, X7, X8 and 52 more."
+    assert told(2) == "2 unknown symbols: X1, X2."
+    assert told(1) == "No source knows the symbol X1."
 
 
 def test_a_command_that_the_server_does_not_know_is_told_without_the_list_of_all_others() -> None:

@@ -8,6 +8,7 @@ from stocktrack.errors import CommandError, Reason
 from stocktrack.messages import AuthReply, Holdings, HoldingsReply, HoldingTotals, LotInfo
 from stocktrack.terminal.board_view import BoardView
 from stocktrack.terminal.held import LOOK_SECONDS, REFRESH_SECONDS, RETRY_SECONDS, Held
+from stocktrack.terminal.screen_settings import ScreenSettings
 from stocktrack.wire.lines import failure
 
 
@@ -22,10 +23,12 @@ class Asked:
         self.state = State.CONNECTED
         self.welcome: AuthReply | None = a_login()
         self.count = 0
+        self.currencies: list[str | None] = []
         self._errors = [*errors]
 
-    async def holdings(self) -> HoldingsReply:
+    async def holdings(self, currency: str | None = None) -> HoldingsReply:
         self.count += 1
+        self.currencies.append(currency)
         if self._errors:
             raise self._errors.pop(0)
         lot = LotInfo(lot="l1", symbol="AAPL", quantity=1, unit_cost=1, created_at=0)
@@ -77,7 +80,9 @@ async def test_it_is_asked_again_before_what_is_not_watched_grows_old() -> None:
 async def test_what_is_hidden_and_a_session_without_a_login_are_not_asked_for() -> None:
     hidden, guest, clock = Asked(), Asked(), ManualClock()
     guest.welcome = None
-    first = asyncio.create_task(Held(hidden, BoardView("here", shows_holdings=False), clock=clock).run())
+    first = asyncio.create_task(
+        Held(hidden, BoardView("here", settings=ScreenSettings(holdings=False)), clock=clock).run()
+    )
     second = asyncio.create_task(Held(guest, BoardView("here"), clock=clock).run())
     await clock.advance(10)
 
@@ -123,3 +128,14 @@ async def test_it_ends_with_the_client() -> None:
     await clock.advance(1)
 
     assert running.done()
+
+
+@pytest.mark.parametrize("currency", [None, "EUR"])
+async def test_the_totals_are_asked_for_in_the_currency_of_the_board(currency: str | None) -> None:
+    client, clock = Asked(), ManualClock()
+    view = BoardView("here", settings=ScreenSettings(currency=currency))
+    running = asyncio.create_task(Held(client, view, clock=clock).run())
+    await clock.advance(1)
+
+    assert client.currencies == [currency]
+    await end(running)

@@ -52,7 +52,7 @@ def test_the_table_has_its_columns_and_a_total_row() -> None:
     ]
     assert re.split(r" {2,}", lines[1])[:6] == ["AAPL", "1,234.5", "146.00", "189.45", "USD", "215,563.53"]
     pence = next(line for line in lines if line.startswith("VOD.L"))
-    assert re.split(r" {2,}", pence)[1:7] == ["1,000", "71.35", "68.22", "GBp", "797.70", "-7.95"]
+    assert re.split(r" {2,}", pence)[1:7] == ["1,000", "71.35", "68.22", "GBp", "797.70", "−7.95"]
     assert lines[-1].startswith("Total")
 
 
@@ -73,9 +73,9 @@ def test_what_is_in_no_total_and_what_is_stale_says_so_in_its_row() -> None:
 
 def test_colours_go_by_the_sign_and_none_are_used_where_there_are_to_be_none() -> None:
     painted = holdings_table(a_reply(), width=160, colour=True)
-    assert "\x1b[31m-7.95\x1b[0m" in painted  # the day of Vodafone, down
-    assert "\x1b[31m-92.17\x1b[0m" in painted  # what was sold short rose: 2 * 50 dollars
-    assert "\x1b[32m+49,430.19\x1b[0m" in painted or "\x1b[32m+49," in painted
+    assert "\x1b[31m−7.95\x1b[0m" in painted  # the day of Vodafone, down
+    assert "\x1b[31m−92.17\x1b[0m" in painted  # what was sold short rose: 2 * 50 dollars
+    assert "\x1b[32m+49,439.09\x1b[0m" in painted  # 1,234.5 * 43.45 dollars in euros
     plain = holdings_table(a_reply(), width=160, colour=False)
     assert "\x1b" not in plain
     assert re.sub(r"\x1b\[\d+m", "", painted) == plain
@@ -128,12 +128,12 @@ def test_lots_are_a_table_with_their_names_and_groups_where_there_are_any() -> N
     assert re.split(r" {2,}", lines[0]) == ["Lot", "Symbol", "Quantity", "Unit cost", "Fees", "Added"]
     lines = lots_table(lots, width=80, colour=False).splitlines()
     assert lines[1].split() == ["l1", "AAPL", "1,234.5", "146.00", "1970-01-01", "main"]
-    assert lines[2].split() == ["l1", "VOD.L", "-1", "71.355", "7.00", "1970-01-01", "pen", "sion"]
+    assert lines[2].split() == ["l1", "VOD.L", "−1", "71.355", "7.00", "1970-01-01", "pen", "sion"]
 
 
 def test_a_lot_that_was_added_is_told_with_its_fees_and_group() -> None:
     reply = AddLotReply(lot="l3", symbol="AAPL", quantity=-5, unit_cost=180.5, fixed_cost=1, group="pension")
-    assert lot_sentence(reply) == "The lot l3 was added in the group pension: -5 AAPL @ 180.5, and 1 of fees."
+    assert lot_sentence(reply) == "The lot l3 was added in the group pension: −5 AAPL @ 180.5, and 1 of fees."
 
 
 @pytest.mark.parametrize("width", [34, 40, 60])

@@ -89,7 +89,7 @@ def test_no_bars_are_a_heading_alone() -> None:
             a_reply(DAYS[:1], currency=None, stale=True, stale_reason=Reason.PROVIDER_BLOCKED),
             (
                 "AAPL: 1 bar of 1d from yahoo, corrected for splits; times of America/New_York. "
-                "The newest may be missing: provider blocked."
+                "The newest may be missing: Yahoo refuses us."
             ),
         ),
     ],

@@ -1,6 +1,7 @@
 import json
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from stocktrack.terminal.text import (
     amount_text,
     cell,
     change_text,
+    compact_text,
     extended_of,
     fixed,
     iso_time,
@@ -43,6 +45,7 @@ from stocktrack.terminal.text import (
     tab_separated,
     tone_of,
 )
+from stocktrack.terminal.words import lack_words, stale_words
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;[^\x1b]*\x1b\\")
 
@@ -72,6 +75,24 @@ def test_a_price_has_as_many_decimals_here_as_on_the_page_and_reads_the_same(cas
     assert [price_text(case["price"], digits), fixed(case["change"], digits, signed=True)] == case["texts"]
 
 
+# The page's tests read this one, too (format.test.js).
+SAME = json.loads((Path(__file__).parents[1] / "one_format.json").read_text())
+READ: dict[str, Callable[..., str]] = {
+    "percents": percent_text,
+    "changes": lambda value, digits: fixed(value, digits, signed=True),
+    "prices": price_text,
+    "compact": compact_text,
+    "ages": lambda age_ms: age_text(0, age_ms),
+    "stale": stale_words,
+    "lacks": lack_words,
+}
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_numbers_ages_and_reasons_read_here_as_they_do_on_the_page(kind: str) -> None:
+    assert [READ[kind](*given) for *given, _ in SAME[kind]] == [text for *_, text in SAME[kind]]
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(0.24, "0.24"), (18.0, "18.00"), (1.08153, "1.08153"), (1e21, "1" + ",000" * 7 + ".00")]
 )
@@ -88,9 +109,9 @@ def test_a_number_for_programs_has_no_grouping(value: float | None, text: str) -
 
 def test_a_change_has_a_sign_and_the_precision_of_its_price() -> None:
     assert change_text(moved(1.5, price=100.25)) == "+1.50"
-    assert change_text(moved(-0.00267, price=1.08153, hint=5)) == "-0.00267"
+    assert change_text(moved(-0.00267, price=1.08153, hint=5)) == "−0.00267"
     assert change_text(moved(None)) == ""
-    assert [percent_text(percent) for percent in (-0.5, -0.001, None)] == ["-0.50%", "0.00%", ""]
+    assert [percent_text(percent) for percent in (-0.5, -0.001, None)] == ["−0.50%", "0.00%", ""]
 
 
 @pytest.mark.parametrize(("change", "tone"), [(1.0, "up"), (-1.0, "down"), (0.0, ""), (None, "")])
@@ -108,9 +129,9 @@ def test_a_tone_tells_the_direction(change: float | None, tone: str) -> None:
         (3_600, "1h"),
         (90_000, "1d"),
         (1e12, "9999d"),
-        (-60, "-1m"),
-        (-7_200, "-2h"),
-        (-1e12, "-999d"),
+        (-60, "−1m"),
+        (-7_200, "−2h"),
+        (-1e12, "−999d"),
     ],
 )
 def test_an_age_is_told_in_its_largest_unit(seconds: float, text: str) -> None:
@@ -141,9 +162,9 @@ def test_a_sparkline_spans_from_the_lowest_to_the_highest(values: list[float], w
 def test_a_stale_price_says_why_instead_of_the_market() -> None:
     stale = a_price().model_copy(update={"stale": True, "stale_reason": Reason.PROVIDER_TIMEOUT})
 
-    assert state_text(stale) == "stale: timeout"
+    assert state_text(stale) == "stale: Scripted is silent"
     assert price_row(stale)[-1] == "stale:provider_timeout"
-    assert "stale: timeout" in price_line(stale, colour=False)
+    assert "stale: Scripted is silent" in price_line(stale, colour=False)
 
 
 def test_a_price_line_is_coloured_only_where_it_shall_be() -> None:
@@ -151,7 +172,7 @@ def test_a_price_line_is_coloured_only_where_it_shall_be() -> None:
     assert "\x1b" not in price_line(moved(-1.0, percent=-1.0), colour=False)
 
 
-@pytest.mark.parametrize(("width", "fits"), [(40, 40), (65, 65), (66, 66), (200, 66)])
+@pytest.mark.parametrize(("width", "fits"), [(40, 40), (65, 65), (66, 66), (76, 76), (200, 77)])
 def test_a_price_line_fits_the_width(width: int, fits: int) -> None:
     price = moved(-1_585.82, price=66_251.82, percent=-2.34).model_copy(
         update={"symbol": "EURUSD=X", "stale": True, "stale_reason": Reason.PROVIDER_BLOCKED}
@@ -170,7 +191,7 @@ def test_a_price_line_fits_the_width(width: int, fits: int) -> None:
         ({"market_state": MarketState.PRE}, ("pre 270.75 +0.39%", "up")),
         ({"market_state": MarketState.CLOSED}, ("post 270.75 +0.39%", "up")),
         ({"market_state": MarketState.UNKNOWN}, ("ext 270.75 +0.39%", "up")),
-        ({"extended_change": -1.05, "extended_change_percent": -0.389}, ("post 270.75 -0.39%", "down")),
+        ({"extended_change": -1.05, "extended_change_percent": -0.389}, ("post 270.75 −0.39%", "down")),
         ({"extended_change_percent": None}, ("post 270.75 +1.05", "up")),
         ({"extended_change_percent": None, "extended_change": None}, ("post 270.75", "")),
         ({"price_hint": 4}, ("post 270.7500 +0.39%", "up")),
@@ -216,7 +237,7 @@ def test_a_stale_line_says_so_beside_it() -> None:
 
     line = price_line(stale, colour=False, width=100)
 
-    assert line.endswith("+0.26%  stale: blocked  post 270.75 +0.39%")
+    assert line.endswith("+0.26%  stale: Scripted refuses us  post 270.75 +0.39%")
 
 
 def test_a_row_for_programs_has_it_behind_its_eight_fields() -> None:
@@ -242,7 +263,7 @@ def test_a_table_shows_it_whole_or_not_at_all_and_keeps_the_regular_price(width:
     lines = draw(reply, width=width, colour=False, now_ms=NOW_MS).splitlines()
 
     assert [("270.75" in line) == ("post 270.75 +0.39%" in line) for line in lines] == [True] * 4
-    assert ("Extended" in lines[0]) == ("270.75" in lines[1]) == (width >= 46)
+    assert ("Extended" in lines[0]) == ("270.75" in lines[1]) == (width >= 43)
     if width >= 31:
         assert all("269.70" in line and "+0.26%" in line for line in lines[1:])
         assert max(map(len, lines)) <= width
@@ -259,7 +280,7 @@ def test_a_table_colours_it_by_its_own_change() -> None:
 
     text = draw(GetReply(quotes=(falls, quoted(symbol="MSFT"))), width=100, colour=True, now_ms=NOW_MS)
 
-    assert re.search(r"\x1b\[31mpost 270\.75 -0\.39%", text)
+    assert re.search(r"\x1b\[31mpost 270\.75 −0\.39%", text)
     assert re.search(r"\x1b\[32m\+0\.26%", text)
 
 
@@ -292,8 +313,8 @@ def test_one_quote_is_shown_with_its_day_and_its_year_and_several_without() -> N
         ["52 weeks", "169.21 to 271.41"],
         ["Bid", "270.70"],
         ["Ask", "270.80"],
-        ["Volume", "51,267,341"],
-        ["Market cap", "3,980,000,000,000 USD"],
+        ["Volume", "51.3M"],
+        ["Market cap", "3.98T USD"],
         ["Trailing P/E", "40.93"],
     ]
     assert "52 weeks" not in draw(GetReply(quotes=(one, other)), width=80, colour=False, now_ms=NOW_MS)

@@ -32,6 +32,10 @@ from stocktrack.terminal.typed_commands import (
         ("?", Typed("help", "")),
         ("2", Typed("subscribe", "", from_menu=True)),
         ("0", Typed("exit", "", from_menu=True)),
+        ("AAPL", Typed("get", "AAPL", is_guess=True)),
+        (" AAPL, ^GSPC 7203.T", Typed("get", "AAPL, ^GSPC 7203.T", is_guess=True)),
+        ("btc-usd", Typed("get", "btc-usd", is_guess=True)),
+        ("NEW", Typed("get", "NEW", is_guess=True)),
     ],
 )
 def test_a_line_is_its_word_and_what_follows(line: str, typed: Typed) -> None:
@@ -43,7 +47,15 @@ def test_an_empty_line_is_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "hint"), [("subscrib AAPL", "Did you mean 'subscribe'"), ("7", "help"), ("\x1b[A", "help")]
+    ("line", "hint"),
+    [
+        ("subscrib AAPL", "Did you mean 'subscribe'"),
+        ("SUBSCRIB AAPL", "Did you mean 'subscribe'"),
+        ("subscrib", "Did you mean 'subscribe'"),
+        ("buy AAPL", "help"),
+        ("7", "help"),
+        ("\x1b[A", "help"),
+    ],
 )
 def test_a_line_that_is_no_command_says_what_would_be(line: str, hint: str) -> None:
     with pytest.raises(UsageError, match=hint) as caught:

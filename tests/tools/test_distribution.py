@@ -11,7 +11,7 @@ from stocktrack.errors import extra_hint
 ROOT = Path(stocktrack.__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 KINDS = {".md", ".py", ".toml", ".txt", ".sh", ".js", ".html", ".yaml", ".yml", ""}
-FOREIGN = {"vendor", "node_modules", "__pycache__", ".git", ".venv", ".matrix", "build", "dist"}
+FOREIGN = {"vendor", "built", "node_modules", "__pycache__", ".git", ".venv", ".matrix", "build", "dist"}
 # `stocktrack` on the package index is somebody else's project; ours, or a folder or a file, may follow.
 STRANGER = re.compile(r"pip[\w.]*\s+(?:install|download)\b[^\n`]*?[\s'\"]stocktrack(?![\w./-])")
 

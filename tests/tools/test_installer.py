@@ -21,6 +21,9 @@ ALWAYS_THERE = frozenset(
 NO_PROGRAM = frozenset(
     {
         "node.exe",  # of the wheel for Windows, by its path
+        "schemathesis",  # of an environment of its own, by its path
+        "esbuild",  # of the page's packages, by its path
+        "bean-check",  # of a client that `make clients` installs
     }
 )
 # Calls whose program the source does not name, and what it is.

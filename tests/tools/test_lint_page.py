@@ -38,8 +38,8 @@ def test_a_linter_that_is_missing_is_said_in_a_sentence_and_a_failure_only_under
         ("const unused = 1;", "no-unused-vars"),
         ("export const same = (one, other) => one == other;", "eqeqeq"),
         ('import { price } from "./gone.js";\nprice();', "imports/no-unresolved"),
-        ('import { gone } from "./format.js";\ngone();', "imports/named"),
-        ('import { notify } from "./notices.js";\nnotify();', ""),
+        ('import { gone } from "./figures/format.js";\ngone();', "imports/named"),
+        ('import { notify } from "./session/notices.js";\nnotify();', ""),
     ],
 )
 def test_the_linter_finds_what_is_wrong_and_nothing_else(source: str, rule: str) -> None:

@@ -1,9 +1,6 @@
 """What the set-up does where a registry takes the connection and then stays silent: it says so, and soon."""
 
-import contextlib
-import socket
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,29 +11,8 @@ import npm
 import registries
 import set_up
 import vendor_page
+from black_hole import black_hole
 from requirements import require
-
-
-@contextlib.contextmanager
-def black_hole() -> Iterator[str]:
-    """The address of a registry that answers nothing; those who call are held until the block ends."""
-    held: list[socket.socket] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    held.append(server.accept()[0])
-
-        thread = threading.Thread(target=accept, name="black hole")
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join()
-            for each in held:
-                each.close()
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_the_lock_holds_what_is_asked_for_exactly_and_names_no_registry() -> Non
     lock = (vendor_page.LOCKED / "package-lock.json").read_text()
     locked = json.loads(lock)["packages"]
     assert {name: locked[f"node_modules/{name}"]["version"] for name in asked} == asked
-    assert {module.package for module in vendor_page.MODULES} == set(asked)
+    assert {vendor_page.BUNDLER_PACKAGE, *(module.package for module in vendor_page.MODULES)} == set(asked)
     assert '"resolved"' not in lock
 
 

@@ -58,7 +58,7 @@ class Scene:
 
     @property
     def web(self) -> WebServer:
-        web = self.server.app.web._web
+        web = self.server.web._web
         assert web is not None
         return web
 

@@ -182,8 +182,7 @@ async def test_an_alert_that_is_made_here_is_told_to_a_session_elsewhere_when_it
     tcp = await scene.server.log_in("ann")
     name = await scene.made(value=150, targets=["phone"])
     scene.market.prices["AAPL"] = 151.0
-    alerts = scene.server.app.alerts
-    assert alerts is not None
+    assert scene.server.app.alerts is not None
     for _ in range(60):
         await scene.clock.advance(0.5)
         await scene.server.app._store.alerts.revision()

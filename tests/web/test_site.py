@@ -69,7 +69,7 @@ async def test_the_page_is_served_with_its_headers_and_a_304_while_it_is_the_sam
         live_server(tmp_path / "data", ScriptedStream(clock), clock=clock, web=True) as server,
         httpx2.AsyncClient(base_url=server.web_url) as http,
     ):
-        server.app.web._web.app._assets = Assets(page)  # type: ignore[union-attr] # the site of a running server
+        server.web._web.app._assets = Assets(page)  # type: ignore[union-attr] # the site of a running server
         index = await http.get("/")
         assert (index.status_code, index.text) == (200, "<!doctype html><title>page</title>")
         policy = index.headers["content-security-policy"]
@@ -80,7 +80,14 @@ async def test_the_page_is_served_with_its_headers_and_a_304_while_it_is_the_sam
         assert index.headers["cache-control"] == "no-cache"
         again = await http.get("/", headers={"If-None-Match": index.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
-        assert (await http.get("/page/vendor/preact.mjs")).text == "export {};"
+        module = await http.get("/page/vendor/preact.mjs")
+        assert module.text == "export {};"
+        # What a document may do is told with the document, and not with each of its parts.
+        assert "content-security-policy" not in module.headers
+        assert module.headers["x-content-type-options"] == "nosniff"
+        assert module.headers["cross-origin-resource-policy"] == "same-origin"
+        missing = await http.get("/page/nothing.js")
+        assert (missing.status_code, missing.headers["content-security-policy"]) == (404, policy)
         assert (await http.head("/page/app.js")).headers["content-length"] == "29"
         for path in ("/page/..%2f..%2foutside.js", "/page/%2e%2e/outside.js", "/page/", "/nothing"):
             assert (await http.get(path)).status_code == 404, path
@@ -99,7 +106,7 @@ async def test_a_page_that_is_not_complete_says_what_is_missing_and_the_server_r
         live_server(tmp_path / "data", ScriptedStream(clock), clock=clock, web=True) as server,
         httpx2.AsyncClient(base_url=server.web_url) as http,
     ):
-        server.app.web._web.app._assets = Assets(page)  # type: ignore[union-attr] # the site of a running server
+        server.web._web.app._assets = Assets(page)  # type: ignore[union-attr] # the site of a running server
         answer = await http.get("/")
         assert (answer.status_code, said in answer.text) == (503, True)
         async with logged_in(server) as client:
@@ -233,7 +240,7 @@ async def test_pushes_that_were_merged_are_counted(tmp_path: Path) -> None:
 async def test_health_and_metrics_can_have_an_address_of_their_own(tmp_path: Path) -> None:
     clock = ManualClock()
     async with live_server(tmp_path, ScriptedStream(clock), clock=clock, web=True, metrics_port=0) as server:
-        (own, _, _), _ = server.app.web._servers
+        (own, _, _), _ = server.web._servers
         host, port = own.addresses[0]
         async with httpx2.AsyncClient(base_url=f"http://{host}:{port}") as http:
             assert "stocktrack_sessions" in (await http.get("/metrics")).text

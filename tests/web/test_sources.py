@@ -34,7 +34,7 @@ KEYLESS = SourceInfo(
 
 def say(server: LiveServer, monkeypatch: pytest.MonkeyPatch, *sources: SourceInfo) -> None:
     """Have the routes say this of the sources."""
-    monkeypatch.setattr(server.app.feed.routes, "sources", lambda: sources)
+    monkeypatch.setattr(server.app.feed.routes, "sources", lambda *, is_detailed=False: sources)
 
 
 async def ready(server: LiveServer) -> tuple[int, Any]:

@@ -326,7 +326,7 @@ async def test_a_path_without_a_websocket_refuses_one(scene: Scene) -> None:
 
 
 async def test_ten_slow_handshakes_are_closed_and_an_honest_client_is_served_meanwhile(scene: Scene) -> None:
-    web = scene.server.app.web._servers[0][0]
+    web = scene.server.web._servers[0][0]
     web.request_timeout_seconds = 0.3
     slow = [await BareSocket.connect(scene.server) for _ in range(10)]
     for number, bare in enumerate(slow):

@@ -19,10 +19,12 @@ from stocktrack.workers.offspring import STUCK_AFTER, Offspring
 BRIEF = Brief("worker 1", "worker", {}, None, {})
 PROGRAM = """
 import json, socket, sys, time
-line = socket.socket(fileno=0).makefile("rw")
+# A file for each direction: one for both forgets what it has read ahead whenever it writes.
+ends = socket.socket(fileno=0)
+line, out = ends.makefile("r"), ends.makefile("w")
 def say(**what):
-    line.write(json.dumps(what) + "\\n")
-    line.flush()
+    out.write(json.dumps(what) + "\\n")
+    out.flush()
 assert json.loads(line.readline())["name"] == "worker 1"
 {}
 """

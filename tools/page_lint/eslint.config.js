@@ -8,7 +8,7 @@ const PAGE = "src/stocktrack/web/page/**/*.js";
 const TESTS = "tests/web/page/**/*.js";
 
 export default [
-  { ignores: ["**/vendor/**"] },
+  { ignores: ["**/vendor/**", "**/built/**"] },
   { linterOptions: { reportUnusedDisableDirectives: "error", reportUnusedInlineConfigs: "error" } },
   js.configs.recommended,
   {

@@ -38,7 +38,7 @@ _TOKEN_NAME: TypeAdapter[str] = TypeAdapter(TokenName)
 class Accounts:
     """The users of `store`. `start`, then `verify`, then `close`; managing users needs no `start`.
 
-    `open_signer` is called once: by `start`, or where a token is made without it.
+    `open_signer` is called once: by `start`, unless it need not, or where a token is made or read without it.
     """
 
     def __init__(
@@ -51,11 +51,13 @@ class Accounts:
         allowlist: Collection[str] = (),
         hasher: PasswordHasher | None = None,
         max_waiting_logins: int = MAX_WAITING_LOGINS,
+        opens_signer_at_start: bool = True,
     ) -> None:
         self._store = store
         self._clock = clock
         self._open_signer = open_signer
         self._signer: TokenSigner | None = None
+        self._opens_signer_at_start = opens_signer_at_start
         self._allowlist = frozenset(allowlist)
         self.throttle = LoginThrottle(clock, login_failures_per_minute)
         self._pool = HashingPool(hasher or Argon2Hasher())
@@ -65,7 +67,8 @@ class Accounts:
 
     async def start(self) -> None:
         """Get ready for logins: open the signer of tokens, and make the hash that stands in for unknown users."""
-        self._opened_signer()
+        if self._opens_signer_at_start:
+            self._opened_signer()
         await self._logins.start()
 
     async def close(self) -> None:
@@ -126,6 +129,11 @@ class Accounts:
             "`stocktrack login` stores a new token.",
         )
         raise LoginError(error, whose)
+
+    def owner_of(self, token: str) -> str | None:
+        """Whose name is in a text that this server signed as a token; None where it is none, or has expired."""
+        claims = self._opened_signer().read(token)
+        return None if claims is None else claims.name
 
     async def user(self, name: str) -> UserRow | None:
         """The row of a user at this moment."""
@@ -198,9 +206,23 @@ class Accounts:
         password_hash = await self._pool.hash(checked_password(password))
         await self._store.add_user(checked, password_hash, created_at_ms=self._clock.now_ms(), is_admin=is_admin)
 
+    async def check_new(self, name: str) -> None:
+        """Raise what `add` would say of the name, before anybody thinks of a password."""
+        if await self.user(_checked_name(name)) is not None:
+            raise CommandError(Reason.INVALID_COMMAND, f"There is a user {name!r} already.")
+
+    async def check_there(self, name: str) -> None:
+        """Raise what every other method says of a user who is not there."""
+        if await self.user(name) is None:
+            raise _no_user(name)
+
     async def list(self) -> Sequence[UserRow]:
         """All users by name."""
         return await self._store.users()
+
+    async def users_after(self, name: str | None, most: int) -> tuple[Sequence[UserRow], int]:
+        """The users whose names come after this one (None: all), at most so many; and how many there are in all."""
+        return await self._store.users_after(name, most)
 
     async def change_password(self, name: str, password: str, *, keep_tokens: bool = False) -> None:
         """Change a user's password, here and in every other process: sessions that the old one opened end.

@@ -66,4 +66,4 @@ def _priced(quote: BoardQuote, digits: int) -> str:
 
 
 def _moved(percent: float) -> str:
-    return f"{'risen' if percent >= 0 else 'fallen'} {abs(percent):.2f} %"
+    return f"{'risen' if percent >= 0 else 'fallen'} {abs(percent):.2f}%"

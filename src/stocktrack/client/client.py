@@ -42,15 +42,21 @@ from stocktrack.messages import (
     HoldingsReply,
     InfoReply,
     KickReply,
+    ListChange,
+    ListInfo,
+    ListsReply,
     LogoutReply,
     MuteReply,
     MyAlertsReply,
     MyStocksReply,
     NewsReply,
     Notice,
+    OrderListsReply,
     PingReply,
     Price,
+    RemoveListReply,
     RemoveLotReply,
+    RenameListReply,
     Reply,
     RevokeReply,
     Said,
@@ -58,6 +64,7 @@ from stocktrack.messages import (
     SearchReply,
     SessionInfo,
     SessionsReply,
+    SetListReply,
     SinkInfo,
     SourceInfo,
     SourcesReply,
@@ -67,6 +74,8 @@ from stocktrack.messages import (
     TokensReply,
     UnalertReply,
     UnsubscribeReply,
+    UserInfo,
+    UsersReply,
     join_pages,
     next_page,
 )
@@ -120,6 +129,7 @@ class StockTrackClient:
             login = {"token": token}
         elif username is not None:
             login = {"username": username, "password": password or None}
+        self._clock = clock
         self._connection = ReconnectingConnection(
             host,
             port,
@@ -223,6 +233,42 @@ class StockTrackClient:
         """The user's saved list `main`, or the one named, with its latest quotes; and the names of all lists."""
         return await self._call(MyStocksReply, "MY_STOCKS", list=list)
 
+    async def set_list(
+        self,
+        symbols: str | Iterable[str],
+        *,
+        list: str | None = None,  # noqa: A002 - the wire's word
+        change: ListChange | str = ListChange.REPLACE,
+        keep: bool | None = None,
+    ) -> SetListReply:
+        """Have the saved list `main`, or the one named, hold these symbols alone, in this order; pushes stay.
+
+        With another `change` they are added, taken out, or put first in their order. All of it is done, or nothing.
+        With `keep` the list is there from now on also while it is empty.
+        """
+        return await self._call(
+            SetListReply, "SET_LIST", symbols=_listed(symbols), list=list, change=str(change), keep=keep
+        )
+
+    async def lists(self, *, follow: bool | None = None) -> "list[ListInfo]":
+        """The user's saved lists in their order, each with the number of its symbols.
+
+        With `follow` a notice `lists_changed` tells from now on, until the connection ends, what others change in them.
+        """
+        return [*(await self._call(ListsReply, "LISTS", follow=follow)).lists]
+
+    async def rename_list(self, list: str, name: str) -> RenameListReply:  # noqa: A002 - the wire's word
+        """Give a saved list another name; it keeps its symbols and its place."""
+        return await self._call(RenameListReply, "RENAME_LIST", list=list, name=name)
+
+    async def remove_list(self, list: str) -> RemoveListReply:  # noqa: A002 - the wire's word
+        """Take out a saved list, whose symbols the reply names; pushes go on."""
+        return await self._call(RemoveListReply, "REMOVE_LIST", list=list)
+
+    async def order_lists(self, lists: Iterable[str]) -> OrderListsReply:
+        """Put the user's saved lists into another order; those that are not named stand behind."""
+        return await self._call(OrderListsReply, "ORDER_LISTS", lists=[*lists])
+
     async def news(self, limit: int = 10, symbol: str | None = None) -> NewsReply:
         """Headlines, newest first: of `symbol`, or of the whole market."""
         return await self._call(NewsReply, "NEWS", symbol=symbol, limit=limit)
@@ -291,12 +337,7 @@ class StockTrackClient:
 
     async def my_alerts(self, symbol: str | None = None) -> MyAlertsReply:
         """All of the user's alerts, or those of one symbol, and the targets that they may name."""
-        reply = page = await self._call(MyAlertsReply, "MY_ALERTS", symbol=symbol)
-        alerts = [*page.alerts]
-        while page.more and page.alerts:
-            page = await self._call(MyAlertsReply, "MY_ALERTS", symbol=symbol, after=alerts[-1].alert)
-            alerts += page.alerts
-        return reply.model_copy(update={"alerts": tuple(alerts), "more": None})
+        return await self._call(MyAlertsReply, "MY_ALERTS", symbol=symbol)
 
     async def unalert(self, alert: str) -> UnalertReply:
         """Take an alert out, by its name such as a7."""
@@ -332,9 +373,12 @@ class StockTrackClient:
         """Symbols that match `query`, of one segment where it is given, such as NSE or FO; none is a success."""
         return await self._call(SearchReply, "SEARCH", query=query, limit=limit, segment=segment)
 
-    async def sources(self) -> list[SourceInfo]:
-        """How the server's sources are, in the order in which it asks them."""
-        return [*(await self._call(SourcesReply, "SOURCES")).sources]
+    async def sources(self, *, detail: bool = False) -> list[SourceInfo]:
+        """How the server's sources are, in the order in which it asks them.
+
+        With `detail`, which is for administrators, also which symbols each leads.
+        """
+        return [*(await self._call(SourcesReply, "SOURCES", detail=detail or None)).sources]
 
     async def sinks(self) -> list[SinkInfo]:
         """How the addresses are that the server publishes to; an empty list where there are none."""
@@ -378,6 +422,18 @@ class StockTrackClient:
             reply = await self._call(SessionsReply, "SESSIONS", after=reply.sessions[-1].session)
             yield reply
 
+    async def users(self) -> list[UserInfo]:
+        """All accounts of the server by name, each with its open sessions; for administrators."""
+        return [info async for page in self.user_pages() for info in page.users]
+
+    async def user_pages(self) -> AsyncIterator[UsersReply]:
+        """The same as the server tells them, as in `session_pages`."""
+        reply = await self._call(UsersReply, "USERS")
+        yield reply
+        while reply.more and reply.users:
+            reply = await self._call(UsersReply, "USERS", after=reply.users[-1].username)
+            yield reply
+
     async def kick(self, session: str | None = None, *, username: str | None = None) -> KickReply:
         """End another session, or all sessions of a user but this one."""
         return await self._call(KickReply, "KICK", session=session, username=username)
@@ -399,7 +455,7 @@ class StockTrackClient:
     async def request(self, command: Command) -> Answer:
         """The reply to any command, with the line it stood on. The command's `id` is the client's to choose.
 
-        Quotes and bars that come in several pages are one reply, as if one line could carry them.
+        What comes in several pages is one reply, as if one line could carry them.
         """
         answer = await self._connection.ask(command)
         if next_page(answer.reply) is None:
@@ -410,9 +466,13 @@ class StockTrackClient:
             whole = join_pages(whole, page.reply)
         return Answer(whole, encode(whole))
 
-    def prices(self) -> PriceStream:
-        """An iteration over prices, to begin with the newest known ones; there may be several at a time."""
-        return self._connection.book.stream()
+    def prices(self, *, pause_seconds: float = 0.0) -> PriceStream:
+        """An iteration over prices, to begin with the newest known ones; there may be several at a time.
+
+        With `pause_seconds` it hands out rounds: the newest unread price of each symbol, then nothing for so long, in
+        which prices are merged. That is for a reader that only shows them, and is spared those that nobody would see.
+        """
+        return self._connection.book.stream(pause_seconds=pause_seconds, clock=self._clock)
 
     async def _call(self, reply_type: type[ReplyType], command_type: str, **fields: Any) -> ReplyType:
         answer = await self.request(command_of(command_type, **fields))

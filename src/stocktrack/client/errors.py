@@ -9,6 +9,7 @@ ClientError                 has a sentence, and says when to try again where tha
 │   ├── TooManyRequests     429
 │   └── ServerError         500
 ├── Unavailable             no server, a wrong port, a connection lost, a reply that did not come in time
+│   ├── NothingListens      no program is at that port
 │   └── ServerShutdown      501: the server said that it stops
 └── NotStockTrack           the other side is no StockTrack server, or speaks another version of the protocol
 """
@@ -91,6 +92,10 @@ class ServerError(CommandFailed):
 
 class Unavailable(ClientError):
     """There is no server there, the connection was lost, or an answer did not come in time."""
+
+
+class NothingListens(Unavailable):
+    """No program is at that port: the connection was refused."""
 
 
 class ServerShutdown(Unavailable):

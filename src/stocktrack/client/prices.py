@@ -5,6 +5,7 @@ skips the ones between, and `seq` shows how many there were.
 """
 
 import asyncio
+import contextlib
 import copy
 import weakref
 from collections import OrderedDict
@@ -12,24 +13,42 @@ from collections.abc import Callable, Iterable
 from typing import Self
 
 from stocktrack.client.errors import ClientError
+from stocktrack.clock import Clock, RealClock, within
 from stocktrack.messages import Price
 
 # A market's clock may run ahead of the server's by so much.
 _MAX_AHEAD_MS = 60_000
+_REAL_CLOCK = RealClock()
 
 
 class PriceStream:
     """What `StockTrackClient.prices()` returns: iterate over it with `async for`.
 
     It begins with the newest price known of each subscribed symbol. It ends when the client is closed or logged out,
-    and raises the client's last error where the connection is gone for good.
+    and raises the client's last error where the connection is gone for good. Once its reader has read all, it hands out
+    nothing for `pause_seconds`, in which prices are merged: for readers that would not show those between. Another
+    number counts from the next pause on.
     """
 
-    __slots__ = ("__weakref__", "_end", "_ended", "_readable", "_unread")
+    __slots__ = (
+        "__weakref__",
+        "_clock",
+        "_end",
+        "_ended",
+        "_go_on_at",
+        "_over",
+        "_readable",
+        "_unread",
+        "pause_seconds",
+    )
 
-    def __init__(self, unread: Iterable[Price] = ()) -> None:
+    def __init__(self, unread: Iterable[Price] = (), *, pause_seconds: float = 0.0, clock: Clock = _REAL_CLOCK) -> None:
         self._unread = OrderedDict((price.symbol, price) for price in unread)
         self._readable = asyncio.Event()
+        self.pause_seconds = pause_seconds
+        self._clock = clock
+        self._go_on_at = float("-inf")
+        self._over = asyncio.Event()
         self._ended = False
         self._end: ClientError | None = None
 
@@ -37,14 +56,32 @@ class PriceStream:
         return self
 
     async def __anext__(self) -> Price:
-        while not self._unread:
-            if self._end is not None:
+        while True:
+            if self._unread:
+                if not await self._has_paused():
+                    break
+            elif self._end is not None:
                 raise copy.copy(self._end)
-            if self._ended:
+            elif self._ended:
                 raise StopAsyncIteration
-            self._readable.clear()
-            await self._readable.wait()
-        return self._unread.popitem(last=False)[1]
+            else:
+                self._readable.clear()
+                await self._readable.wait()
+        price = self._unread.popitem(last=False)[1]
+        if self.pause_seconds and not self._unread:
+            self._go_on_at = self._clock.monotonic() + self.pause_seconds
+        return price
+
+    async def _has_paused(self) -> bool:
+        """Wait until the pause is over; False where there was none left. The end of the stream ends it at once."""
+        if not self.pause_seconds or self._ended:
+            return False
+        left = self._go_on_at - self._clock.monotonic()
+        if left <= 0:
+            return False
+        with contextlib.suppress(TimeoutError):
+            await within(self._clock, left, self._over.wait())
+        return True
 
     def put(self, price: Price) -> None:
         """Offer `price` to the reader, in the place of an unread one of its symbol."""
@@ -60,6 +97,7 @@ class PriceStream:
         """End the iteration once all is read, with `error` where there is one."""
         self._ended, self._end = True, error
         self._readable.set()
+        self._over.set()
 
 
 class PriceBook:
@@ -119,9 +157,9 @@ class PriceBook:
             if (stream := reference()) is not None:
                 stream.put(price)
 
-    def stream(self) -> PriceStream:
+    def stream(self, *, pause_seconds: float = 0.0, clock: Clock = _REAL_CLOCK) -> PriceStream:
         """A new stream, fed for as long as the reader keeps it."""
-        stream = PriceStream(self._newest.values())
+        stream = PriceStream(self._newest.values(), pause_seconds=pause_seconds, clock=clock)
         if self._ended:
             stream.end(self._end)
         else:

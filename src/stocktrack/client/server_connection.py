@@ -8,12 +8,13 @@ import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
-from stocktrack.client.errors import BadRequest, ClientError, NotStockTrack, Unavailable, error_of
+from stocktrack.client.errors import BadRequest, ClientError, NothingListens, NotStockTrack, Unavailable, error_of
 from stocktrack.client.wire import Answer, Incoming, ServerLines, UnreadableReply
 from stocktrack.clock import Clock, finished, within
 from stocktrack.errors import Reason
 from stocktrack.messages import Command, Failure, Hello, LogoutReply, Notice, Price
 from stocktrack.quotes import clean_text
+from stocktrack.system.addresses import DEFAULT_PORT
 from stocktrack.wire.lines import BadLine, encode_line, failure
 
 # A server that promises fewer heartbeats than one a day is not believed.
@@ -48,6 +49,7 @@ class ServerConnection(asyncio.Protocol):
         self._open: dict[object, asyncio.Future[Answer]] = {}
         self._heard_at = clock.monotonic()
         self._is_secure = False
+        self._port = 0
         self._writable = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._hello: asyncio.Future[Hello] = loop.create_future()
@@ -61,12 +63,13 @@ class ServerConnection(asyncio.Protocol):
         """Connect; `Unavailable` where no server answers, or one whose certificate is not trusted."""
         loop = asyncio.get_running_loop()
         self._is_secure = tls is not None
+        self._port = port
         try:
             await within(self._clock, seconds, loop.create_connection(lambda: self, host, port, ssl=tls))
         except TimeoutError:
             raise Unavailable(f"{self._address} does not answer within {seconds:.3g} s.") from None
         except ConnectionRefusedError:
-            raise Unavailable(
+            raise NothingListens(
                 f"Nothing listens at {self._address}. Is the server running, is the port right?"
             ) from None
         except ssl.SSLCertVerificationError as error:
@@ -88,10 +91,7 @@ class ServerConnection(asyncio.Protocol):
         try:
             return await within(self._clock, seconds, self._hello)
         except TimeoutError:
-            hint = "" if self._is_secure else " Does it want TLS (--tls)?"
-            raise NotStockTrack(
-                f"{self._address} accepts connections but says nothing. Is it StockTrack?{hint}"
-            ) from None
+            raise NotStockTrack(f"{self._address} accepts connections but says nothing.{self._other_doors()}") from None
 
     async def ask(self, command: Command, seconds: float) -> Answer:
         """The answer to `command`; a failure is raised as its error."""
@@ -166,9 +166,14 @@ class ServerConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio when the socket is closed, from either side."""
         how = f": {exc}" if exc is not None else " by the server"
-        hint = "" if self._hello.done() or self._is_secure else " It said nothing before. Does it want TLS (--tls)?"
+        hint = "" if self._hello.done() else f" It said nothing before.{self._other_doors()}"
         self._lose(Unavailable(f"The connection to {self._address} was closed{how}.{hint}"))
         self._closed.set_result(None)
+
+    def _other_doors(self) -> str:
+        """What a port that does not greet may be, and what to do then."""
+        web = "" if self._port == DEFAULT_PORT else f" This may be the web port; clients use {DEFAULT_PORT}."
+        return web if self._is_secure else f"{web} If it wants TLS, say --tls."
 
     def pause_writing(self) -> None:
         """Called by asyncio when the server takes no more: commands wait from now on."""

@@ -1,13 +1,20 @@
 """What an administrator does with the sessions of all servers: what is done here is done at the others too."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from stocktrack.cluster.bus import Bus, Gathered, checked
 from stocktrack.messages import SessionInfo
-from stocktrack.sessions.administration import PAGE_BYTES, SessionAdministration, no_such_session, none_of_user
-from stocktrack.sessions.contracts import Asker, Reached, SessionPage
+from stocktrack.sessions.administration import (
+    PAGE_BYTES,
+    SessionAdministration,
+    bytes_of,
+    no_such_session,
+    none_of_user,
+)
+from stocktrack.sessions.contracts import Asker, HeldSessions, Reached, SessionPage
 from stocktrack.sessions.names import read_session_name
 
 _SESSIONS: TypeAdapter[tuple[SessionInfo, ...]] = TypeAdapter(tuple[SessionInfo, ...])
@@ -39,6 +46,13 @@ class ListSome(_Told):
 
     first: int = Field(ge=0)
     room_bytes: int = Field(ge=1, le=PAGE_BYTES)
+    is_brief: bool = False
+
+
+class CountOf(_Told):
+    """Ask how many sessions each of some users has."""
+
+    usernames: tuple[str, ...] = Field(max_length=1_000)
 
 
 class KickOne(_Told):
@@ -74,11 +88,23 @@ class ClusterAdministration:
         self._bus = bus
         bus.on("count", CountSessions, self._count)
         bus.on("list", ListSome, self._list)
+        bus.on("count_of", CountOf, self._count_of)
         bus.on("kick", KickOne, self._kick)
         bus.on("kick_user", KickAll, self._kick_user)
         bus.on("announce", TellAll, self._announce)
 
-    async def page(self, after: str | None) -> SessionPage:
+    async def count_of(self, usernames: Sequence[str]) -> HeldSessions:
+        """How many sessions each of these users has now, at all servers together."""
+        counts = [*(await self._local.count_of(usernames)).counts]
+        gathered = await self._bus.ask_all("count_of", CountOf(usernames=tuple(usernames)))
+        for answer in gathered.answers.values():
+            told = answer.get("counts")
+            # Of a server of an earlier version, which does not know the question, nothing comes.
+            if isinstance(told, list) and len(told) == len(counts) and all(type(each) is int for each in told):
+                counts = [count + max(0, each) for count, each in zip(counts, told, strict=True)]
+        return HeldSessions(counts, gathered.partial)
+
+    async def page(self, after: str | None, *, is_brief: bool = False) -> SessionPage:
         """The sessions after the one named `after`: server by server, and of each in the order in which they came."""
         number, server = (None, "") if after is None else read_session_name(after)
         counts = await self._bus.ask_all("count", CountSessions())
@@ -89,9 +115,9 @@ class ClusterAdministration:
             if name < (server or ""):
                 continue
             first = number + 1 if number is not None and name == server else 0
-            page = await self._page_of(name, first, room_bytes)
+            page = await self._page_of(name, first, room_bytes, is_brief=is_brief)
             listed += page.sessions
-            room_bytes -= sum(len(info.model_dump_json(exclude_none=True)) + 1 for info in page.sessions)
+            room_bytes -= sum(map(bytes_of, page.sessions))
             if page.more or room_bytes <= 0:
                 return SessionPage(listed, count, more=True, partial=counts.partial)
         return SessionPage(listed, count, more=False, partial=counts.partial)
@@ -123,10 +149,11 @@ class ClusterAdministration:
         others = await self._bus.ask_all("announce", TellAll(text=text, by=Administrator.of(by)))
         return Reached(told + _sum(others), others.partial)
 
-    async def _page_of(self, server: str, first: int, room_bytes: int) -> SessionPage:
+    async def _page_of(self, server: str, first: int, room_bytes: int, *, is_brief: bool) -> SessionPage:
         if server == self._bus.name:
-            return await self._local.page_from(first, room_bytes)
-        answer = await self._bus.ask_one(server, "list", ListSome(first=first, room_bytes=room_bytes))
+            return await self._local.page_from(first, room_bytes, is_brief=is_brief)
+        asked = ListSome(first=first, room_bytes=room_bytes, is_brief=is_brief)
+        answer = await self._bus.ask_one(server, "list", asked)
         try:
             told = checked(answer or {})
             return SessionPage(_SESSIONS.validate_python(told["sessions"]), 0, more=bool(told["more"]))
@@ -139,9 +166,12 @@ class ClusterAdministration:
         return {"count": self._local.count}
 
     async def _list(self, asked: ListSome, _sender: str) -> dict[str, Any]:
-        page = await self._local.page_from(asked.first, asked.room_bytes)
+        page = await self._local.page_from(asked.first, asked.room_bytes, is_brief=asked.is_brief)
         sessions = [info.model_dump(mode="json", exclude_none=True) for info in page.sessions]
         return {"sessions": sessions, "more": page.more}
+
+    async def _count_of(self, asked: CountOf, _sender: str) -> dict[str, Any]:
+        return {"counts": [*(await self._local.count_of(asked.usernames)).counts]}
 
     async def _kick(self, asked: KickOne, _sender: str) -> dict[str, Any]:
         return {"username": self._local.end_one(asked.session, asked.by)}

@@ -11,11 +11,13 @@ from stocktrack.cluster.bus import Bus
 from stocktrack.cluster.chat import ClusterChat
 from stocktrack.cluster.counting import share_counts
 from stocktrack.cluster.figures import ClusterFigures
+from stocktrack.cluster.list_news import ClusterListNews
 from stocktrack.cluster.seats import ClusterSeats, Held
 from stocktrack.engine.client import open_redis, place_of
 from stocktrack.sessions.administration import SessionAdministration
 from stocktrack.sessions.chat import ChatRoom
-from stocktrack.sessions.contracts import Administration, Chat, Seats
+from stocktrack.sessions.contracts import Administration, Chat, ListNews, Seats
+from stocktrack.sessions.list_news import ListNewsroom
 from stocktrack.sessions.open_sessions import Sessions
 
 # What people can read out to each other; of thirty servers at one Redis two have one name once in 60,000 times.
@@ -61,6 +63,10 @@ class Cluster:
     def chat(self, local: ChatRoom) -> Chat:
         """Tells the sessions of all servers what a user says."""
         return ClusterChat(local, self.bus)
+
+    def list_news(self, local: ListNewsroom) -> ListNews:
+        """Tells the sessions of all servers what users change in their lists."""
+        return ClusterListNews(local, self.bus)
 
     async def start(self, sessions: Sessions, throttle: LoginThrottle) -> None:
         """Join the others, before any client comes; where Redis is not there, as soon as it is."""

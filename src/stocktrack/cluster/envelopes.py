@@ -33,7 +33,9 @@ def write(envelope: Envelope) -> bytes:
     }
     if envelope.id:
         told["id"] = envelope.id
-    return json.dumps(told, separators=(",", ":")).encode()
+    # Characters as they are: as escapes a page of sessions with names beyond ASCII would be longer than a message may
+    # be. What UTF-8 cannot write is an escape all the same, as JSON has it.
+    return json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def read(payload: bytes) -> Envelope | None:

@@ -4,13 +4,15 @@
 """
 
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stocktrack.commands.options import AsJson, ServerCall, spread
+from stocktrack.commands.at_server import at_server, with_client
+from stocktrack.commands.options import RowOptions, ServerCall, spread
+from stocktrack.commands.row_forms import form_of
 from stocktrack.scopes import Scope
 
 if TYPE_CHECKING:
@@ -26,21 +28,23 @@ def add_to(app: typer.Typer) -> None:
 
 def login(
     *,
-    days: Annotated[int, typer.Option(min=1, max=365, help="how long the token counts")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=365, help="how many days it is valid for")] = 30,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="read the password from standard input")
     ] = False,
     call: ServerCall,
 ) -> None:
-    """Log in once: stores a token that the other commands use when no password is given."""
-    from stocktrack.client.settings import ask_for_password
-    from stocktrack.terminal.run import run_to_exit
+    """Log in once, so that no command needs a password.
 
-    def begin() -> Coroutine[Any, Any, int]:
-        settings = _with_password(call.settings(), from_stdin=password_stdin)
-        return _login(ask_for_password(settings), days, call.timeout)
+    It stores a token, which the other commands use where no password is given.
+    """
+    from stocktrack.terminal.logging_in import run_logged_in
 
-    run_to_exit(begin)
+    run_logged_in(
+        lambda: _with_password(call.settings(), from_stdin=password_stdin),
+        lambda settings: _login(settings, days, call.timeout),
+        needs_password=True,
+    )
 
 
 def logout(*, call: ServerCall) -> None:
@@ -67,7 +71,7 @@ def logout(*, call: ServerCall) -> None:
 
 def token(
     *,
-    days: Annotated[int, typer.Option(min=1, max=365, help="how long the token counts")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=365, help="how many days it is valid for")] = 30,
     name: Annotated[
         str | None, typer.Option(help="what `stocktrack tokens` lists it by, such as laptop", show_default=False)
     ] = None,
@@ -75,37 +79,42 @@ def token(
     call: ServerCall,
 ) -> None:
     """Print a token for another program of yours; it needs your password."""
-    from stocktrack.client.settings import ask_for_password
-    from stocktrack.terminal.run import run_to_exit, say, write_line
+    from stocktrack.terminal.logging_in import run_logged_in
+    from stocktrack.terminal.run import say, write_line
+    from stocktrack.terminal.text import local_time
 
     async def make(client: "StockTrackClient") -> None:
         reply = await client.make_token(days, name=name, scope=scope)
         write_line(reply.token)
-        until = f"{_when(reply.expires_at)} or `stocktrack revoke {reply.token_id}`"
-        say(f"It is {reply.token_id}, and counts until {until}.")
+        until = f"{local_time(reply.expires_at)} or `stocktrack revoke {reply.token_id}`"
+        say(f"It is {reply.token_id}, valid until {until}.")
 
-    run_to_exit(lambda: _with_client(ask_for_password(call.settings()), make, call.timeout))
+    run_logged_in(call.settings, lambda settings: with_client(settings, make, call.timeout), needs_password=True)
 
 
-def tokens(*, as_json: AsJson = False, call: ServerCall) -> None:
-    """List your tokens: id, name, scope, since when, until when, and when used last."""
-    from stocktrack.client.settings import ask_for_credentials
+def tokens(*, rows: RowOptions, call: ServerCall) -> None:
+    """List your tokens: until when each is valid, and when it was used last."""
     from stocktrack.client.wire import command_of
-    from stocktrack.terminal.run import run_to_exit, write_line
-    from stocktrack.terminal.text import safe, safe_json, tab_separated
+    from stocktrack.terminal.columns import token_lines, token_row
+    from stocktrack.terminal.run import say, write_line
+    from stocktrack.terminal.text import is_screen, safe_json
+
+    form = form_of("TOKENS", rows)
 
     async def show(client: "StockTrackClient") -> None:
-        if as_json:
+        if form.is_json:
             answer = await client.request(command_of("TOKENS"))
             write_line(safe_json(answer.line.decode()))
             return
-        for each in await client.tokens():
-            used = "never used" if each.last_used_at is None else f"used {_when(each.last_used_at)}"
-            since, until = f"since {_when(each.created_at)}", f"until {_when(each.expires_at)}"
-            row = (safe(each.token_id), safe(each.name) or "-", each.scope, since, until, used)
-            write_line(tab_separated(row))
+        listed = [
+            (e.token_id, e.name, e.scope, e.created_at, e.expires_at, e.last_used_at) for e in await client.tokens()
+        ]
+        text = form.text_of(lambda: map(token_row, listed), lambda: token_lines(listed, is_table=True))
+        sys.stdout.write(token_lines(listed, is_table=is_screen(sys.stdout)) if text is None else text)
+        if not listed and is_screen(sys.stdout):
+            say("You have no tokens; `stocktrack token` makes one.")
 
-    run_to_exit(lambda: _with_client(ask_for_credentials(call.settings()), show, call.timeout))
+    at_server(show, call, is_json=form.is_json)
 
 
 def revoke(
@@ -116,9 +125,8 @@ def revoke(
     all_tokens: Annotated[bool, typer.Option("--all", help="instead: all of your tokens")] = False,
     call: ServerCall,
 ) -> None:
-    """End one of your tokens, or all of them, and the sessions that they opened."""
-    from stocktrack.client.settings import ask_for_credentials
-    from stocktrack.terminal.run import run_to_exit, say
+    """End one of your tokens, or all, and what they opened."""
+    from stocktrack.terminal.run import say
 
     if (token_id is None) != all_tokens:
         raise typer.BadParameter("name one token, as `stocktrack tokens` lists them, or say --all")
@@ -127,7 +135,7 @@ def revoke(
         await client.revoke(token_id)
         say("All of your tokens were revoked." if token_id is None else f"The token {token_id} was revoked.")
 
-    run_to_exit(lambda: _with_client(ask_for_credentials(call.settings()), end, call.timeout))
+    at_server(end, call)
 
 
 def password(
@@ -137,24 +145,37 @@ def password(
     ] = False,
     call: ServerCall,
 ) -> None:
-    """Change your password: all your tokens and all your other sessions end."""
-    from stocktrack.client.settings import ask_for_new_password, ask_for_password
-    from stocktrack.client.tokens import forget_token, token_file
-    from stocktrack.terminal.run import run_to_exit, say
+    """Change your password.
 
-    def begin() -> Coroutine[Any, Any, int]:
-        settings = _with_password(call.settings(), from_stdin=password_stdin)
-        settings = ask_for_password(settings)
-        new = _line_of_stdin() if password_stdin else ask_for_new_password(settings)
+    All your tokens and all your other sessions end.
+    """
+    import asyncio
+
+    from stocktrack.client.settings import ask_for_new_password
+    from stocktrack.client.tokens import forget_token, token_file
+    from stocktrack.terminal.logging_in import logged_in
+    from stocktrack.terminal.run import exit_with, say
+
+    async def prove(settings: "ClientSettings") -> "ClientSettings":
+        async with settings.client(timeout_seconds=call.timeout, reconnect=False):
+            return settings
+
+    def run() -> int:
+        given = _with_password(call.settings(), from_stdin=password_stdin)
+        if password_stdin:
+            settings, new = given, _line_of_stdin()
+        else:  # nobody makes up a new password for the sake of a wrong old one
+            settings = logged_in(given, prove, needs_password=True)
+            new = ask_for_new_password(settings)
 
         async def change(client: "StockTrackClient") -> None:
             await client.change_password(settings.password or "", new)
             forget_token(token_file(settings.host, settings.port))
             say(f"The password of {settings.who} was changed; all tokens and all other sessions have ended.")
 
-        return _with_client(settings, change, call.timeout)
+        return asyncio.run(with_client(settings, change, call.timeout))
 
-    run_to_exit(begin)
+    exit_with(run)
 
 
 def _with_password(settings: "ClientSettings", *, from_stdin: bool) -> "ClientSettings":
@@ -162,7 +183,13 @@ def _with_password(settings: "ClientSettings", *, from_stdin: bool) -> "ClientSe
 
 
 def _line_of_stdin() -> str:
-    return sys.stdin.readline().rstrip("\r\n")
+    from stocktrack.terminal.exit_codes import ExitCode
+    from stocktrack.terminal.run import say
+
+    if line := sys.stdin.readline().rstrip("\r\n"):
+        return line
+    say("No password on standard input.")
+    raise typer.Exit(ExitCode.USAGE)
 
 
 async def _login(settings: "ClientSettings", days: int, timeout_seconds: float) -> int:
@@ -171,12 +198,14 @@ async def _login(settings: "ClientSettings", days: int, timeout_seconds: float) 
     from stocktrack.client.tokens import StoredToken, store_token, token_file
     from stocktrack.terminal.exit_codes import ExitCode
     from stocktrack.terminal.run import say
+    from stocktrack.terminal.text import local_time
 
     async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
         reply = await client.make_token(days, name=_token_name(f"login on {platform.node()}"))
     path = token_file(settings.host, settings.port)
     store_token(path, StoredToken(reply.username, reply.token, reply.expires_at))
-    say(f"Logged in to {settings.address} as {reply.username} until {_when(reply.expires_at)}; the token is in {path}.")
+    until = local_time(reply.expires_at)
+    say(f"Logged in to {settings.address} as {reply.username} until {until}; the token is in {path}.")
     return ExitCode.DONE
 
 
@@ -200,21 +229,5 @@ async def _end(settings: "ClientSettings", timeout_seconds: float) -> int:
         except NotAuthorised:
             pass
         except ClientError as error:
-            say(f"{error.message} So the token was not ended there, and counts until it expires.")
+            say(f"{error.message} So the token was not ended there, and is valid until it expires.")
     return ExitCode.DONE
-
-
-async def _with_client(
-    settings: "ClientSettings", work: Callable[["StockTrackClient"], Awaitable[None]], timeout_seconds: float
-) -> int:
-    """Log in and do `work`."""
-    async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
-        await work(client)
-    return 0
-
-
-def _when(at_ms: int) -> str:
-    """A moment as the clock on the wall shows it."""
-    from datetime import UTC, datetime
-
-    return f"{datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone():%Y-%m-%d %H:%M}"

@@ -6,22 +6,22 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from stocktrack.commands.at_server import at_server, take_out_each
-from stocktrack.commands.one_shot import ask, print_reply
-from stocktrack.commands.options import AsJson, ServerCall, spread
+from stocktrack.commands.help import CommandLine, HelpfulCommand
+from stocktrack.commands.one_shot import ask
+from stocktrack.commands.options import AsJson, RowOptions, ServerCall, spread
 
 if TYPE_CHECKING:
     from stocktrack.client import StockTrackClient
     from stocktrack.messages import AlertReply, MyAlertsReply
 
-alert_app = typer.Typer(help="Be told when a price, a percentage or a volume is passed.", no_args_is_help=True)
+alert_app = CommandLine(help="Be told when a price, a percentage or a volume is passed.", no_args_is_help=True)
 
 _FALL = re.compile(r"-(?=[0-9.])")
 
 
-class _WithFalls(TyperCommand):
+class _WithFalls(HelpfulCommand):
     """A command one of whose arguments may be `-3%`, which is no option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -135,20 +135,18 @@ def alert_add(
 def alert_list(
     symbol: Annotated[str | None, typer.Argument(metavar="SYMBOL", help="only its alerts", show_default=False)] = None,
     *,
+    rows: RowOptions,
     call: ServerCall,
-    as_json: AsJson = False,
 ) -> None:
     """List your alerts and what they told last."""
     from stocktrack.terminal.alert_text import no_alerts_sentence
     from stocktrack.terminal.run import say
 
-    def show(reply: "MyAlertsReply") -> None:
-        if reply.alerts:
-            print_reply(reply)
-        else:
+    def remark(reply: "MyAlertsReply") -> None:
+        if not reply.alerts:
             say(no_alerts_sentence((symbol or "").upper(), adding="stocktrack alert add"))
 
-    ask("MY_ALERTS", call, as_json=as_json, show=show, symbol=symbol)
+    ask("MY_ALERTS", call, rows=rows, remark=remark, symbol=symbol)
 
 
 def alert_remove(
@@ -158,7 +156,7 @@ def alert_remove(
 ) -> None:
     """Take alerts out."""
     from stocktrack.terminal.alert_request import alert_names
-    from stocktrack.terminal.text import safe_symbol
+    from stocktrack.terminal.alert_text import removed_sentence
     from stocktrack.terminal.typed_commands import UsageError
 
     try:
@@ -168,8 +166,7 @@ def alert_remove(
 
     async def remove(client: "StockTrackClient") -> int:
         async def unalert(name: str) -> str:
-            removed = await client.unalert(name)
-            return f"{removed.alert} of {safe_symbol(removed.symbol)} was taken out."
+            return removed_sentence(await client.unalert(name))
 
         return await take_out_each(names, unalert)
 

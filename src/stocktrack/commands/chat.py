@@ -1,11 +1,14 @@
 """`stocktrack say`: a word to the others, from a shell."""
 
-from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stocktrack.commands.one_shot import ask
 from stocktrack.commands.options import AsJson, ServerCall, spread
+
+if TYPE_CHECKING:
+    from stocktrack.messages import SayReply
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,31 +30,13 @@ def say(
 
     The operator may have switched it off.
     """
-    from stocktrack.client.settings import ask_for_credentials
-    from stocktrack.client.wire import command_of, expect
-    from stocktrack.messages import SayReply
-    from stocktrack.terminal.run import run_to_exit, write_line
-    from stocktrack.terminal.run import say as tell
-    from stocktrack.terminal.text import said_to
-
     if not "".join(text).strip():
         raise typer.BadParameter("There is nothing to say.")
+    ask("SAY", call, as_json=as_json, show=_show_said, text=" ".join(text), symbol=symbol)
 
-    def begin() -> Coroutine[Any, Any, int]:
-        # Told before the password is asked for: what is wrong here stays wrong.
-        command = command_of("SAY", text=" ".join(text), symbol=symbol)
-        settings = ask_for_credentials(call.settings())
 
-        async def at_server() -> int:
-            async with settings.client(timeout_seconds=call.timeout, reconnect=False) as client:
-                answer = await client.request(command)
-            reply = expect(SayReply, answer, client.address)
-            if as_json:
-                write_line(answer.line.decode())
-            else:
-                tell(said_to(reply))
-            return 0
+def _show_said(reply: "SayReply") -> None:
+    from stocktrack.terminal import run
+    from stocktrack.terminal.text import said_to
 
-        return at_server()
-
-    run_to_exit(begin)
+    run.say(said_to(reply))

@@ -2,16 +2,16 @@
 
 import gc
 import sys
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stocktrack.commands.one_shot import SymbolArgument, ask
-from stocktrack.commands.options import AsJson, ServerCall, spread
+from stocktrack.commands.one_shot import SymbolArgument, ask, named
+from stocktrack.commands.options import RowOptions, ServerCall, spread
 
 if TYPE_CHECKING:
     from stocktrack.client.settings import ClientSettings
+    from stocktrack.terminal.logging_in import PrivateServer
     from stocktrack.terminal.text import Shown
 
 # The words of bars.py, which imports pydantic: `--help` does not wait for that.
@@ -22,10 +22,10 @@ AdjustWord = Literal["none", "splits", "all"]
 PrePost = Annotated[bool, typer.Option("--prepost", help="with the bars before and after the regular hours")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands to `app`, in the order in which `--help` lists them."""
-    for command in (history, chart):
-        app.command()(spread(command))
+def add_to(app: typer.Typer, private_server: "PrivateServer") -> None:
+    """Add the commands to `app`; a chart can be drawn of what a `private_server` finds where there is no other."""
+    app.command()(spread(history))
+    app.command()(spread(chart, private_server=private_server))
 
 
 def history(
@@ -49,12 +49,13 @@ def history(
     adjust: Annotated[AdjustWord, typer.Option(help="what prices are corrected for", case_sensitive=False)] = "splits",
     prepost: PrePost = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print time,open,high,low,close,volume; time in ms")] = False,
+    rows: RowOptions,
     call: ServerCall,
-    as_json: AsJson = False,
 ) -> None:
-    """Print past prices, a bar a line: of a month, unless --range or --start says otherwise."""
-    if as_csv and as_json:
-        raise typer.BadParameter("--csv or --json, not both")
+    """Print past prices, a bar a line.
+
+    They are those of a month, unless --range or --start says otherwise.
+    """
     if back is not None and start is not None:
         raise typer.BadParameter("--range or --start, not both")
     if end is not None and start is None:
@@ -63,8 +64,10 @@ def history(
     ask(
         "HISTORY",
         call,
-        as_json=as_json,
-        show=_print_csv if as_csv else _print_table,
+        rows=rows,
+        as_csv=as_csv,
+        show=_print_csv if as_csv else None,
+        remark=_say_what_it_is,
         symbol=symbol,
         range=back,
         start=_moment("--start", start),
@@ -82,22 +85,26 @@ def chart(
     candles: Annotated[bool, typer.Option("--candles", help="candles instead of a line")] = False,
     prepost: PrePost = False,
     call: ServerCall,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print the bars and the quote that it is drawn from, one JSON document")
+    ] = False,
 ) -> None:
-    """Draw the prices of a day, or of a longer range, to the size of the terminal."""
+    """Draw the prices of a day, or of a longer range."""
     # As in `get`: a process that lives so shortly has no garbage worth looking for.
     gc.disable()
-    from stocktrack.client.settings import ask_for_credentials
     from stocktrack.client.wire import command_of
-    from stocktrack.terminal.run import run_to_exit
+    from stocktrack.terminal.logging_in import run_logged_in
 
-    server = call.settings()
-
-    def begin() -> Coroutine[Any, Any, int]:
-        command_of("HISTORY", symbol=symbol)  # what is wrong here is told before the password is asked for
-        settings = ask_for_credentials(server)
-        return _chart(settings, symbol, back, call.timeout, has_candles=candles, prepost=prepost)
-
-    run_to_exit(begin)
+    run_logged_in(
+        call.settings,
+        lambda settings: (
+            _chart_data(settings, symbol, back, call.timeout, prepost=prepost)
+            if as_json
+            else _chart(settings, symbol, back, call.timeout, has_candles=candles, prepost=prepost)
+        ),
+        check=lambda: command_of("HISTORY", symbol=named("chart", [symbol])[0]),
+        private_server=call.private_server,
+    )
 
 
 async def _chart(
@@ -111,6 +118,32 @@ async def _chart(
     async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
         found = await find_chart(client, symbol, range=HistoryRange(back), prepost=prepost, has_candles=has_candles)
     write_line(draw_chart(found, look_of(sys.stdout)))
+    return 0
+
+
+async def _chart_data(
+    settings: "ClientSettings", symbol: str, back: str, timeout_seconds: float, *, prepost: bool
+) -> int:
+    """Print the reply with the bars and in it, as `quote`, the latest price, null where there is none."""
+    import json
+
+    from stocktrack.client import ClientError, CommandFailed
+    from stocktrack.client.client import history_command
+    from stocktrack.terminal.run import write_line
+    from stocktrack.terminal.text import safe_json
+
+    async with settings.client(timeout_seconds=timeout_seconds, reconnect=False) as client:
+        try:
+            answer = await client.request(history_command(symbol, range=back, prepost=prepost or None))
+        except CommandFailed as error:
+            write_line(safe_json(error.line.decode()))
+            raise
+        try:
+            quotes = (await client.get(symbol)).quotes
+        except ClientError:
+            quotes = ()
+    quote = quotes[0].model_dump(mode="json", exclude_none=True) if quotes else None
+    write_line(safe_json(json.dumps({**json.loads(answer.line), "quote": quote}, ensure_ascii=False)))
     return 0
 
 
@@ -129,24 +162,6 @@ def _print_csv(reply: "Shown") -> None:
 
     if isinstance(reply, HistoryReply):
         sys.stdout.writelines(f"{line}\n" for line in csv_lines(reply.bars))
-        _say_what_it_is(reply)
-
-
-def _print_table(reply: "Shown") -> None:
-    from stocktrack.messages import HistoryReply
-    from stocktrack.terminal.past import bars_table
-    from stocktrack.terminal.text import has_colour, is_screen, rows_of, tab_separated
-
-    if not isinstance(reply, HistoryReply):
-        return
-    if is_screen(sys.stdout):
-        import shutil
-
-        width = shutil.get_terminal_size().columns
-        sys.stdout.write(bars_table(reply, width=width, colour=has_colour(sys.stdout)))
-    else:
-        sys.stdout.writelines(f"{tab_separated(row)}\n" for row in rows_of(reply))
-    _say_what_it_is(reply)
 
 
 def _say_what_it_is(reply: "Shown") -> None:
@@ -157,5 +172,4 @@ def _say_what_it_is(reply: "Shown") -> None:
     from stocktrack.terminal.text import is_screen
 
     if isinstance(reply, HistoryReply) and (reply.stale or is_screen(sys.stdout)):
-        sys.stdout.flush()  # so that the sentence stands below the rows
         say(bars_sentence(reply))

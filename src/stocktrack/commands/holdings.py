@@ -2,18 +2,19 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stocktrack.commands.at_server import at_server, take_out_each
+from stocktrack.commands.help import CommandLine
 from stocktrack.commands.one_shot import ask
-from stocktrack.commands.options import AsJson, ServerCall, spread
+from stocktrack.commands.options import RowOptions, ServerCall, spread
+from stocktrack.commands.row_forms import RowForm, form_of
 
 if TYPE_CHECKING:
     from stocktrack.client import StockTrackClient
-    from stocktrack.messages import LotInfo
+    from stocktrack.messages import HoldingsReply, LotInfo
     from stocktrack.terminal.text import Shown
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="print CSV, for a spreadsheet")]
@@ -22,7 +23,7 @@ _ADDING = "stocktrack lots add AAPL 10 @ 146"
 # `-5` is a quantity and no option.
 _TAKES_NEGATIVE = {"ignore_unknown_options": True}
 
-lots_app = typer.Typer(help="Keep what you bought and sold: add, list, remove and import lots.", no_args_is_help=True)
+lots_app = CommandLine(help="Keep what you bought and sold: add, list, remove and import lots.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,13 +43,20 @@ def holdings(
     ] = None,
     group: Group = None,
     as_csv: AsCsv = False,
+    rows: RowOptions,
     call: ServerCall,
-    as_json: AsJson = False,
 ) -> None:
     """Print what you hold, what it is worth now, and the totals."""
-    _one_form(as_csv=as_csv, as_json=as_json)
-    show = _print_csv if as_csv else _print_table
-    ask("HOLDINGS", call, as_json=as_json, show=show, currency=currency and currency.upper(), group=group)
+    ask(
+        "HOLDINGS",
+        call,
+        rows=rows,
+        as_csv=as_csv,
+        show=_print_csv if as_csv else None,
+        remark=None if as_csv else _remark,
+        currency=currency and currency.upper(),
+        group=group,
+    )
 
 
 def add(
@@ -88,22 +96,22 @@ def add(
     at_server(work, call, check)
 
 
-def list_lots(*, group: Group = None, as_csv: AsCsv = False, call: ServerCall, as_json: AsJson = False) -> None:
+def list_lots(*, group: Group = None, as_csv: AsCsv = False, rows: RowOptions, call: ServerCall) -> None:
     """List your lots, each with its name.
 
     Name, symbol, quantity, cost of one, fees, group, and when it was added.
     """
     from stocktrack.client.wire import command_of
 
-    _one_form(as_csv=as_csv, as_json=as_json)
+    form = form_of("LOTS", rows, as_csv=as_csv)
 
     async def work(client: "StockTrackClient") -> int:
         from stocktrack.terminal.holding_table import holdings_sentences
         from stocktrack.terminal.run import say
 
         reply = await client.holdings(group=group)
-        _print_lots(reply.lots, as_csv=as_csv, as_json=as_json)
-        if not reply.lots and not as_json:
+        _print_lots(reply.lots, form, as_csv=as_csv)
+        if not reply.lots and not form.is_json:
             for sentence in holdings_sentences(reply, adding=_ADDING):
                 say(sentence)
         return 0
@@ -117,7 +125,7 @@ def remove(
     call: ServerCall,
 ) -> None:
     """Take out lots by their names."""
-    from stocktrack.terminal.text import safe
+    from stocktrack.terminal.holding_table import removed_lot_sentence
     from stocktrack.terminal.typed_commands import UsageError, lot_names
 
     try:
@@ -127,8 +135,7 @@ def remove(
 
     async def work(client: "StockTrackClient") -> int:
         async def remove_lot(lot: str) -> str:
-            reply = await client.remove_lot(lot)
-            return f"The lot {safe(reply.lot)} of {safe(reply.symbol)} was taken out."
+            return removed_lot_sentence(await client.remove_lot(lot))
 
         return await take_out_each(lots, remove_lot)
 
@@ -148,61 +155,47 @@ def import_file(
     """
     from pathlib import Path
 
-    from stocktrack.client.settings import ask_for_credentials
     from stocktrack.commands.ticker_file import BadFile, read_ticker_file
     from stocktrack.errors import ConfigError
-    from stocktrack.terminal.run import run_to_exit
 
-    server = call.settings()
     try:
         file = read_ticker_file(Path(path).expanduser())
     except BadFile as error:
         raise ConfigError(f"{error} Nothing was imported.") from None
 
-    def begin() -> Coroutine[Any, Any, int]:
-        settings = ask_for_credentials(server)
+    async def work(client: "StockTrackClient") -> int:
+        from stocktrack.commands.lot_import import ImportBroken, Imported, import_lots
+        from stocktrack.terminal.exit_codes import ExitCode, exit_code_of
+        from stocktrack.terminal.run import say
+        from stocktrack.terminal.text import safe
 
-        async def at_server() -> int:
-            from stocktrack.commands.lot_import import ImportBroken, Imported, import_lots
-            from stocktrack.terminal.exit_codes import ExitCode, exit_code_of
-            from stocktrack.terminal.run import say
-            from stocktrack.terminal.text import safe
+        done = Imported()
+        try:
+            await import_lots(client, file, done, again=again, with_lists=watchlist)
+        except ImportBroken as broken:
+            say(str(broken))
+            return exit_code_of(broken.cause)
+        except asyncio.CancelledError:  # Ctrl-C: to undo as much would take as long again
+            if done.added:
+                added = _count(done.added, "lot was", "lots were")
+                say(f"Interrupted: {added} imported. Import again, and what is there already is left alone.")
+            raise
+        for why in done.left:
+            say(f"Not imported: {safe(why)}")
+        there = f"; {_count(done.there, 'is', 'are')} there already" if done.there else ""
+        say(f"{_count(done.added, 'lot was', 'lots were')} imported{there}.")
+        watched = sum(map(len, file.watched.values()))
+        if watchlist:
+            say(f"{_count(done.saved, 'symbol of its watch lists is', 'symbols of its watch lists are')} saved.")
+        elif watched:
+            say(f"{_count(watched, 'symbol', 'symbols')} of its watch lists: --watchlist saves them, too.")
+        return ExitCode.NOT_FOUND if done.left else ExitCode.DONE
 
-            done = Imported()
-            async with settings.client(timeout_seconds=call.timeout, reconnect=False) as client:
-                try:
-                    await import_lots(client, file, done, again=again, with_lists=watchlist)
-                except ImportBroken as broken:
-                    say(str(broken))
-                    return exit_code_of(broken.cause)
-                except asyncio.CancelledError:  # Ctrl-C: to undo as much would take as long again
-                    if done.added:
-                        added = _count(done.added, "lot was", "lots were")
-                        say(f"Interrupted: {added} imported. Import again, and what is there already is left alone.")
-                    raise
-            for why in done.left:
-                say(f"Not imported: {safe(why)}")
-            there = f"; {_count(done.there, 'is', 'are')} there already" if done.there else ""
-            say(f"{_count(done.added, 'lot was', 'lots were')} imported{there}.")
-            watched = sum(map(len, file.watched.values()))
-            if watchlist:
-                say(f"{_count(done.saved, 'symbol of its watch lists is', 'symbols of its watch lists are')} saved.")
-            elif watched:
-                say(f"{_count(watched, 'symbol', 'symbols')} of its watch lists: --watchlist saves them, too.")
-            return ExitCode.NOT_FOUND if done.left else ExitCode.DONE
-
-        return at_server()
-
-    run_to_exit(begin)
+    at_server(work, call)
 
 
 def _count(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"
-
-
-def _one_form(*, as_csv: bool, as_json: bool) -> None:
-    if as_csv and as_json:
-        raise typer.BadParameter("--csv or --json, not both")
 
 
 def _print_csv(reply: "Shown") -> None:
@@ -213,45 +206,39 @@ def _print_csv(reply: "Shown") -> None:
         sys.stdout.writelines(f"{line}\n" for line in holding_lines(reply))
 
 
-def _print_table(reply: "Shown") -> None:
-    from stocktrack.messages import HoldingsReply
-    from stocktrack.terminal.holding_table import holdings_sentences, holdings_table
+def _remark(reply: "HoldingsReply") -> None:
+    from stocktrack.terminal.holding_table import holdings_sentences
     from stocktrack.terminal.run import say
-    from stocktrack.terminal.text import has_colour, is_screen, rows_of, tab_separated
 
-    if not isinstance(reply, HoldingsReply):
-        return
-    if is_screen(sys.stdout) and reply.holdings:
-        import shutil
-
-        width = shutil.get_terminal_size().columns
-        sys.stdout.write(holdings_table(reply, width=width, colour=has_colour(sys.stdout)))
-    else:
-        sys.stdout.writelines(f"{tab_separated(row)}\n" for row in rows_of(reply))
-    sys.stdout.flush()
     for sentence in holdings_sentences(reply, adding=_ADDING):
         say(sentence)
 
 
-def _print_lots(lots: tuple["LotInfo", ...], *, as_csv: bool, as_json: bool) -> None:
+def _print_lots(lots: tuple["LotInfo", ...], form: RowForm, *, as_csv: bool) -> None:
     import json
 
     from stocktrack.holding_rows import lot_lines
-    from stocktrack.terminal.holding_table import lot_row, lots_table
+    from stocktrack.terminal.holding_table import lot_row
     from stocktrack.terminal.run import write_line
-    from stocktrack.terminal.text import has_colour, is_screen, safe_json, tab_separated
+    from stocktrack.terminal.text import is_screen, safe_json, tab_separated
 
-    if as_json:
+    if form.is_json:
         write_line(safe_json(json.dumps([lot.model_dump(mode="json") for lot in lots])))
-        return
-    if as_csv:
+    elif as_csv:
         sys.stdout.writelines(f"{line}\n" for line in lot_lines(lots))
-        return
-    if is_screen(sys.stdout) and lots:
-        import shutil
+    elif (text := form.text_of(lambda: map(lot_row, lots), lambda: _lots_table(lots))) is not None:
+        sys.stdout.write(text)
+    elif is_screen(sys.stdout) and lots:
+        sys.stdout.write(_lots_table(lots))
+    else:
+        sys.stdout.writelines(f"{tab_separated(lot_row(lot))}\n" for lot in lots)
 
-        width = shutil.get_terminal_size().columns
-        write_line(lots_table(lots, width=width, colour=has_colour(sys.stdout)))
-        return
-    for lot in lots:
-        write_line(tab_separated(lot_row(lot)))
+
+def _lots_table(lots: tuple["LotInfo", ...]) -> str:
+    import shutil
+
+    from stocktrack.terminal.holding_table import lots_table
+    from stocktrack.terminal.text import has_colour
+
+    width = shutil.get_terminal_size().columns
+    return f"{lots_table(lots, width=width, colour=has_colour(sys.stdout))}\n" if lots else ""

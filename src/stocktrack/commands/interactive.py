@@ -1,5 +1,7 @@
 """`stocktrack client`: the interactive client."""
 
+from typing import Annotated
+
 import typer
 
 from stocktrack.commands.options import ScreenOptions, ServerLogin, spread
@@ -10,12 +12,19 @@ def add_to(app: typer.Typer) -> None:
     app.command()(spread(client))
 
 
-def client(*, look: ScreenOptions, login: ServerLogin) -> None:
-    """Talk to a server: a menu and commands on a terminal, or a command a line from a pipe."""
+def client(
+    *,
+    menu: Annotated[bool, typer.Option("--menu", help="a prompt below a menu, in place of the board")] = False,
+    look: ScreenOptions,
+    login: ServerLogin,
+) -> None:
+    """Open the board over your lists, live; typed behind a colon, commands do all the rest.
+
+    From a pipe it runs a command a line.
+    """
     from stocktrack.cli_client import run_client
-    from stocktrack.client.settings import ask_for_credentials
-    from stocktrack.terminal.run import run_to_exit
+    from stocktrack.terminal.logging_in import run_logged_in
 
     # Told before the password is asked for: what is wrong here stays wrong.
     screen = look.settings()
-    run_to_exit(lambda: run_client(ask_for_credentials(login.settings()), screen=screen))
+    run_logged_in(login.settings, lambda settings: run_client(settings, has_menu=menu, screen=screen))

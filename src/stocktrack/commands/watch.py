@@ -8,17 +8,18 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from stocktrack.client import PriceStream, State, StockTrackClient
+from stocktrack.client import PriceStream, State
 from stocktrack.client.settings import ClientSettings
 from stocktrack.clock import end
+from stocktrack.commands.row_forms import RowForm
 from stocktrack.errors import Reason
 from stocktrack.messages import Notice, Price, Said
 from stocktrack.quotes import clean_text
 from stocktrack.system.blocking import BlockingPool
 from stocktrack.terminal.alert_news import AlertNews
 from stocktrack.terminal.attention import Attention
+from stocktrack.terminal.columns import price_fields, written
 from stocktrack.terminal.connection_report import ConnectionReport
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of_missing, missing_sentence
 from stocktrack.terminal.run import is_live_screen, say
@@ -26,8 +27,7 @@ from stocktrack.terminal.screen_settings import ScreenSettings
 from stocktrack.terminal.text import has_colour, is_screen, price_line, price_row, safe_json, said_line, tab_separated
 from stocktrack.wire.lines import encode_line
 
-if TYPE_CHECKING:
-    from stocktrack.terminal.board_view import BoardView
+_USUAL = RowForm("PRICE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +41,31 @@ class Watch:
     timeout_seconds: float = 10.0
 
 
-async def watch_prices(
-    settings: ClientSettings, watch: Watch, screen: ScreenSettings, *, as_jsonl: bool = False
-) -> int:
-    """Watch until the watch ends, and return the exit code."""
-    view = _board_of(settings, screen) if is_live_screen() and not as_jsonl else None
-    report = ConnectionReport(say if view is None else view.say)
-    lines = _Lines(as_jsonl=as_jsonl)
+async def watch_prices(settings: ClientSettings, watch: Watch, screen: ScreenSettings, form: RowForm = _USUAL) -> int:
+    """Watch until the watch ends, and return the exit code: on the board, or as lines where it can't be drawn.
+
+    Lines are also what another `form` than the table is written as.
+    """
+    as_jsonl = form.is_json
+    if is_live_screen() and not as_jsonl and (form.is_usual or form.rows == "table"):
+        from stocktrack.cli_client import Opening, run_client
+
+        opening = Opening(watch.symbols, interval=watch.interval, seconds=watch.seconds, count=watch.count)
+        return await run_client(settings, opening=opening, screen=screen, timeout_seconds=watch.timeout_seconds)
+    report = ConnectionReport(say)
+    lines = _Lines(form)
+    news = AlertNews()
     is_seen = sys.stdout.isatty() and not as_jsonl and os.environ.get("TERM", "dumb") != "dumb"
     attention = Attention(sys.stdout, screen) if is_seen else None
-    news = AlertNews()
 
     def take_alert(notice: Notice) -> None:
-        now_ms = time.time_ns() // 1_000_000
-        told = news.sentence(notice, now_ms)
+        told = news.sentence(notice, time.time_ns() // 1_000_000)
         if told is None:
             return
         if as_jsonl:
             lines.add(notice)
-        elif view is None:
-            say(told)
         else:
-            view.alert(notice.symbols or (), told, now_ms)
+            say(told)
         if attention is not None:
             attention.call(clean_text(notice.message, 500))
 
@@ -76,7 +79,7 @@ async def watch_prices(
         if as_jsonl:
             lines.add(said)
         else:
-            (say if view is None else view.say)(said_line(said))
+            say(said_line(said))
 
     client = settings.client(
         timeout_seconds=watch.timeout_seconds, on_notice=take_notice, on_state=report.state, on_said=take_said
@@ -87,15 +90,11 @@ async def watch_prices(
         if not (reply.symbols or reply.pending):
             say("You have no saved stocks yet; name some, as in `stocktrack watch AAPL`.")
             return ExitCode.DONE
-        if view is not None:
-            view.show(client.subscribed)
-            await _on_board(view, client, prices, watch)
         for each in reply.missing:
             say(missing_sentence(each))
-        if view is None:
-            is_in_time = await _as_lines(prices, watch, lines)
-            if not is_in_time and client.state is not State.CONNECTED:
-                return ExitCode.UNAVAILABLE
+        is_in_time = await _as_lines(prices, watch, lines)
+        if not is_in_time and client.state is not State.CONNECTED:
+            return ExitCode.UNAVAILABLE
     return exit_code_of_missing((*reply.missing, *report.dropped))
 
 
@@ -112,55 +111,14 @@ async def _running(attention: Attention | None) -> AsyncIterator[None]:
         await end(calling)
 
 
-def _board_of(settings: ClientSettings, screen: ScreenSettings) -> "BoardView":
-    from stocktrack.terminal.board_view import BoardView
-
-    return BoardView(title=settings.who, shows_holdings=screen.holdings)
-
-
-async def _on_board(view: "BoardView", client: StockTrackClient, prices: PriceStream, watch: Watch) -> None:
-    # prompt_toolkit takes as long to import as everything else together.
-    from stocktrack.terminal.board_screen import BoardScreen, Ending
-    from stocktrack.terminal.day_courses import DayCourses
-    from stocktrack.terminal.held import Held
-
-    screen = BoardScreen(view)
-
-    async def take() -> None:
-        seen = 0
-        try:
-            async for price in prices:
-                view.put(price)
-                seen += 1
-                if seen == watch.count:
-                    return
-        finally:
-            screen.end()
-
-    taking = asyncio.create_task(take(), name="watch: take prices")
-    fetching = asyncio.create_task(DayCourses(client, view).run(), name="watch: fetch the day's courses")
-    holding = asyncio.create_task(Held(client, view).run(), name="watch: ask for holdings")
-    if watch.seconds is not None:
-        asyncio.get_running_loop().call_later(watch.seconds, screen.end)
-    try:
-        ending = await screen.run()
-    finally:
-        await end(taking, fetching, holding)
-    if ending is Ending.INTERRUPTED:
-        raise KeyboardInterrupt
-    for task in (taking, fetching, holding):
-        if not task.cancelled():
-            task.result()
-
-
 class _Lines:
-    """Standard output as lines: of prices, and with `as_jsonl` of alerts that fire and of what others say meanwhile.
+    """Standard output as lines: of prices, and as JSON of alerts that fire and of what others say meanwhile.
 
     Of a crowd that talks faster than the reader reads the last of it is written.
     """
 
-    def __init__(self, *, as_jsonl: bool) -> None:
-        self._as_jsonl = as_jsonl
+    def __init__(self, form: RowForm) -> None:
+        self._form, self._as_jsonl = form, form.is_json
         self._colour, self._is_plain = has_colour(sys.stdout), not is_screen(sys.stdout)
         self._notices: deque[Notice] = deque()
         self._said: deque[Said] = deque(maxlen=1_000)
@@ -195,6 +153,8 @@ class _Lines:
         writing.add_done_callback(lambda _: prices.end(None))
         seen = 0
         try:
+            if (heading := self._form.heading) is not None:
+                await pool.run(_write_all, descriptor, written([], self._form.rows or "tsv", heading).encode())
             async for price in prices:
                 await pool.run(_write_all, descriptor, self._line_of(price))
                 seen += 1
@@ -209,6 +169,9 @@ class _Lines:
     def _line_of(self, message: Price | Notice | Said) -> bytes:
         if self._as_jsonl or not isinstance(message, Price):
             return f"{safe_json(encode_line(message).decode().rstrip())}\n".encode()
+        form = self._form.rows
+        if form in {"tsv", "csv"} or self._form.fields is not None or self._form.header:
+            return written([price_fields(message, self._form.fields)], form or "tsv", None).encode()
         text = tab_separated(price_row(message)) if self._is_plain else price_line(message, colour=self._colour)
         return f"{text}\n".encode()
 

@@ -179,7 +179,7 @@ async def _converse(client: Client, session: Session) -> None:
         if (pause_seconds := session.seconds_until_turn(len(line))) > 0:
             # Nothing is read meanwhile, so that the kernel slows the client down.
             await session.services.clock.sleep(pause_seconds)
-        if line := line.strip():
+        if line.strip():
             await client.answer(session, line)
             await client.connection.drain()
 

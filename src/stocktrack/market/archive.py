@@ -275,8 +275,10 @@ def _days_a_request(limits: Mapping[str, BarLimit | None], start: int, now: int)
 def _fresh_seconds(told: SourceBars, interval: BarInterval, now: int) -> float:
     """How long what may still change is taken for current."""
     if told.day is None or told.day.state_at(now) in OPEN_STATES or _is_behind(told):
-        is_short = interval.length_ms <= BarInterval.TWO_MINUTES.length_ms
-        return LIVE_SECONDS_OF_MINUTES if is_short else LIVE_SECONDS
+        if interval.length_ms > BarInterval.TWO_MINUTES.length_ms:
+            return LIVE_SECONDS
+        # What was said of a running minute says nothing of the finished one.
+        return min(LIVE_SECONDS_OF_MINUTES, (interval.length_ms - now % interval.length_ms) / 1000)
     begins_at = told.day.begins_at
     return min(CLOSED_SECONDS, (begins_at - now) / 1000) if begins_at > now else CLOSED_SECONDS
 

@@ -5,6 +5,7 @@ A symbol that is in a call already is never asked for a second time: whoever ask
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
@@ -121,7 +122,7 @@ def _let_go(asked: Asked) -> None:
     asked.clear()
 
 
-def log_failure(task: asyncio.Task[None]) -> bool:
+def log_failure(task: asyncio.Task[Any]) -> bool:
     """Log that a task of the feed failed, which is a mistake of ours; whether it did."""
     if task.cancelled() or (error := task.exception()) is None:
         return False

@@ -13,8 +13,9 @@ relay one feed show the same `seq`.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
 from typing import Protocol
 
@@ -82,7 +83,7 @@ class Basket:
 
     __slots__ = ("_board", "_eager", "entries", "revision", "symbols", "updates", "watchers")
 
-    def __init__(self, board: "Board", symbols: tuple[str, ...], entries: tuple[Entry, ...]) -> None:
+    def __init__(self, board: "Board", symbols: tuple[str, ...], entries: Collection[Entry]) -> None:
         self._board = board
         self._eager: set[Watcher] = set()
         self.symbols = symbols
@@ -119,6 +120,30 @@ class Basket:
             watcher.wake()
 
 
+class WatchedBasket(Basket):
+    """What baskets have in them, at most `most` symbols, as that changes; who watches this one wants nothing itself."""
+
+    __slots__ = ("_followed", "_most")
+
+    def __init__(self, board: "Board", watched: Iterable[Entry], most: int) -> None:
+        self._followed = dict.fromkeys(islice(watched, most))
+        self._most = most
+        super().__init__(board, (), self._followed.keys())
+
+    def take_in(self, entry: Entry) -> None:
+        """Have the entry of a symbol that is watched now, where there is room."""
+        if len(self._followed) < self._most:
+            self._followed[entry] = None
+
+    def leave_out(self, entry: Entry, watched: Iterable[Entry]) -> None:
+        """Have the entry of a symbol no more that nobody watches now, but another one of `watched` where one waited."""
+        if entry in self._followed:
+            is_full = len(self._followed) == self._most
+            del self._followed[entry]
+            if is_full and (waiting := next((each for each in watched if each not in self._followed), None)):
+                self._followed[waiting] = None
+
+
 @dataclass(slots=True)
 class _Update:
     """What an entry is to hold: a quote, and why it is stale where it is."""
@@ -144,6 +169,7 @@ class Board:
         self.revision = 0
         self._entries: dict[str, Entry] = {}
         self._baskets: dict[tuple[str, ...], Basket] = {}
+        self._watched_baskets: dict[int, WatchedBasket] = {}  # by how many symbols they may have
         self._joined: dict[tuple[Basket, int], tuple[bytes, int]] = {}
         self.pushed_prices = 0
         # Updates of a basket that a session never got, because a newer one came before it could take them.
@@ -164,7 +190,7 @@ class Board:
 
     def watched(self) -> list[str]:
         """The symbols that somebody watches."""
-        return [symbol for symbol, entry in self._entries.items() if entry.baskets]
+        return [entry.symbol for entry in self._watched_entries()]
 
     def is_watched(self, symbol: str) -> bool:
         """Whether anybody watches `symbol`."""
@@ -234,19 +260,39 @@ class Board:
                 is_first = not entry.baskets
                 entry.baskets.add(basket)
                 if is_first:
+                    for watched in self._watched_baskets.values():
+                        watched.take_in(entry)
+                        self._unjoin(watched)
                     self.on_demand(entry.symbol, True)
         basket.add(watcher, eager=eager)
+        return basket
+
+    def watch_watched(self, watcher: Watcher, *, most: int) -> Basket:
+        """The basket of whatever others watch, at most so many symbols, until `unwatch`.
+
+        It is no demand: a symbol leaves it when its last other watcher goes.
+        """
+        basket = self._watched_baskets.get(most)
+        if basket is None:
+            basket = self._watched_baskets[most] = WatchedBasket(self, self._watched_entries(), most)
+        basket.add(watcher, eager=True)
         return basket
 
     def unwatch(self, basket: Basket, watcher: Watcher) -> None:
         """Undo `watch`; the last watcher takes the basket with it."""
         basket.discard(watcher)
-        if basket.watchers or self._baskets.get(basket.symbols) is not basket:
+        if basket.watchers:
+            return
+        self._watched_baskets = {most: each for most, each in self._watched_baskets.items() if each is not basket}
+        if self._baskets.get(basket.symbols) is not basket:
             return
         del self._baskets[basket.symbols]
         for entry in basket.entries:
             entry.baskets.discard(basket)
             if not entry.baskets:
+                for watched in self._watched_baskets.values():
+                    watched.leave_out(entry, self._watched_entries())
+                    self._unjoin(watched)
                 self.on_demand(entry.symbol, False)
 
     def join(self, basket: Basket, since: int) -> tuple[bytes, int]:
@@ -261,6 +307,10 @@ class Board:
                 self._joined[key] = joined
         return joined
 
+    def _unjoin(self, basket: Basket) -> None:
+        """Forget what was joined of a basket that has other symbols now."""
+        self._joined = {key: joined for key, joined in self._joined.items() if key[0] is not basket}
+
     def forget(self, before: float, keep: int) -> None:
         """Drop unwatched quotes that were not renewed since monotonic time `before`, and the oldest beyond `keep`."""
         unwatched = [entry for entry in self._entries.values() if not entry.baskets]
@@ -270,6 +320,9 @@ class Board:
                 # A symbol that comes back counts on from here, so that its seq never falls.
                 self._highest_forgotten_seq = max(self._highest_forgotten_seq, entry.seq)
                 del self._entries[entry.symbol]
+
+    def _watched_entries(self) -> Iterator[Entry]:
+        return (entry for entry in self._entries.values() if entry.baskets)
 
     def _entry(self, symbol: str) -> Entry:
         entry = self._entries.get(symbol)
@@ -305,6 +358,9 @@ class Board:
             self.revision = revision
         for tap in self.taps:
             tap.take(changed, renewed)
+        touched.update(
+            basket for basket in self._watched_baskets.values() if any(entry in basket.entries for entry in changed)
+        )
         for basket in touched:
             basket.revision = revision
             basket.updates += 1

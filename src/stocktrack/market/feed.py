@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from stocktrack.clock import Clock
+from stocktrack.clock import Clock, end, within
 from stocktrack.errors import Code, NotYetGiven, ProviderError, Reason, SourceUnusable, StockTrackError
-from stocktrack.market.batching import Batches, answers
+from stocktrack.market.batching import Batches, answers, log_failure
 from stocktrack.market.bills import Bills, Payer
 from stocktrack.market.board import Board
 from stocktrack.market.demand import Demand
@@ -71,7 +71,8 @@ class Feed:
     """The market's prices for the sessions. `on_event` is called for each `FeedEvent`; `start` before use.
 
     `demand_changed` must be told what somebody begins and stops to watch on the board. What is asked beside prices is
-    asked of `questions`.
+    asked of `questions`. With `patience_seconds` nobody waits for the sources to start, and `known` waits no longer
+    than that.
     """
 
     def __init__(
@@ -85,7 +86,10 @@ class Feed:
         requests_per_minute: int | None = None,
         instruments: Instruments | None = None,
         rng: random.Random | None = None,
+        patience_seconds: float | None = None,
     ) -> None:
+        self._patience_seconds = patience_seconds
+        self._late: set[asyncio.Task[Mapping[str, StockTrackError]]] = set()
         self.on_event: Callable[[FeedEvent], None] = lambda _: None
         self.routes = Routes(
             providers,
@@ -156,7 +160,7 @@ class Feed:
 
     async def start(self) -> None:
         """Warm up the providers and begin to poll."""
-        await self.routes.start()
+        await self.routes.start(waits=self._patience_seconds is None)
         for asked in self._asked.values():
             self.supervisor.run(f"poll {asked.upstream.name}", partial(self._poll, asked))
         self.supervisor.run("feed tidying", self._tidy_board)
@@ -168,6 +172,7 @@ class Feed:
     async def close(self) -> None:
         """End all tasks, then the providers."""
         await self.supervisor.close()
+        await end(*self._late)
         for asked in self._asked.values():
             await asked.poll_calls.close()
             await asked.user_calls.close()
@@ -209,8 +214,34 @@ class Feed:
 
     async def known(self, symbols: Sequence[str], payer: Payer | None = None) -> Mapping[str, StockTrackError]:
         """Have a quote of each symbol, fresh where that is possible; why not, for those that have none at all."""
-        errors = await self._ask(symbols, payer)
+        errors = await self._ask_in_time(symbols, payer)
         return {symbol: error for symbol, error in errors.items() if self._board.quote(symbol) is None}
+
+    async def _ask_in_time(self, symbols: Sequence[str], payer: Payer | None) -> Mapping[str, StockTrackError]:
+        """As `_ask`; where there is no more patience, what nobody has told yet counts as not yet given."""
+        if self._patience_seconds is None:
+            return await self._ask(symbols, payer)
+        # One that has to get ready first takes longer than that.
+        is_ready = not any(up.has_to_start and not up.provider.is_free for up in self._asked)
+        asking = asyncio.create_task(self._ask(symbols, payer), name=f"ask for {len(symbols)} quotes")
+        try:
+            await within(self._clock, self._patience_seconds if is_ready else 0.0, asyncio.wait((asking,)))
+        except TimeoutError:
+            self._late.add(asking)
+            asking.add_done_callback(self._take_late)
+            late = NotYetGiven(Reason.PROVIDER_TIMEOUT, "The source is still being asked.")
+            return dict.fromkeys(symbols, late)
+        except asyncio.CancelledError:
+            asking.cancel()
+            raise
+        return asking.result()
+
+    def _take_late(self, asking: asyncio.Task[Mapping[str, StockTrackError]]) -> None:
+        """Tell what an answer that came too late says: the prices in it are on the board by now."""
+        self._late.discard(asking)
+        if not (log_failure(asking) or asking.cancelled()):
+            errors = asking.result()
+            self._tell_unknown(symbol for symbol, error in errors.items() if error.reason is Reason.UNKNOWN_SYMBOL)
 
     def _is_served_by_board(self, symbol: str) -> bool:
         entry = self._board.entry(symbol)

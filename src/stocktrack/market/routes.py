@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from stocktrack.clock import Clock, within
@@ -40,6 +41,8 @@ _TELLING = (Code.SERVER_ERROR, Code.TOO_MANY_REQUESTS)
 
 # How long a question waits for a source where another one could answer it: a client's own patience is ten seconds.
 PATIENCE_SECONDS = 4.0
+# Of those that a source leads so many are named in detail: the reply stays a line.
+SYMBOLS_TOLD = 200
 
 Outcome = Mapping[str, Quote | StockTrackError]
 # Has the requests for some symbols paid, so many symbols a request; the errors of those that nobody pays for.
@@ -103,10 +106,13 @@ class Routes:
         # Calls that somebody asked for and nobody waits for any more.
         self._late: set[asyncio.Task[Outcome]] = set()
 
-    async def start(self) -> None:
-        """Warm up the providers."""
+    async def start(self, *, waits: bool = True) -> None:
+        """Warm up the providers; where nobody `waits` for them, each when it is asked first."""
         for upstream in self.upstreams:
-            await upstream.start()
+            if waits:
+                await upstream.start()
+            else:
+                upstream.start_later()
 
     async def close(self) -> None:
         """End the providers, and what is still asked of them."""
@@ -429,9 +435,15 @@ class Routes:
 
     # --- for the operator ----------------------------------------------------------------------------------------
 
-    def sources(self) -> Sequence[SourceInfo]:
-        """How each source is, in the order of the setting."""
-        return [self._source(upstream) for upstream in self.upstreams]
+    def sources(self, *, is_detailed: bool = False) -> Sequence[SourceInfo]:
+        """How each source is, in the order of the setting; in detail with the symbols that it leads."""
+        told = [self._source(upstream) for upstream in self.upstreams]
+        return list(map(self._with_symbols, told, self.upstreams)) if is_detailed else told
+
+    def _with_symbols(self, told: SourceInfo, upstream: Upstream) -> SourceInfo:
+        streamed = tuple(islice(self.leads.streamed_by(upstream), SYMBOLS_TOLD))
+        polled = tuple(islice(self.leads.polled_by(upstream), SYMBOLS_TOLD))
+        return told.model_copy(update={"streamed": streamed, "polled": polled})
 
     def _source(self, upstream: Upstream) -> SourceInfo:
         status = upstream.status()

@@ -41,6 +41,9 @@ STEADY_STREAM_SECONDS = 60.0
 UNUSABLE_SECONDS = 600.0
 # How long a source may take to get ready: the server does not listen before.
 START_SECONDS = 30.0
+# How long one that nobody waits for lets others go first: while a thread imports yfinance nothing else gets far, and in
+# the process of a client there is a screen to be drawn.
+START_DELAY_SECONDS = 0.02
 # How long a question waits for its turn where this server asks a source as often as it may; a poll waits for ever.
 CEILING_PATIENCE_SECONDS = 2.0
 
@@ -95,8 +98,9 @@ class Upstream:
         # How many failures were counted, ever: a call that was under way when one was belongs to that same failure.
         self._counted: Counter[Capability] = Counter()
         self._has_failed_rule = False
-        # It failed to start: what is asked of it later has to start it before.
+        # It failed to start, or was not started yet: what is asked of it later has to start it before.
         self._has_to_start = False
+        self._start_delay_seconds = 0.0
         self._starting = asyncio.Lock()
         self._has_streamed = False  # since it was opened last
         self._stream_opened_at: float | None = None  # monotonic; None while it is not up
@@ -223,9 +227,20 @@ class Upstream:
             log.exception("a source failed to start in an unexpected way", provider=self.name)
             self._cannot_be_used(SourceUnusable(f"{self.name} failed to start; the server's log says why."))
 
+    def start_later(self) -> None:
+        """Have the provider warmed up by whoever asks it first, a moment later."""
+        self._has_to_start = True
+        self._start_delay_seconds = START_DELAY_SECONDS
+
+    @property
+    def has_to_start(self) -> bool:
+        """Whether whoever asks it next has to wait until it is ready."""
+        return self._has_to_start
+
     async def _start_once(self) -> None:
         async with self._starting:
             if self._has_to_start:
+                await self._clock.sleep(self._start_delay_seconds)
                 await self._within(START_SECONDS, self.provider.start)
                 self._has_to_start = False
 

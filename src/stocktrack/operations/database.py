@@ -2,12 +2,13 @@
 
 import typer
 
+from stocktrack.commands.help import CommandLine
 from stocktrack.operations.options import ConfigFile
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the group `db` to `app`."""
-    group = typer.Typer(help="Look after the database.", no_args_is_help=True)
+    group = CommandLine(help="Look after the database.", no_args_is_help=True)
     group.command("upgrade")(upgrade)
     app.add_typer(group, name="db")
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from stocktrack.app import App
-from stocktrack.cli_client import run_client
+from stocktrack.cli_client import Opening, run_client
 from stocktrack.client.settings import ClientSettings
 from stocktrack.commands.watch import Watch, watch_prices
 from stocktrack.config import Settings
@@ -46,9 +46,11 @@ async def _demo(folder: Path, seconds: float | None) -> int:
         caller = ClientSettings(host, port, USER, password)
         page = app.web.address if Assets().missing() is None else None
         join = how_to_join(page, port, password)
+        async with caller.client(reconnect=False) as client:
+            await client.set_list(SYMBOLS)  # for the page as well, which shows what is saved
         if is_live_screen():
             hint = f"A simulated market on {caller.address}.\n{join}"
-            return await run_client(caller, begin_with=SYMBOLS, hint=hint, seconds=seconds, keeps_history=False)
+            return await run_client(caller, opening=Opening(hint=hint, seconds=seconds), keeps_history=False)
         print(f"stocktrack: a simulated market on {caller.address}.\n{join}", file=sys.stderr)  # noqa: T201 - for a person
         return await _watch(caller, seconds)
     finally:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stocktrack.operations.options import ConfigFile
+from stocktrack.operations.options import ConfigFile, source_names
 from stocktrack.system.addresses import DEFAULT_HOST
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def feed(
     *,
     config: ConfigFile = None,
     provider: Annotated[
-        str | None, typer.Option(metavar="A,B", help="the market's sources; yahoo,rss by default")
+        str | None,
+        typer.Option(metavar="A,B", autocompletion=source_names, help="the market's sources; yahoo,rss by default"),
     ] = None,
     redis_url: Annotated[
         str | None,
@@ -30,7 +31,10 @@ def feed(
         int | None, typer.Option(help="port of /healthz, /readyz and /metrics; none by default")
     ] = None,
 ) -> None:
-    """Publish the market's prices at Redis, for servers with --provider redis; a second feed waits and takes over."""
+    """Fetch prices for many servers, which get them by Redis.
+
+    The servers run with --provider redis. A second feed waits, and takes over where the first ends.
+    """
     from stocktrack.config import load_settings
     from stocktrack.system.logs import configure_logs
 

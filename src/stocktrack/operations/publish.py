@@ -1,13 +1,12 @@
 """`stocktrack publish`: prices of a running server, or of the market's sources, to sinks, as a process of its own."""
 
-from collections.abc import Coroutine
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from stocktrack.commands.options import ServerCall, spread
-from stocktrack.operations.options import ConfigFile
+from stocktrack.operations.options import ConfigFile, source_names
 
 
 class Origin(StrEnum):
@@ -38,11 +37,14 @@ def publish(
     origin: Annotated[
         Origin, typer.Option("--from", help="a running server, or the market's sources of the settings")
     ] = Origin.SERVER,
-    provider: Annotated[str | None, typer.Option(metavar="A,B", help="these sources; means --from provider")] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", autocompletion=source_names, help="these sources; means --from provider"),
+    ] = None,
     config: ConfigFile = None,
     call: ServerCall,
 ) -> None:
-    """Publish every change of prices to Redis, Kafka or a file, until SIGINT or SIGTERM."""
+    """Publish every change of prices to Redis, Kafka or a file, until Ctrl-C."""
     from stocktrack.config import load_settings
     from stocktrack.quotes import normalise_symbol
     from stocktrack.system.logs import configure_logs
@@ -67,11 +69,8 @@ def publish(
     for warning in loaded.warnings:
         say(warning)
 
-    def begin() -> Coroutine[Any, Any, int]:
-        if is_from_provider:
-            return publish_from_providers(settings, wanted)
-        from stocktrack.client.settings import ask_for_credentials
+    if is_from_provider:
+        run_to_exit(lambda: publish_from_providers(settings, wanted))
+    from stocktrack.terminal.logging_in import run_logged_in
 
-        return publish_from_server(settings, ask_for_credentials(call.settings()), wanted, call.timeout)
-
-    run_to_exit(begin)
+    run_logged_in(call.settings, lambda caller: publish_from_server(settings, caller, wanted, call.timeout))

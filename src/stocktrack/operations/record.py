@@ -1,27 +1,17 @@
 """`stocktrack record`: every change of some prices into a file, without end."""
 
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from stocktrack.commands.options import ServerCall, spread
-from stocktrack.operations.options import ConfigFile
+from stocktrack.operations.options import ConfigFile, source_names
 
 if TYPE_CHECKING:
     from stocktrack.recording.names import Rotation
 
 _HELP = """Record every change of some prices into a file, until Ctrl-C.
-
-\b
-The commonest uses:
-  stocktrack record AAPL TSLA --out ticks.csv
-      every change that the server pushes, as CSV
-  stocktrack record --symbols-file mine.txt --out ticks.parquet --rotate day
-      what a file lists, one symbol a line, now and as it changes; a file a day
-  stocktrack record AAPL --from provider --provider yahoo --out ticks.jsonl
-      without a server, from the sources themselves
 
 While it runs, a line +NVDA on standard input adds a symbol and -TSLA takes one away: pipe such lines in, or say - as
 the last symbol and type them. A recording goes on in a file that is there, and says where a hole is.
@@ -53,20 +43,25 @@ def record(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="end after this long", show_default=False)] = None,
     count: Annotated[int | None, typer.Option(min=1, help="end after so many prices", show_default=False)] = None,
     provider: Annotated[
-        str | None, typer.Option(metavar="A,B", help="the sources, with --from provider", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="A,B", autocompletion=source_names, help="the sources, with --from provider", show_default=False
+        ),
     ] = None,
     config: ConfigFile = None,
     call: ServerCall,
 ) -> None:
     """Record; `_HELP` is what people read."""
-    from stocktrack.client.settings import ask_for_credentials
+    import asyncio
+
     from stocktrack.client.wire import command_of
     from stocktrack.operations.recording_run import Order, record_from_providers, record_from_server
     from stocktrack.recording.names import suffix_of
     from stocktrack.recording.parquet_file import need_pyarrow
     from stocktrack.recording.rows import RecordingError
     from stocktrack.terminal.exit_codes import ExitCode
-    from stocktrack.terminal.run import run_to_exit, say
+    from stocktrack.terminal.logging_in import logged_in
+    from stocktrack.terminal.run import exit_with, say
     from stocktrack.terminal.typed_commands import split_symbols
 
     if origin == "server" and (provider is not None or config is not None):
@@ -90,7 +85,7 @@ def record(
         timeout_seconds=call.timeout,
     )
 
-    def begin() -> Coroutine[Any, Any, int]:
+    def begin() -> int:
         # Told before the password is asked for: what is wrong here stays wrong.
         if wanted:
             command_of("SUBSCRIBE", symbols=wanted)
@@ -100,7 +95,7 @@ def record(
             need_pyarrow()
         order.check()
         if origin == "server":
-            return record_from_server(order, ask_for_credentials(call.settings()))
+            return logged_in(call.settings(), lambda caller: record_from_server(order, caller))
         from stocktrack.config import load_settings
         from stocktrack.system.logs import configure_logs
 
@@ -108,19 +103,16 @@ def record(
         for warning in loaded.warnings:
             say(warning)
         configure_logs(loaded.settings.log_format, "error")  # what else happens stands in the log beside the file
-        return record_from_providers(order, loaded.settings)
+        return asyncio.run(record_from_providers(order, loaded.settings))
 
-    def begin_or_say() -> Coroutine[Any, Any, int]:
+    def begin_or_say() -> int:
         try:
             return begin()
         except RecordingError as error:
-            return _fail(str(error), ExitCode.FAILED)
+            say(str(error))
+            return ExitCode.FAILED
 
-    async def _fail(sentence: str, code: int) -> int:
-        say(sentence)
-        return code
-
-    run_to_exit(begin_or_say)
+    exit_with(begin_or_say)
 
 
 def _rotation_of(text: str | None) -> "Rotation":

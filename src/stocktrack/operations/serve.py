@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stocktrack.operations.options import ConfigFile
+from stocktrack.operations.options import ConfigFile, source_names
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ def serve(
     port: Annotated[int | None, typer.Option(help=f"TCP port; {DEFAULT_PORT} by default")] = None,
     provider: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="sources, such as yahoo, finnhub, redis, simulated; yahoo,rss by default"),
+        typer.Option(
+            metavar="A,B",
+            autocompletion=source_names,
+            help="sources, such as yahoo, finnhub, redis, simulated; yahoo,rss by default",
+        ),
     ] = None,
     redis_url: Annotated[
         str | None,
@@ -36,9 +40,9 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="processes that serve clients at the same ports, with Redis; 1 by default")
     ] = None,
-    no_web: Annotated[bool, typer.Option("--no-web", help="no web door")] = False,
+    no_web: Annotated[bool, typer.Option("--no-web", help="do not serve the page and the web API")] = False,
 ) -> None:
-    """Run the server until SIGINT or SIGTERM."""
+    """Run the server. Ctrl-C stops it."""
     from stocktrack.config import load_settings
     from stocktrack.system.logs import configure_logs
 
@@ -75,7 +79,7 @@ def serve(
 def demo(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="end by itself after this long")] = None,
 ) -> None:
-    """Show live prices of a simulated market: a private server, a demo user and a client in one go."""
+    """Look around on a simulated market: nothing to set up, and nothing stays."""
     from stocktrack.operations.demo import run_demo
 
     run_demo(seconds)

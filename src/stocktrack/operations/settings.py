@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from stocktrack.commands.help import CommandLine
 from stocktrack.operations.options import ConfigFile
 from stocktrack.system.addresses import without_password
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the group `config` to `app`."""
-    group = typer.Typer(help="Show or check the settings.", no_args_is_help=True)
+    group = CommandLine(help="Show or check the settings.", no_args_is_help=True)
     group.command("show")(show)
     group.command("check")(check)
     app.add_typer(group, name="config")

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from stocktrack.commands.help import CommandLine
 from stocktrack.errors import CommandError, ConfigError
 from stocktrack.operations.options import ConfigFile
 from stocktrack.scopes import Scope
@@ -20,10 +21,11 @@ from stocktrack.system.acts import ALL_TOKENS, Act
 if TYPE_CHECKING:
     from stocktrack.accounts.accounts import Accounts
     from stocktrack.accounts.tokens import TokenSigner
+    from stocktrack.storage.store import UserRow
 
 Result = TypeVar("Result")
 
-users_app = typer.Typer(help="Add, list and remove the users of this server.", no_args_is_help=True)
+users_app = CommandLine(help="Add, list and remove the users of this server.", no_args_is_help=True)
 
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="read the password from standard input")]
 
@@ -43,7 +45,8 @@ def users_add(
     password_stdin: PasswordStdin = False,
     config: ConfigFile = None,
 ) -> None:
-    """Add a user; the password is asked for without echo."""
+    """Add a user, whose password is asked for."""
+    _with_accounts(config, lambda accounts: accounts.check_new(name))
     password = _new_password(name, from_stdin=password_stdin)
     _, database = _with_accounts(
         config,
@@ -58,7 +61,7 @@ def users_add(
 def users_list(
     config: ConfigFile = None, as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False
 ) -> None:
-    """List the users, their saved stocks and since when they are there."""
+    """List the users and what they are."""
     users, _ = _with_accounts(config, lambda accounts: accounts.list())
     if as_json:
         rows = [
@@ -75,15 +78,30 @@ def users_list(
         ]
         typer.echo(json.dumps(rows))
         return
-    from stocktrack.terminal.text import cell
-
-    for user in users:
-        role = ("\tadministrator" if user.is_admin else "") + ("\tdisabled" if user.is_disabled else "")
-        if (until_ms := _still(user.muted_until_ms)) is not None:
-            role += f"\tmuted until {_when(until_ms)}"
-        typer.echo(f"{cell(user.name)}\t{user.saved_count} saved\tsince {_when(user.created_at_ms)}{role}")
+    _print_users(users)
     if not users:
         typer.echo("There are no users yet; add one with: stocktrack users add NAME", err=True)
+
+
+def _print_users(users: "Sequence[UserRow]") -> None:
+    """A table on a terminal; in a pipe a row a user, whose times are those of the whole world."""
+    from stocktrack.terminal.columns import screen_table
+    from stocktrack.terminal.text import is_screen, iso_time, safe, tab_separated
+
+    is_table = is_screen(sys.stdout)
+    when = _when if is_table else iso_time
+    rows = []
+    for user in users:
+        notes = ["administrator"] * user.is_admin + ["disabled"] * user.is_disabled
+        if (until_ms := _still(user.muted_until_ms)) is not None:
+            notes.append(f"muted until {when(until_ms)}")
+        name, since = safe(user.name), when(user.created_at_ms)
+        if is_table:
+            rows.append((name, str(user.saved_count), since, ", ".join(notes)))
+        else:
+            typer.echo(tab_separated((name, f"{user.saved_count} saved", f"since {since}", *notes)))
+    if rows:
+        typer.echo(screen_table(("User", "Saved", "Since", ""), rows, gives_way=(2, 1)), nl=False)
 
 
 @users_app.command("passwd")
@@ -94,7 +112,11 @@ def users_passwd(
     password_stdin: PasswordStdin = False,
     config: ConfigFile = None,
 ) -> None:
-    """Change a user's password: tokens end, and within seconds the sessions that are open."""
+    """Change a user's password.
+
+    All tokens end, and within seconds the sessions that are open.
+    """
+    _with_accounts(config, lambda accounts: accounts.check_there(name))
     password = _new_password(name, from_stdin=password_stdin)
     _, database = _with_accounts(
         config,
@@ -108,23 +130,33 @@ def users_passwd(
 
 @users_app.command("remove")
 def users_remove(name: str, config: ConfigFile = None) -> None:
-    """Remove a user, the saved stocks and the tokens; sessions that are open end within seconds."""
+    """Remove a user, with the saved stocks and the tokens.
+
+    Sessions that are open end within seconds.
+    """
     _, database = _with_accounts(config, lambda accounts: accounts.remove(name), Note(Act.USER_REMOVED, name))
-    _say(f"User {name} was removed from {database}.", database)
+    _say(f"User {name} was removed from {database}. Sessions that are open end within seconds.", database)
 
 
 @users_app.command("disable")
 def users_disable(name: str, config: ConfigFile = None) -> None:
-    """Shut a user out, who keeps everything; sessions that are open end within seconds."""
+    """Shut a user out, who keeps everything.
+
+    Sessions that are open end within seconds.
+    """
     _, database = _with_accounts(
         config, lambda accounts: accounts.set_disabled(name, True), Note(Act.USER_DISABLED, name)
     )
-    _say(f"{name} was disabled in {database}. `stocktrack users enable {name}` lets in again.", database)
+    back = f"`stocktrack users enable {name}` lets in again."
+    _say(f"{name} was disabled in {database}; sessions that are open end within seconds. {back}", database)
 
 
 @users_app.command("enable")
 def users_enable(name: str, config: ConfigFile = None) -> None:
-    """Let a user in again who was disabled, with the same password, tokens and stocks."""
+    """Let a user in again who was disabled.
+
+    Password, tokens and stocks are the same as before.
+    """
     _, database = _with_accounts(
         config, lambda accounts: accounts.set_disabled(name, False), Note(Act.USER_ENABLED, name)
     )
@@ -135,14 +167,14 @@ def users_enable(name: str, config: ConfigFile = None) -> None:
 def users_token(
     name: str,
     *,
-    days: Annotated[int, typer.Option(min=1, max=365, help="how long it is valid")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=365, help="how many days it is valid for")] = 30,
     label: Annotated[
         str | None, typer.Option("--name", help="what the token is listed by, such as laptop", show_default=False)
     ] = None,
     scope: Annotated[Scope, typer.Option(help="read: prices, news and lists, and nothing is changed")] = Scope.FULL,
     config: ConfigFile = None,
 ) -> None:
-    """Print a token that the user's clients log in with instead of a password."""
+    """Print a token, by which a user logs in without a password."""
     token, database = _with_accounts(
         config,
         lambda accounts: accounts.make_token(name, days, name=label, scope=scope),
@@ -164,7 +196,7 @@ def users_tokens(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """List the tokens of a user that are valid: id, name, scope, since when, until when, and when used last."""
+    """List the tokens of a user that are valid."""
     tokens, _ = _with_accounts(config, lambda accounts: accounts.tokens(name))
     if as_json:
         rows = [
@@ -180,12 +212,14 @@ def users_tokens(
         ]
         typer.echo(json.dumps(rows))
         return
-    from stocktrack.terminal.text import cell
+    from stocktrack.terminal.columns import token_lines
+    from stocktrack.terminal.text import is_screen
 
-    for token in tokens:
-        used = "never used" if token.last_used_at_ms is None else f"used {_when(token.last_used_at_ms)}"
-        since, until = f"since {_when(token.created_at_ms)}", f"until {_when(token.expires_at_ms)}"
-        typer.echo("\t".join((token.token_id, cell(token.name or "-"), token.scope, since, until, used)))
+    listed = [
+        (token.token_id, token.name, token.scope, token.created_at_ms, token.expires_at_ms, token.last_used_at_ms)
+        for token in tokens
+    ]
+    typer.echo(token_lines(listed, is_table=is_screen(sys.stdout)), nl=False)
     if not tokens:
         typer.echo(f"{name} has no tokens that are listed; make one with: stocktrack users token {name}", err=True)
 
@@ -198,7 +232,10 @@ def users_revoke(
     ] = None,
     config: ConfigFile = None,
 ) -> None:
-    """End one token of a user, or all of them and with them every login; what is open ends within seconds."""
+    """End one token of a user, or all and every login.
+
+    What they opened ends within seconds.
+    """
     if token_id is not None:
         _, database = _with_accounts(
             config,
@@ -219,7 +256,10 @@ def users_revoke(
 def users_admin(
     name: str, switch: Annotated[OnOff, typer.Argument(metavar="on|off")], config: ConfigFile = None
 ) -> None:
-    """Make a user an administrator, or an ordinary user again; it takes effect at once."""
+    """Make a user an administrator, or an ordinary user again.
+
+    It takes effect at once.
+    """
     act = Act.ADMIN_GRANTED if switch is OnOff.ON else Act.ADMIN_WITHDRAWN
     _, database = _with_accounts(config, lambda accounts: accounts.set_admin(name, switch is OnOff.ON), Note(act, name))
     _say(f"{name} is {'now' if switch is OnOff.ON else 'no longer'} an administrator in {database}.", database)
@@ -271,7 +311,17 @@ def _new_password(name: str, *, from_stdin: bool) -> str:
     if not sys.stdin.isatty():
         typer.echo("stocktrack: there is no terminal to ask for the password on; use --password-stdin.", err=True)
         raise typer.Exit(2)
-    return str(typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True, err=True))
+    import getpass
+
+    try:
+        while True:
+            # Not typer's, which shows what is typed between its question and the end of the echo.
+            new = getpass.getpass(f"Password for {name}: ", sys.stderr)
+            if new and new == getpass.getpass("The same again: ", sys.stderr):
+                return new
+            typer.echo("There was none, or the two differ.", err=True)
+    except EOFError:
+        raise typer.Abort from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,13 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
+from stocktrack.csv_cells import text_cell
 from stocktrack.errors import Reason
 from stocktrack.messages import Price
 from stocktrack.quotes import MarketState, shown
 from stocktrack.recording.rows import COLUMNS, GAP, HOLE_COLUMNS, KINDS, PRICE_COLUMNS, BadRow, Row, row_of
 
 HEADER: Final = f"{','.join(COLUMNS)}\n".encode()
-# https://owasp.org/www-community/attacks/CSV_Injection, with the wide forms that some spreadsheets take as well.
-_FORMULA_BEGINS: Final = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9.^:/&_][A-Za-z0-9.^:/&_ =-]*")
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _SHORTENED: Final = re.compile(r"-?[0-9.,]+[eE]\+?[0-9]+")
 _price_values = itemgetter(*PRICE_COLUMNS)
 _NO_HOLE: Final = "," * len(HOLE_COLUMNS) + "\n"
@@ -32,18 +29,6 @@ def encode(row: Row) -> bytes:
         return (",".join(cells) + _NO_HOLE).encode()
     cells = [str(row.until), *("" for _ in PRICE_COLUMNS[1:]), GAP, str(row.since), text_cell(row.reason)]
     return f"{','.join(cells)}\n".encode()
-
-
-def text_cell(text: str) -> str:
-    """A text as a cell: quoted where CSV needs that, with an apostrophe before what looks like a formula."""
-    if _PLAIN.fullmatch(text):
-        return text
-    # A line end within a cell would make two lines of one row, of which one could be lost.
-    text = _UNPRINTABLE.sub(" ", text)
-    begin = text.lstrip()
-    if begin and (begin[0] in _FORMULA_BEGINS or begin[0] == "'"):
-        text = f"'{text}"
-    return '"' + text.replace('"', '""') + '"' if any(char in text for char in ',"') or text != text.strip() else text
 
 
 _CELL_OF: Final[dict[type, Callable[[Any], str]]] = {

@@ -1,12 +1,12 @@
 """What an administrator does with the open sessions: list them, end one, tell all of them something."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 
 from stocktrack.clock import Clock
 from stocktrack.errors import Code, CommandError, Reason, SessionEnd
 from stocktrack.messages import MAX_REPLY_BYTES, Notice, SessionInfo
-from stocktrack.sessions.contracts import Asker, Doer, Reached, SessionPage
+from stocktrack.sessions.contracts import Asker, Doer, HeldSessions, Reached, SessionPage
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.names import read_session_name
 from stocktrack.sessions.session import Session
@@ -23,7 +23,8 @@ _KICKED = SessionEnd(Reason.NOT_PERMITTED, "An administrator ended this session.
 class SessionAdministration:
     """Looks after the sessions that `open_sessions` holds at any moment, in the order in which they came.
 
-    ``walk()`` goes through those that are open, and gives way to others. What is done, the trail tells.
+    ``walk()`` goes through those that are open, and gives way to others; ``count_of(username)`` is how many a user
+    has. What is done, the trail tells.
     """
 
     def __init__(
@@ -32,22 +33,29 @@ class SessionAdministration:
         clock: Clock,
         walk: Callable[[], AsyncGenerator[Session, None]],
         trail: Trail,
+        count_of: Callable[[str], int],
     ) -> None:
         self._open = open_sessions
         self._clock = clock
         self._walk = walk
         self._trail = trail
+        self._count_of = count_of
 
     @property
     def count(self) -> int:
         """How many sessions are open."""
         return len(self._open)
 
-    async def page(self, after: str | None) -> SessionPage:
-        """The sessions opened after the one named `after`, as many as one reply can carry."""
-        return await self.page_from(0 if after is None else read_session_name(after)[0] + 1, PAGE_BYTES)
+    async def count_of(self, usernames: Sequence[str]) -> HeldSessions:
+        """How many sessions each of these users has now."""
+        return HeldSessions([self._count_of(username) for username in usernames])
 
-    async def page_from(self, first: int, room_bytes: int) -> SessionPage:
+    async def page(self, after: str | None, *, is_brief: bool = False) -> SessionPage:
+        """The sessions opened after the one named `after`, as many as one reply can carry."""
+        first = 0 if after is None else read_session_name(after)[0] + 1
+        return await self.page_from(first, PAGE_BYTES, is_brief=is_brief)
+
+    async def page_from(self, first: int, room_bytes: int, *, is_brief: bool = False) -> SessionPage:
         """The sessions from number `first` on, as many as fit into so many bytes."""
         listed: list[SessionInfo] = []
         size = 0
@@ -55,8 +63,8 @@ class SessionAdministration:
             async for session in walk:
                 if read_session_name(session.name)[0] < first:
                     continue
-                info = self._info(session)
-                size += len(info.model_dump_json(exclude_none=True)) + 1
+                info = self._info(session, is_brief=is_brief)
+                size += bytes_of(info)
                 if size > room_bytes:
                     return SessionPage(tuple(listed), len(self._open), more=True)
                 listed.append(info)
@@ -136,22 +144,30 @@ class SessionAdministration:
         self._trail.record(Act.ANNOUNCED, address=by.address, door=by.door, by=by.username, recipients=told, text=text)
         return told
 
-    def _info(self, session: Session) -> SessionInfo:
-        age_seconds = self._clock.monotonic() - session.opened_at
+    def _info(self, session: Session, *, is_brief: bool) -> SessionInfo:
+        now, symbols = self._clock.monotonic(), session.symbols
+        age_seconds = now - session.opened_at
         return SessionInfo(
             session=session.name,
             username=session.username,
             address=session.address,
             door=session.door,
             since=self._clock.now_ms() - round(age_seconds * 1000),
-            symbols=session.symbols[:_MAX_SYMBOLS_LISTED],
+            symbols=() if is_brief else symbols[:_MAX_SYMBOLS_LISTED],
             behind=session.connection.unsent_bytes(),
+            symbol_count=len(symbols),
+            idle_seconds=int(now - session.asked_at),
         )
+
+
+def bytes_of(info: SessionInfo) -> int:
+    """How many bytes a session takes in a list on the line, with the comma behind it."""
+    return len(info.model_dump_json(exclude_none=True).encode()) + 1
 
 
 def no_such_session(name: str, also: str = "") -> CommandError:
     """The error where no session has this name; `also` is one more sentence."""
-    there = f"There is no session {name!r}; SESSIONS lists those there are.{also}"
+    there = f"There is no session {name!r}; see `stocktrack sessions`.{also}"
     return CommandError(Reason.INVALID_COMMAND, there)
 
 

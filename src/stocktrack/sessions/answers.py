@@ -1,4 +1,4 @@
-"""What the commands of a session, of prices, of what else the sources know, and of administrators answer.
+"""What the commands of a session, of prices, and of what else the sources know answer.
 
 An answer asks others, changes the session that asked, and returns the reply.
 """
@@ -11,8 +11,6 @@ from stocktrack.accounts.identity import Identity
 from stocktrack.errors import Code, CommandError, LoginError, Reason, StockTrackError
 from stocktrack.messages import (
     MAIN_LIST,
-    Announce,
-    AnnounceReply,
     Auth,
     AuthReply,
     ChangePassword,
@@ -26,9 +24,6 @@ from stocktrack.messages import (
     HistoryReply,
     Info,
     InfoReply,
-    Kick,
-    KickReply,
-    ListSessions,
     Logout,
     LogoutReply,
     MyStocks,
@@ -41,7 +36,6 @@ from stocktrack.messages import (
     RevokeReply,
     Search,
     SearchReply,
-    SessionsReply,
     Sources,
     SourcesReply,
     Subscribe,
@@ -80,6 +74,7 @@ async def auth(session: Asker, command: Auth) -> AuthReply:
             raise CommandError(error.reason, f"{error.message} It was the third: the session ends.") from None
         raise
     symbols = await session.services.lists.saved(identity.name)
+    user = await session.services.authenticator.user(identity.name)
     await session.log_in(identity)
     token = identity.token
     by = "token" if token is not None else "allowlist" if identity.is_listed else "password"
@@ -92,6 +87,7 @@ async def auth(session: Asker, command: Auth) -> AuthReply:
         token_id=token.token_id if token is not None else None,
         scope=token.scope if token is not None else None,
         expires_at=token.expires_at_ms if token is not None else None,
+        is_admin=True if user is not None and user.is_admin else None,
     )
 
 
@@ -211,7 +207,7 @@ async def logout(session: Asker, command: Logout) -> LogoutReply:
 @answers(Get)
 async def get(session: Asker, command: Get) -> GetReply:
     """The newest quotes."""
-    _check_count(session, command.symbols)
+    check_count(session, command.symbols)
     symbols = behind(command.symbols, command.after)
     found = await session.services.feed.quotes(symbols, session)
     if symbols and not found.quotes:
@@ -229,17 +225,20 @@ async def subscribe(session: Asker, command: Subscribe) -> SubscribeReply:
     if command.save and command.symbols is not None:
         _check_may_change_lists(session, command)
     symbols = await lists.saved(session.user, list_name) if command.symbols is None else command.symbols
-    _check_count(session, (*session.subscription.symbols, *symbols))
+    check_count(session, (*session.subscription.symbols, *symbols))
     errors = await session.services.feed.known(symbols, session)
     # A 404 is final: unknown, or no source for quotes. What only failed for now is subscribed and pending.
     refused = {symbol: error for symbol, error in errors.items() if error.code is Code.NOT_FOUND}
-    refused |= await _unchecked(session, errors, list_name)
+    refused |= await unchecked(session, errors, list_name)
     wanted = [symbol for symbol in symbols if symbol not in refused]
     if symbols and not wanted:
         raise AllMissingError(refused)
     if command.save and command.symbols is not None:
         await session.check_login()  # the source may have taken its time
+        held = frozenset(await lists.saved(session.user, list_name))
         await lists.save(session.user, wanted, session.services.rules.max_symbols, list_name)
+        if not held.issuperset(wanted):
+            session.services.list_news.changed(session.user, [list_name], session)
     pushed = frozenset(session.subscription.symbols)
     if session.is_open:
         # From here on nothing is awaited: the reply and the first prices are sent before any push can be.
@@ -266,6 +265,8 @@ async def unsubscribe(session: Asker, command: Unsubscribe) -> UnsubscribeReply:
     unsaved: tuple[str, ...] = ()
     if command.save:
         unsaved = await lists.unsave(session.user, command.symbols, list_name)
+        if unsaved:
+            session.services.list_news.changed(session.user, [list_name], session)
     if command.symbols is not None:
         named = command.symbols
     elif command.list is not None:
@@ -275,8 +276,9 @@ async def unsubscribe(session: Asker, command: Unsubscribe) -> UnsubscribeReply:
     unpushed = session.subscription.remove(named)
     gone = frozenset((*unsaved, *unpushed))
     removed = tuple(symbol for symbol in dict.fromkeys((*named, *unsaved)) if symbol in gone)
+    gone_from = "not on your list" if command.save else "not pushed"
     missing = {
-        symbol: CommandError(Reason.NOT_SUBSCRIBED, f"{symbol} is neither pushed nor saved.")
+        symbol: CommandError(Reason.NOT_SUBSCRIBED, f"{symbol} is {gone_from}.")
         for symbol in command.symbols or ()
         if symbol not in gone
     }
@@ -379,53 +381,15 @@ async def search(session: Asker, command: Search) -> SearchReply:
 
 @answers(Sources)
 async def sources(session: Asker, command: Sources) -> SourcesReply:
-    """How each source is, and each sink: their sentences hold no secret, so that they are for every user."""
+    """How each source is, and each sink: their sentences hold no secret, so that they are for every user.
+
+    Which symbols others watch is no user's business, but an administrator's.
+    """
+    if command.detail:
+        await _check_is_admin(session, command)
     sinks = tuple(session.services.sinks())
-    return SourcesReply(id=command.id, sources=tuple(session.services.feed.routes.sources()), sinks=sinks or None)
-
-
-# --- for administrators -------------------------------------------------------------------------------------------
-
-
-@answers(ListSessions)
-async def sessions(session: Asker, command: ListSessions) -> SessionsReply:
-    """Who is connected."""
-    page = await session.services.administration.page(command.after)
-    return SessionsReply(
-        id=command.id,
-        sessions=page.sessions,
-        count=page.count,
-        more=page.more,
-        partial=True if page.partial else None,
-        message=page.partial,
-    )
-
-
-@answers(Kick)
-async def kick(session: Asker, command: Kick) -> KickReply:
-    """End a session, or all of a user."""
-    administration = session.services.administration
-    if command.username is not None:
-        ended = await administration.kick_user(command.username, session)
-        return KickReply(
-            id=command.id,
-            username=command.username,
-            count=ended.count,
-            partial=True if ended.partial else None,
-            message=ended.partial,
-        )
-    assert command.session is not None  # noqa: S101 - the model lets no KICK through that has neither
-    username = await administration.kick(command.session, session)
-    return KickReply(id=command.id, session=command.session, username=username, count=1)
-
-
-@answers(Announce)
-async def announce(session: Asker, command: Announce) -> AnnounceReply:
-    """Tell everybody something."""
-    told = await session.services.administration.announce(command.text, session)
-    return AnnounceReply(
-        id=command.id, recipients=told.count, partial=True if told.partial else None, message=told.partial
-    )
+    told = tuple(session.services.feed.routes.sources(is_detailed=bool(command.detail)))
+    return SourcesReply(id=command.id, sources=told, sinks=sinks or None)
 
 
 # --- rules --------------------------------------------------------------------------------------------------------
@@ -437,6 +401,17 @@ def _check_is_user(session: Asker, command: Command) -> None:
         raise CommandError(Reason.NOT_AUTHENTICATED, f"{command.type} needs a login: send AUTH first.")
 
 
+async def _check_is_admin(session: Asker, command: Command) -> None:
+    """`CommandError` where a command that users may send is for administrators in this form."""
+    identity = session.login
+    if identity.scope is Scope.READ:
+        why = f"{command.type} with this needs more than this session's token may do: it is for reading."
+        raise CommandError(Reason.NOT_PERMITTED, why)
+    user = await session.services.authenticator.user(identity.name)
+    if user is None or not user.is_admin:
+        raise CommandError(Reason.NOT_PERMITTED, f"{command.type} in detail is for administrators.")
+
+
 def _check_may_change_lists(session: Asker, command: Command) -> None:
     """`CommandError` where the session's token is for reading alone."""
     if session.identity is not None and session.identity.scope is Scope.READ:
@@ -446,10 +421,10 @@ def _check_may_change_lists(session: Asker, command: Command) -> None:
         )
 
 
-async def _unchecked(
+async def unchecked(
     session: Asker, errors: Mapping[str, StockTrackError], list_name: str
 ) -> Mapping[str, StockTrackError]:
-    """What SUBSCRIBE may not take, because the user has no request left to have it checked.
+    """What may not be subscribed or saved, because the user has no request left to have it checked.
 
     What is saved already was checked once: it is pushed as soon as the poll has it. A new one is not saved unchecked,
     and the poll does not do for nothing what its user has no budget for.
@@ -461,7 +436,8 @@ async def _unchecked(
     return {symbol: error for symbol, error in unchecked.items() if symbol not in saved}
 
 
-def _check_count(session: Asker, symbols: Sequence[str]) -> None:
+def check_count(session: Asker, symbols: Sequence[str]) -> None:
+    """`CommandError` where these are more symbols than a command may name, a session be pushed or a list hold."""
     most, count = session.services.rules.max_symbols, len(frozenset(symbols))
     if count > most:
         raise CommandError(Reason.SYMBOL_LIMIT, f"These are {count} symbols; at most {most} are allowed.")

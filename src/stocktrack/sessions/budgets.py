@@ -30,6 +30,15 @@ class Budgets:
             self.on_pay(whose, requests)
         return wait_seconds
 
+    def left(self, whose: str, *, per_minute: float, burst: int) -> float:
+        """What a bucket holds; below 0 what it owes."""
+        bucket, _ = self._buckets.get(whose) or (None, 0.0)
+        return (
+            burst
+            if bucket is None
+            else bucket.level(per_second=per_minute / 60, burst=burst, now=self._clock.monotonic())
+        )
+
     def deduct(self, whose: str, requests: int, *, per_minute: float, burst: int) -> None:
         """Take what somebody paid at another server out of the bucket here as well, at most until it owes a burst."""
         now, per_second = self._clock.monotonic(), per_minute / 60

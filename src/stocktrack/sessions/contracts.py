@@ -1,16 +1,23 @@
 """What sessions ask of others, and what holds for all of them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from stocktrack.accounts.identity import Identity
-from stocktrack.accounts.tokens import IssuedToken
 from stocktrack.alerts.desk import AlertDesk
 from stocktrack.clock import Clock
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
-from stocktrack.messages import MAIN_LIST, MAX_REPLY_BYTES, REPLY_BYTES_OF_A_SYMBOL, Said, SessionInfo, SinkInfo
+from stocktrack.messages import (
+    MAIN_LIST,
+    MAX_REPLY_BYTES,
+    REPLY_BYTES_OF_A_SYMBOL,
+    ListChange,
+    Said,
+    SessionInfo,
+    SinkInfo,
+)
 from stocktrack.metronome import Metronome
 from stocktrack.scopes import Scope
 from stocktrack.sessions.budgets import Budgets
@@ -19,6 +26,10 @@ from stocktrack.storage.lots import LotRow
 from stocktrack.storage.store import TokenRow, UserRow
 from stocktrack.subscriptions import Subscription
 from stocktrack.system.trail import Trail
+
+if TYPE_CHECKING:
+    # The JWT library is for those who use tokens.
+    from stocktrack.accounts.tokens import IssuedToken
 
 REST_DOOR = "rest"  # whose sessions are only asked: nothing is pushed there
 
@@ -37,6 +48,10 @@ class Authenticator(Protocol):
         """Who it is whose token it is; errors as in `verify`."""
         ...
 
+    def owner_of(self, token: str) -> str | None:
+        """Whose name is in a text that is a token of this server, counted or not; None where it is none."""
+        ...
+
     async def user(self, name: str) -> UserRow | None:
         """The user of this name at this moment: what an identity is held against. `StorageError` as in `verify`."""
         ...
@@ -49,7 +64,7 @@ class Authenticator(Protocol):
         name: str | None = None,
         scope: Scope = Scope.FULL,
         identity: Identity | None = None,
-    ) -> IssuedToken:
+    ) -> "IssuedToken":
         """A token for a user; `CommandError` where the user can have none, or where `identity` counts no longer."""
         ...
 
@@ -69,6 +84,10 @@ class Authenticator(Protocol):
         """Change the password and end all tokens; who the session is then. Errors as in `verify`."""
         ...
 
+    async def users_after(self, name: str | None, most: int) -> tuple[Sequence[UserRow], int]:
+        """The users whose names come after this one (None: all), at most so many; and how many there are in all."""
+        ...
+
     async def mute(self, username: str, minutes: int) -> int | None:
         """Let a user say nothing for so many minutes from now on; till when (epoch ms), None where they are 0.
 
@@ -81,7 +100,11 @@ class WatchLists(Protocol):
     """Keeps the users' lists of symbols. `Store` is the real one; every method may raise `StorageError`."""
 
     async def list_names(self, name: str) -> tuple[str, ...]:
-        """The names of the user's saved lists, the main list first."""
+        """The names of the user's saved lists in their order: the main list first, unless the user has ordered them."""
+        ...
+
+    async def list_counts(self, name: str) -> Mapping[str, int]:
+        """The same names, each with the number of its symbols."""
         ...
 
     async def saved(self, name: str, list_name: str = MAIN_LIST) -> tuple[str, ...]:
@@ -94,6 +117,36 @@ class WatchLists(Protocol):
 
     async def unsave(self, name: str, symbols: Sequence[str] | None, list_name: str = MAIN_LIST) -> tuple[str, ...]:
         """Take symbols (None: all) out of a saved list; returns those that were in it."""
+        ...
+
+    async def change_list(
+        self,
+        name: str,
+        change: ListChange,
+        symbols: Sequence[str],
+        limit: int,
+        list_name: str = MAIN_LIST,
+        *,
+        keep: bool = False,
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Change a saved list in one step, all of it or nothing; its symbols before and after.
+
+        With `keep` it is there from now on also while it is empty, until it is removed.
+
+        `CommandError` as in `save`, and where there is no such list to take anything out of.
+        """
+        ...
+
+    async def rename_list(self, name: str, list_name: str, new_name: str) -> None:
+        """Give a list another name; `CommandError` where there is no such list, or one that is called so already."""
+        ...
+
+    async def remove_list(self, name: str, list_name: str) -> tuple[str, ...]:
+        """Take out a list, and return its symbols; `CommandError` where there is none, or it is the main one."""
+        ...
+
+    async def order_lists(self, name: str, list_names: Sequence[str]) -> Mapping[str, int]:
+        """Put these first, in this order; `list_counts` as they are then. `CommandError` where one is not there."""
         ...
 
     async def forget(self, name: str, symbols: Sequence[str]) -> None:
@@ -138,6 +191,14 @@ class Reached:
     partial: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class HeldSessions:
+    """How many sessions each of some users has, in the order in which they were named; `partial` as in a page."""
+
+    counts: Sequence[int]
+    partial: str | None = None
+
+
 class Doer(Protocol):
     """Who does something, as the trail tells of it."""
 
@@ -175,8 +236,15 @@ class Seats(Protocol):
 class Administration(Protocol):
     """What an administrator can do with the open sessions."""
 
-    async def page(self, after: str | None) -> SessionPage:
-        """The sessions opened after the one named `after`, as many as one reply can carry."""
+    async def page(self, after: str | None, *, is_brief: bool = False) -> SessionPage:
+        """The sessions opened after the one named `after`, as many as one reply can carry.
+
+        Where it `is_brief`, without the names of their symbols.
+        """
+        ...
+
+    async def count_of(self, usernames: Sequence[str]) -> HeldSessions:
+        """How many sessions each of these users has now."""
         ...
 
     async def kick(self, name: str, by: "Asker") -> str | None:
@@ -200,6 +268,18 @@ class Chat(Protocol):
 
         `CommandError` where too much was said.
         """
+        ...
+
+
+class ListNews(Protocol):
+    """Tells sessions of a user what other sessions of that user change in the saved lists."""
+
+    def follow(self, session: "Asker", *, is_wanted: bool) -> None:
+        """Tell the session from now on, until it has ended, or no longer."""
+        ...
+
+    def changed(self, username: str, list_names: Collection[str], by: "Asker | None") -> None:
+        """Have it told soon that these lists are not what they were, but not to `by`, whose reply says it."""
         ...
 
 
@@ -253,6 +333,7 @@ class Services:
     look_at: Callable[[str, "Asker"], Awaitable[None]]
     administration: Administration
     chat: Chat
+    list_news: ListNews
     budgets: Budgets
     admit_guest: Callable[["Asker"], None]
     trail: Trail

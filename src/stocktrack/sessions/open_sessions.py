@@ -35,6 +35,7 @@ from stocktrack.sessions.contracts import (
     Asker,
     Authenticator,
     Chat,
+    ListNews,
     LotBook,
     Seats,
     Services,
@@ -42,6 +43,7 @@ from stocktrack.sessions.contracts import (
     WatchLists,
 )
 from stocktrack.sessions.life import SessionState
+from stocktrack.sessions.list_news import ListNewsroom
 from stocktrack.sessions.names import session_name
 from stocktrack.sessions.session import Session
 from stocktrack.sessions.strangers import Place, Strangers, TooManyError
@@ -94,6 +96,10 @@ class OneServer:
         """What is said here is said everywhere."""
         return local
 
+    def list_news(self, local: ListNewsroom) -> ListNews:
+        """Whoever changes a list does so here."""
+        return local
+
 
 class Surroundings(Protocol):
     """Other servers whose sessions count together with those here. `cluster.Cluster` is the real one."""
@@ -114,6 +120,10 @@ class Surroundings(Protocol):
 
     def chat(self, local: ChatRoom) -> Chat:
         """Tells the sessions of all of them what a user says."""
+        ...
+
+    def list_news(self, local: ListNewsroom) -> ListNews:
+        """Tells the sessions of all of them what a user changes in the saved lists."""
         ...
 
 
@@ -149,6 +159,7 @@ class Sessions:
         self.supervisor = Supervisor(clock)
         self.supervisor.failures.update({"session": 0, "metronome": 0})
         self._chat = ChatRoom(lambda: self._rules, board, clock, self._count_listeners, self._batches)
+        self._list_news = ListNewsroom(clock, self._end_failed)
         self._services = Services(
             rules,
             authenticator,
@@ -160,8 +171,13 @@ class Sessions:
             Metronome(clock, lambda: self.supervisor.note("metronome")),
             self._admit,
             self.look_at,
-            around.administration(SessionAdministration(self._open.keys(), clock, self.walk, self.trail)),
+            around.administration(
+                SessionAdministration(
+                    self._open.keys(), clock, self.walk, self.trail, lambda username: self._by_user[username]
+                )
+            ),
             around.chat(self._chat),
+            around.list_news(self._list_news),
             self.budgets,
             self._admit_guest,
             self.trail,
@@ -226,6 +242,11 @@ class Sessions:
         """What became of the words that users said."""
         return self._chat.counts
 
+    @property
+    def list_followers(self) -> int:
+        """How many sessions are told what others change in the saved lists."""
+        return self._list_news.count
+
     async def walk(self) -> AsyncGenerator[Session, None]:
         """The sessions that are open now, giving way to others every `SESSIONS_IN_A_ROW`.
 
@@ -281,6 +302,7 @@ class Sessions:
         self.supervisor.run("session logins", self._watch_logins)
         self.supervisor.run("session notices", self._tell_events)
         self.supervisor.run("chat", self._chat.run)
+        self.supervisor.run("list news", self._list_news.run)
 
     def change(self, rules: SessionRules, limits: SessionLimits) -> None:
         """Go by other rules and limits from now on; no session that is open is closed for a lower limit."""
@@ -364,6 +386,7 @@ class Sessions:
         del self._open[session]
         self._behind.pop(session, None)
         self._logged_in.discard(session)
+        self._list_news.forget(session)
         self._by_door[session.door] -= 1
         _count_down(self._by_address, address_group(session.address))
         if not self._leave_strangers(session):
@@ -474,6 +497,8 @@ class Sessions:
     async def _forget(self, username: str, symbols: Sequence[str]) -> None:
         try:
             await self._lists.forget(username, symbols)
+            # Which of them held any is not worth a question of its own.
+            self._services.list_news.changed(username, await self._lists.list_names(username), None)
         except StockTrackError as error:
             log.warning("unknown symbols stay in a saved list", user=username, symbols=symbols, why=str(error))
 
@@ -581,7 +606,7 @@ class Sessions:
         if session.state is SessionState.GREETED and session.login_seconds(now) >= self._limits.auth_timeout_seconds:
             seconds = self._limits.auth_timeout_seconds
             session.end(SessionEnd(Reason.AUTH_TIMEOUT, f"There was no successful AUTH within {seconds:g} s."))
-        elif (failure := session.subscription.failure) is not None:
+        elif (failure := session.failure) is not None:
             self._end_failed(session, failure)
         elif self._is_slow(session, now):
             self._end_slow(session)

@@ -4,7 +4,7 @@
 being asked only through its connection: HELLO, prices, heartbeats and notices.
 """
 
-from typing import assert_never
+from typing import Protocol, assert_never
 
 import structlog
 
@@ -22,12 +22,14 @@ from stocktrack.messages import (
     MyStocksReply,
     Notice,
     Reply,
+    Revoke,
+    SetListReply,
     SubscribeReply,
     Who,
 )
 from stocktrack.scopes import Scope
 from stocktrack.sessions.answering import AllMissingError
-from stocktrack.sessions.bucket import Bucket
+from stocktrack.sessions.bucket import Bucket, Quota, quota
 from stocktrack.sessions.budgets import whose_budget
 from stocktrack.sessions.contracts import Services
 from stocktrack.sessions.every_answer import ANSWERS
@@ -51,6 +53,19 @@ BURST_LINES = 4
 MAX_KEPT_WAITING_SECONDS = 60.0
 
 
+class Companion(Protocol):
+    """What a dialect does for a session beside its commands."""
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended a task of it, where that was a mistake of ours."""
+        ...
+
+    def close(self) -> None:
+        """End all of it: the session has ended."""
+        ...
+
+
 class Session:
     """One client. `end` is how anybody else ends it; `closed` is for the door, when the client is gone."""
 
@@ -58,7 +73,7 @@ class Session:
         *("_auth_began", "_bad_lines", "_bytes", "_commands", "_farewell", "_following", "_kept_waiting_seconds"),
         *("_open_commands", "_wrong_logins"),
         *("address", "connection", "door", "identity", "name", "opened_at", "services", "state", "subscription"),
-        "is_forwarded",
+        *("_companion", "asked_at", "is_forwarded"),
     )
 
     def __init__(
@@ -77,7 +92,7 @@ class Session:
         self.address = address
         self.door = door
         self.is_forwarded = is_forwarded  # by a proxy, so that it is nobody on this machine
-        self.opened_at = services.clock.monotonic()
+        self.opened_at = self.asked_at = services.clock.monotonic()
         self.state = SessionState.GREETED
         self.identity: Identity | None = None
         self.subscription = Subscription(
@@ -88,6 +103,7 @@ class Session:
             interval_seconds=services.rules.push_interval_seconds,
             name=name,
         )
+        self._companion: Companion | None = None
         self._bad_lines = 0  # in a row
         self._commands = Bucket(services.rules.command_burst, self.opened_at)
         self._bytes = self._full_of_bytes()
@@ -125,6 +141,11 @@ class Session:
         return self.subscription.symbols
 
     @property
+    def failure(self) -> BaseException | None:
+        """What ended a task of the session, where that was a mistake of ours: the client waits for nothing."""
+        return self.subscription.failure or (self._companion.failure if self._companion is not None else None)
+
+    @property
     def auth(self) -> tuple[str, ...]:
         """The ways in which the client can log in."""
         rules = self.services.rules
@@ -139,7 +160,7 @@ class Session:
         """
         self._bad_lines = 0
         self._open_commands += 1
-        began = self.services.clock.monotonic()
+        began = self.asked_at = self.services.clock.monotonic()
         try:
             await self._check_permitted(command)
             if command.type == "AUTH":
@@ -194,6 +215,20 @@ class Session:
                 retry_after_ms=max(1, round(wait_seconds * 1000)),
             )
 
+    def quotas(self) -> tuple[Quota, ...]:
+        """What is left of the session's commands, and of what its user may have the sources asked."""
+        rules, now = self.services.rules, self.services.clock.monotonic()
+        per_second, burst = rules.commands_per_second, rules.command_burst
+        level = self._commands.level(per_second=per_second, burst=burst, now=now)
+        per_minute, upstream_burst = rules.user_upstream_requests_per_minute, rules.user_upstream_burst
+        left = self.services.budgets.left(
+            whose_budget(self.username, self.address), per_minute=per_minute, burst=upstream_burst
+        )
+        return (
+            quota("commands", level, per_second=per_second, burst=burst),
+            quota("sources", left, per_second=per_minute / 60, burst=upstream_burst),
+        )
+
     async def receive(self, line: bytes) -> bytes:
         """The answer to a line, to be sent in one piece and before anything else is awaited.
 
@@ -202,7 +237,7 @@ class Session:
         the session `is_open`.
         """
         try:
-            command = decode_line(line)
+            command = decode_line(line.strip())
         except BadLine as error:
             why = self.count_bad_line()
             return encode_line(failure(error)) + (farewell(why) if why is not None else b"")
@@ -321,6 +356,10 @@ class Session:
         self._bytes = self._full_of_bytes()
         return None
 
+    def accompany(self, companion: "Companion") -> None:
+        """Have what a dialect does beside the commands end with the session."""
+        self._companion = companion
+
     def line_too_long(self) -> bytes:
         """The answer to a line over the limit; the door closes, since the tail would run as another command."""
         before = " before the login" if self.state is SessionState.GREETED else ""
@@ -409,7 +448,7 @@ class Session:
         identity = self.identity
         if identity is None or row.who is Who.ANYBODY:
             return
-        if row.scope is Scope.FULL and identity.scope is Scope.READ:
+        if row.scope is Scope.FULL and identity.scope is Scope.READ and not _ends_itself(command, identity):
             raise CommandError(
                 Reason.NOT_PERMITTED, f"{command.type} needs more than this session's token may do: it is for reading."
             )
@@ -460,6 +499,8 @@ class Session:
     def _end(self, why: str) -> None:
         if self.is_open:
             self.subscription.close()
+            if self._companion is not None:
+                self._companion.close()
             self._following = b""
             self._move(Step.ENDED, why)
 
@@ -468,11 +509,20 @@ class Session:
         log.debug("session", session=self.name, user=self.username, state=self.state.value, why=str(why) or step.value)
 
 
+def _ends_itself(command: Command, identity: Identity) -> bool:
+    """Whether a command ends the token that the session was opened with: whoever has it may always give it up."""
+    token = identity.token
+    return isinstance(command, Revoke) and token is not None and command.token_id == token.token_id is not None
+
+
+_NAMES_MISSING = (Failure, GetReply, SubscribeReply, SetListReply, MyStocksReply)
+
+
 def _is_over_budget(reply: Reply) -> bool:
     """Whether the sources were not asked for some of it, because the user has no request left."""
     if isinstance(reply, Failure) and reply.reason is Reason.RATE_LIMITED:
         return reply.type != "SAY"  # which asks nobody, and has a limit of its own
-    missing = reply.missing if isinstance(reply, Failure | GetReply | SubscribeReply | MyStocksReply) else None
+    missing = reply.missing if isinstance(reply, _NAMES_MISSING) else None
     return any(each.reason is Reason.RATE_LIMITED for each in missing or ())
 
 

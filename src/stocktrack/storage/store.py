@@ -1,7 +1,6 @@
 """The users, their tokens and their watch lists, as they are kept in the database.
 
-Every method is one transaction: what it has returned is on disk, and where it raises nothing was changed. A watch list
-is its symbols: it begins with the first one that is saved under its name and ends with the last one taken out.
+Every method is one transaction: what it has returned is on disk, and where it raises nothing was changed.
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
@@ -13,8 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError
 
 from stocktrack.errors import CommandError, ConfigError, Reason, extra_hint
-from stocktrack.messages import MAIN_LIST, MAX_TOKENS
+from stocktrack.messages import MAIN_LIST, MAX_TOKENS, ListChange
 from stocktrack.scopes import Scope
+from stocktrack.storage import watch_lists
 from stocktrack.storage.alerts import Alerts
 from stocktrack.storage.bars import Bars
 from stocktrack.storage.database import BUSY_TIMEOUT_SECONDS, Database
@@ -24,8 +24,7 @@ from stocktrack.storage.owners import LOCK_USER, locked_owner
 from stocktrack.storage.shared_reads import SharedReads
 from stocktrack.storage.sqlite import SqliteDatabase
 from stocktrack.storage.tables import saved_symbols, user_tokens, users
-
-MAX_LISTS = 20  # of one user, the main list among them
+from stocktrack.storage.watch_lists import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +77,6 @@ _SELECT_USERS = select(
     users.c.muted_until_ms,
 )
 _SELECT_NAMED = _SELECT_USERS.where(users.c.name.in_(bindparam("names", expanding=True)))
-_SELECT_SAVED = (
-    select(saved_symbols.c.symbol)
-    .join(users, saved_symbols.c.user_id == users.c.id)
-    .where(users.c.name == bindparam("of"), saved_symbols.c.list_name == bindparam("in_list"))
-    .order_by(saved_symbols.c.id)
-)
 _SELECT_TOKENS = (
     select(
         user_tokens.c.token_id,
@@ -97,6 +90,8 @@ _SELECT_TOKENS = (
     .where(users.c.name == bindparam("of"), user_tokens.c.expires_at_ms > bindparam("now"))
     .order_by(user_tokens.c.created_at_ms, user_tokens.c.token_id)
 )
+# The order of characters by their numbers, which is Python's; each PostgreSQL database has an alphabet of its own.
+_PLAIN_ORDER = {"sqlite": "BINARY", "postgresql": "C"}
 _NOTE_USE = (
     update(user_tokens).where(user_tokens.c.token_id == bindparam("used")).values(last_used_at_ms=bindparam("at"))
 )
@@ -105,12 +100,6 @@ _SELECT_MAIN_LISTS = (
     .join(users, saved_symbols.c.user_id == users.c.id)
     .where(users.c.name.in_(bindparam("names", expanding=True)), saved_symbols.c.list_name == MAIN_LIST)
     .order_by(saved_symbols.c.id)
-)
-_SELECT_LISTS = (
-    select(saved_symbols.c.list_name)
-    .distinct()
-    .join(users, saved_symbols.c.user_id == users.c.id)
-    .where(users.c.name == bindparam("of"))
 )
 
 
@@ -148,6 +137,20 @@ class Store:
         rows = await self._database.read(lambda connection: connection.execute(_SELECT_USERS).all())
         # Sorted here: each PostgreSQL database has an alphabet of its own.
         return sorted((_user_row(*row) for row in rows), key=lambda user: user.name)
+
+    async def users_after(self, name: str | None, most: int) -> tuple[Sequence[UserRow], int]:
+        """The users whose names come after this one (None: all), at most so many; and how many there are in all.
+
+        The order is that of `users`, whichever database it is.
+        """
+
+        def find(connection: Connection) -> tuple[Sequence[UserRow], int]:
+            by_name = users.c.name.collate(_PLAIN_ORDER[connection.dialect.name])
+            asked = _SELECT_USERS if name is None else _SELECT_USERS.where(by_name > name)
+            rows = connection.execute(asked.order_by(by_name).limit(most)).all()
+            return [_user_row(*row) for row in rows], connection.scalar(select(func.count()).select_from(users)) or 0
+
+        return await self._database.read(find)
 
     async def user(self, name: str) -> UserRow | None:
         """The user of exactly this name, as of now; where nothing was changed lately that costs some microseconds."""
@@ -300,16 +303,19 @@ class Store:
         return await self._changes_one(name, delete(users).where(users.c.name == name))
 
     async def list_names(self, name: str) -> tuple[str, ...]:
-        """The names of the user's watch lists: the main list, which is always there, then the others by name."""
-        named = await self._shared.read(("lists", name), lambda connection: _list_names(connection, name))
-        return (MAIN_LIST, *sorted(named - {MAIN_LIST}))
+        """The names of the user's watch lists in their order: the main list, which is always there, is among them."""
+        return tuple(await self.list_counts(name))
+
+    async def list_counts(self, name: str) -> Mapping[str, int]:
+        """The names of the user's watch lists in their order, each with the number of its symbols."""
+        return await self._shared.read(("lists", name), lambda connection: watch_lists.counts(connection, name))
 
     async def saved(self, name: str, list_name: str = MAIN_LIST) -> tuple[str, ...]:
         """A watch list's symbols in the order of saving; none for a user or a list that does not exist."""
         if list_name == MAIN_LIST:  # every login reads it
             return await self._shared.read_named("main list", name, _find_main_lists, ())
         return await self._shared.read(
-            ("saved", name, list_name), lambda connection: _saved(connection, name, list_name)
+            ("saved", name, list_name), lambda connection: watch_lists.saved(connection, name, list_name)
         )
 
     async def save(self, name: str, symbols: Sequence[str], limit: int, list_name: str = MAIN_LIST) -> None:
@@ -328,7 +334,7 @@ class Store:
 
         def change(connection: Connection) -> None:
             user_id = locked_owner(connection, name)
-            held = frozenset(_saved(connection, name, list_name))
+            held = frozenset(watch_lists.saved(connection, name, list_name))
             new = [symbol for symbol in dict.fromkeys(symbols) if symbol not in held]
             if not new:
                 return
@@ -338,12 +344,8 @@ class Store:
                     f"A saved list holds at most {limit} symbols: it has {len(held)} and {len(new)} would be added. "
                     "Take some out with UNSUBSCRIBE first.",
                 )
-            is_new_list = not held and list_name != MAIN_LIST  # which is always there
-            if is_new_list and len({MAIN_LIST, list_name, *_list_names(connection, name)}) > MAX_LISTS:
-                raise CommandError(
-                    Reason.SYMBOL_LIMIT,
-                    f"A user has at most {MAX_LISTS} lists, and there are as many. Empty one with UNSUBSCRIBE first.",
-                )
+            if not held and list_name != MAIN_LIST:
+                watch_lists.check_room(connection, name, list_name)
             rows = [{"user_id": user_id, "list_name": list_name, "symbol": symbol} for symbol in new]
             connection.execute(insert(saved_symbols), rows)
 
@@ -357,13 +359,60 @@ class Store:
 
         def change(connection: Connection) -> tuple[str, ...]:
             user_id = connection.scalar(LOCK_USER, {"of": name})
-            held = dict.fromkeys(_saved(connection, name, list_name))
+            held = dict.fromkeys(watch_lists.saved(connection, name, list_name))
             removed = tuple(symbol for symbol in dict.fromkeys(held if symbols is None else symbols) if symbol in held)
             of_list = (saved_symbols.c.user_id == user_id, saved_symbols.c.list_name == list_name)
             connection.execute(delete(saved_symbols).where(*of_list, saved_symbols.c.symbol.in_(removed)))
             return removed
 
         return await self._change(name, change)
+
+    async def change_list(
+        self,
+        name: str,
+        change: ListChange,
+        symbols: Sequence[str],
+        limit: int,
+        list_name: str = MAIN_LIST,
+        *,
+        keep: bool = False,
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Change one watch list, of at most `limit` symbols; its symbols before and after.
+
+        With `keep` it is there from now on also while it is empty, until it is removed.
+
+        `CommandError` as in `save`, and where there is no such list to take anything out of.
+        """
+
+        def work(connection: Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
+            owner = Owner(name, locked_owner(connection, name))
+            return watch_lists.change(connection, owner, change, symbols, list_name=list_name, limit=limit, keep=keep)
+
+        return await self._change(name, work)
+
+    async def rename_list(self, name: str, list_name: str, new_name: str) -> None:
+        """Give a watch list another name; `CommandError` where there is none, or one that is called so already."""
+
+        def work(connection: Connection) -> None:
+            watch_lists.rename(connection, Owner(name, locked_owner(connection, name)), list_name, new_name)
+
+        await self._change(name, work)
+
+    async def remove_list(self, name: str, list_name: str) -> tuple[str, ...]:
+        """Take out a watch list, and return the symbols that were in it; `CommandError` where there is none."""
+
+        def work(connection: Connection) -> tuple[str, ...]:
+            return watch_lists.remove(connection, Owner(name, locked_owner(connection, name)), list_name)
+
+        return await self._change(name, work)
+
+    async def order_lists(self, name: str, list_names: Sequence[str]) -> Mapping[str, int]:
+        """Put these watch lists first, in this order; `list_counts` as they are then, `CommandError` without one."""
+
+        def work(connection: Connection) -> Mapping[str, int]:
+            return watch_lists.put_in_order(connection, Owner(name, locked_owner(connection, name)), list_names)
+
+        return await self._change(name, work)
 
     async def forget(self, name: str, symbols: Sequence[str]) -> None:
         """Take symbols out of all watch lists of a user."""
@@ -421,14 +470,6 @@ def _find_main_lists(connection: Connection, names: Collection[str]) -> Mapping[
     for name, symbol in connection.execute(_SELECT_MAIN_LISTS, {"names": tuple(names)}):
         found.setdefault(name, []).append(symbol)
     return {name: tuple(symbols) for name, symbols in found.items()}
-
-
-def _saved(connection: Connection, name: str, list_name: str) -> tuple[str, ...]:
-    return tuple(connection.scalars(_SELECT_SAVED, {"of": name, "in_list": list_name}))
-
-
-def _list_names(connection: Connection, name: str) -> frozenset[str]:
-    return frozenset(connection.scalars(_SELECT_LISTS, {"of": name}))
 
 
 def _database_at(text: str, busy_timeout_seconds: float) -> Database:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from stocktrack.quotes import MAX_SYMBOL_LENGTH
 
 # Revisions are numbered so that a later one is also the greater string.
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0008"
 # Not alembic's own name for it: other programs that use alembic may share a PostgreSQL database with this one.
 REVISION_TABLE = "stocktrack_schema"
 # Of an Integer in PostgreSQL, which has no higher number for a row and refuses a question for one.
@@ -42,6 +42,8 @@ users = Table(
     Column("password_epoch", Integer, nullable=False, server_default="0"),
     Column("is_disabled", Boolean, nullable=False, server_default=false()),
     Column("muted_until_ms", BigInteger, nullable=True),  # till when the user may say nothing to the others
+    Column("list_order", Text, nullable=True),  # the names of the lists, a JSON list; none: nobody has ordered them
+    Column("kept_lists", Text, nullable=True),  # the names of those that are there also while they are empty, likewise
     sqlite_autoincrement=True,  # the id of a removed user is never given to another
 )
 saved_symbols = Table(

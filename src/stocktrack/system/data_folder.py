@@ -11,8 +11,9 @@ from stocktrack.errors import ConfigError
 from stocktrack.system.setting_sources import ENV_FILE, setting_sources
 
 LOCK_FILE = "server.lock"
+PRIVATE_FOLDER = "private"  # in the data folder, that of the servers inside commands
 # By any of these a folder is known as one of ours.
-_OURS = frozenset({LOCK_FILE, "stocktrack.db", "token.secret", "changes.log", "tokens", "client_history"})
+_OURS = frozenset({LOCK_FILE, "stocktrack.db", "token.secret", "changes.log", "tokens", "client_history", "board.json"})
 
 
 def find_data_folder(
@@ -47,6 +48,10 @@ def as_folder(value: Any) -> Path:
     raise ValueError("must be the path of a folder")
 
 
+class FolderError(ConfigError):
+    """The folder is wrong, and not what names it: another one would do."""
+
+
 class DataFolder:
     """The folder of the setting `data_dir`. `lock` claims it for this process until `unlock` or its end.
 
@@ -59,11 +64,11 @@ class DataFolder:
         self._lock_file: int | None = None
 
     def make(self) -> None:
-        """Make the folder with mode 0700, or take the rights of others away; `ConfigError` where that fails."""
+        """Make the folder with mode 0700, or take the rights of others away; `FolderError` where that fails."""
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise ConfigError(
+            raise FolderError(
                 f"data_dir = {str(self.path)!r} cannot be made: {error.strerror}. "
                 "Choose another with STOCKTRACK_DATA_DIR."
             ) from None
@@ -76,36 +81,47 @@ class DataFolder:
         what = f"data_dir = {str(self.path)!r} can be used by others (mode {mode:04o})"
         another = f"give StockTrack a folder of its own, such as STOCKTRACK_DATA_DIR={self.path / 'stocktrack'}"
         names = {entry.name for entry in self.path.iterdir()}
-        if names and names.isdisjoint(_OURS):
+        if names and names.isdisjoint(_OURS) and not (self.path / PRIVATE_FOLDER / LOCK_FILE).exists():
             # A home, or /tmp: what else is in there may be meant for others.
-            raise ConfigError(f"{what}, and holds other things: {another}, or change that with: chmod 700 {self.path}")
+            raise FolderError(f"{what}, and holds other things: {another}, or change that with: chmod 700 {self.path}")
         try:
             self.path.chmod(0o700)
         except OSError as error:
-            raise ConfigError(f"{what}, and that cannot be changed: {error.strerror}; {another}.") from None
+            raise FolderError(f"{what}, and that cannot be changed: {error.strerror}; {another}.") from None
         self._warn(f"{what}: it was changed to 0700. What others may have read in it is theirs to know.")
 
     def lock(self) -> None:
         """Claim the folder; `ConfigError` names the process that has it."""
+        holder = self._try_lock()
+        if holder is not None:
+            raise ConfigError(
+                f"data_dir = {str(self.path)!r} is in use by another server, process {holder}. "
+                "Stop that one, or give this one its own folder with STOCKTRACK_DATA_DIR."
+            )
+
+    def share(self) -> bool:
+        """Whether the folder is claimed now; where another process has it, it is used beside that one."""
+        return self._try_lock() is None
+
+    def _try_lock(self) -> str | None:
+        """Claim the folder, or return the id of the process that has it; `FolderError` where it cannot be used."""
         self.make()
         path = self.path / LOCK_FILE
         try:
             # Not truncated at opening: the file holds the other server's process id while that one has the lock.
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ConfigError(f"data_dir = {str(self.path)!r} cannot be written to: {error.strerror}.") from None
+            raise FolderError(f"data_dir = {str(self.path)!r} cannot be written to: {error.strerror}.") from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(handle)
-            raise ConfigError(
-                f"data_dir = {str(self.path)!r} is in use by another server, process {holder}. "
-                "Stop that one, or give this one its own folder with STOCKTRACK_DATA_DIR."
-            ) from None
+            return holder
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode())
         self._lock_file = handle
+        return None
 
     def unlock(self) -> None:
         """Give the folder up."""

@@ -16,6 +16,7 @@ from stocktrack.system.addresses import DEFAULT_HOST, address_text
 
 ENV_PREFIX = "STOCKTRACK_"
 ENV_FILE = Path(".env")
+ENVIRONMENT = "environment"  # how an error and `config show` call it
 # Variables that users of a source have already, since its own libraries read them; each stands for a setting of ours.
 _VARIABLES_OF_OTHERS = {"FINNHUB_API_KEY": "finnhub_api_key", "OPENALGO_API_KEY": "openalgo_api_key"}
 # A name that says nothing of whose key it is. What it means is for `load_settings` to say, and only in `.env`.
@@ -34,6 +35,10 @@ class ClientVariable(StrEnum):
     BELL = "STOCKTRACK_BELL"
     NOTIFY = "STOCKTRACK_NOTIFY"
     HOLDINGS = "STOCKTRACK_HOLDINGS"
+    MOUSE = "STOCKTRACK_MOUSE"
+    COLUMNS = "STOCKTRACK_COLUMNS"
+    SORT = "STOCKTRACK_SORT"
+    CURRENCY = "STOCKTRACK_CURRENCY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def setting_sources(
 
     `config_file` must exist. `user_file` is the user's own file where it is not `user_config_file()`.
     """
-    yield Source("environment", _of_variables(environment), redis_place=_redis_place(environment))
+    yield Source(ENVIRONMENT, _of_variables(environment), redis_place=_redis_place(environment))
     if env_file.is_file():
         variables = _read_env(env_file)
         yield Source(

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from stocktrack.alerting import AlertWhen, Repeat
-from stocktrack.messages import AlertInfo
+from stocktrack.messages import AlertInfo, UnalertReply
 from stocktrack.terminal.text import number, safe, safe_symbol
 
 
@@ -48,6 +48,11 @@ def made_sentence(alert: AlertInfo) -> str:
     elif alert.timezone is not None:
         parts.append(f"days of {safe(alert.timezone, 64)}")
     return f"{'; '.join([*parts, f'told to {told}'])}."
+
+
+def removed_sentence(reply: UnalertReply) -> str:
+    """Says which alert was taken out."""
+    return f"{safe(reply.alert, 24)} of {safe_symbol(reply.symbol)} was taken out."
 
 
 def no_alerts_sentence(symbol: str, *, adding: str) -> str:

@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Iterable
-from textwrap import wrap
 from typing import Final
+
+from stocktrack.terminal.cells import wrapped
 
 FLASH_MS: Final = 6_000
 _PHASE_MS: Final = 1_000  # a second lit, a second not
@@ -31,7 +32,7 @@ class BoardAlerts:
         self._unread.clear()
 
     @property
-    def is_unread(self) -> bool:
+    def are_any(self) -> bool:
         """Whether there is something to read."""
         return bool(self._unread)
 
@@ -53,4 +54,4 @@ class BoardAlerts:
             return []
         more = len(self._unread) - 1
         text = f"{MARK} {self._unread[-1]}" + (f"  (and {more} before)" if more else "")
-        return wrap(text, max(20, width), max_lines=_MAX_LINES, placeholder=" …")
+        return wrapped(text, max(20, width), max_lines=_MAX_LINES)

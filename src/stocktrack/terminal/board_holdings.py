@@ -1,10 +1,8 @@
 """What a person holds as the board shows it: counted anew by each price, as columns beside it and one total; no I/O."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
-
-from rich.cells import cell_len
 
 from stocktrack.holdings import (
     LeftOut,
@@ -21,6 +19,7 @@ from stocktrack.holdings import (
 from stocktrack.messages import Amounts, HoldingInfo, HoldingsReply, Price
 from stocktrack.quotes import major_currency
 from stocktrack.terminal.board_row import Column, Row
+from stocktrack.terminal.cells import cells_of
 from stocktrack.terminal.text import fixed, number, percent_text, safe, safe_symbol
 
 Cell = tuple[str, str]  # a text and its style class
@@ -46,6 +45,8 @@ class BoardHoldings:
         self._currency = ""
         self._counted: Portfolio | None = None
         self._infos: dict[str, HoldingInfo] = {}
+        self._widths: dict[str, int] = {}
+        self._columns: tuple[Portfolio | None, frozenset[str], list[Column]] | None = None
 
     @property
     def are_any(self) -> bool:
@@ -58,7 +59,8 @@ class BoardHoldings:
         self._currency = safe(reply.currency, 8)
         self._marks = {each.symbol: mark for each in reply.holdings if (mark := _mark_of(each)) is not None}
         self._rates = dict(filter(None, map(_rate_of, reply.holdings)))
-        self._counted = None
+        self._counted = self._columns = None
+        self._widths.clear()
         for price in newest:
             self.put(price)
 
@@ -72,15 +74,49 @@ class BoardHoldings:
         self._marks[price.symbol] = mark
         self._counted = None
 
-    def columns(self, rows: Sequence[Row]) -> list[Column]:
-        """The columns, the most important first; none where nothing of the rows is held."""
+    def columns(self, symbols: frozenset[str]) -> list[Column]:
+        """The columns beside these symbols, the most important first; none where nothing of them is held.
+
+        The same ones until something changes; their widths only grow.
+        """
         self._count()
-        if not any(row.symbol in self._infos for row in rows):
+        if self._columns is None or self._columns[0] is not self._counted or self._columns[1] is not symbols:
+            self._columns = self._counted, symbols, self._columns_of(symbols)
+        return self._columns[2]
+
+    def figure(self, name: str) -> Callable[[Row], float | None]:
+        """What the column of that name shows of a row as a number, to sort by; None where nothing is held of it."""
+        return lambda row: self._figure(row.symbol, name)
+
+    def _figure(self, symbol: str, name: str) -> float | None:
+        self._count()
+        info = self._infos.get(symbol)
+        if info is None:
+            return None
+        money = info.converted or Amounts()
+        match name:
+            case "quantity":
+                return info.quantity
+            case "weight":
+                return info.weight
+            case "value":
+                return money.value
+            case "gain":
+                return money.gain
+            case "today":
+                return money.day_change
+            case _:
+                return money.cost
+
+    def _columns_of(self, symbols: frozenset[str]) -> list[Column]:
+        held = [info for info in self._infos.values() if info.symbol in symbols]
+        if not held:
             return []
         found = []
         for heading in HOLDING_COLUMNS:
-            cells = {info.symbol: self._cell(heading, info) for info in self._infos.values()}
-            width = max(len(heading), *(cell_len(cells[row.symbol][0]) for row in rows if row.symbol in cells))
+            cells = {info.symbol: self._cell(heading, info) for info in held}
+            widest = max(cells_of(text) for text, _ in cells.values())
+            width = self._widths[heading] = max(len(heading), widest, self._widths.get(heading, 0))
             found.append(Column(heading, width, _reader(cells)))
         return found
 
@@ -104,7 +140,7 @@ class BoardHoldings:
             parts.append([("class:dim", "  cost "), ("", fixed(totals.cost, digits))])
         line: list[Fragment] = []
         for part in parts:
-            if line and sum(cell_len(text) for _, text in [*line, *part]) > width:
+            if line and sum(cells_of(text) for _, text in [*line, *part]) > width:
                 break
             line += part
         return line

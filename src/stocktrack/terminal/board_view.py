@@ -1,134 +1,202 @@
-"""The live board as text: which rows there are, in which order, and what each looks like in a given width; no I/O."""
+"""The live board as text: its lines in a given size, what stands above and below the rows, and its columns; no I/O."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from textwrap import wrap
-
-from rich.cells import cell_len, set_cell_size
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from stocktrack.bars import Bar
-from stocktrack.messages import HoldingsReply, Price, shown_digits
-from stocktrack.quotes import MarketState, clean_text
-from stocktrack.terminal.board_alerts import MARK, BoardAlerts
+from stocktrack.client import State, StateChange
+from stocktrack.messages import BoardQuote, HoldingsReply, Price
+from stocktrack.quotes import clean_text
+from stocktrack.terminal.board_alerts import BoardAlerts
+from stocktrack.terminal.board_cells import Line, cut_line
+from stocktrack.terminal.board_choice import HELD
+from stocktrack.terminal.board_columns import GAP
+from stocktrack.terminal.board_detail import BoardDetail
 from stocktrack.terminal.board_holdings import BoardHoldings
-from stocktrack.terminal.board_row import Column, Row
-from stocktrack.terminal.course import Course
-from stocktrack.terminal.text import (
-    Extended,
-    age_text,
-    change_text,
-    extended_of,
-    percent_text,
-    price_text,
-    safe,
-    safe_symbol,
-    sparkline,
-    state_text,
-    tone_of,
+from stocktrack.terminal.board_keys import (
+    KeysThere,
+    chooser_keys_line,
+    detail_keys_line,
+    keys_line,
+    keys_page,
+    sort_keys_line,
 )
+from stocktrack.terminal.board_rows import BoardRows
+from stocktrack.terminal.board_table import BoardTable
+from stocktrack.terminal.cells import cells_of, cut, filled, wrapped
+from stocktrack.terminal.chart import Look
+from stocktrack.terminal.column_chooser import ColumnChooser
+from stocktrack.terminal.connection_report import troubles_of
+from stocktrack.terminal.conversion import Conversion
+from stocktrack.terminal.course import Course
+from stocktrack.terminal.remembered import Remembered
+from stocktrack.terminal.screen_settings import ScreenSettings
+from stocktrack.terminal.symbol_picker import SymbolPicker
+from stocktrack.terminal.tabs import Tabs, label_of
 
-Fragment = tuple[str, str]  # a style class and its text, as prompt_toolkit takes them
-Line = list[Fragment]
+if TYPE_CHECKING:
+    from stocktrack.terminal.text_page import TextPage
 
-MIN_TRAIL_CELLS = 8
-MAX_SYMBOL_CELLS = 14
-MAX_EXTENDED_CELLS = 32
-_GAP = 2
-# Of the columns of holdings, the first so many take the place of the day's course where both have no room.
-_FIRST_HELD = 3
-_HELD_ORDER = ("Quantity", "Cost", "Value", "Today", "Gain", "Weight")
-# A PRICE of these says nothing of the hours before.
-_QUIET = frozenset({MarketState.CLOSED, MarketState.UNKNOWN})
-_KEYS = "q back  ↑↓ scroll  sort: n name  p price  c change  % percent  a age  r reverse"
-_KEYS_SHORT = "q back  sort n p c % a  r reverse"
+_MAX_MESSAGE_LINES = 2
+# Above the list of columns stand so many rows, to see what one chooses.
+_ROWS_OF_CHOOSER: Final = 3
+# A terminal with fewer lines than this has room for the list alone.
+_LEAST_WITH_CHOOSER: Final = 7
+_WHEEL_ROWS: Final = 3
+_TABS_PART: Final = 3
+_USUAL = ScreenSettings()
 
 
-def _number_or_last(value: float | None) -> float:
-    return float("-inf") if value is None else value
+@dataclass(slots=True)
+class _Places:
+    """Where the last drawing has its headings and its rows, for who points at them."""
 
-
-ORDERS: dict[str, Callable[[Row], tuple[object, str]]] = {
-    "name": lambda row: ("", row.symbol),
-    "price": lambda row: (_number_or_last(row.price.price if row.price else None), row.symbol),
-    "change": lambda row: (_number_or_last(row.price.change if row.price else None), row.symbol),
-    "percent": lambda row: (_number_or_last(row.price.change_percent if row.price else None), row.symbol),
-    "age": lambda row: (_number_or_last(_time_of(row)), row.symbol),
-}
-# Numbers are looked at from the top, names from A.
-_DESCENDING = frozenset({"price", "change", "percent", "age"})
+    headings: int | None = None
+    rows: int | None = None
+    symbols: tuple[str, ...] = ()  # of the rows: by the next drawing others may stand there
+    chooser: int | None = None
 
 
 class BoardView:
-    """The board's state. `put` prices, `show` symbols, `order_by`, `scroll`; `lines` draws what can be seen.
+    """The board's state. `show` symbols, `put` prices; `rows` sorts, filters and scrolls; `lines` draws what is seen.
 
-    Prices of symbols that are not shown are kept as well: their sparkline is there when they are.
+    `leaving` is what its q does: back to the prompt, or quit. `look` is what charts are drawn with, but their size.
+    `settings` are what the person wants of it, and what they choose by keys is `remembered`.
     """
 
-    def __init__(self, title: str, *, hint: str = "", shows_holdings: bool = True) -> None:
+    def __init__(
+        self,
+        title: str,
+        *,
+        hint: str = "",
+        settings: ScreenSettings = _USUAL,
+        remembered: Remembered | None = None,
+        leaving: str = "back",
+        look: Look | None = None,
+    ) -> None:
         self._title = title
+        self._look = look
         self.hint = hint
-        self._rows: dict[str, Row] = {}
-        self._shown: tuple[str, ...] = ()
-        self._order: str | None = None
-        self._is_reversed = False
-        self._top = 0
-        self._visible = 1
+        self.tabs = Tabs()
+        self.picker: SymbolPicker | None = None
+        self.page: TextPage | None = None
+        self.has_actions = False  # whether somebody does what its keys ask for: add, remove, another list
+        self.takes_commands = False
+        self.pause_seconds = 0.0  # between two drawings of prices at least; 0 while nothing is drawn
+        self.is_awaited = False  # what there is to show was asked for
+        self._leaving = leaving
         self._message = ""
         self._alerts = BoardAlerts()
         self._holdings = BoardHoldings()
-        self._shows_holdings = shows_holdings
-        self._widths: dict[str, int] = {}
+        self._shows_holdings = settings.holdings
+        self.has_mouse = settings.mouse
+        self.conversion = None if settings.currency is None else Conversion(settings.currency)
+        self.rows = BoardRows(self.conversion, held={name: self._holdings.figure(name) for name in HELD})
+        self._table = BoardTable(self.rows, self._holdings, self._alerts, self.conversion)
+        self._remembered = remembered or Remembered(None)
+        self._table.columns.chosen = settings.columns or self._remembered.columns
+        self.rows.order = settings.order or self._remembered.order or self.rows.order
+        self._places = _Places()
+        self._tabs_at = 0
+        self._lost_at_ms: int | None = None
         self.is_changed = False
+        self.shows_keys = False
+        self._keys_top = 0
+        self.is_finding = False  # what is typed is what to find
+        self.is_sorting = False  # the next key says what to sort by
+        self.chooser: ColumnChooser | None = None
+        self.detail: BoardDetail | None = None
+
+    @property
+    def currency(self) -> str | None:
+        """The currency that all money is shown in; None: each in its own."""
+        return None if self.conversion is None else self.conversion.target
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """What is shown, as it was asked for."""
-        return self._shown
+        return self.rows.symbols
 
-    def show(self, symbols: Iterable[str]) -> None:
-        """Show exactly these, in this order until another is asked for."""
-        self._shown = tuple(dict.fromkeys(symbols))
-        for symbol in self._shown:
-            self._rows.setdefault(symbol, Row(symbol))
-        self._top = 0
-        self._widths.clear()
+    def show(self, symbols: Iterable[str], troubles: Mapping[str, str] | None = None) -> None:
+        """Show exactly these, in this order until another is asked for; `troubles` say why no price comes of some."""
+        self.rows.show(symbols, troubles or {})
+        self._table.restart()
         self.is_changed = True
 
-    def forget(self, symbols: Iterable[str]) -> None:
-        """Take symbols that the server has dropped off the board."""
-        gone = set(symbols)
-        self._shown = tuple(symbol for symbol in self._shown if symbol not in gone)
-        for symbol in gone:
-            self._rows.pop(symbol, None)
+    def change(self, symbols: Iterable[str], troubles: Mapping[str, str] | None = None) -> None:
+        """Show these from now on, but leave what is selected, found and scrolled to."""
+        self.rows.change(symbols, troubles or {})
+        self._table.restart()
         self.is_changed = True
+
+    def refuse(self, troubles: Mapping[str, str]) -> None:
+        """Say in the rows of some symbols why no price of them comes, or comes any more."""
+        self.rows.refuse(troubles)
+        self._table.touch(*(row for symbol in troubles if (row := self.rows.row(symbol)) is not None))
+        self.is_changed = True
+
+    def take_state(self, change: StateChange, now_ms: int) -> None:
+        """Show whether anything is live: of a lost connection nothing is."""
+        if change.state is State.CONNECTED:
+            self._lost_at_ms = None
+            self.refuse(troubles_of(change.missing))
+        elif self._lost_at_ms is None:
+            self._lost_at_ms = now_ms
+        self.is_changed = True
+
+    def without_rates(self, change: StateChange) -> StateChange:
+        """The change as a person is told of it: pairs that are pushed for the sake of rates nobody asked for."""
+        beside = frozenset() if self.conversion is None else self.conversion.beside
+        if not beside:
+            return change
+        subscribed = tuple(symbol for symbol in change.subscribed if symbol not in beside)
+        missing = tuple(each for each in change.missing if each.symbol not in beside)
+        return replace(change, subscribed=subscribed, missing=missing)
 
     def put(self, price: Price) -> None:
         """Take the newest price of its symbol."""
-        row = self._rows.setdefault(price.symbol, Row(price.symbol))
-        if row.trail and price.price != row.trail[-1]:
-            row.last_move = 1 if price.price > row.trail[-1] else -1
-        if row.price is None or price.seq != row.price.seq:
-            row.trail.append(price.price)
-        if row.course is not None and row.course.prices:
-            row.course.put(price)
-        row.price = price
-        row.extended = _extended_after(price, row.extended)
+        row = self.rows.put(price)
         self._holdings.put(price)
-        if price.symbol in self._shown:
+        if self.conversion is not None and self.conversion.put(price):
+            self.is_changed = True
+        if self.rows.is_shown(price.symbol):
+            if self.conversion is not None:
+                self.conversion.want(price.currency)
+            self._table.touch(row)
             self.is_changed = True
 
     def wanted_courses(self) -> tuple[str, ...]:
         """Those of the visible symbols that have a price, but whose course of the day is not known."""
-        return tuple(row.symbol for row in self._visible_rows() if row.price is not None and row.course is None)
+        return tuple(row.symbol for row in self.rows.visible() if row.price is not None and row.course is None)
 
     def put_course(self, symbol: str, bars: Iterable[Bar]) -> None:
         """Take the bars of a symbol's day, which its prices carry on; none where nobody has any."""
-        row = self._rows.get(symbol)
+        row = self.rows.row(symbol)
         if row is None:
             return
-        row.course = Course(bars)
-        if row.price is not None and row.course.prices:
-            row.course.put(row.price)
+        row.put_course(Course(bars))
+        self._table.touch(row)
+        self.is_changed = True
+
+    def wanted_quotes(self) -> tuple[str, ...]:
+        """The symbols with a price of which something is looked at that only a quote tells: names, the day, the year.
+
+        Where a column shows it these are the ones in sight, and while something is to be found, all: it may be a name.
+        """
+        if self.is_finding or self.rows.found:
+            return tuple(row.symbol for row in self.rows.all if row.price is not None)
+        if not self._table.layout.needs_quotes:
+            return ()
+        return tuple(row.symbol for row in self.rows.visible() if row.price is not None)
+
+    def put_quotes(self, quotes: Iterable[BoardQuote]) -> None:
+        """Take what pushes do not tell: names, and the day and the year of prices."""
+        for quote in quotes:
+            if (row := self.rows.row(quote.symbol)) is not None and row.price is not None:
+                row.put_quote(quote)
+                self._table.touch(row)
+        self.rows.rename()
         self.is_changed = True
 
     def say(self, text: str) -> None:
@@ -140,6 +208,11 @@ class BoardView:
         """Flash the rows of the symbols, and show the sentence until it is read or another one comes."""
         self._alerts.put(symbols, text, now_ms)
         self.is_changed = True
+
+    @property
+    def has_alerts(self) -> bool:
+        """Whether there is something of alerts to read."""
+        return self._alerts.are_any
 
     def read_alerts(self) -> None:
         """Take the sentences and the marks of alerts off the board."""
@@ -153,247 +226,363 @@ class BoardView:
     def toggle_holdings(self) -> None:
         """Show the holdings, or hide them."""
         self._shows_holdings = not self._shows_holdings
-        self._widths.clear()
         self.is_changed = True
+
+    def toggle_keys(self) -> None:
+        """Show the page of the keys, or the prices again."""
+        self.shows_keys, self._keys_top = not self.shows_keys, 0
+
+    def enter(self) -> None:
+        """Leave a page, take off what an alert told, or open the detail of the selected row, or the first in sight."""
+        if self.page is not None:
+            self.page = None
+            return
+        if self.has_alerts:
+            self.read_alerts()
+            return
+        if self.rows.selected is None:
+            self.rows.select(1)
+        self._open_detail()
+
+    def select(self, rows: int) -> None:
+        """Select the row so many below; an open detail goes with it, and a page is scrolled."""
+        if self.page is not None:
+            self.page.scroll(rows)
+            return
+        if self.shows_keys:
+            self._keys_top += rows
+            return
+        self.rows.select(rows)
+        if self.detail is not None:
+            self._open_detail()
+
+    def scroll_page(self, pages: int) -> None:
+        """Move down by as many pages, in what lies over the board where something does."""
+        if self.page is not None:
+            self.page.scroll_page(pages)
+        elif self.shows_keys:
+            self._keys_top += pages * self.rows.in_sight
+        elif self.detail is not None:
+            self.detail.scroll(pages)
+        else:
+            self.rows.scroll_page(pages)
+
+    def turn_range(self, by: int) -> None:
+        """Have the chart of an open detail go back further, or less far."""
+        if self.detail is not None:
+            self.detail.turn_range(by)
+
+    def scroll_rows(self, rows: int) -> None:
+        """Move down by so many rows, or lines of what lies over them, or choices of an open list."""
+        if self.picker is not None:
+            self.picker.select(1 if rows > 0 else -1)
+        elif self.chooser is not None:
+            self.chooser.move(1 if rows > 0 else -1)
+        elif self.page is not None:
+            self.page.scroll(rows)
+        elif self.shows_keys:
+            self._keys_top += rows
+        elif self.detail is not None:
+            self.detail.scroll_lines(rows)
+        else:
+            self.rows.scroll(rows)
+
+    def order_by(self, order: str) -> None:
+        """Sort the rows, and remember it; the same once more turns it round."""
+        self.is_sorting = False
+        self.rows.order_by(order)
+        self._remembered.put_order(self.rows.order)
+
+    def reverse(self) -> None:
+        """Turn the order round, and remember it."""
+        self.is_sorting = False
+        self.rows.reverse()
+        self._remembered.put_order(self.rows.order)
+
+    def begin_choosing(self) -> None:
+        """Open the list of columns; in a detail the key is that of candles."""
+        if self.detail is not None:
+            self.detail.toggle_candles()
+        elif not self.is_covered:
+            self.chooser = ColumnChooser(self._table.columns.chosen, self._table.layout.names)
+
+    def end_choosing(self) -> None:
+        """Close the list of columns, and remember what was chosen."""
+        if self.chooser is not None and self.chooser.is_changed:
+            self._table.columns.chosen = self.chooser.chosen
+            self._remembered.put_columns(self._table.columns.chosen)
+        self.chooser = None
+
+    def click(self, x: int, y: int) -> None:
+        """Sort by the heading in that place, or select the row there, or open the one that is selected."""
+        places = self._places
+        if self.chooser is not None:
+            if places.chooser is not None and y >= places.chooser and self.chooser.go_to(y - places.chooser):
+                self.chooser.toggle()
+        elif self.picker is None and self.page is None and not self.shows_keys and self.detail is not None:
+            self.detail.click(x, y - 1)
+        elif self.is_covered:
+            return
+        elif y == places.headings:
+            if order := self._table.order_at(x):
+                self.order_by(order)
+        elif places.rows is not None and 0 <= y - places.rows < len(places.symbols):
+            self.is_sorting = False
+            symbol = places.symbols[y - places.rows]
+            if symbol == self.rows.selected:
+                self._open_detail()
+            self.rows.selected = symbol
+
+    def pick(self, y: int) -> str | None:
+        """Choose what stands in that line of the open picker; the symbol, where it was chosen already."""
+        picker = self.picker
+        return picker.chosen if picker is not None and picker.choose_at(y - 1) else None
+
+    def turn_at(self, x: int, y: int) -> int | None:
+        """How many tabs further the one is that stands in that place; None where there is none."""
+        return self.tabs.turn_at(x - self._tabs_at) if y == 0 and x >= self._tabs_at else None
+
+    def wheel(self, notches: int) -> None:
+        """Scroll by the wheel of a mouse, down where it is positive."""
+        self.scroll_rows(notches * _WHEEL_ROWS)
+
+    def _open_detail(self) -> None:
+        row = None if self.rows.selected is None else self.rows.row(self.rows.selected)
+        if row is None:
+            return
+        if row.trouble:
+            self.detail = None
+            self.say(f"{row.symbol}: {row.trouble.rstrip('.')}.")
+        elif self.detail is None or self.detail.symbol != row.symbol:
+            self.detail = BoardDetail(row, self.detail, look=self._look)
+            if self._lost_at_ms is None:
+                self._message = ""  # what was said before is not about it
+
+    def begin_finding(self) -> None:
+        """Have what is typed from now on be what to find, anew."""
+        self.is_finding, self.shows_keys, self.detail = True, False, None
+        self.rows.found = ""
+
+    def begin_adding(self) -> None:
+        """Have what is typed from now on be a symbol, or a part of a name, to add to what is shown."""
+        self.shows_keys, self.detail, self.page = False, None, None
+        self.picker = SymbolPicker(label_of(self.tabs.current))
+
+    def open_page(self, page: "TextPage") -> None:
+        """Lay a page over the board; what was said before is not about it."""
+        self.page, self.shows_keys = page, False
+        if self._lost_at_ms is None:
+            self._message = ""
+        self.is_changed = True
+
+    def uncover(self) -> None:
+        """Leave all that lies over the rows."""
+        self.shows_keys, self.detail, self.page, self.picker = False, None, None, None
+        self.is_sorting = self.is_finding = False
+        self.end_choosing()
+        self.is_changed = True
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether something lies over the rows."""
+        return self.shows_keys or any(each is not None for each in (self.detail, self.page, self.picker))
+
+    def close_one(self) -> bool:
+        """Leave what lies over the board, or what was found; False where there is nothing but the board."""
+        if self.is_sorting:
+            self.is_sorting = False
+        elif self.chooser is not None:
+            self.end_choosing()
+        elif self.picker is not None:
+            self.picker = None
+        elif self.page is not None:
+            self.page = None
+        elif self.shows_keys:
+            self.shows_keys = False
+        elif self.detail is not None:
+            self.detail = None
+        elif self.is_finding or self.rows.found:
+            self.is_finding, self.rows.found = False, ""
+        else:
+            return False
+        return True
 
     def put_holdings(self, reply: HoldingsReply) -> None:
         """Take the holdings, which prices carry on."""
-        self._holdings.take(reply, [row.price for row in self._rows.values() if row.price is not None])
+        self._holdings.take(reply, self.rows.prices)
+        self.rows.move()
         self.is_changed = True
-
-    def order_by(self, order: str) -> None:
-        """Sort by one of `ORDERS`; the same once more turns it round."""
-        self._is_reversed = not self._is_reversed if order == self._order else False
-        self._order = order
-        self._top = 0
-
-    def reverse(self) -> None:
-        """Turn the order round."""
-        self._is_reversed = not self._is_reversed
-
-    def scroll(self, rows: int) -> None:
-        """Move down by `rows`, up where it is negative."""
-        self._top = max(0, min(self._top + rows, len(self._shown) - self._visible))
-
-    def scroll_page(self, pages: int) -> None:
-        """Move down by as many pages."""
-        self.scroll(pages * max(1, self._visible))
 
     def lines(self, width: int, height: int, now_ms: int) -> list[Line]:
         """Exactly `height` lines of exactly `width` cells; only the rows that fit are drawn."""
-        columns = self._columns(width, now_ms)
-        hint_lines = [part for line in self.hint.splitlines() for part in wrap(line, max(20, width))]
-        hints: list[Line] = [[("class:hint", set_cell_size(text, width))] for text in hint_lines]
-        head: list[Line] = [self._head(width, now_ms), *hints, self._headings(columns, width)]
+        if self.picker is not None:
+            return [self._head(width, now_ms), *self.picker.lines(width, height - 1)][:height]
+        if self.page is not None:
+            return self._page_lines(self.page, width, height, now_ms)
+        if self.shows_keys:
+            return [self._head(width, now_ms), *self._keys_lines(width, height - 1)][:height]
+        if self.detail is not None:
+            return self._detail_lines(self.detail, width, height, now_ms)
+        if self.chooser is not None:
+            return self._chooser_lines(self.chooser, width, height, now_ms)
+        self._begin_table(width, now_ms)
+        hint_lines = [part for line in self.hint.splitlines() for part in wrapped(line, max(20, width))]
+        hints: list[Line] = [[("class:hint", filled(text, width))] for text in hint_lines]
         told = self._alerts.lines(width)
-        first = f"{'enter read  ' if told else ''}{'h holdings  ' if self._holdings.are_any else ''}"
-        keys = first + (_KEYS if width >= len(first) + len(_KEYS) else _KEYS_SHORT)
+        message = self._message_lines(width) or [""]
         foot: list[Line] = [
             *self._totals(width),
-            *([("class:alert-told", _cut(line, width))] for line in told),
-            [("class:message", _cut(self._message, width))],
-            [("class:keys", _cut(keys, width))],
+            *self._table.left_in_their_own(width, now_ms),
+            *([("class:alert-told", cut(line, width))] for line in told),
+            *([("class:message", cut(line, width))] for line in message),
+            self._last_line(width, reads=bool(told)),
         ]
-        self._visible = max(1, height - len(head) - len(foot))
-        self.scroll(0)
-        body: list[Line] = [self._row(row, columns, width, now_ms) for row in self._visible_rows()]
-        body += [[("", " " * width)] for _ in range(self._visible - len(body))]
+        self.rows.in_sight = max(1, height - 2 - len(hints) - len(foot))
+        self.rows.scroll(0)
+        head: list[Line] = [self._head(width, now_ms), *hints, self._table.headings()]
+        symbols = tuple(row.symbol for row in self.rows.visible())
+        self._places = _Places(headings=len(head) - 1, rows=len(head), symbols=symbols)
+        body = self._table.body(now_ms)
+        if not self.rows.symbols and self.has_actions:
+            body = [[("class:dim", cut(self._emptiness, width))]]
+        body += [[("", " " * width)] for _ in range(self.rows.in_sight - len(body))]
         return [*head, *body, *foot][:height]
 
+    def _message_lines(self, width: int) -> list[str]:
+        return wrapped(self._message, max(20, width), max_lines=_MAX_MESSAGE_LINES)
+
+    def _page_lines(self, page: "TextPage", width: int, height: int, now_ms: int) -> list[Line]:
+        told = self._told_lines(width)
+        *body, keys = page.lines(width, max(2, height - 1 - len(told)))
+        return [self._head(width, now_ms), *body, *told, keys][-height:]
+
+    def _told_lines(self, width: int) -> list[Line]:
+        """What alerts told and the message, below what lies over the rows."""
+        return [
+            *([("class:alert-told", cut(line, width))] for line in self._alerts.lines(width)),
+            *([("class:message", cut(line, width))] for line in self._message_lines(width)),
+        ]
+
+    def _detail_lines(self, detail: BoardDetail, width: int, height: int, now_ms: int) -> list[Line]:
+        foot: list[Line] = [*self._told_lines(width), [("class:keys", cut(detail_keys_line(width), width))]]
+        body = detail.lines(width, max(1, height - 1 - len(foot)), now_ms)
+        return [self._head(width, now_ms), *body, *foot][:height]
+
+    def _begin_table(self, width: int, now_ms: int) -> None:
+        self._table.is_lost, self._table.shows_holdings = self._lost_at_ms is not None, self._shows_holdings
+        self._table.lay_out(width, now_ms)
+
+    def _chooser_lines(self, chooser: ColumnChooser, width: int, height: int, now_ms: int) -> list[Line]:
+        """The list of columns, and above it a few rows as they are with them."""
+        if chooser.chosen != self._table.columns.chosen:
+            self._table.columns.chosen = chooser.chosen
+        self._begin_table(width, now_ms)
+        chooser.put_there(self._table.layout.names)
+        above = [self._head(width, now_ms), self._table.headings()]
+        rows = max(0, min(_ROWS_OF_CHOOSER, height - len(above) - 8))
+        above += [self._table.row(row, now_ms) for row in self.rows.visible()[:rows]]
+        above.append(cut_line([], width))
+        if height < _LEAST_WITH_CHOOSER:
+            above = above[:1] if height > 2 else []
+        self._places = _Places(chooser=len(above))
+        body = chooser.lines(width, max(0, height - 1 - len(above)), self._table.available)
+        return [*above, *body, [("class:keys", cut(chooser_keys_line(width), width))]][:height]
+
+    @property
+    def _emptiness(self) -> str:
+        of_list = self.tabs.current
+        if self.is_awaited:
+            return f"Asking for {label_of(of_list)}…"
+        what = "Nothing is shown" if of_list is None else f"{label_of(of_list)} is empty"
+        return f"{what}: a adds a stock."
+
+    def _keys_lines(self, width: int, height: int) -> list[Line]:
+        lines = self._keys_page(width)
+        room = max(1, height - 1)
+        self._keys_top = max(0, min(self._keys_top, len(lines) - room))
+        shown = lines[self._keys_top : self._keys_top + room]
+        shown += [[("", " " * width)] for _ in range(room - len(shown))]
+        more = "  ↑↓ pgdn more" if len(lines) > room else ""
+        return [*shown, [("class:keys", cut(f"q back to the prices{more}", width))]]
+
+    def _keys_page(self, width: int) -> list[Line]:
+        keys = keys_page(self._keys_there)
+        first = max(len(key) for key, _ in keys) + GAP
+        lines: list[Line] = []
+        for key, told in keys:
+            for index, part in enumerate(wrapped(told, max(12, width - first))):
+                named = key if index == 0 else ""
+                lines.append(cut_line([("class:symbol", f"{named:<{first}}"), ("", part)], width))
+        return lines
+
+    @property
+    def _keys_there(self) -> KeysThere:
+        return KeysThere(
+            self._leaving,
+            acts=self.has_actions,
+            commands=self.takes_commands,
+            holdings=self._holdings.are_any,
+            mouse=self.has_mouse,
+        )
+
+    def _last_line(self, width: int, *, reads: bool) -> Line:
+        if self.is_finding:
+            typed = f"/{self.rows.found}▁"
+            return [("class:symbol", typed), ("class:keys", cut("  enter keep  esc all rows", width - len(typed)))]
+        if self.is_sorting:
+            return [("class:symbol", cut(sort_keys_line(width), width))]
+        keys = keys_line(width, self._keys_there, reads=reads, finds=bool(self.rows.found))
+        return [("class:keys", cut(keys, width))]
+
     def _totals(self, width: int) -> list[Line]:
-        """The total of the holdings, and what is in none."""
+        """The total of the holdings, and what is in none; of a lost connection it is as old as the rows."""
         if not (self._shows_holdings and self._holdings.are_any):
             return []
-        lines = [self._holdings.total(width)]
+        if self._lost_at_ms is None:
+            lines = [cut_line(self._holdings.total(width), width)]
+        else:
+            old = self._holdings.total(width - 2)
+            lines = [cut_line([("class:dim", "! "), *(("class:dim", text) for _, text in old)], width)]
         if left_out := self._holdings.left_out():
-            lines.append([("class:stale", left_out)])
-        return [_cut_line(line, width) for line in lines]
-
-    def _visible_rows(self) -> Sequence[Row]:
-        return self._ordered()[self._top : self._top + self._visible]
-
-    def _ordered(self) -> Sequence[Row]:
-        rows = [self._rows[symbol] for symbol in self._shown]
-        if self._order is None:
-            return rows[::-1] if self._is_reversed else rows
-        descending = (self._order in _DESCENDING) is not self._is_reversed
-        return sorted(rows, key=ORDERS[self._order], reverse=descending)
+            lines.append(cut_line([("class:stale", left_out)], width))
+        return lines
 
     def _head(self, width: int, now_ms: int) -> Line:
-        left = f" StockTrack  {clean_text(self._title, 200)}"
-        order = "" if self._order is None else f" by {self._order}{' reversed' if self._is_reversed else ''}"
-        first, count = self._top + 1, len(self._shown)
-        extent = (
-            f"{count} symbols"
-            if count <= self._visible
-            else f"{first}-{min(count, first + self._visible - 1)} of {count}"
-        )
-        right = f"{extent}{order} "
-        space = width - cell_len(left) - cell_len(right)
-        text = f"{left}{' ' * space}{right}" if space >= 1 else left
-        return [("class:head", _cut(text, width))]
-
-    def _headings(self, columns: Sequence[Column], width: int) -> Line:
-        parts = [
-            column.heading.rjust(column.width) if column.is_right else column.heading.ljust(column.width)
-            for column in columns
-        ]
-        return [("class:headings", _cut((" " * _GAP).join(parts), width))]
-
-    def _columns(self, width: int, now_ms: int) -> list[Column]:
-        """Symbol, price and percent always; the others by their worth, and the sparkline takes what is left.
-
-        A price before or after the regular hours is worth the most, and is there as a whole or not at all.
-        """
-        rows = [self._rows[symbol] for symbol in self._shown]
-
-        def widest(name: str, least: int, most: int, text: Callable[[Row], str]) -> int:
-            # It only grows: columns that dance with every price can't be read.
-            now = max((cell_len(text(row)) for row in rows), default=0)
-            self._widths[name] = max(self._widths.get(name, least), min(now, most))
-            return self._widths[name]
-
-        def of_price(text: Callable[[Price], str]) -> Callable[[Row], str]:
-            return lambda row: text(row.price) if row.price is not None else ""
-
-        symbol = Column(
-            "Symbol", widest("symbol", 6, MAX_SYMBOL_CELLS, lambda row: row.symbol) + 1, self._symbol_cell, False
-        )
-        price = Column("Price", widest("price", 7, 16, of_price(_price_text)), _price_cell)
-        percent = Column(
-            "%", widest("percent", 7, 10, of_price(lambda p: percent_text(p.change_percent))), _percent_cell
-        )
-        change = Column("Change", widest("change", 7, 14, of_price(change_text)), _change_cell)
-        currency = Column("Cur", 4, _currency_cell, False)
-        market = Column("Market", widest("market", 7, 16, of_price(state_text)), _market_cell, False)
-        age = Column("Age", 4, lambda row, _: (age_text(_time_of(row), now_ms), "class:dim"))
-        extended = Column("Extended", widest("extended", 8, MAX_EXTENDED_CELLS, _extended_text), _extended_cell, False)
-        held = self._holdings.columns(rows) if self._shows_holdings else []
-        held = [replace(column, width=widest(column.heading, column.width, column.width, _nothing)) for column in held]
-        left = width - sum(column.width + _GAP for column in (symbol, price, percent)) + _GAP
-        chosen: set[str] = set()
-        if any(row.extended for row in rows) and extended.width + _GAP <= left:
-            chosen.add(extended.heading)
-            left -= extended.width + _GAP
-        # What is held is worth more than the course of the day, and how much of it there is is not.
-        first, then = [age, *held[:_FIRST_HELD]], held[_FIRST_HELD:]
-        for column in (*first, change, *then, market, currency):
-            if column.width + _GAP <= left - (MIN_TRAIL_CELLS + _GAP if column not in first else 0):
-                chosen.add(column.heading)
-                left -= column.width + _GAP
-        trail_width = left - _GAP
-        is_of_the_day = any(row.course is not None and row.course.prices for row in rows)
-        heading = "Day" if is_of_the_day else "Since start" if trail_width >= len("Since start") else "Start"
-        trail = Column(heading, trail_width, _trail_cell, False)
-        in_order = sorted(held, key=lambda column: _HELD_ORDER.index(column.heading))
-        wanted = [symbol, price, currency, change, percent, extended, *in_order, trail, market, age]
-        if trail_width >= len("Start"):
-            chosen.add(heading)
-        chosen |= {column.heading for column in (symbol, price, percent)}
-        return [column for column in wanted if column.heading in chosen]
-
-    def _symbol_cell(self, row: Row, _: int) -> tuple[str, str]:
-        is_stale = row.price is not None and row.price.stale
-        mark = "!" if is_stale else MARK if self._alerts.is_marked(row.symbol) else ""
-        return f"{safe_symbol(row.symbol)}{mark}", "class:stale" if is_stale else "class:symbol"
-
-    def _row(self, row: Row, columns: Sequence[Column], width: int, now_ms: int) -> Line:
-        line: Line = []
-        lit = "class:alert " if self._alerts.is_lit(row.symbol, now_ms) else ""
-        for index, column in enumerate(columns):
-            text, style = column.cell(row, column.width)
-            if index:
-                line.append((lit, " " * _GAP))
-            padded = _cut(text, column.width)
-            if column.is_right and cell_len(text) < column.width:
-                padded = " " * (column.width - cell_len(text)) + text
-            line.append((f"{lit}{style}", padded))
-        used = sum(cell_len(text) for _, text in line)
-        line.append((lit, " " * max(0, width - used)))
-        return line
+        """What the board is of, as much of it as leaves room for the tabs, and those at the right."""
+        title = clean_text(self._title, 200)
+        count, in_sight = len(self.rows.ordered()), self.rows.in_sight
+        extent = f" · {count} symbol{'' if count == 1 else 's'}"
+        if self.rows.found:
+            extent = f" · {count} of {len(self.rows.symbols)} with {self.rows.found}"
+        if count > in_sight:
+            first = self.rows.top + 1
+            extent = f" · {first}-{min(count, first + in_sight - 1)} of {count}"
+        brand, style = " StockTrack  ", "class:head"
+        if self._lost_at_ms is not None:
+            # What matters most stands where nothing cuts it off.
+            brand, style = f" disconnected {_seconds_text(now_ms - self._lost_at_ms)}  ", "class:head-lost"
+        whole_tabs = _cells(self.tabs.line(width))
+        # Of many tabs a third of the line is enough: which rows of how many are seen is worth more.
+        room = width - (min(whole_tabs, width // _TABS_PART) + GAP if whole_tabs else 0)
+        # The order is in the headings, too.
+        named = (brand + title + extent + self.rows.order_words, brand + title + extent, brand + title)
+        text = next((each for each in named if cells_of(each) <= room), named[-1])
+        if self._lost_at_ms is None and cells_of(text) > room:
+            text = f" {title}"
+        text = text if cells_of(text) <= width else cut(text, width)
+        tabs = self.tabs.line(width - cells_of(text) - GAP)
+        self._tabs_at = width - _cells(tabs) - 1
+        between: Line = [(style, " " * (self._tabs_at - cells_of(text)))] if tabs else []
+        return cut_line([(style, text), *between, *((f"{style} {part}", label) for part, label in tabs)], width, style)
 
 
-def _cut(text: str, cells: int) -> str:
-    """`text` in exactly so many cells, with an ellipsis where something is cut off."""
-    if cell_len(text) <= cells:
-        return set_cell_size(text, cells)
-    return set_cell_size(set_cell_size(text, cells - 1).rstrip() + "…", cells) if cells > 0 else ""
+def _cells(line: Line) -> int:
+    return sum(cells_of(text) for _, text in line)
 
 
-def _cut_line(line: Line, cells: int) -> Line:
-    """A line of several parts in exactly so many cells."""
-    cut: Line = []
-    for style, text in line:
-        left = cells - sum(cell_len(part) for _, part in cut)
-        cut.append((style, text if cell_len(text) <= left else _cut(text, left)))
-    used = sum(cell_len(part) for _, part in cut)
-    return [*cut, ("", " " * max(0, cells - used))]
-
-
-def _nothing(_: Row) -> str:
-    return ""
-
-
-def _time_of(row: Row) -> int | None:
-    return row.price.timestamp if row.price is not None else None
-
-
-def _price_cell(row: Row, _: int) -> tuple[str, str]:
-    if row.price is None:
-        return "…", "class:dim"
-    style = "class:dim" if row.price.stale else {1: "class:up", -1: "class:down"}.get(row.last_move, "")
-    return _price_text(row.price), style
-
-
-def _price_text(price: Price) -> str:
-    return price_text(price.price, shown_digits(price))
-
-
-def _extended_after(price: Price, before: Extended | None) -> Extended | None:
-    """What to show outside the hours after a push: at night, when pushes say nothing of it, the last one stands."""
-    extended = extended_of(price)
-    if extended is not None or before is None or price.market_state not in _QUIET:
-        return extended
-    is_older = before.at is not None and price.timestamp is not None and before.at < price.timestamp
-    return None if is_older else before
-
-
-def _extended_text(row: Row) -> str:
-    return row.extended.text if row.extended is not None else ""
-
-
-def _extended_cell(row: Row, cells: int) -> tuple[str, str]:
-    text = _extended_text(row)
-    style = f"class:{row.extended.tone}" if row.extended is not None and row.extended.tone else ""
-    return (text, style) if cell_len(text) <= cells else ("", "")
-
-
-def _change_cell(row: Row, _: int) -> tuple[str, str]:
-    return (change_text(row.price), _tone(row.price)) if row.price is not None else ("", "")
-
-
-def _percent_cell(row: Row, _: int) -> tuple[str, str]:
-    return (percent_text(row.price.change_percent), _tone(row.price)) if row.price is not None else ("", "")
-
-
-def _currency_cell(row: Row, _: int) -> tuple[str, str]:
-    return (safe(row.price.currency, 8) if row.price is not None else "", "class:dim")
-
-
-def _market_cell(row: Row, _: int) -> tuple[str, str]:
-    if row.price is None:
-        return "waiting", "class:dim"
-    return state_text(row.price), "class:stale" if row.price.stale else "class:dim"
-
-
-def _trail_cell(row: Row, cells: int) -> tuple[str, str]:
-    if row.course is not None and (prices := row.course.prices):
-        return sparkline(prices, cells), (_tone(row.price) if row.price is not None else "") or "class:dim"
-    rises = len(row.trail) > 1 and row.trail[-1] != row.trail[0]
-    style = ("class:up" if row.trail[-1] > row.trail[0] else "class:down") if rises else "class:dim"
-    return sparkline(row.trail, cells), style
-
-
-def _tone(price: Price) -> str:
-    tone = tone_of(price)
-    return f"class:{tone}" if tone else ""
+def _seconds_text(ms: int) -> str:
+    """`6 s`, `3 min`, `2 h`."""
+    seconds = max(0, ms) // 1000
+    if seconds < 60:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 3_600 else f"{seconds // 3_600} h"

@@ -12,11 +12,11 @@ from stocktrack.messages import BoardQuote, shown_digits
 from stocktrack.quotes import MarketState, price_digits
 from stocktrack.terminal.axes import PriceScale, TimeLabel, moment_of, price_scale, time_labels
 from stocktrack.terminal.canvas import DOTS_ACROSS, DOTS_DOWN, Canvas, toned
+from stocktrack.terminal.encodings import MINUS
 from stocktrack.terminal.text import (
     age_text,
     change_text,
     extended_of,
-    fixed,
     paint,
     percent_text,
     price_text,
@@ -25,6 +25,7 @@ from stocktrack.terminal.text import (
     state_text,
     tone_of,
 )
+from stocktrack.terminal.words import stale_words
 
 LEAST_COLUMNS, LEAST_ROWS = 30, 9
 _LEAST_PLOT_ROWS = 4
@@ -104,7 +105,8 @@ def draw_chart(chart: Chart, look: Look) -> str:
     lines = [*plan.head, *_beside_the_axis(canvas, scale, look)]
     if plan.has_volume:
         lines.append(_volume(candles, places, columns, scale, look, has_candles=chart.has_candles))
-    return "\n".join([*lines, *_below(labels, columns, scale, look)])
+    drawn = "\n".join([*lines, *_below(labels, columns, scale, look)])
+    return drawn if look.is_unicode else drawn.replace(MINUS, "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +197,13 @@ def _told(chart: Chart, size: int) -> Iterator[str]:
     opened, closed = bars[0].open, bars[-1].close
     moved = ""
     if chart.range is not HistoryRange.DAY and opened > 0:
-        moved = f" {fixed((closed - opened) / opened * 100, 2, signed=True)}%"
+        moved = f" {percent_text((closed - opened) / opened * 100)}"
     yield f"{chart.range}{moved}"
     yield f"{_length_text(bars.interval, size)} {'candles' if chart.has_candles else 'bars'}"
     yield f"{safe(bars.provider, 40)}, {_age(chart)}"
     yield safe(bars.timezone, 60)
     if bars.stale:
-        reason = (bars.stale_reason or "").removeprefix("provider_").replace("_", " ")
-        yield f"stale: {reason}" if reason else "stale"
+        yield f"stale: {stale_words(bars.stale_reason, bars.provider)}" if bars.stale_reason else "stale"
     elif quote is not None and quote.stale:
         yield state_text(quote)
     state = _STATES.get(quote.market_state, "") if quote is not None else ""

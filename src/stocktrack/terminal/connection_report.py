@@ -1,14 +1,16 @@
 """What a client tells a person about its connection: lost, tried again, back with its subscriptions, over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from stocktrack.client import ServerShutdown, State, StateChange
+from stocktrack.client import ClientError, ServerShutdown, State, StateChange
 from stocktrack.errors import Code, Reason
 from stocktrack.messages import Missing, Notice
 from stocktrack.quotes import clean_text
 from stocktrack.terminal.exit_codes import missing_sentence, sentence_of
+from stocktrack.terminal.words import lack_words
 
 _MAX_SYMBOLS_NAMED = 6
+_MAX_TROUBLE_CHARS = 200
 
 
 class ConnectionReport:
@@ -41,9 +43,7 @@ class ConnectionReport:
         match change.state:
             case State.RECONNECTING if change.attempt == 1:
                 self._is_lost = True
-                cause = sentence_of(change.cause) if change.cause is not None else "The connection was lost."
-                code = " (501)" if isinstance(change.cause, ServerShutdown) else ""
-                self._tell(f"{cause}{code} Trying to connect again.")
+                self._tell(f"{_lost(change.cause)} Reconnecting…")
             case State.CONNECTED if self._is_lost:
                 self._is_lost = False
                 self._tell(_welcome_back(change.subscribed))
@@ -55,6 +55,23 @@ class ConnectionReport:
                 self._tell(f"{sentence_of(change.cause)} The connection is closed for good.")
             case _:
                 pass
+
+
+def _lost(cause: ClientError | None) -> str:
+    """Why there is no connection: what a server says as it stops is said in fewer words."""
+    if isinstance(cause, ServerShutdown):
+        return "Server stopped."
+    return "The connection was lost." if cause is None else sentence_of(cause)
+
+
+def not_connected_sentence(address: str) -> str:
+    """What a command is answered while the connection is being restored."""
+    return f"Not connected: the server at {address} is down. Retrying."
+
+
+def troubles_of(missing: Iterable[Missing]) -> dict[str, str]:
+    """By symbol in a few words why no price of it comes."""
+    return {each.symbol: clean_text(lack_words(each.reason, each.message), _MAX_TROUBLE_CHARS) for each in missing}
 
 
 def _welcome_back(subscribed: tuple[str, ...]) -> str:

@@ -1,7 +1,7 @@
 """The course of a symbol's day: its prices by stretches of time, begun by bars and carried on by pushes; no I/O."""
 
-from collections import deque
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 
 from stocktrack.bars import DAY_MS, Bar, BarInterval
 from stocktrack.messages import Price
@@ -14,17 +14,18 @@ _NIGHT_MS = 4 * 3_600_000
 class Course:
     """The last price of each stretch of the day; where a market is open day and night, of the last 24 hours."""
 
-    __slots__ = ("_points",)
+    __slots__ = ("_begins", "_prices")
 
     def __init__(self, bars: Iterable[Bar] = ()) -> None:
-        self._points: deque[tuple[int, float]] = deque()  # when a stretch begins, and its last price
+        self._begins: list[int] = []  # when each stretch begins
+        self._prices: list[float] = []  # and its last price
         for bar in bars:
             self._add(bar.time, bar.close)
 
     @property
-    def prices(self) -> list[float]:
-        """The prices, the oldest first."""
-        return [price for _, price in self._points]
+    def prices(self) -> Sequence[float]:
+        """The prices, the oldest first, as they go on."""
+        return self._prices
 
     def put(self, price: Price) -> None:
         """Go on with a price that was pushed."""
@@ -32,14 +33,17 @@ class Course:
 
     def _add(self, time: int, price: float) -> None:
         begins = time - time % COURSE_INTERVAL.length_ms
-        if self._points:
-            newest = self._points[-1][0]
+        if self._begins:
+            newest = self._begins[-1]
             if begins < newest:
                 return
             if begins == newest:
-                self._points.pop()
-            elif begins - newest >= _NIGHT_MS:
-                self._points.clear()
-        self._points.append((begins, price))
-        while begins - self._points[0][0] >= DAY_MS:
-            self._points.popleft()
+                self._prices[-1] = price
+                return
+            if begins - newest >= _NIGHT_MS:
+                self._begins.clear()
+                self._prices.clear()
+        self._begins.append(begins)
+        self._prices.append(price)
+        gone = bisect_right(self._begins, begins - DAY_MS)
+        del self._begins[:gone], self._prices[:gone]

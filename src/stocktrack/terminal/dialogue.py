@@ -3,7 +3,6 @@
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING
 
 from stocktrack.client import ClientError
 from stocktrack.messages import (
@@ -16,56 +15,84 @@ from stocktrack.messages import (
     HistoryReply,
     HoldingsReply,
     InfoReply,
+    ListsReply,
     Missing,
     MyAlertsReply,
     MyStocksReply,
     NewsReply,
+    OrderListsReply,
+    RemoveListReply,
     RemoveLotReply,
+    RenameListReply,
     Reply,
     SayReply,
     SearchReply,
+    SetListReply,
     SourcesReply,
     SubscribeReply,
     UnalertReply,
     UnsubscribeReply,
 )
 from stocktrack.quotes import clean_text
-from stocktrack.terminal.alert_text import made_sentence, no_alerts_sentence
+from stocktrack.terminal.alert_text import made_sentence, no_alerts_sentence, removed_sentence
 from stocktrack.terminal.connection_report import symbols_named
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, exit_code_of_missing, missing_sentences, sentence_of
-from stocktrack.terminal.fronts import Front, LineCancelledError
-from stocktrack.terminal.holding_table import holdings_sentences, lot_row, lot_sentence, lots_table
+from stocktrack.terminal.fronts import Asker, Front, LineCancelledError
+from stocktrack.terminal.holding_table import (
+    holdings_sentences,
+    lot_row,
+    lot_sentence,
+    lots_table,
+    removed_lot_sentence,
+)
 from stocktrack.terminal.past import bars_sentence
-from stocktrack.terminal.text import has_colour, list_names, nothing_saved, safe, safe_symbol, said_to, tab_separated
-from stocktrack.terminal.typed_commands import MENU, WORDS, UsageError
-
-if TYPE_CHECKING:
-    from stocktrack.terminal.prompt import TerminalFront
+from stocktrack.terminal.text import (
+    has_colour,
+    list_names,
+    list_row,
+    nothing_saved,
+    ordered_sentence,
+    removed_list_sentence,
+    renamed_sentence,
+    safe,
+    said_to,
+    set_sentence,
+    tab_separated,
+)
+from stocktrack.terminal.typed_commands import AT_HOME, MENU, WORDS, UsageError
 
 MAX_HELP_CELLS = 84
 
 
-class Dialogue:
-    """Talks to the person, or to the script, behind `front`; `screen` is the same front where it can ask questions.
+class StopError(Exception):
+    """The answer to a question was `stop`."""
 
-    `exit_code` is what a script learns of its last failure; a person has read the sentence.
+
+class Dialogue:
+    """Talks to the person, or to the script, behind `front`; `asker` is the same front where it can ask questions.
+
+    Without `has_menu` the board is the home. `exit_code` is what a script learns of its last failure; a person has
+    read the sentence.
     """
 
-    def __init__(self, front: Front, screen: "TerminalFront | None") -> None:
+    def __init__(self, front: Front, asker: Asker | None, *, has_menu: bool = True) -> None:
         self._front = front
-        self._screen = screen
+        self._has_menu = has_menu
+        self._asker = asker
         self.exit_code: int = ExitCode.DONE
 
     # --- what is said -----------------------------------------------------------------------------------------------
 
-    def greet(self, welcome: AuthReply) -> None:
-        """Say what the server said at the login."""
-        self._front.confirm(clean_text(welcome.message, 500))
+    def greet(self, welcome: AuthReply, *, is_quiet: bool = False) -> None:
+        """Say what the server said at the login, unless that `is_quiet`."""
+        if not is_quiet:
+            # The server adds that the login was successful, which everything here says.
+            self._front.confirm(clean_text(welcome.message.removesuffix(" Login successful."), 500))
         self._front.learn(welcome.symbols)
 
     def show_menu(self) -> None:
-        """The menu, on a terminal."""
-        if not self._front.is_terminal:
+        """The menu, on a terminal that has one."""
+        if not (self._front.is_terminal and self._has_menu):
             return
         lines = [f"  {number}  {label}" for number, label, _ in MENU]
         self._front.say("\n".join(["", *lines, ""]))
@@ -73,23 +100,37 @@ class Dialogue:
 
     def show_help(self) -> None:
         """Every command word with what it takes and does."""
-        usages = [f"{word.name} {word.usage}" for word in WORDS.values()]
+        words = list((WORDS if self._has_menu else AT_HOME).values())
+        usages = [f"{word.name} {word.usage}" for word in words]
         width = max(map(len, usages))
         columns = shutil.get_terminal_size().columns
         is_narrow = columns < width + MAX_HELP_CELLS
 
-        def below(text: str) -> str:
-            return textwrap.fill(text, max(20, columns - 1), initial_indent=" " * 6, subsequent_indent=" " * 6)
+        def folded(text: str, indent: int) -> str:
+            return textwrap.fill(
+                text,
+                max(20, columns - 1),
+                initial_indent=" " * indent,
+                subsequent_indent=" " * 6,
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
 
         lines = [
-            f"  {usage}\n{below(word.help)}" if is_narrow else f"  {usage:<{width}}  {word.help}"
-            for usage, word in zip(usages, WORDS.values(), strict=True)
+            f"{folded(usage, 2)}\n{folded(word.help, 6)}" if is_narrow else f"  {usage:<{width}}  {word.help}"
+            for usage, word in zip(usages, words, strict=True)
         ]
-        self._front.say("\n".join(lines))
+        self._front.say("\n".join([*lines, *folded("A symbol alone is its price: AAPL.", 2).splitlines()]))
 
     def confirm(self, sentence: str) -> None:
         """Say that something was done."""
         self._front.confirm(sentence)
+
+    def confirm_saved(self, reply: SubscribeReply, list_name: str) -> None:
+        """Say what a list holds now that was subscribed, where its prices are seen anyhow."""
+        added = (*reply.subscribed, *reply.already, *reply.pending)
+        if added:
+            self.confirm(f"{symbols_named(added)} {'is' if len(added) == 1 else 'are'} on {safe(list_name)}.")
 
     def fail(self, error: UsageError | ClientError) -> None:
         """Say what is wrong with a command, or what went wrong."""
@@ -105,7 +146,7 @@ class Dialogue:
             case GetReply() | MyStocksReply():
                 missing = reply.missing
                 self._front.learn(tuple(quote.symbol for quote in reply.quotes))
-            case SubscribeReply():
+            case SubscribeReply() | SetListReply():
                 missing = reply.missing
                 self._front.learn(reply.symbols)
             case UnsubscribeReply():
@@ -142,7 +183,7 @@ class Dialogue:
             case AlertReply():
                 self._front.confirm(made_sentence(reply.alert))
             case UnalertReply():
-                self._front.confirm(f"{safe(reply.alert, 24)} of {safe_symbol(reply.symbol)} was taken out.")
+                self._front.confirm(removed_sentence(reply))
             case AlertTestReply(delivered=True):
                 self._front.confirm(safe(reply.message, 500))
             case AlertTestReply():
@@ -158,9 +199,14 @@ class Dialogue:
             case AddLotReply():
                 self._front.confirm(lot_sentence(reply))
             case RemoveLotReply():
-                self._front.confirm(f"The lot {reply.lot} of {reply.symbol} was taken out.")
+                self._front.confirm(removed_lot_sentence(reply))
             case SubscribeReply():
                 self._front.confirm(_subscribed(reply))
+            case ListsReply():
+                for info in reply.lists:
+                    self._front.say(tab_separated(list_row(info)))
+            case SetListReply() | RenameListReply() | RemoveListReply() | OrderListsReply():
+                self._front.confirm(_list_sentence(reply))
             case SayReply():
                 self._front.confirm(said_to(reply))
             case UnsubscribeReply():
@@ -202,13 +248,11 @@ class Dialogue:
     async def argument(self, arguments: str, question: str) -> str:
         """What was typed, or on a terminal the answer to a question; `UsageError` where there is neither.
 
-        `LineCancelledError` where the answer is `back`.
+        `LineCancelledError` where the answer is `back`, `StopError` where it is `stop`.
         """
-        if not arguments and self._screen is not None:
-            arguments = await self._screen.ask(question)
-            if arguments.lower() == "back":
-                self.show_menu()
-                raise LineCancelledError
+        if not arguments and self._asker is not None:
+            arguments = await self._asker.ask(question)
+            self._leave_if_meant(arguments)
             if not arguments:
                 raise UsageError("Cancelled.")
         if not arguments:
@@ -217,10 +261,36 @@ class Dialogue:
 
     async def is_sure(self, question: str) -> bool:
         """Whether the person says yes; a script means what it says."""
-        if self._screen is None:
+        if self._asker is None:
             return True
-        answer = await self._screen.ask(f"{question} [y/N] ")
-        return answer.lower() in {"y", "yes"}
+        answer = (await self._asker.ask(f"{question} [y/N] ")).strip().lower()
+        self._leave_if_meant(answer)
+        if answer in {"y", "yes"}:
+            return True
+        self._front.confirm("Nothing was changed.")
+        return False
+
+    def _leave_if_meant(self, answer: str) -> None:
+        match answer.strip().lower():
+            case "back":
+                self.show_menu()
+                raise LineCancelledError
+            case "stop":
+                raise StopError
+            case _:
+                pass
+
+
+def _list_sentence(reply: SetListReply | RenameListReply | RemoveListReply | OrderListsReply) -> str:
+    match reply:
+        case SetListReply():
+            return set_sentence(reply)
+        case RenameListReply():
+            return renamed_sentence(reply)
+        case RemoveListReply():
+            return removed_list_sentence(reply)
+        case OrderListsReply():
+            return ordered_sentence(reply)
 
 
 def _subscribed(reply: SubscribeReply) -> str:

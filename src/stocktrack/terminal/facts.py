@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from stocktrack.messages import BoardQuote, shown_digits
 from stocktrack.quotes import CompanyInfo, price_digits
-from stocktrack.terminal.text import company_names, fixed, number, price_text, safe, safe_link
+from stocktrack.terminal.text import compact_text, company_names, fixed, price_text, safe, safe_link
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -34,7 +34,6 @@ def quote_facts(quote: BoardQuote) -> Facts:
     def priced(value: float | None) -> str:
         return "" if value is None else price_text(value, digits)
 
-    traded = "" if quote.volume is None else f"{quote.volume:,} {safe(quote.volume_currency, 8)}".rstrip()
     facts = (
         ("open", priced(quote.open)),
         ("previous close", priced(quote.previous_close)),
@@ -42,7 +41,7 @@ def quote_facts(quote: BoardQuote) -> Facts:
         ("52 weeks", range_text(quote.fifty_two_week_low, quote.fifty_two_week_high, digits)),
         ("bid", priced(quote.bid)),
         ("ask", priced(quote.ask)),
-        ("volume", traded),
+        ("volume", _money(quote.volume, quote.volume_currency)),
         ("market cap", _money(quote.market_cap, quote.market_cap_currency)),
         ("trailing P/E", "" if quote.trailing_pe is None else fixed(quote.trailing_pe, 2)),
     )
@@ -71,7 +70,7 @@ def hours_text(opens_at: int | None, closes_at: int | None, now_ms: int) -> str:
 
 
 def _money(amount: float | None, currency: str | None) -> str:
-    return f"{number(amount, grouped=True)} {safe(currency, 8)}".rstrip() if amount is not None else ""
+    return f"{compact_text(amount)} {safe(currency, 8)}".rstrip() if amount is not None else ""
 
 
 def _local(epoch_ms: int) -> datetime | None:

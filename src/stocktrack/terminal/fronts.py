@@ -2,14 +2,19 @@
 
 import asyncio
 import os
+import shutil
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from stocktrack.messages import Price
+from stocktrack.terminal.board_row import Row
+from stocktrack.terminal.line_cutter import LineCutter
 from stocktrack.terminal.run import say, write_line
 from stocktrack.terminal.text import Shown, has_colour, price_row, rows_of, tab_separated
+from stocktrack.terminal.typed_commands import UsageError
 
 _READ_BYTES = 65_536
 _MAX_LINE_BYTES = 1_048_576
@@ -20,10 +25,19 @@ class LineCancelledError(Exception):
 
 
 class Status(NamedTuple):
-    """The state of the client in a few words, and whether all is well."""
+    """The state of the client in a few words, whether all is well, and the rows of what is pushed."""
 
     text: str
     is_well: bool
+    pushed: Sequence[Row] = ()
+
+
+class Asker(Protocol):
+    """Where a person can be asked."""
+
+    async def ask(self, question: str) -> str:
+        """The answer to a question; `LineCancelledError` where it is not to be given, `EOFError` at the end."""
+        ...
 
 
 class Front(Protocol):
@@ -59,7 +73,7 @@ class Front(Protocol):
         ...
 
     def show_prices(self, prices: list[Price]) -> None:
-        """Show pushes as lines."""
+        """Show pushes: as lines, or in the place that they have."""
         ...
 
     def learn(self, symbols: tuple[str, ...]) -> None:
@@ -71,6 +85,10 @@ class Front(Protocol):
         ...
 
 
+# Of a file that is read faster than its commands are run.
+_MAX_LINES_AHEAD = 1_000
+
+
 class PipeFront:
     """Commands from standard input, a line each; rows to standard output, the rest to standard error."""
 
@@ -78,7 +96,8 @@ class PipeFront:
 
     def __init__(self) -> None:
         self._colour = has_colour(sys.stdout)
-        self._lines: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1_000)
+        self._lines: asyncio.Queue[str | UsageError | None] = asyncio.Queue()
+        self._room = threading.Semaphore(_MAX_LINES_AHEAD)  # a coroutine handed over would be left where the loop ends
         self._reading: threading.Thread | None = None
 
     async def read_line(self, prompt: str, status: Callable[[], Status]) -> str:
@@ -89,8 +108,11 @@ class PipeFront:
             self._reading = threading.Thread(target=self._read, args=(loop,), name="stdin", daemon=True)
             self._reading.start()
         line = await self._lines.get()
+        self._room.release()
         if line is None:
             raise EOFError
+        if isinstance(line, UsageError):
+            raise line
         return line
 
     def say(self, text: str) -> None:
@@ -133,18 +155,26 @@ class PipeFront:
         self._lines.put_nowait(None)
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
-        tail = b""
+        lines = LineCutter(_MAX_LINE_BYTES)
         try:
             while data := os.read(sys.stdin.fileno(), _READ_BYTES):
-                *lines, tail = (tail + data)[:_MAX_LINE_BYTES].split(b"\n")
-                for line in lines:
-                    self._hand_over(loop, line.decode(errors="replace"))
-            if tail:
-                self._hand_over(loop, tail.decode(errors="replace"))
+                for line in lines.put(data):
+                    self._hand_over(loop, line)
+            for line in lines.end():
+                self._hand_over(loop, line)
             self._hand_over(loop, None)
         except (OSError, RuntimeError):
             # The loop has ended, or the terminal was closed.
             return
 
-    def _hand_over(self, loop: asyncio.AbstractEventLoop, line: str | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()
+    def _hand_over(self, loop: asyncio.AbstractEventLoop, line: bytes | None) -> None:
+        handed: str | UsageError | None = None if line is None else line.decode(errors="replace")
+        if line is not None and len(line) > _MAX_LINE_BYTES:
+            handed = UsageError(f"A line is longer than {_MAX_LINE_BYTES:,} bytes: it was not run.")
+        self._room.acquire()
+        loop.call_soon_threadsafe(self._lines.put_nowait, handed)
+
+
+def wrapped(text: str) -> str:
+    """A sentence in lines that end between words."""
+    return textwrap.fill(text, max(20, shutil.get_terminal_size().columns - 1), break_on_hyphens=False)

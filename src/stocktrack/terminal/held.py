@@ -29,8 +29,8 @@ class AskedClient(Protocol):
         """The reply to the last login: another one after a reconnect."""
         ...
 
-    async def holdings(self) -> HoldingsReply:
-        """What the user holds."""
+    async def holdings(self, currency: str | None = None) -> HoldingsReply:
+        """What the user holds, with totals in a currency or in the server's."""
         ...
 
 
@@ -58,7 +58,7 @@ class Held:
             ):
                 welcome = self._client.welcome
                 try:
-                    self._view.put_holdings(await self._client.holdings())
+                    self._view.put_holdings(await self._client.holdings(self._view.currency))
                     asked_of, again_at = welcome, self._clock.monotonic() + REFRESH_SECONDS
                 except Unavailable:
                     wait = RETRY_SECONDS

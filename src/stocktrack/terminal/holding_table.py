@@ -2,10 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from stocktrack.holdings import money_digits
-from stocktrack.messages import MAIN_LIST, AddLotReply, Amounts, HoldingInfo, HoldingsReply, HoldingTotals, LotInfo
+from stocktrack.messages import (
+    MAIN_LIST,
+    AddLotReply,
+    Amounts,
+    HoldingInfo,
+    HoldingsReply,
+    HoldingTotals,
+    LotInfo,
+    RemoveLotReply,
+)
 from stocktrack.quotes import price_digits
 from stocktrack.terminal.text import (
     amount_text,
@@ -17,6 +27,7 @@ from stocktrack.terminal.text import (
     price_text,
     safe,
     safe_symbol,
+    up_or_down,
 )
 
 _GAP: Final = "  "
@@ -32,7 +43,7 @@ class _Cell:
     tone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Column:
     """A column with its heading, a cell for each holding and one for the total; the first to give way is 1."""
 
@@ -42,7 +53,7 @@ class _Column:
     gives_way: int = 0  # never
     is_left: bool = False
 
-    @property
+    @cached_property
     def width(self) -> int:
         return max(len(text) for text in (self.heading, self.total.text, *(cell.text for cell in self.cells)))
 
@@ -53,10 +64,7 @@ def holdings_table(reply: HoldingsReply, *, width: int, colour: bool) -> str:
     A number is never cut: where not even symbol, value and gain fit, the lines are longer.
     """
     columns = _that_fit(_columns(reply), width)
-    lines = [_line([(column.heading, "dim") for column in columns], columns, colour=colour)]
-    for row in range(len(reply.holdings)):
-        cells = [column.cells[row] for column in columns]
-        lines.append(_line([(cell.text, cell.tone) for cell in cells], columns, colour=colour))
+    lines = _lines(columns, colour=colour)
     if reply.holdings:
         totals = [(column.total.text, column.total.tone or "bold") for column in columns]
         lines.append(_line(totals, columns, colour=colour))
@@ -85,12 +93,7 @@ def lots_table(lots: Sequence[LotInfo], *, width: int, colour: bool) -> str:
     ]
     if any(lot.group != MAIN_LIST for lot in lots):
         columns.append(column("Group", lambda lot: safe(lot.group, 64), 2, is_left=True))
-    columns = _that_fit(columns, width)
-    lines = [_line([(each.heading, "dim") for each in columns], columns, colour=colour)]
-    for row in range(len(lots)):
-        cells = [each.cells[row] for each in columns]
-        lines.append(_line([(cell.text, cell.tone) for cell in cells], columns, colour=colour))
-    return "\n".join(lines)
+    return "\n".join(_lines(_that_fit(columns, width), colour=colour))
 
 
 def lot_row(lot: LotInfo) -> tuple[str, ...]:
@@ -110,10 +113,16 @@ def holdings_sentences(reply: HoldingsReply, *, adding: str) -> list[str]:
 
 def lot_sentence(reply: AddLotReply) -> str:
     """Says which lot is kept."""
-    fee = f", and {number(reply.fixed_cost)} of fees" if reply.fixed_cost else ""
+    fee = f", and {number(reply.fixed_cost, grouped=True)} of fees" if reply.fixed_cost else ""
     group = "" if reply.group == MAIN_LIST else f" in the group {safe(reply.group)}"
-    what = f"{number(reply.quantity)} {safe_symbol(reply.symbol)} @ {number(reply.unit_cost)}{fee}"
+    quantity, cost = (number(value, grouped=True) for value in (reply.quantity, reply.unit_cost))
+    what = f"{quantity} {safe_symbol(reply.symbol)} @ {cost}{fee}"
     return f"The lot {safe(reply.lot)} was added{group}: {what}."
+
+
+def removed_lot_sentence(reply: RemoveLotReply) -> str:
+    """Says which lot was taken out."""
+    return f"The lot {safe(reply.lot)} of {safe_symbol(reply.symbol)} was taken out."
 
 
 def _columns(reply: HoldingsReply) -> list[_Column]:
@@ -130,23 +139,17 @@ def _columns(reply: HoldingsReply) -> list[_Column]:
 
     def percent(name: str) -> tuple[list[_Cell], _Cell]:
         of: list[HoldingInfo | HoldingTotals] = [*held, totals]
-        told = [_Cell(percent_text(getattr(each, name)), _tone(getattr(each, name))) for each in of]
+        told = [_Cell(percent_text(getattr(each, name)), up_or_down(getattr(each, name))) for each in of]
         return told[:-1], told[-1]
 
     values, days, gains = (money(name, is_signed=name != "value") for name in ("value", "day_change", "gain"))
-    is_counted = [each.converted is not None for each in held]
-    notes = [
-        "stale" if each.stale else "" if counted else "in no total"
-        for each, counted in zip(held, is_counted, strict=True)
-    ]
-    stale = ["dim" if each.stale else "" for each in held]
-    tone_of = dict(zip((each.symbol for each in held), stale, strict=True))
+    notes = ["stale" if each.stale else "" if each.converted is not None else "in no total" for each in held]
     nothing = _Cell("")
     columns = [
         _Column("Symbol", cells(lambda each: safe_symbol(each.symbol), lambda _: "bold"), _Cell("Total"), is_left=True),
         _Column("Quantity", cells(lambda each: number(each.quantity, grouped=True).removesuffix(".0")), nothing, 4),
         _Column("Unit cost", cells(_unit_cost), nothing, 1),
-        _Column("Price", cells(_price, lambda each: tone_of[each.symbol]), nothing, 5),
+        _Column("Price", cells(_price, lambda each: "dim" if each.stale else ""), nothing, 5),
         _Column("", cells(lambda each: safe(each.currency, 8), lambda _: "dim"), nothing, 5, is_left=True),
         _Column(f"Value {reply.currency}", *values),
         _Column("Day", *days, 6),
@@ -169,6 +172,12 @@ def _that_fit(columns: list[_Column], width: int) -> list[_Column]:
     return left
 
 
+def _lines(columns: Sequence[_Column], *, colour: bool) -> list[str]:
+    """The headings, and a line for each row of cells."""
+    rows = [[(cell.text, cell.tone) for cell in row] for row in zip(*(each.cells for each in columns), strict=True)]
+    return [_line(row, columns, colour=colour) for row in ([(each.heading, "dim") for each in columns], *rows)]
+
+
 def _line(cells: Sequence[tuple[str, str]], columns: Sequence[_Column], *, colour: bool) -> str:
     parts = []
     for (text, tone), column in zip(cells, columns, strict=True):
@@ -181,11 +190,7 @@ def _line(cells: Sequence[tuple[str, str]], columns: Sequence[_Column], *, colou
 def _money(amount: float | None, digits: int, *, is_signed: bool) -> _Cell:
     if amount is None:
         return _Cell("")
-    return _Cell(fixed(amount, digits, signed=is_signed), _tone(amount) if is_signed else "")
-
-
-def _tone(amount: float | None) -> str:
-    return "" if not amount else "up" if amount > 0 else "down"
+    return _Cell(fixed(amount, digits, signed=is_signed), up_or_down(amount) if is_signed else "")
 
 
 def _price(holding: HoldingInfo) -> str:

@@ -10,6 +10,7 @@ from stocktrack.messages import HistoryReply
 from stocktrack.quotes import price_digits
 from stocktrack.terminal.axes import moment_of
 from stocktrack.terminal.text import fixed, number, paint, percent_text, price_text, safe, safe_symbol
+from stocktrack.terminal.words import stale_words
 
 CSV_HEADING = "time,open,high,low,close,volume"
 _GAP = "  "
@@ -57,8 +58,8 @@ def bars_sentence(reply: HistoryReply) -> str:
     )
     if not reply.stale:
         return sentence
-    reason = (reply.stale_reason or "").replace("_", " ")
-    return f"{sentence} The newest may be missing{f': {reason}' if reason else ''}."
+    why = f": {stale_words(reply.stale_reason, reply.provider)}" if reply.stale_reason else ""
+    return f"{sentence} The newest may be missing{why}."
 
 
 def bar_time_text(time: int, interval: BarInterval, zone: tzinfo) -> str:

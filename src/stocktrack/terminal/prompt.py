@@ -2,43 +2,45 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
+import signal
 import sys
 import termios
-import textwrap
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import in_terminal
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
-from prompt_toolkit.formatted_text import FormattedText
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.formatted_text import ANSI, FormattedText, to_formatted_text
+from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
 from stocktrack.clock import end
-from stocktrack.errors import ConfigError
 from stocktrack.messages import Price
 from stocktrack.quotes import clean_text
-from stocktrack.system.data_folder import find_data_folder
 from stocktrack.terminal.attention import Attention
-from stocktrack.terminal.board_screen import BoardScreen, Ending
+from stocktrack.terminal.board_screen import BoardActions, BoardScreen, Ending
 from stocktrack.terminal.board_view import BoardView
-from stocktrack.terminal.fronts import LineCancelledError, Status
+from stocktrack.terminal.encodings import output_of_screen
+from stocktrack.terminal.fronts import LineCancelledError, Status, wrapped
+from stocktrack.terminal.line_completer import LineCompleter
+from stocktrack.terminal.line_history import line_history
+from stocktrack.terminal.price_block import price_block
 from stocktrack.terminal.screen_settings import ScreenSettings
 from stocktrack.terminal.tables import draw
-from stocktrack.terminal.text import Shown, has_colour, paint, price_line
-from stocktrack.terminal.typed_commands import WORDS
+from stocktrack.terminal.text import Shown, has_colour, paint
 
-_MAX_SEEN = 2_000
+# So many prices stand above the prompt, or a third of a small terminal: the answers need room as well.
+_MOST_PUSHED = 8
+# The ages of the prices grow without any price.
+_REFRESH_SECONDS = 1.0
 _USUAL = ScreenSettings()
-_STYLE = Style.from_dict({"prompt": "bold", "bottom-toolbar": "noreverse ansibrightblack", "lost": "ansiyellow"})
+_STYLE = Style.from_dict(
+    {"prompt": "bold", "bottom-toolbar": "noreverse ansibrightblack", "lost": "ansiyellow", "old": "ansibrightblack"}
+)
 
 
 class TerminalFront:
@@ -50,15 +52,18 @@ class TerminalFront:
         self._attention = Attention(sys.stdout, settings)
         self._colour = has_colour(sys.stdout)
         self._status: Callable[[], Status] = lambda: Status("", True)
-        self._completer = _Completer()
+        self._completer = LineCompleter()
         self._session: PromptSession[str] = PromptSession(
-            history=_history() if keeps_history else InMemoryHistory(),
+            history=line_history() if keeps_history else InMemoryHistory(),
             completer=self._completer,
             complete_while_typing=False,
             key_bindings=self._keys(),
             style=_STYLE,
             bottom_toolbar=self._toolbar,
             interrupt_exception=LineCancelledError,
+            enable_suspend=True,
+            refresh_interval=_REFRESH_SECONDS,
+            output=output_of_screen(),
         )
         self._question: PromptSession[str] = PromptSession(
             history=InMemoryHistory(),
@@ -66,6 +71,8 @@ class TerminalFront:
             complete_while_typing=False,
             style=_STYLE,
             interrupt_exception=LineCancelledError,
+            enable_suspend=True,
+            output=output_of_screen(),
         )
         self._pasted: deque[str] = deque()
         self._unfinished = ""
@@ -88,7 +95,7 @@ class TerminalFront:
             self._write(f"{prompt}{clean_text(line, 500)}")
             return line
         default, self._unfinished = self._unfinished, ""
-        return await self._session.prompt_async([("class:prompt", prompt)], default=default)
+        return await self._session.prompt_async(lambda: self._above(prompt), default=default)
 
     async def ask(self, question: str) -> str:
         """The answer to a question; a pasted line answers it too. `LineCancelledError` for Ctrl-C and Ctrl-D."""
@@ -98,7 +105,7 @@ class TerminalFront:
             return self._pasted.popleft()
         try:
             # The caller handles SIGINT itself while a command runs.
-            return (await self._question.prompt_async([("class:prompt", question)], handle_sigint=False)).strip()
+            return (await self._question.prompt_async([("class:typed-at", question)], handle_sigint=False)).strip()
         except EOFError:
             if self._is_ended:
                 raise
@@ -110,21 +117,21 @@ class TerminalFront:
 
     def confirm(self, text: str) -> None:
         """Write a sentence above the prompt."""
-        self._write(_wrapped(text))
+        self._write(wrapped(text))
 
     def warn(self, text: str) -> None:
         """Write above the prompt, or below the board while that is shown."""
         if self._board_view is not None:
             self._board_view.say(text)
         else:
-            self._write(paint(_wrapped(text), "warning", colour=self._colour))
+            self._write(paint(wrapped(text), "warning", colour=self._colour))
 
     def hear(self, lines: Sequence[str]) -> None:
         """Write above the prompt, or the last one below the board while that is shown."""
         if self._board_view is not None:
             self._board_view.say(lines[-1])
         else:
-            self._write("\n".join(paint(_wrapped(line), "dim", colour=self._colour) for line in lines))
+            self._write("\n".join(paint(wrapped(line), "dim", colour=self._colour) for line in lines))
 
     def call(self, text: str) -> None:
         """Ring the bell, and notify the desktop."""
@@ -137,9 +144,8 @@ class TerminalFront:
         self._write(table.rstrip("\n"))
 
     def show_prices(self, prices: list[Price]) -> None:
-        """A line each, above the prompt."""
-        width = shutil.get_terminal_size().columns
-        self._write("\n".join(price_line(price, colour=self._colour, width=width) for price in prices))
+        """Have the block above the prompt drawn with them; what has not changed in it is not drawn again."""
+        self._session.app.invalidate()
 
     def learn(self, symbols: Iterable[str]) -> None:
         """Complete these from now on."""
@@ -158,9 +164,9 @@ class TerminalFront:
             if session.app.is_running and not session.app.is_done:
                 session.app.exit(exception=EOFError)
 
-    async def show_board(self, view: BoardView) -> Ending:
-        """Show the board until it is ended, and return how it ended."""
-        self._board, self._board_view = BoardScreen(view), view
+    async def show_board(self, view: BoardView, actions: BoardActions) -> Ending:
+        """Show the board, whose `actions` do what its keys ask for, until it is ended, and return how it ended."""
+        self._board, self._board_view = BoardScreen(view, actions=actions), view
         try:
             return await self._board.run()
         finally:
@@ -170,6 +176,7 @@ class TerminalFront:
     async def __aenter__(self) -> "TerminalFront":
         self._quiet = contextlib.ExitStack()
         self._quiet.enter_context(_without_echo(sys.stdin.fileno()))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCONT, self._resume)
         self._calling = asyncio.create_task(self._attention.run(), name="terminal: bells and notifications")
         return self
 
@@ -180,7 +187,13 @@ class TerminalFront:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writing
         self._flush()
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGCONT)
         self._quiet.close()
+
+    def _resume(self) -> None:
+        """After Ctrl-Z and `fg` between two prompts: the shell has made the terminal echo. A prompt sees to its own."""
+        if self._board is None and not (self._session.app.is_running or self._question.app.is_running):
+            _quieten(sys.stdin.fileno())
 
     def _write(self, text: str) -> None:
         self._unwritten.append(text)
@@ -202,6 +215,24 @@ class TerminalFront:
         self._unwritten.clear()
         sys.stdout.write(text)
         sys.stdout.flush()
+
+    def _above(self, prompt: str) -> FormattedText:
+        """The prompt, and above it the block of the prices that are pushed; a line that was entered leaves none."""
+        shown = FormattedText([("class:typed-at", prompt)])
+        if self._session.app.is_done:
+            return shown
+        status, size = self._status(), shutil.get_terminal_size()
+        block = price_block(
+            status.pushed,
+            width=size.columns,
+            most=max(1, min(_MOST_PUSHED, size.lines // 3)),
+            colour=self._colour and status.is_well,
+            is_live=status.is_well,
+            now_ms=time.time_ns() // 1_000_000,
+        )
+        style = "" if status.is_well else "class:old"
+        lines = to_formatted_text(ANSI("".join(f"{line}\n" for line in block)), style)
+        return FormattedText([*lines, *shown])
 
     def _toolbar(self) -> FormattedText:
         status = self._status()
@@ -230,87 +261,19 @@ class TerminalFront:
         return keys
 
 
-def _wrapped(text: str) -> str:
-    """A sentence in lines that end between words."""
-    return textwrap.fill(text, max(20, shutil.get_terminal_size().columns - 1), break_on_hyphens=False)
-
-
-class _Completer(Completer):
-    """Command words first, then the symbols that were seen."""
-
-    def __init__(self) -> None:
-        self._symbols: dict[str, None] = {}
-
-    def learn(self, symbols: Iterable[str]) -> None:
-        self._symbols.update(dict.fromkeys(symbols))
-        while len(self._symbols) > _MAX_SEEN:
-            del self._symbols[next(iter(self._symbols))]
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
-        before = document.text_before_cursor.lstrip()
-        word, space, rest = before.partition(" ")
-        if not space:
-            for each in WORDS.values():
-                if each.name.startswith(word.lower()):
-                    yield Completion(each.name, -len(word), display_meta=each.help)
-            return
-        if word.lower() in WORDS and not WORDS[word.lower()].takes_symbols:
-            return
-        before_it, _, begun = rest.replace(",", " ").rpartition(" ")
-        if before_it.strip() and word.lower() in WORDS and (then := WORDS[word.lower()].then):
-            for following in then:
-                if following.startswith(begun.lower()):
-                    yield Completion(following, -len(begun))
-            return
-        begun = begun.upper()
-        for symbol in sorted(self._symbols):
-            if symbol.startswith(begun):
-                yield Completion(symbol, -len(begun))
-
-
-class _QuietHistory(FileHistory):
-    """A history file; that it can't be read or written stops no command."""
-
-    def store_string(self, string: str) -> None:
-        with contextlib.suppress(OSError):
-            super().store_string(string)
-
-    def load_history_strings(self) -> Iterable[str]:
-        try:
-            return list(super().load_history_strings())
-        except OSError:
-            return []
-
-
-def history_file() -> Path:
-    """Where the prompt's history is kept: in the data folder, like everything that StockTrack keeps."""
-    return find_data_folder() / "client_history"
-
-
-def _history() -> History:
-    try:
-        path = history_file()
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.fchmod(descriptor, 0o600)
-        finally:
-            os.close(descriptor)
-    except (OSError, ConfigError):
-        # The prompt works without a history too.
-        return InMemoryHistory()
-    return _QuietHistory(path)
-
-
 @contextlib.contextmanager
 def _without_echo(descriptor: int) -> Iterator[None]:
     """Between two prompts too, what is typed ahead is neither echoed nor cut into lines; Ctrl-C still interrupts."""
     before = termios.tcgetattr(descriptor)
-    quiet = termios.tcgetattr(descriptor)
-    quiet[0] &= ~termios.ICRNL
-    quiet[3] &= ~(termios.ECHO | termios.ICANON)
-    termios.tcsetattr(descriptor, termios.TCSANOW, quiet)
+    _quieten(descriptor)
     try:
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSANOW, before)
+
+
+def _quieten(descriptor: int) -> None:
+    quiet = termios.tcgetattr(descriptor)
+    quiet[0] &= ~termios.ICRNL
+    quiet[3] &= ~(termios.ECHO | termios.ICANON)
+    termios.tcsetattr(descriptor, termios.TCSANOW, quiet)

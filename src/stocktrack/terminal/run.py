@@ -1,16 +1,19 @@
 """How a client command begins and ends: its streams, its errors as one sentence, and its exit code."""
 
 import asyncio
+import contextlib
 import io
 import os
 import shutil
+import signal
 import sys
 import textwrap
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, NoReturn
 
 from stocktrack.client.errors import ClientError
 from stocktrack.client.settings import CredentialsMissingError
+from stocktrack.terminal.encodings import ERRORS
 from stocktrack.terminal.exit_codes import ExitCode, exit_code_of, sentence_of
 
 
@@ -19,12 +22,35 @@ def run_to_exit(begin: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
 
     Questions are asked in `begin`: in an event loop Ctrl-C would wait for the answer.
     """
-    sys.exit(_run(begin))
+    exit_with(lambda: asyncio.run(begin()))
+
+
+def exit_with(run: Callable[[], int]) -> NoReturn:
+    """Exit with what `run` returns, or with the code of what it raised, which is told as a sentence."""
+    sys.exit(_run(run))
+
+
+@contextlib.contextmanager
+def on_termination(end: Callable[[], object]) -> Iterator[None]:
+    """Have SIGTERM and SIGHUP call `end` in the running event loop meanwhile, instead of ending the program at once."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, end)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
 
 
 def is_live_screen() -> bool:
     """Whether there is a terminal to type on and one that can be drawn on."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return is_typed_at() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def is_typed_at() -> bool:
+    """Whether a person types and reads, be it on a terminal that can do nothing but print."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def say(text: str) -> None:
@@ -40,13 +66,13 @@ def write_line(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - this is the command line
 
 
-def _run(begin: Callable[[], Coroutine[Any, Any, int]]) -> int:
+def _run(run: Callable[[], int]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal that can't show a letter shows a question mark, not a traceback.
-            stream.reconfigure(errors="replace")
+            # A terminal that can't show a letter shows a plain one or a question mark, not a traceback.
+            stream.reconfigure(errors=ERRORS)
     try:
-        code = asyncio.run(begin())
+        code = run()
         sys.stdout.flush()
     except ClientError as error:
         say(sentence_of(error))

@@ -1,16 +1,19 @@
-"""What a person wants of the terminal's screen: its bell, the desktop's notifications, and money on the board."""
+"""What a person wants of the terminal's screen: bell, notifications, money, and the columns and order of the board."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from stocktrack.errors import ConfigError
 from stocktrack.system.setting_sources import ClientVariable
+from stocktrack.terminal.board_choice import Order, columns_of, currency_of, order_of
 
 _ON: Final = frozenset({"1", "true", "yes", "on"})
 _OFF: Final = frozenset({"0", "false", "no", "off"})
+
+Choice = TypeVar("Choice")
 
 
 class Notify(StrEnum):
@@ -22,13 +25,24 @@ class Notify(StrEnum):
     OFF = "off"
 
 
+class WrongFlagError(ConfigError):
+    """What a flag says is wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScreenSettings:
-    """Whether alerts ring the bell, how they notify the desktop, and whether the board shows holdings."""
+    """Whether alerts ring the bell, how they notify the desktop, and what the board shows.
+
+    Columns and order are None where nobody says them: then they are what the board remembers.
+    """
 
     bell: bool = True
     notify: Notify = Notify.AUTO
     holdings: bool = True
+    mouse: bool = True
+    columns: tuple[str, ...] | None = None
+    order: Order | None = None
+    currency: str | None = None  # in which the board shows all money; None: each in its own
 
 
 def load_screen_settings(
@@ -36,9 +50,16 @@ def load_screen_settings(
     bell: bool | None = None,
     notify: bool | None = None,
     holdings: bool | None = None,
+    mouse: bool | None = None,
+    columns: str | None = None,
+    sort: str | None = None,
+    currency: str | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> ScreenSettings:
-    """The settings from flags (None where not given) and the environment; `ConfigError` where one is wrong."""
+    """The settings from flags (None where not given) and the environment; `ConfigError` where one is wrong.
+
+    Of a wrong flag it is a `WrongFlagError`.
+    """
     wanted = _notify(environment)
     if notify is not None:
         wanted = (Notify.AUTO if wanted is Notify.OFF else wanted) if notify else Notify.OFF
@@ -46,7 +67,31 @@ def load_screen_settings(
         bell=_switch(bell, ClientVariable.BELL, environment),
         notify=wanted,
         holdings=_switch(holdings, ClientVariable.HOLDINGS, environment),
+        mouse=_switch(mouse, ClientVariable.MOUSE, environment),
+        columns=_chosen(columns, "--columns", ClientVariable.COLUMNS, columns_of, environment),
+        order=_chosen(sort, "--sort", ClientVariable.SORT, order_of, environment),
+        currency=_chosen(currency, "--currency", ClientVariable.CURRENCY, currency_of, environment),
     )
+
+
+def _chosen(
+    given: str | None,
+    flag: str,
+    variable: ClientVariable,
+    read: Callable[[str], Choice],
+    environment: Mapping[str, str],
+) -> Choice | None:
+    if given is not None:
+        try:
+            return read(given)
+        except ValueError as error:
+            raise WrongFlagError(f"{flag} {given}: {error}.") from None
+    if not (text := environment.get(variable, "").strip()):
+        return None
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ConfigError(f"{variable} = {text!r}: {error}.") from None
 
 
 def _switch(flag: bool | None, variable: ClientVariable, environment: Mapping[str, str]) -> bool:

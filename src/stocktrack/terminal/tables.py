@@ -144,7 +144,7 @@ class _Column:
 
 
 def _quotes(quotes: tuple[BoardQuote, ...], width: int, now_ms: int) -> Table:
-    """Symbol, price, percent and market always; the others as the width allows, and none with half a number."""
+    """Symbol, price, percent and age always; the others as the width allows, and none with half a number."""
     columns = _that_fit(_quote_columns(quotes, now_ms), width)
     spare = width - _needed(columns, width)
     table = _table(width)
@@ -163,13 +163,21 @@ def _quotes(quotes: tuple[BoardQuote, ...], width: int, now_ms: int) -> Table:
 
 def _that_fit(columns: list[_Column], width: int) -> list[_Column]:
     usual = [column for column in columns if column.from_width <= width and column.heading != _EXTENDED]
-    if not any(map(len, next(column for column in columns if column.heading == _EXTENDED).cells)):
-        return usual
-    with_extended = [column for column in columns if column in usual or column.heading == _EXTENDED]
-    for least in sorted((column for column in usual if column.gives_way), key=lambda column: column.gives_way):
-        if _needed(with_extended, width) > width:
-            with_extended.remove(least)
-    return usual if _needed(with_extended, width) > width else with_extended
+    if any(map(len, next(column for column in columns if column.heading == _EXTENDED).cells)):
+        with_extended = [column for column in columns if column in usual or column.heading == _EXTENDED]
+        with_extended = _without_least(with_extended, width)
+        if _needed(with_extended, width) <= width:
+            return with_extended
+    return _without_least(usual, width)
+
+
+def _without_least(columns: list[_Column], width: int) -> list[_Column]:
+    """The columns without those that give way, as many of them as must for the rest to fit."""
+    kept = [*columns]
+    for least in sorted((column for column in columns if column.gives_way), key=lambda column: column.gives_way):
+        if _needed(kept, width) > width:
+            kept.remove(least)
+    return kept
 
 
 def _needed(columns: list[_Column], width: int) -> int:
@@ -204,13 +212,15 @@ def _quote_columns(quotes: tuple[BoardQuote, ...], now_ms: int) -> list[_Column]
         _Column("Change", cells(change_text, tone), is_right=True, from_width=_NARROW, gives_way=4),
         _Column("%", cells(lambda quote: percent_text(quote.change_percent), tone), is_right=True),
         _Column(_EXTENDED, tuple(Text(each.text, _TONES[each.tone]) for each in after)),
-        _Column("Market", cells(state_text, lambda quote: "yellow" if quote.stale else "dim")),
+        _Column(
+            "Market",
+            cells(state_text, lambda quote: "yellow" if quote.stale else "dim"),
+            gives_way=3,
+        ),
         _Column(
             "Age",
             cells(lambda quote: age_text(quote.timestamp, now_ms), lambda _: "dim"),
             is_right=True,
-            from_width=_NARROW,
-            gives_way=3,
         ),
     ]
 

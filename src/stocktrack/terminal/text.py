@@ -22,13 +22,18 @@ from stocktrack.messages import (
     HoldingInfo,
     HoldingsReply,
     InfoReply,
+    ListInfo,
     MyAlertsReply,
     MyStocksReply,
     NewsReply,
+    OrderListsReply,
     Price,
+    RemoveListReply,
+    RenameListReply,
     Said,
     SayReply,
     SearchReply,
+    SetListReply,
     SinkInfo,
     SinkState,
     SourceInfo,
@@ -37,6 +42,8 @@ from stocktrack.messages import (
     shown_digits,
 )
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, CompanyInfo, MarketState, Match, clean_link, clean_text
+from stocktrack.terminal.encodings import MINUS
+from stocktrack.terminal.words import stale_words
 
 Shown = (
     GetReply
@@ -59,6 +66,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 # Spreadsheets of the East take the wide ones as well.
 _FORMULA_BEGINS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+# Three digits of a compact number: from these on what is rounded has one more before its point.
+_TWO_DECIMALS, _ONE_DECIMAL, _NEXT_UNIT = Decimal("9.995"), Decimal("99.95"), Decimal("999.5")
 _ALL_DIGITS = Context(prec=400)  # of any double, before its point and behind it
 # At night what was last heard is from after the hours.
 _EXTENDED_WORDS = {MarketState.PRE: "pre", MarketState.POST: "post", MarketState.CLOSED: "post"}
@@ -92,10 +101,42 @@ def safe_symbol(symbol: str) -> str:
     return safe(symbol, MAX_SYMBOL_LENGTH)
 
 
+def count_text(count: int, one: str, many: str | None = None) -> str:
+    """`1 session`, `2 sessions`."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def nothing_saved(reply: MyStocksReply) -> str:
     """Says that a saved list is empty; without a full stop, for a hint to follow."""
     in_list = "" if reply.list == MAIN_LIST else f" in the list {safe(reply.list)}"
     return f"You have no saved stocks{in_list} yet"
+
+
+def list_row(info: ListInfo) -> tuple[str, str]:
+    """A saved list as fields: its name, and how many stocks are in it."""
+    return safe(info.list), str(info.count)
+
+
+def set_sentence(reply: SetListReply) -> str:
+    """What a saved list holds after a change."""
+    pending = f" Not checked yet, the source does not answer: {', '.join(map(safe_symbol, reply.pending))}."
+    held = ", ".join(map(safe_symbol, reply.symbols)) or "nothing"
+    return f"The list {safe(reply.list)} holds {held}.{pending if reply.pending else ''}"
+
+
+def renamed_sentence(reply: RenameListReply) -> str:
+    """That a list has another name."""
+    return f"The list {safe(reply.list)} is called {safe(reply.name)} now."
+
+
+def removed_list_sentence(reply: RemoveListReply) -> str:
+    """That a list is no more, and what was in it, so that it can be made again."""
+    return f"The list {safe(reply.list)} was removed; in it were {', '.join(map(safe_symbol, reply.symbols))}."
+
+
+def ordered_sentence(reply: OrderListsReply) -> str:
+    """The lists in their new order."""
+    return f"Your lists: {', '.join(safe(info.list) for info in reply.lists)}."
 
 
 def list_names(reply: MyStocksReply) -> str:
@@ -122,18 +163,22 @@ def local_time(epoch_ms: int) -> str:
 
 
 def number(value: float | None, *, grouped: bool = False, signed: bool = False, min_digits: int = 0) -> str:
-    """All digits of `value` and never an exponent; a sign is always there where it is `signed`."""
+    """All digits of `value` and never an exponent; a sign is always there where it is `signed`.
+
+    What is `grouped` is for people, with their minus sign; the rest is for programs.
+    """
     if value is None:
         return ""
     exact = Decimal(repr(value))
     digits = max(min_digits, -int(exact.as_tuple().exponent) if exact % 1 else 0)
-    return f"{exact:{'+' if signed else ''}{',' if grouped else ''}.{digits}f}"
+    text = f"{exact:{'+' if signed else ''}{',' if grouped else ''}.{digits}f}"
+    return text.replace("-", MINUS) if grouped else text
 
 
 def fixed(value: float, digits: int, *, signed: bool = False) -> str:
     """`value` for people with exactly so many decimals, halves rounded away from zero; what reads zero has no sign."""
     exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _ALL_DIGITS)
-    return f"{exact or abs(exact):{'+' if signed and exact else ''},f}"
+    return f"{exact or abs(exact):{'+' if signed and exact else ''},f}".replace("-", MINUS)
 
 
 def price_text(price: float, digits: int) -> str:
@@ -141,14 +186,29 @@ def price_text(price: float, digits: int) -> str:
     return fixed(price, digits)
 
 
-def change_text(quote: Quoted) -> str:
-    """The change with its sign, with the decimals of the price."""
-    return "" if quote.change is None else fixed(quote.change, shown_digits(quote), signed=True)
+def change_text(quote: Quoted, digits: int | None = None) -> str:
+    """The change with its sign, with the decimals of the price unless others are named."""
+    digits = shown_digits(quote) if digits is None else digits
+    return "" if quote.change is None else fixed(quote.change, digits, signed=True)
 
 
 def percent_text(percent: float | None) -> str:
     """`+0.64%`."""
     return "" if percent is None else f"{fixed(percent, 2, signed=True)}%"
+
+
+def compact_text(amount: float) -> str:
+    """A count of pieces or of money for people, in at most six cells: `950`, `12.3K`, `58.1M`, `1.24B`."""
+    value = Decimal(repr(amount))
+    units = iter(("", "K", "M", "B", "T"))
+    unit = next(units)
+    while abs(value) >= _NEXT_UNIT and unit != "T":
+        value, unit = value / 1_000, next(units)
+    if not unit:
+        rounded = float(value.quantize(Decimal("0.01"), ROUND_HALF_UP))
+        return number(rounded or 0.0, grouped=True)  # what reads zero has no sign
+    digits = 2 if abs(value) < _TWO_DECIMALS else 1 if abs(value) < _ONE_DECIMAL else 0
+    return f"{fixed(float(value), digits)}{unit}"
 
 
 def amount_text(amount: float) -> str:
@@ -162,7 +222,11 @@ def tone_of(quote: Quoted) -> str:
 
 
 def _tone(change: float | None, percent: float | None) -> str:
-    moved = change if change is not None else percent
+    return up_or_down(change if change is not None else percent)
+
+
+def up_or_down(moved: float | None) -> str:
+    """The tone of what is above 0, or below it; none of what is neither, or not known."""
     if not moved:
         return ""
     return "up" if moved > 0 else "down"
@@ -177,13 +241,17 @@ class Extended:
     at: int | None = None
 
 
-def extended_of(quote: Quoted) -> Extended | None:
-    """What to show of the price before or after the regular hours; None in an open market, which has left it behind."""
+def extended_of(quote: Quoted, digits: int | None = None) -> Extended | None:
+    """What to show of the price before or after the regular hours; None in an open market, which has left it behind.
+
+    It has the decimals of the price unless others are named.
+    """
     if quote.extended_price is None or quote.market_state is MarketState.OPEN:
         return None
     if quote.extended_time is not None and quote.timestamp is not None and quote.extended_time < quote.timestamp:
         return None  # of the hours before the regular price
-    word, digits = _EXTENDED_WORDS.get(quote.market_state, "ext"), shown_digits(quote)
+    word = _EXTENDED_WORDS.get(quote.market_state, "ext")
+    digits = shown_digits(quote) if digits is None else digits
     if quote.extended_change_percent is not None:
         moved = percent_text(quote.extended_change_percent)
     else:
@@ -196,7 +264,7 @@ def age_text(then_ms: int | None, now_ms: int) -> str:
     """How long ago, in the largest unit that fits: `5s`, `12m`, `3h`, `4d`; a time that is yet to come is `-3h`."""
     if then_ms is None:
         return ""
-    sign = "-" if then_ms - now_ms >= _MOST_SKEW_MS else ""
+    sign = MINUS if then_ms - now_ms >= _MOST_SKEW_MS else ""
     seconds = abs(now_ms - then_ms) // 1000 if sign else max(0, (now_ms - then_ms) // 1000)
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:
@@ -207,8 +275,7 @@ def age_text(then_ms: int | None, now_ms: int) -> str:
 def state_text(quote: Quoted) -> str:
     """The market's state, or why the price is stale."""
     if quote.stale:
-        reason = (quote.stale_reason or "").removeprefix("provider_")
-        return f"stale: {reason}" if reason else "stale"
+        return f"stale: {stale_words(quote.stale_reason, quote.provider)}" if quote.stale_reason else "stale"
     return "" if quote.market_state == "unknown" else str(quote.market_state)
 
 
@@ -228,23 +295,37 @@ def sparkline(values: Sequence[float], width: int) -> str:
     if not values or width <= 0:
         return ""
     count = min(width, len(values))
-    picked = [values[(index + 1) * len(values) // count - 1] for index in range(count)]
+    length, bars = len(values), _BARS + _BARS[-1]  # the highest value is at the upper end of the last step
+    picked = [values[index * length // count - 1] for index in range(1, count + 1)]
     low, high = min(picked), max(picked)
     if high == low:
         return _BARS[3] * count
-    return "".join(_BARS[min(7, int((value - low) / (high - low) * 8))] for value in picked)
+    extent = high - low
+    return "".join([bars[int((value - low) / extent * 8)] for value in picked])
 
 
-def price_line(price: Price, *, colour: bool, width: int = 80) -> str:
-    """A PRICE as one aligned line; a narrow terminal gets symbol, price and percent, and the rest that fits."""
-    symbol, tone = safe_symbol(price.symbol), tone_of(price)
-    shown, percent = price_text(price.price, shown_digits(price)), f"{percent_text(price.change_percent):>9}"
-    extended = extended_of(price)
+def price_line(
+    price: Price, *, colour: bool, width: int = 80, digits: int | None = None, mark: str = "", end: str = ""
+) -> str:
+    """A PRICE as one aligned line; a narrow terminal gets symbol, price and percent, and the rest that fits.
+
+    It has the decimals of its symbol unless others are named. A `mark` stands behind the symbol, and `end`, where it
+    fits as a whole, behind everything.
+    """
+    symbol, tone = f"{safe_symbol(price.symbol)}{mark}", tone_of(price)
+    digits = shown_digits(price) if digits is None else digits
+    shown, percent = price_text(price.price, digits), f"{percent_text(price.change_percent):>9}"
+    extended = extended_of(price, digits)
     if width < PRICE_LINE_CELLS:
         start, moved, note = f"{symbol:<10} {shown:>12}", percent, ""
     else:
-        start, moved = f"{symbol:<10} {shown:>12} {safe(price.currency, 8):<4}", f"{change_text(price):>10} {percent}"
+        start, moved = (
+            f"{symbol:<10} {shown:>12} {safe(price.currency, 8):<4}",
+            f"{change_text(price, digits):>10} {percent}",
+        )
         note = "" if not price.stale and (price.market_state is MarketState.OPEN or extended) else state_text(price)
+    if price.stale and len(f"{start} {moved}  {note}") > width:
+        note = "stale" if note else ""
     parts = [(start, ""), (f" {moved}", tone), (f"  {note}" if note else "", "warning")]
     if extended is not None:
         after = f"  {extended.text}"
@@ -252,6 +333,8 @@ def price_line(price: Price, *, colour: bool, width: int = 80) -> str:
             parts.append((after, extended.tone))
         elif width >= PRICE_LINE_CELLS and not note:
             parts.append((f"  {state_text(price)}", "warning"))
+    if end and sum(len(text) for text, _ in parts) + 2 + len(end) <= width:
+        parts.append((f"  {end}", "dim"))
     return "".join(paint(text, tone, colour=colour) for text, tone in parts).rstrip()
 
 
@@ -325,7 +408,8 @@ def rows_of(reply: Shown) -> Iterable[tuple[str, ...]]:
             fields = company_fields(reply.company)
             return [(label, text, unit) if unit else (label, text) for label, text, unit in fields if text]
         case DividendsReply():
-            return [(str(each.date), number(each.amount), safe(each.currency, 8)) for each in reply.dividends]
+            symbol = safe_symbol(reply.symbol)
+            return [(str(each.date), number(each.amount), safe(each.currency, 8), symbol) for each in reply.dividends]
         case HistoryReply():
             return map(bar_row, reply.bars)
         case HoldingsReply():

@@ -2,12 +2,14 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stocktrack.alerting import AlertWhen, Repeat
 from stocktrack.bars import BarInterval, HistoryRange
-from stocktrack.quotes import clean_text, shown
+from stocktrack.messages import ListChange
+from stocktrack.quotes import clean_text, normalise_symbol, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,12 @@ WORDS: dict[str, Word] = {
         Word("subscribe", "[SYMBOL…] [every SECONDS]", "push prices and save the stocks", takes_symbols=True),
         Word("unsubscribe", "[SYMBOL…]", "end pushes and take the stocks off your list", takes_symbols=True),
         Word("stop", "", "end all pushes and keep your list"),
-        Word("stocks", "[--list NAME]", "your saved stocks; watch and (un)subscribe take --list too"),
+        Word(
+            "stocks",
+            "[set|first SYMBOL…]",
+            "your saved stocks, or these alone; --list NAME, as for watch and (un)subscribe",
+        ),
+        Word("lists", "[rename|remove|order NAME…]", 'your lists; `lists rename tech "big tech"` names one anew'),
         Word("news", "[SYMBOL] [COUNT]", "headlines, newest first, of the market or of a symbol", takes_symbols=True),
         Word("info", "SYMBOL", "the company", takes_symbols=True),
         Word("dividends", "SYMBOL [COUNT]", "what it paid, newest first", takes_symbols=True),
@@ -78,14 +85,25 @@ WORDS: dict[str, Word] = {
         Word("search", "TEXT [--segment FO]", "symbols by name, of one segment where it is named"),
         Word("sources", "", "how the market's sources are"),
         Word("say", "TEXT [--symbol AAPL]", "a word to the others, or to those who are pushed a symbol"),
-        Word("back", "", "the menu"),
+        Word("back", "", "the menu; also the answer to a question that is to be left"),
         Word("help", "", "this list"),
         Word("exit", "", "leave"),
     )
 }
+# What they do on the board, where nothing is pushed but what it shows, and no menu is.
+_HELP_AT_HOME = {
+    "watch": "show these in a tab of their own; without symbols your list",
+    "subscribe": "add them to the list that is shown, or to --list NAME; every SECONDS for a calmer board",
+    "unsubscribe": "take them off the list that is shown, or off --list NAME; without symbols all of them",
+    "stocks": "the list that is shown, or --list NAME; or these alone, or these first",
+    "back": "close what lies over the board; also the answer to a question that is to be left",
+}
+AT_HOME: dict[str, Word] = {
+    name: replace(word, help=_HELP_AT_HOME.get(name, word.help)) for name, word in WORDS.items() if name != "stop"
+}
 MENU: tuple[tuple[str, str, str], ...] = (
-    ("1", "live prices", "watch"),
-    ("2", "subscribe", "subscribe"),
+    ("1", "live board", "watch"),
+    ("2", "add to my list", "subscribe"),
     ("3", "news", "news"),
     ("4", "company", "info"),
     ("5", "dividends", "dividends"),
@@ -104,14 +122,16 @@ _SAME = {
 }
 
 
-_LIST = re.compile(r"""(?:^|(?<=\s))--list(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))""")
-_GROUP = re.compile(r"""(?:^|(?<=\s))--group(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))""")
+_IN_QUOTES_OR_NOT = r"""(?:"([^"]*)"|'([^']*)'|(\S+))"""
+_OPTIONS = {
+    option: re.compile(rf"(?:^|(?<=\s)){option}(?:=|\s+){value}")
+    for option, value in (("--list", _IN_QUOTES_OR_NOT), ("--group", _IN_QUOTES_OR_NOT), ("--segment", r"(\S+)"))
+}
 _FEE = re.compile(r"(?:^|(?<=\s))--fee(?:=|\s+)(\S+)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _LOT_NAME = re.compile(r"l[1-9][0-9]{0,17}", re.ASCII)
 _SAID_OF = re.compile(r"^--symbol(?:=|\s+)(\S+)\s+(?P<after>.*)$|^(?P<before>.*)\s--symbol(?:=|\s+)(\S+)$", re.DOTALL)
-_SEGMENT = re.compile(r"(?:^|(?<=\s))--segment(?:=|\s+)(\S+)")
 
 
 # What the shell's commands are called here.
@@ -131,11 +151,15 @@ class UsageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A line as its word and what follows; `from_menu` where a number was typed, which asks for what is missing."""
+    """A line as its word and what follows; `from_menu` where a number was typed, which asks for what is missing.
+
+    `is_guess` where no word was typed but what may be a symbol, of which the price is meant.
+    """
 
     word: str
     arguments: str
     from_menu: bool = False
+    is_guess: bool = False
 
 
 def parse(line: str) -> Typed | None:
@@ -145,9 +169,7 @@ def parse(line: str) -> Typed | None:
         return None
     word = _SAME.get(first.lower(), first.lower())
     if word not in WORDS:
-        near = difflib.get_close_matches(word, WORDS, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else "`help` lists the commands."
-        raise UsageError(f"There is no command {shown(first)}. {hint}")
+        return _guessed(line, first)
     second, _, third = rest.strip().partition(" ")
     here = _OF_THE_SHELL.get((word, second.lower()))
     # There may be a symbol that is called ADD or LIST.
@@ -156,6 +178,38 @@ def parse(line: str) -> Typed | None:
             f"`{word} {second.lower()}` is for the shell; here it is `{clean_text(f'{here} {third}', 200)}`."
         )
     return Typed(word, rest.strip(), from_menu=first.isdigit())
+
+
+def _guessed(line: str, first: str) -> Typed:
+    """The prices of what was typed, where it is symbols and no word with a slip of the pen; else `UsageError`."""
+    names = split_symbols(line)
+    is_near = bool(_near(first))
+    are_capitals = all(name.isupper() for name in names)
+    if all(map(_is_symbol, names)) and (are_capitals if len(names) == 1 else are_capitals and not is_near):
+        return Typed("get", line.strip(), is_guess=True)
+    if len(names) == 1 and _is_symbol(first) and not is_near:
+        return Typed("get", first, is_guess=True)
+    raise UsageError(no_command_sentence(first))
+
+
+def no_command_sentence(word: str, *, was_asked_for: bool = False) -> str:
+    """That there is no such command, and which one may be meant; `was_asked_for` where it was taken for a symbol."""
+    near = _near(word)
+    hint = f"Did you mean {near[0]!r}?" if near else "`help` lists the commands."
+    nor = f", and no source knows a symbol {shown(word.upper())}" if was_asked_for else ""
+    return f"There is no command {shown(word)}{nor}. {hint}"
+
+
+def _near(word: str) -> list[str]:
+    return difflib.get_close_matches(word.lower(), WORDS, n=1)
+
+
+def _is_symbol(text: str) -> bool:
+    try:
+        normalise_symbol(text)
+    except ValueError:
+        return False
+    return any(character.isalpha() for character in text)
 
 
 def split_symbols(texts: str | Iterable[str]) -> list[str]:
@@ -175,24 +229,73 @@ def split_interval(arguments: str) -> tuple[list[str], float | None]:
 
 def split_list(arguments: str) -> tuple[str, str | None]:
     """What else was typed, and the name in `NVDA AMD --list tech`; a name with spaces stands in quotes."""
-    found = _LIST.search(arguments)
-    if found is None:
-        if re.search(r"(^|\s)--list\b", arguments):
-            raise UsageError("`--list` needs the name of a list, as in `stocks --list tech`.")
-        return arguments, None
-    name = next(group for group in found.groups() if group is not None)
-    return f"{arguments[: found.start()]} {arguments[found.end() :]}".strip(), name
+    return _split_option(arguments, "--list", "the name of a list, as in `stocks --list tech`")
+
+
+# What may follow `stocks`, and how SET_LIST says it.
+_STOCKS_CHANGES = {"set": ListChange.REPLACE, "first": ListChange.ORDER}
+_LISTS_USES = {"rename": "rename OLD NEW", "remove": "remove NAME", "order": "order NAME…"}
+
+
+@dataclass(frozen=True, slots=True)
+class TypedStocks:
+    """What is to be seen of a saved list, or changed in it."""
+
+    list_name: str | None
+    change: ListChange | None = None  # None: nothing is
+    symbols: tuple[str, ...] = ()
+
+
+def split_stocks(arguments: str) -> TypedStocks:
+    """The change and the list of `set AAPL,MSFT --list tech`, `first TSLA`, or nothing at all."""
+    rest, list_name = split_list(arguments)
+    word, *symbols = split_symbols(rest) or [""]
+    if not word:
+        return TypedStocks(list_name)
+    change = _STOCKS_CHANGES.get(word.lower())
+    if change is None or not symbols:
+        raise UsageError(
+            f"`stocks` takes no {shown(rest)}; a list is named as in `stocks --list tech`, and changed as in "
+            "`stocks set AAPL MSFT` or `stocks first MSFT`."
+        )
+    return TypedStocks(list_name, change, tuple(symbols))
+
+
+def split_lists(arguments: str) -> tuple[str, list[str]]:
+    """What to do with the lists, nothing or a word, and their names; one with spaces stands in quotes."""
+    try:
+        what, *names = shlex.split(arguments) or [""]
+    except ValueError:
+        raise UsageError("A quote has no second one: a name with spaces stands in quotes, as 'big tech'.") from None
+    what = what.lower()
+    fits = {"": not names, "rename": len(names) == 2, "remove": len(names) == 1, "order": bool(names)}
+    if not fits.get(what, False):
+        how = _LISTS_USES.get(what)
+        uses = f"`lists {how}`" if how else ", ".join(f"`lists {use}`" for use in _LISTS_USES.values())
+        raise UsageError(f"`lists` is called alone, or as {uses}.")
+    return what, names
+
+
+def split_group(arguments: str) -> tuple[str, str | None]:
+    """What else was typed, and the name in `--group pension`; a name with spaces stands in quotes."""
+    return _split_option(arguments, "--group", "the name of a group, as in `holdings --group pension`")
 
 
 def split_segment(arguments: str) -> tuple[str, str | None]:
     """What else was typed, and the segment in `RELIANCE --segment FO`."""
-    found = _SEGMENT.search(arguments)
+    rest, segment = _split_option(arguments, "--segment", "a word, as in `search RELIANCE --segment FO`")
+    return (rest if segment is None else " ".join(rest.split())), segment
+
+
+def _split_option(arguments: str, option: str, needed: str) -> tuple[str, str | None]:
+    """What else was typed, and the value of the option; `UsageError` where it stands there without one."""
+    found = _OPTIONS[option].search(arguments)
     if found is None:
-        if re.search(r"(^|\s)--segment\b", arguments):
-            raise UsageError("`--segment` needs a word, as in `search RELIANCE --segment FO`.")
+        if re.search(rf"(^|\s){option}\b", arguments):
+            raise UsageError(f"`{option}` needs {needed}.")
         return arguments, None
-    rest = " ".join(f"{arguments[: found.start()]} {arguments[found.end() :]}".split())
-    return rest, found[1]
+    value = next(group for group in found.groups() if group is not None)
+    return f"{arguments[: found.start()]} {arguments[found.end() :]}".strip(), value
 
 
 def lot_names(texts: str | Iterable[str]) -> list[str]:
@@ -254,17 +357,6 @@ def split_holdings(arguments: str) -> tuple[str | None, str | None]:
     if words and not _CURRENCY.fullmatch(words[0].upper()):
         raise UsageError(f"{shown(words[0])} is no currency; one is typed as EUR, and a group as --group {words[0]}.")
     return (words[0].upper() if words else None), group
-
-
-def split_group(arguments: str) -> tuple[str, str | None]:
-    """What else was typed, and the name in `--group pension`; a name with spaces stands in quotes."""
-    found = _GROUP.search(arguments)
-    if found is None:
-        if re.search(r"(^|\s)--group\b", arguments):
-            raise UsageError("`--group` needs the name of a group, as in `holdings --group pension`.")
-        return arguments, None
-    name = next(group for group in found.groups() if group is not None)
-    return f"{arguments[: found.start()]} {arguments[found.end() :]}".strip(), name
 
 
 def _number_of(what: str, text: str) -> float:

@@ -1,4 +1,4 @@
-"""What a client wants and what it has, by its headers: media types in order of preference, and entity tags; pure."""
+"""What a client wants and what it has, by its headers: media types, encodings and entity tags; pure."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -38,6 +38,18 @@ def _rank(media_type: str, ranges: Sequence[str]) -> tuple[float, int, int]:
     if found is None or found[1] == 0:
         return (0.0, 0, 0)  # a type that is refused is worth no more than one that is not named
     return found[1], found[0], found[2] if found[0] == 2 else -len(ranges)
+
+
+def accepts_gzip(accept_encodings: Iterable[str]) -> bool:
+    """Whether a client would rather have an answer compressed by gzip than as it is, by its Accept-Encoding headers."""
+    qualities: dict[str, float] = {}
+    for text in ",".join(accept_encodings).lower().split(","):
+        name, *parameters = (part.strip() for part in text.split(";"))
+        qualities.setdefault({"x-gzip": "gzip"}.get(name, name), _quality(parameters))
+    anything = qualities.get("*")
+    gzip = qualities.get("gzip", anything if anything is not None else 0.0)
+    # Without a word on it, an answer as it is will do, and any encoding that is named is wanted more.
+    return gzip > 0 and gzip >= qualities.get("identity", 0.0)
 
 
 def _quality(parameters: Iterable[str]) -> float:

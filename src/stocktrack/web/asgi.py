@@ -31,6 +31,35 @@ async def respond(
     await send({"type": "http.response.body", "body": content})
 
 
+async def answers_method(scope: Scope, send: Send, *methods: str) -> bool:
+    """Whether a request is answered by its method alone: OPTIONS, which asks for the `methods`, and any other one."""
+    if scope["method"] in methods:
+        return False
+    allowed = ", ".join((*methods, "OPTIONS"))
+    if scope["method"] == "OPTIONS":
+        await respond(send, HTTPStatus.NO_CONTENT, b"", [(b"allow", allowed.encode())], content_type=None)
+    else:
+        why = f"{scope['method']} does not work here; what does: {allowed}.\n"
+        await respond(send, HTTPStatus.METHOD_NOT_ALLOWED, why.encode(), [(b"allow", allowed.encode())])
+    return True
+
+
+def values_of(scope: Scope, name: bytes) -> list[str]:
+    """What a request says in its headers of this name (in lower case)."""
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def with_vary(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> Headers:
+    """Headers of an answer that say that it would be another one for another value of the request's header `name`."""
+    kept, names = Headers(), list[bytes]()
+    for key, value in headers:
+        if key.lower() == b"vary":
+            names += [part.strip().lower() for part in value.split(b",")]
+        else:
+            kept.append((key, value))
+    return [*kept, (b"vary", b", ".join(dict.fromkeys((*names, name))))]
+
+
 def is_under(path: str, prefix: str) -> bool:
     """Whether `path` is `prefix` or something under it."""
     return path == prefix or path.startswith(prefix.rstrip("/") + "/")

@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from prometheus_client.registry import Collector
 
@@ -14,28 +15,47 @@ from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import Clients
 from stocktrack.market.board import Board
 from stocktrack.market.feed import Feed
-from stocktrack.sessions.contracts import WatchLists
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.sinks.publisher import Publisher
 from stocktrack.web.asgi import AsgiApp
 from stocktrack.web.asgi_sockets import AsgiSockets
 from stocktrack.web.assets import Assets
+from stocktrack.web.cors import Cors
+from stocktrack.web.dialects.alpaca import PATH as ALPACA_PATH
+from stocktrack.web.dialects.alpaca import AlpacaTalk, only_feeds
+from stocktrack.web.dialects.alpaca_bars import MinuteBars
+from stocktrack.web.dialects.finnhub import PATH as FINNHUB_PATH
+from stocktrack.web.dialects.finnhub import FinnhubTalk
+from stocktrack.web.dialects.live_price import PATH as LIVE_PRICE_PATH
 from stocktrack.web.dialects.live_price import LiveTalk
 from stocktrack.web.dialects.socketio import SocketIo
 from stocktrack.web.dialects.udf import PATH as UDF_PATH
 from stocktrack.web.dialects.udf import Udf
+from stocktrack.web.dialects.yahoo import PATH as YAHOO_PATH
+from stocktrack.web.dialects.yahoo import YahooTalk
+from stocktrack.web.event_streams import PATH as STREAM_PATH
+from stocktrack.web.event_streams import EventStreams
 from stocktrack.web.guest_sessions import GuestSessions
 from stocktrack.web.health import PATHS as OPERATOR_PATHS
 from stocktrack.web.health import Health
 from stocktrack.web.metrics import MarketFigures, Metrics, SessionFigures
-from stocktrack.web.rest import rest_app
-from stocktrack.web.rest_sessions import RestSessions
+from stocktrack.web.rest.application import rest_app
+from stocktrack.web.rest.documents import documents
+from stocktrack.web.rest.sessions import RestSessions
 from stocktrack.web.server import MAX_HTTP_CONNECTIONS, OPERATOR_CONNECTIONS, TakeWebSocket, WebServer
 from stocktrack.web.sink_figures import SinkFigures
 from stocktrack.web.site import Site
 from stocktrack.web.together import Together
-from stocktrack.web.websocket_sessions import WebSocketSessions
+from stocktrack.web.websocket_sessions import Talk, WebSocketSessions
+
+DIALECTS: Final[Mapping[str, Callable[..., Talk]]] = {
+    LIVE_PRICE_PATH: LiveTalk,
+    FINNHUB_PATH: FinnhubTalk,
+    YAHOO_PATH: YahooTalk,
+}
+
+REST_PATH = "/api"
 
 
 class Web:
@@ -47,7 +67,6 @@ class Web:
         *,
         sessions: Sessions,
         accounts: Accounts,
-        lists: WatchLists,
         feed: Feed,
         board: Board,
         clock: Clock,
@@ -61,7 +80,13 @@ class Web:
         self.operator: Health | None = None
         is_one_of_several = together is not None
         self._servers: list[tuple[WebServer, str, int]] = []
-        self._rest = RestSessions(sessions, accounts, lists, clock)
+        self._rest = RestSessions(
+            sessions,
+            accounts,
+            clock,
+            allowed_origins=settings.allowed_origins,
+            public_names=settings.public_names,
+        )
         self._guests = GuestSessions(sessions, self._rest)
         self._web: WebServer | None = None
         self._socketio: SocketIo | None = None
@@ -92,35 +117,40 @@ class Web:
             self._servers.append((server, settings.metrics_host or settings.host, settings.metrics_port))
         if settings.web_port is not None:
             rest = rest_app(self._rest)
-            mounts: dict[str, AsgiApp] = dict.fromkeys(("/api", "/openapi.json", "/docs"), rest)
+            mounts: dict[str, AsgiApp] = {REST_PATH: rest}
             if settings.metrics_port is None:
                 mounts |= dict.fromkeys(OPERATOR_PATHS, operator)
             pages = settings.allowed_origins, settings.public_names
-            mounts[UDF_PATH] = Udf(
-                self._rest,
-                self._guests,
-                self._is_token_needed,
-                allowed_origins=settings.allowed_origins,
-                public_names=settings.public_names,
-            )
+            cors = Cors(*pages)
+            mounts[UDF_PATH] = Udf(self._rest, self._guests, self._is_token_needed, cors)
             self._socketio = SocketIo(sessions, *pages, self._needs_token, clock, may_poll=not is_one_of_several)
             clients = Clients(sessions, "web")
-            websockets: dict[str, TakeWebSocket] = {
-                "/ws": WebSocketSessions(clients, *pages).take,
-                "/live-price": WebSocketSessions(
-                    clients, *pages, partial(LiveTalk, needs_token=self._needs_token)
-                ).take,
-            }
+            websockets: dict[str, TakeWebSocket] = {"/ws": WebSocketSessions(clients, *pages).take}
+            for path, talk in DIALECTS.items():
+                in_dialect = partial(talk, needs_token=self._needs_token)
+                websockets[path] = WebSocketSessions(clients, *pages, in_dialect).take
+            minute_bars = MinuteBars(feed.questions.history, board, clock, sessions.supervisor)
+            alpaca = partial(AlpacaTalk, needs_token=self._needs_token, bars=minute_bars)
+            websockets[ALPACA_PATH] = only_feeds(WebSocketSessions(clients, *pages, alpaca).take)
             if self._socketio.app is not None:
                 mounts["/socket.io"] = self._socketio.app
                 self._asgi_sockets = AsgiSockets(self._socketio.app)
                 websockets["/socket.io"] = self._asgi_sockets.take
             self._web = WebServer(
-                Site(Assets(), mounts, *pages),
+                Site(
+                    Assets(),
+                    mounts,
+                    cors,
+                    documents=documents(),
+                    websockets=websockets,
+                    shared=(REST_PATH, UDF_PATH, *documents()),
+                    problems=(REST_PATH,),
+                ),
                 clock,
                 max_message_bytes=settings.max_line_bytes,
                 tls=tls,
                 websockets=websockets,
+                event_streams={STREAM_PATH: EventStreams(clients, cors, self._rest.credentials).take},
                 clients=clients,
                 public_names=settings.public_names,
                 open_paths=OPERATOR_PATHS,
@@ -128,6 +158,7 @@ class Web:
                 max_connections=max_connections,
                 per_address=lambda: sessions.most_strangers_of_address,
                 operator_paths=OPERATOR_PATHS if settings.metrics_port is None else (),
+                problem_paths=(REST_PATH,),
                 shares_port=is_one_of_several,
             )
             self._servers.append((self._web, settings.host, settings.web_port))

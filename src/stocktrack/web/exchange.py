@@ -143,7 +143,8 @@ class Exchange:
             match name.lower():
                 case b"connection":
                     self.is_kept_alive = self.is_kept_alive and value.lower() != b"close"
-                    continue
+                    if value.lower() in {b"close", b"keep-alive"}:
+                        continue  # it is said below, where it is so
                 case b"content-length":
                     length = int(value)
             lines.append(name + b": " + value)

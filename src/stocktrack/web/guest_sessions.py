@@ -6,7 +6,7 @@ for `guest_idle_seconds` is a guest no more, as behind a WebSocket.
 
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.system.addresses import address_group
-from stocktrack.web.rest_sessions import RestSession, RestSessions
+from stocktrack.web.rest.sessions import RestSession, RestSessions
 
 
 class GuestSessions:

@@ -14,7 +14,7 @@ from stocktrack.messages import SinkInfo, SourceInfo, SourceState
 from stocktrack.providers.base import Capability
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sinks.publisher import Publisher
-from stocktrack.web.asgi import Receive, Scope, Send, respond
+from stocktrack.web.asgi import Receive, Scope, Send, answers_method, respond
 from stocktrack.web.metrics import Metrics
 from stocktrack.web.together import METRICS, READY, Together, page_of_all
 
@@ -48,6 +48,8 @@ class Health:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called for each request."""
+        if scope["path"] in PATHS and await answers_method(scope, send, "GET", "HEAD"):
+            return
         match scope["path"]:
             case "/healthz":
                 await _json(send, HTTPStatus.OK, {"status": "ok"})

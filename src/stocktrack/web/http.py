@@ -1,7 +1,8 @@
 """One client's HTTP connection: requests in, answers out, one at a time and within limits.
 
 The bytes are parsed by `request_parser.py`, and an `Exchange` answers. Here is what has to do with the socket: how long
-things may take, when nothing more is read, how it closes, and where a WebSocket takes over. Its times are real ones.
+things may take, when nothing more is read, how it closes, and where a WebSocket or a stream of events takes over. Its
+times are real ones.
 """
 
 import asyncio
@@ -19,9 +20,11 @@ from stocktrack.doors.reading import SmallReads
 from stocktrack.doors.serving import LINGER_SECONDS
 from stocktrack.doors.socket_options import bytes_in_kernel, set_options
 from stocktrack.doors.turns import turns
+from stocktrack.errors import Reason
 from stocktrack.web.asgi import IS_FORWARDED, AsgiApp, Scope
 from stocktrack.web.exchange import Exchange
 from stocktrack.web.forwarding import Sender
+from stocktrack.web.problems import PROBLEM_TYPE, problem_bytes
 from stocktrack.web.request_parser import BadRequest, End, Head, RequestParser
 from stocktrack.web.slots import Slot
 from stocktrack.web.tls import TlsTransport
@@ -33,6 +36,14 @@ _ITEMS_IN_A_TURN = 32
 # that a request has.
 BEHIND_SECONDS = 60.0
 BEHIND_BYTES_PER_SECOND = 65_536
+
+
+# What HTTP itself refuses, in the protocol's words.
+_REASON_OF = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Reason.LINE_TOO_LONG,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: Reason.LINE_TOO_LONG,
+    HTTPStatus.SERVICE_UNAVAILABLE: Reason.SESSION_LIMIT,
+}
 
 
 class HttpDoor(Protocol):
@@ -73,8 +84,16 @@ class HttpDoor(Protocol):
         """Why a request is not for this server; None where it is."""
         ...
 
+    def tells_problems(self, target: bytes) -> bool:
+        """Whether a refusal of a request for `target` is told as a problem (RFC 9457), for programs."""
+        ...
+
     def websocket(self, path: str, sender: Sender) -> SmallReads:
         """What speaks WebSocket at `path`; it answers the handshake, which it gets as it came."""
+        ...
+
+    def event_stream(self, scope: Scope) -> SmallReads | None:
+        """What answers this request with a stream of events; None where that is not asked for."""
         ...
 
 
@@ -99,7 +118,7 @@ class HttpConnection(SmallReads):
         self._is_idle = False  # an answer is out, and nothing of another request has come
         self._is_eof = False  # nothing more comes
         self._is_ending = False  # the request under way is the last one
-        self._is_handed_over = False  # it is a WebSocket's by now
+        self._is_handed_over = False  # it is another protocol's by now
         self._is_closing = False  # nothing that comes is looked at any more
         self._can_write: asyncio.Future[None] | None = None  # while the client has not taken enough
         self._sent_bytes = 0
@@ -255,7 +274,8 @@ class HttpConnection(SmallReads):
             if (why_not := self._door.misdirected(item)) is not None:
                 raise BadRequest(*why_not)
             if item.upgrade == b"websocket":
-                self._hand_over(item)
+                path = item.target.partition(b"?")[0].decode("latin-1")
+                self._hand_over(self._door.websocket(path, self._sender(item)), item.raw)
             else:
                 self._begin(item)
             return
@@ -273,6 +293,9 @@ class HttpConnection(SmallReads):
 
     def _begin(self, head: Head) -> None:
         scope = self._scope(head)
+        if (stream := self._door.event_stream(scope)) is not None:
+            self._hand_over(stream)
+            return
         if (why_not := self._door.refusal(self, scope["path"])) is not None:
             raise BadRequest(HTTPStatus.SERVICE_UNAVAILABLE, why_not)
         self._exchange = Exchange(
@@ -350,14 +373,16 @@ class HttpConnection(SmallReads):
             slot = Slot.AT_WORK
         self._door.change(self, slot)
 
-    def _hand_over(self, head: Head) -> None:
-        """Leave the connection to what speaks WebSocket."""
+    def _hand_over(self, protocol: SmallReads, data: bytes = b"") -> None:
+        """Leave the connection to `protocol`, which gets `data` and what came behind the request."""
         self._is_closing = self._is_handed_over = True
         self._leave()
-        protocol = self._door.websocket(head.target.partition(b"?")[0].decode("latin-1"), self._sender(head))
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
-        protocol.data_received(head.raw + self._parser.rest())
+        if data := data + self._parser.rest():
+            protocol.data_received(data)
+        if self._is_eof:
+            protocol.eof_received()
 
     # --- the end -------------------------------------------------------------------------------------------------
 
@@ -365,7 +390,7 @@ class HttpConnection(SmallReads):
         if self._exchange is not None:
             self._exchange.lose()
         if self._exchange is None or not self._exchange.has_sent:
-            self.write(_answer(status, why))
+            self.write(_answer(status, why, is_problem=self._door.tells_problems(self._parser.target)))
         self._close()
 
     def _close(self) -> None:
@@ -448,10 +473,14 @@ class _Behind:
     alarm: asyncio.TimerHandle
 
 
-def _answer(status: HTTPStatus, why: str) -> bytes:
-    body = f"{why}\n".encode()
+def _answer(status: HTTPStatus, why: str, *, is_problem: bool = False) -> bytes:
+    if is_problem:
+        content_type, body = PROBLEM_TYPE, problem_bytes(status, _REASON_OF.get(status, Reason.INVALID_COMMAND), why)
+    else:
+        content_type, body = "text/plain; charset=utf-8", f"{why}\n".encode()
+    retry = "retry-after: 2\r\n" if status is HTTPStatus.SERVICE_UNAVAILABLE else ""
     head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+        f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {content_type}\r\n{retry}"
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body

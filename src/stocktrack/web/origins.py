@@ -5,7 +5,7 @@ asks here, and only the name in the Host header gives it away. Browsers also let
 and send that host's cookies along (RFC 6455, section 10.2): there the Origin header tells whose page it is.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from http import HTTPStatus
 
 from websockets.datastructures import Headers, MultipleValuesError
@@ -59,6 +59,30 @@ def refusal(headers: Headers, allowed_origins: Collection[str], public_names: Co
     if is_of_another_site(origin, host, allowed_origins, public_names):
         return f"Pages of {origin!r} may not connect here; the setting allowed_origins says which may."
     return None
+
+
+# What a browser says of a request of this server's own pages, or of one that a person typed in (W3C, Fetch Metadata).
+_OWN_FETCHES = frozenset({"same-origin", "none"})
+
+
+def is_sent_by_another_site(
+    header: Callable[[str], Sequence[str]], allowed_origins: Collection[str], public_names: Collection[str] = ()
+) -> bool:
+    """Whether a browser sent a request for a page of another site, as far as its headers tell; programs send none.
+
+    ``header(name)`` is what the request has of a header. A page's own request tells its Origin where it changes
+    something, or asks for what is elsewhere; an image, a form or a link tells only how far it came from
+    (Sec-Fetch-Site), and in an old browser only from where (Referer).
+    """
+    origins, host = header("origin"), ",".join(header("host"))
+    if origins:
+        return len(origins) > 1 or is_of_another_site(origins[0], host, allowed_origins, public_names)
+    if not _OWN_FETCHES.issuperset(value.strip().lower() for value in header("sec-fetch-site")):
+        return True
+    return any(
+        is_of_another_site("/".join(referer.split("/")[:3]), host, allowed_origins, public_names)
+        for referer in header("referer")
+    )
 
 
 def is_of_another_site(

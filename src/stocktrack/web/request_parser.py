@@ -19,6 +19,8 @@ MAX_HEADERS = 128  # of a head, and as many trailers
 MAX_CHUNK_OVERHEAD_BYTES = 65_536
 _EMPTY_LINE = b"\r\n\r\n"
 _EMPTY_LINES = re.compile(rb"(?:\r\n)*")
+# Where a head can't be taken, its path can still be read: in which words it is refused goes by that.
+_PATH = re.compile(rb"[A-Za-z]+ ([^ ?\r\n]+)")
 
 
 class BadRequest(Exception):  # noqa: N818 - it is named as HTTP names its status
@@ -74,6 +76,11 @@ class RequestParser:
         self._body_bytes = self._raw_body_bytes = 0
 
     @property
+    def target(self) -> bytes:
+        """What the request under way asks for, also where it can't be taken; empty where that could not be read."""
+        return self._target
+
+    @property
     def is_empty(self) -> bool:
         """Whether everything that came has been given out."""
         return not self._unparsed and not self._parsed
@@ -97,7 +104,7 @@ class RequestParser:
             self._parse(piece)
         item = self._parsed.popleft()
         if item is End.END:
-            self._parser = None
+            self._parser, self._target = None, b""
         return item
 
     def _head_piece(self) -> bytes:
@@ -107,6 +114,7 @@ class RequestParser:
         end = self._unparsed.find(_EMPTY_LINE, max(0, self._searched - 3))
         self._searched = len(self._unparsed)
         if (end if end >= 0 else self._searched) > MAX_HEAD_BYTES:
+            self._target = _path_in(self._unparsed)
             raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too large.")
         if end < 0:
             return b""
@@ -140,6 +148,8 @@ class RequestParser:
         except HttpParserUpgrade:
             pass  # the head says so too, and `piece` has nothing behind it
         except HttpParserError:
+            if self._is_head:
+                self._target = self._target or _path_in(piece)
             if self._header_count > MAX_HEADERS:
                 what = "headers" if self._is_head else "trailers"
                 raise BadRequest(
@@ -208,3 +218,8 @@ class _TooManyHeadersError(Exception):
 
 def _too_large() -> BadRequest:
     return BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body of the request is too large.")
+
+
+def _path_in(head: bytes | bytearray) -> bytes:
+    found = _PATH.match(head)
+    return b"" if found is None else found[1]

@@ -1,4 +1,4 @@
-"""The web port: its connections and WebSockets, and the order in which they close."""
+"""The web port: its connections, WebSockets and streams of events, and the order in which they close."""
 
 import asyncio
 import functools
@@ -14,7 +14,8 @@ from stocktrack.clock import Clock
 from stocktrack.doors.listening import Listener
 from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import Clients
-from stocktrack.web.asgi import AsgiApp, is_under
+from stocktrack.web.asgi import AsgiApp, Scope, is_under
+from stocktrack.web.event_stream import EventStream
 from stocktrack.web.forwarding import Sender, sender_of
 from stocktrack.web.http import BEHIND_SECONDS, HttpConnection
 from stocktrack.web.origins import misdirected
@@ -37,6 +38,7 @@ SHORT_REQUEST_SECONDS = 3.0
 KEEP_ALIVE_SECONDS = 5.0
 
 TakeWebSocket = Callable[[WebSocket], None]
+TakeEventStream = Callable[[EventStream], None]
 
 
 def http_connections(descriptors: int) -> int:
@@ -47,9 +49,12 @@ def http_connections(descriptors: int) -> int:
 class WebServer:
     """One address with an application and, under some paths, WebSockets: `websockets` says who takes which.
 
+    `event_streams` says the same of GET requests that are answered with a stream of events.
+
     It answers requests to addresses, to `localhost` and to its `public_names`; to any name at `open_paths`, and where
     `public_names` is None. Of its `max_connections`, one address should have no more than `per_address()`.
-    `operator_paths` have slots of their own: they are answered however many connections there are.
+    `operator_paths` have slots of their own: they are answered however many connections there are. What is refused
+    under `problem_paths` before the application gets it is told as a problem, as the application does.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class WebServer:
         max_message_bytes: int,
         tls: ssl.SSLContext | None = None,
         websockets: Mapping[str, TakeWebSocket] | None = None,
+        event_streams: Mapping[str, TakeEventStream] | None = None,
         clients: Clients | None = None,
         public_names: Collection[str] | None = None,
         open_paths: Collection[str] = (),
@@ -67,6 +73,7 @@ class WebServer:
         max_connections: int = MAX_HTTP_CONNECTIONS,
         per_address: Callable[[], int] = lambda: MAX_HTTP_CONNECTIONS,
         operator_paths: Collection[str] = (),
+        problem_paths: Collection[str] = (),
         setting: str = "web_port",
         flag: str = "--web-port",
         shares_port: bool = False,
@@ -80,6 +87,7 @@ class WebServer:
         self._clock = clock
         self._max_message_bytes = max_message_bytes
         self._websockets = dict(websockets or {})
+        self._event_streams = dict(event_streams or {})
         self._clients = clients
         self._public_names = public_names
         self._open_paths = frozenset(path.encode() for path in open_paths)
@@ -93,6 +101,7 @@ class WebServer:
         )
         self._operator_slots = Slots(OPERATOR_CONNECTIONS, lambda _: OPERATOR_CONNECTIONS)
         self._operator_paths = frozenset(operator_paths)
+        self._problem_paths = tuple(problem_paths)
         self._date = (0, b"")  # the second of the last Date header, and what it said
 
     async def start(self, host: str, port: int) -> None:
@@ -172,10 +181,20 @@ class WebServer:
             return None
         return misdirected(head.headers, head.target, self._public_names)
 
+    def tells_problems(self, target: bytes) -> bool:
+        """Whether a refusal of a request for `target` is told as a problem (RFC 9457), for programs."""
+        path = target.partition(b"?")[0].decode("latin-1")
+        return any(is_under(path, prefix) for prefix in self._problem_paths)
+
     def websocket(self, path: str, sender: Sender) -> WebSocket:
         """What speaks WebSocket at `path`; where nobody does, it says so."""
         take = next((take for prefix, take in self._websockets.items() if is_under(path, prefix)), _nobody)
         return WebSocket(take, self._clock, max_message_bytes=self._max_message_bytes, sender=sender)
+
+    def event_stream(self, scope: Scope) -> EventStream | None:
+        """What answers this request with a stream of events; None where that is not asked for."""
+        take = self._event_streams.get(scope["path"]) if scope["method"] == "GET" else None
+        return EventStream(scope, take, self._clock, self.date) if take is not None else None
 
 
 def _nobody(websocket: WebSocket) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from http import HTTPStatus
 from typing import cast
@@ -22,46 +22,47 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from stocktrack.clock import Clock
-from stocktrack.doors.reading import SmallReads
-from stocktrack.doors.socket_options import unsent_bytes
 from stocktrack.doors.turns import turns
 from stocktrack.web.forwarding import Sender
+from stocktrack.web.handed_over import HandedOver
 
 # Input is parsed in pieces of this size, each of which takes a turn: of the smallest frames it takes 0.6 ms.
 _PIECE_BYTES = 512
 # The request of a handshake is parsed line by line.
 _PIECE_OF_REQUEST_BYTES = 4_096
+_EMPTY_LINE = b"\r\n\r\n"
 # A message of more fragments than this costs more to collect than any message is worth.
 MAX_FRAGMENTS = 256
-_FINAL_TEXT = 0x80 | Opcode.TEXT
+_FINAL_TEXT, _FINAL_BINARY = 0x80 | Opcode.TEXT, 0x80 | Opcode.BINARY
+_DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 # At its debug level the library logs every frame, and frames hold passwords and tokens.
 _frame_log = logging.getLogger("stocktrack.web.frames")
 _frame_log.setLevel(logging.ERROR)
 
 
 class Input(Enum):
-    """What came instead of a text message."""
+    """What came instead of a message."""
 
     CLOSED = "closed"
     TOO_LONG = "too long"
     BINARY = "binary"
 
 
-class WebSocket(SmallReads):
-    """A `Connection` that takes and gives text messages; `owner` is the task that serves it.
+class WebSocket(HandedOver):
+    """A `Connection` that takes and gives messages of text; `owner` is the task that serves it.
 
     It begins with the handshake's request: `on_request(self)` has it answered by `accept` or `reject`, and then served.
-    It ends with `finish`.
+    Until it is answered nothing more is read. It ends with `finish`. Who speaks in bytes sets `takes_binary`, and gets
+    messages of both kinds.
     """
 
     def __init__(
         self, on_request: Callable[["WebSocket"], None], clock: Clock, *, max_message_bytes: int, sender: Sender
     ) -> None:
+        super().__init__(clock)
         self.sender = sender
         self._on_request = on_request
-        self._clock = clock
         self._frames = ServerProtocol(max_size=max_message_bytes, logger=_frame_log)
-        self._transport: asyncio.Transport
         self._unparsed = bytearray()
         self._is_parse_due = False
         self._is_eof = False
@@ -69,16 +70,12 @@ class WebSocket(SmallReads):
         self._messages: deque[bytes] = deque()
         self._end: Input | None = None  # why no more messages come after those in `_messages`
         self._arrived = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._lost = asyncio.Event()
+        self._is_asking = False  # the handshake has no answer yet
         self._is_open = False  # between the handshake and our goodbye
         self._is_finishing = False
         self._has_request = False
         self.request: Request
-        self.owner: asyncio.Task[None] | None = None
-        self.sent_bytes = 0
-        self.last_sent_at = clock.monotonic()
+        self.takes_binary = False
 
     # --- what the door does with it ------------------------------------------------------------------------------
 
@@ -104,6 +101,11 @@ class WebSocket(SmallReads):
         """Whether it is over TLS."""
         return self._transport.get_extra_info("sslcontext") is not None
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether the handshake has no answer yet."""
+        return self._is_asking
+
     def accept(self) -> bool:
         """Answer the handshake; False where the request was none, which the client has been told."""
         response = self._frames.accept(self.request)
@@ -116,11 +118,12 @@ class WebSocket(SmallReads):
         self._respond(self._frames.reject(status, f"{why}\n"))
 
     def _respond(self, response: Response) -> None:
+        self._is_asking = False
         self._frames.send_response(response)
         self._flush()
 
     async def receive(self) -> bytes | Input:
-        """The next text message, or what came instead of one; after that nothing more comes."""
+        """The next message, or what came instead of one; after that nothing more comes."""
         while not self._messages:
             if self._end is not None:
                 return self._end
@@ -156,11 +159,18 @@ class WebSocket(SmallReads):
 
     def send(self, data: bytes) -> None:
         """Hand over whole lines as one message."""
-        if data and self._is_open and not self._transport.is_closing():
-            header = _header(len(data))
-            self._transport.writelines((header, data))
-            self.sent_bytes += len(header) + len(data)
-            self.last_sent_at = self._clock.monotonic()
+        if data and self._is_open:
+            # A push of prices goes to many: it is not copied for a header.
+            self._write(_header(_FINAL_TEXT, len(data)), data)
+
+    def send_messages(self, messages: Iterable[bytes], *, is_binary: bool = False) -> None:
+        """Hand over messages, each of them whole, in one write."""
+        self.send_frames(frames_of(messages, is_binary=is_binary))
+
+    def send_frames(self, frames: bytes) -> None:
+        """Hand over what `frames_of` made, which may go to several clients."""
+        if self._is_open:
+            self._write(frames)
 
     def ping(self) -> None:
         """Show a quiet client, which has to answer, that the server is there."""
@@ -169,35 +179,11 @@ class WebSocket(SmallReads):
             self._flush()
             self.last_sent_at = self._clock.monotonic()
 
-    async def drain(self) -> None:
-        """Wait while the client has not taken enough."""
-        await self._writable.wait()
-        if self._lost.is_set():
-            raise ConnectionResetError("the client is gone")
-
-    def unsent_bytes(self) -> int:
-        """What waits here and in the kernel."""
-        return unsent_bytes(self._transport, self.sent_bytes)
-
-    def end(self) -> None:
-        """Have the owner stop reading and close when everything is delivered."""
-        if self.owner is not None:
-            self.owner.cancel()
-
-    def abort(self) -> None:
-        """Close now; what was not taken is thrown away."""
-        self._transport.abort()
-
     # --- what the event loop does with it ------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the HTTP side, which hands over its transport."""
-        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
-        self._lost.set()
-        self._writable.set()
+        super().connection_lost(exc)
         self._stop(Input.CLOSED)
 
     def eof_received(self) -> bool:
@@ -206,13 +192,9 @@ class WebSocket(SmallReads):
         self._parse()
         return not self._is_finishing
 
-    def pause_writing(self) -> None:
-        """Called by the loop."""
-        self._writable.clear()
-
     def resume_writing(self) -> None:
         """Called by the loop."""
-        self._writable.set()
+        super().resume_writing()
         self._parse()
 
     def data_received(self, data: bytes) -> None:
@@ -224,7 +206,7 @@ class WebSocket(SmallReads):
 
     def _parse(self, *, is_more: bool = False) -> None:
         """Parse one piece, where a message is wanted and a pong could be sent; the rest waits, as does the client."""
-        is_wanted = not self._messages and (self._end is None or self._is_finishing)
+        is_wanted = not self._is_asking and not self._messages and (self._end is None or self._is_finishing)
         if self._unparsed and is_wanted and self._writable.is_set() and not self._is_parse_due:
             self._is_parse_due = True
             turns().take(self._parse_piece, is_more=is_more)
@@ -239,7 +221,11 @@ class WebSocket(SmallReads):
 
     def _parse_piece(self) -> None:
         self._is_parse_due = False
-        size = _PIECE_BYTES if self._has_request else _PIECE_OF_REQUEST_BYTES
+        size = _PIECE_BYTES
+        if not self._has_request:
+            # What comes behind the request waits until the handshake is answered.
+            end = self._unparsed.find(_EMPTY_LINE, 0, _PIECE_OF_REQUEST_BYTES)
+            size = end + len(_EMPTY_LINE) if end >= 0 else _PIECE_OF_REQUEST_BYTES
         piece = bytes(self._unparsed[:size])
         del self._unparsed[:size]
         self._frames.receive_data(piece)
@@ -250,7 +236,7 @@ class WebSocket(SmallReads):
         for event in self._frames.events_received():
             if isinstance(event, Request):
                 self.request = event
-                self._has_request = True
+                self._has_request = self._is_asking = True
                 self._on_request(self)
             else:
                 self._take_frame(cast("Frame", event))
@@ -269,9 +255,9 @@ class WebSocket(SmallReads):
     def _take_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
             self._stop(Input.CLOSED)
-        elif frame.opcode is Opcode.BINARY:
+        elif frame.opcode is Opcode.BINARY and not self.takes_binary:
             self._stop(Input.BINARY)
-        elif frame.opcode in {Opcode.TEXT, Opcode.CONT} and self._end is None and not self._is_finishing:
+        elif frame.opcode in _DATA and self._end is None and not self._is_finishing:
             self._parts.append(bytes(frame.data))
             if frame.fin:
                 self._messages.append(b"".join(self._parts))
@@ -301,10 +287,16 @@ class WebSocket(SmallReads):
                     self._transport.close()
 
 
-def _header(length: int) -> bytes:
-    """The header of an unmasked text message in one frame (RFC 6455, section 5.2)."""
+def frames_of(messages: Iterable[bytes], *, is_binary: bool = False) -> bytes:
+    """Messages as they go over a WebSocket, each in a frame of its own."""
+    first = _FINAL_BINARY if is_binary else _FINAL_TEXT
+    return b"".join(piece for message in messages for piece in (_header(first, len(message)), message))
+
+
+def _header(first: int, length: int) -> bytes:
+    """The header of an unmasked message in one frame, which begins with the byte `first` (RFC 6455, section 5.2)."""
     if length < 126:
-        return struct.pack("!BB", _FINAL_TEXT, length)
+        return struct.pack("!BB", first, length)
     if length < 65_536:
-        return struct.pack("!BBH", _FINAL_TEXT, 126, length)
-    return struct.pack("!BBQ", _FINAL_TEXT, 127, length)
+        return struct.pack("!BBH", first, 126, length)
+    return struct.pack("!BBQ", first, 127, length)

@@ -288,6 +288,4 @@ def _range_of(kind: str, field: str) -> str:
     number = "a whole number" if rules["type"] == "integer" else "a number"
     if least is None or most is None:
         return number
-    return (
-        f"{number} from {least:.0f} to {most:.0f}" if rules["type"] == "number" else f"{number} from {least} to {most}"
-    )
+    return f"{number} from {least:.0f} to {most:.0f}"

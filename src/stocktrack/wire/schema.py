@@ -12,7 +12,7 @@ from pydantic_core import core_schema
 from stocktrack.messages import COMMANDS, PROTOCOL_VERSION, PUSHES, Failure
 
 
-class _WireSchema(GenerateJsonSchema):
+class WireSchema(GenerateJsonSchema):
     """The schema of what is on the wire: no nulls, and what always stands there is required."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
@@ -54,11 +54,11 @@ class _WireSchema(GenerateJsonSchema):
 def protocol_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of both directions, made from the models: each line is one or the other."""
     commands = _any_of([row.command for row in COMMANDS.values()], discriminator="type").json_schema(
-        schema_generator=_WireSchema
+        schema_generator=WireSchema
     )
     hello, *others = PUSHES.values()
     messages = _any_of([hello, *(row.reply for row in COMMANDS.values()), Failure, *others]).json_schema(
-        schema_generator=_WireSchema, mode="serialization"
+        schema_generator=WireSchema, mode="serialization"
     )
     # A message is exactly one of them: the `reason` of a failure stands in no reply that succeeds.
     messages["oneOf"] = messages.pop("anyOf")

@@ -186,7 +186,7 @@ async def test_npms_ws_works_unchanged(scene: Scene) -> None:
         assert (await client.printed())["price"] == first["price"] + 1
         await scene.server.app.close()
         assert (await client.printed())["reason"] == "shutdown"
-        assert await client.printed() == 1001
+        assert await client.printed() == 1012
 
 
 def test_a_price_is_translated_once_however_many_clients_it_goes_to() -> None:

@@ -99,6 +99,14 @@ async def test_a_token_logs_in_where_one_is_needed(tmp_path: Path) -> None:
             assert (await client.printed())["symbol"] == "AAPL"
 
 
+async def test_a_wrong_token_at_the_handshake_is_refused_where_a_guest_would_be_let_in(scene: Scene) -> None:
+    async with node_client(SCRIPT, scene.server.web_url, "websocket", "no-token") as client:
+        told = await client.printed()
+        assert told == {"event": "refused", "why": told["why"]}
+        assert told["why"].startswith("This token is wrong")
+        await until(lambda: len(scene.server.app.sessions) == 0)
+
+
 async def test_the_limit_of_sessions_holds(tmp_path: Path) -> None:
     require(importlib.util.find_spec("socketio") is not None, "the extra 'socketio'")
     clock = ManualClock()
@@ -182,7 +190,7 @@ async def test_a_client_that_makes_the_server_answer_and_does_not_read_pins_litt
     bare = await BareSocket.open(scene.server, ENGINE)
     bare.send(b"40")
     bare.writer.transport.pause_reading()  # type: ignore[attr-defined] # it is a read transport as well
-    io = scene.server.app.web._socketio
+    io = scene.server.web._socketio
     assert io is not None
     await until(lambda: io._clients)
     [engine] = io._io.eio.sockets.values()

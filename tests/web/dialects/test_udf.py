@@ -247,7 +247,7 @@ async def test_a_source_that_fails_is_an_error_that_says_when_to_try_again(scene
     scene.market.script = "blocked"
     for path in (f"/history?symbol=AAPL&resolution=1D&to={NOW}&countback=3", "/quotes?symbols=AAPL"):
         answer = await scene.get(path)
-        assert (answer.status_code, answer.json()["s"]) == (500, "error")
+        assert (answer.status_code, answer.json()["s"]) == (502, "error")
         assert int(answer.headers["retry-after"]) >= 1
 
 
@@ -266,12 +266,12 @@ async def test_other_paths_and_methods_are_refused_in_json(scene: Scene) -> None
 async def test_a_page_of_an_allowed_site_reads_it_and_another_does_not(scene: Scene) -> None:
     allowed = await scene.get("/time", headers={"Origin": "https://charts.example"})
     assert allowed.headers["access-control-allow-origin"] == "https://charts.example"
-    assert allowed.headers["vary"] == "origin"
+    assert allowed.headers["vary"] == "accept-encoding, origin"
     asked_first = await scene.http.options(
         "/udf/history", headers={"Origin": "https://charts.example", "Access-Control-Request-Headers": "authorization"}
     )
     assert asked_first.status_code == 204
-    assert asked_first.headers["access-control-allow-headers"] == "authorization"
+    assert "authorization" in asked_first.headers["access-control-allow-headers"].split(", ")
     assert "GET" in asked_first.headers["access-control-allow-methods"]
     for headers in (
         {"Origin": "https://evil.example"},

@@ -1,12 +1,12 @@
-import { tabStorage } from "./browser.js";
+import { lastingStorage } from "./browser.js";
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
 import { advance, settle } from "./clock.js";
 import { FakeServer } from "./fake_socket.js";
-import { alerts, makeAlert, readAlerts, removeAlert, targets, trouble, tryTarget } from "../../../src/stocktrack/web/page/alert-list.js";
-import { logIn, logOut } from "../../../src/stocktrack/web/page/session.js";
-import { notices } from "../../../src/stocktrack/web/page/state.js";
+import { alerts, makeAlert, readAlerts, removeAlert, targets, trouble, tryTarget } from "../../../src/stocktrack/web/page/alerts/alert-list.js";
+import { logIn, logOut } from "../../../src/stocktrack/web/page/session/session.js";
+import { notices } from "../../../src/stocktrack/web/page/session/state.js";
 
 let server;
 const names = () => alerts.value.map(({ alert }) => alert);
@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(async () => {
   logOut();
   await advance(60_000);
-  tabStorage.removeItem("stocktrack.token");
+  lastingStorage.removeItem("stocktrack.token:/board/");
   notices.value = [];
 });
 

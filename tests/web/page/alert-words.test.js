@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { alertFields, condition, CONDITIONS, fieldOf, manner, stateSentence } from "../../../src/stocktrack/web/page/alert-words.js";
+import { alertFields, condition, CONDITIONS, fieldOf, manner, stateSentence } from "../../../src/stocktrack/web/page/alerts/alert-words.js";
 
 const filled = (fields = {}) => ({
   symbol: "aapl ", condition: "crosses_above", value: "200", minutes: "15", repeat: "once", cooldown: "5", isQuiet: false, quietFrom: "22:00",
@@ -11,8 +11,8 @@ const filled = (fields = {}) => ({
 test("every condition is offered, and said in words", () => {
   const said = CONDITIONS.map(({ when, sign = 1, unit }) => condition({ when, value: unit === "percent" ? sign * 5 : 1_200.5, minutes: 15 }));
   assert.deepEqual(said, [
-    "rises above 1,200.5", "falls below 1,200.5", "is above 1,200.5", "is below 1,200.5", "up 5 % since the previous close",
-    "down 5 % since the previous close", "up 5 % within 15 minutes", "down 5 % within 15 minutes", "more than 1,200.5 traded on a day",
+    "rises above 1,200.5", "falls below 1,200.5", "is above 1,200.5", "is below 1,200.5", "up 5% since the previous close",
+    "down 5% since the previous close", "up 5% within 15 minutes", "down 5% within 15 minutes", "more than 1,200.5 traded on a day",
   ]);
 });
 

@@ -4,10 +4,10 @@ import { test } from "node:test";
 
 import { aPrice, aReply, bar, DAY, MINUTE, OPENS } from "./bars.js";
 import { advance } from "./clock.js";
-import { BarChartView } from "../../../src/stocktrack/web/page/bar-chart-view.js";
-import { PriceBars } from "../../../src/stocktrack/web/page/price-bars.js";
-import { Stock } from "../../../src/stocktrack/web/page/stock.js";
-import { colours } from "../../../src/stocktrack/web/page/theme.js";
+import { BarChartView } from "../../../src/stocktrack/web/page/chart/bar-chart-view.js";
+import { PriceBars } from "../../../src/stocktrack/web/page/session/price-bars.js";
+import { Stock } from "../../../src/stocktrack/web/page/session/stock.js";
+import { colours } from "../../../src/stocktrack/web/page/base/theme.js";
 
 colours.value = { up: "#00ff00", down: "#ff0000", muted: "#808080", line: "#eeeeee", surface: "#ffffff" };
 

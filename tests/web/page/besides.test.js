@@ -1,12 +1,13 @@
-import { tabStorage } from "./browser.js";
+import { lastingStorage } from "./browser.js";
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
 import { advance, settle } from "./clock.js";
 import { FakeServer } from "./fake_socket.js";
-import { show, want } from "../../../src/stocktrack/web/page/besides.js";
-import { add, logIn, logOut, remove } from "../../../src/stocktrack/web/page/session.js";
-import { besides, chosen, notices, stockOf, stocks } from "../../../src/stocktrack/web/page/state.js";
+import { show, want } from "../../../src/stocktrack/web/page/session/besides.js";
+import { logIn, logOut } from "../../../src/stocktrack/web/page/session/session.js";
+import { add, remove } from "../../../src/stocktrack/web/page/session/shown-list.js";
+import { besides, chosen, notices, stockOf, stocks } from "../../../src/stocktrack/web/page/session/state.js";
 
 let server;
 const asked = (type) => server.asked(type).map(({ symbols, save }) => [symbols, save]);
@@ -24,7 +25,7 @@ afterEach(async () => {
   want("holdings", []);
   logOut();
   await advance(60_000);
-  tabStorage.removeItem("stocktrack.token");
+  lastingStorage.removeItem("stocktrack.token:/board/");
   notices.value = [];
 });
 

@@ -114,6 +114,12 @@ class FakeDocument extends EventTarget {
     return id === "announcer" ? this.announcer : null;
   }
 
+  /** A canvas, in which each sign of a text is 7 px wide. */
+  createElement() {
+    const context = { font: "", measureText: (text) => ({ width: text.length * 7 }) };
+    return { getContext: () => context };
+  }
+
   createTextNode(data) {
     return { data };
   }

@@ -1,13 +1,13 @@
-import { tabStorage } from "./browser.js";
+import { lastingStorage } from "./browser.js";
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
 import { aPrice, aReply, bar, DAY, MINUTE, OPENS } from "./bars.js";
 import { advance, settle } from "./clock.js";
 import { FakeServer } from "./fake_socket.js";
-import { loadBars } from "../../../src/stocktrack/web/page/chart-loader.js";
-import { logIn, logOut } from "../../../src/stocktrack/web/page/session.js";
-import { stocks } from "../../../src/stocktrack/web/page/state.js";
+import { loadBars } from "../../../src/stocktrack/web/page/chart/chart-loader.js";
+import { logIn, logOut } from "../../../src/stocktrack/web/page/session/session.js";
+import { stocks } from "../../../src/stocktrack/web/page/session/state.js";
 
 const QUESTION = { range: "1d", intervals: ["5m", "1d"], prepost: false };
 let server;
@@ -27,7 +27,7 @@ afterEach(async () => {
   stop?.();
   logOut();
   await advance(60_000);
-  tabStorage.removeItem("stocktrack.token");
+  lastingStorage.removeItem("stocktrack.token:/board/");
 });
 
 const stock = () => stocks.value.get("AAPL");

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { aReply, bar, DAY, MINUTE, OPENS } from "./bars.js";
-import { ChartTimes } from "../../../src/stocktrack/web/page/chart-times.js";
-import { PriceBars } from "../../../src/stocktrack/web/page/price-bars.js";
+import { ChartTimes } from "../../../src/stocktrack/web/page/chart/chart-times.js";
+import { PriceBars } from "../../../src/stocktrack/web/page/session/price-bars.js";
 
 const TYPES = { Year: 0, Month: 1, DayOfMonth: 2, Time: 3, TimeWithSeconds: 4 };
 

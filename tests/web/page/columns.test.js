@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { COLUMNS, isSortLive, sortAfterClick, sorted, symbolAt } from "../../../src/stocktrack/web/page/columns.js";
+import { COLUMNS, isSortLive, sortAfterClick, sorted, symbolAt } from "../../../src/stocktrack/web/page/board/columns.js";
 
 const stock = (symbol, quote, pricedAt) => ({ symbol, quote, pricedAt });
 const STOCKS = [
@@ -30,6 +30,21 @@ test("each column that can be sorted sorts by what it shows", () => {
 test("a stock without a price comes last in both directions", () => {
   assert.equal(order("price", false).at(-1), "NOPE");
   assert.equal(order("price", true).at(-1), "NOPE");
+});
+
+test("columns of a whole quote and of the range sort by their figures", () => {
+  const whole = (symbol, details) => ({ symbol, details, quote: { price: 10 } });
+  const all = [whole("A", { market_cap: 5, low: 9, high: 11 }), whole("B", { market_cap: 7, low: 4, high: 10 }), whole("C", {})];
+  const by = (key) => sorted(all, { key, isDescending: true }).map((each) => each.symbol);
+  assert.deepEqual(by("cap"), ["B", "A", "C"]);
+  assert.deepEqual(by("range"), ["B", "A", "C"]); // at its highest, and in the middle
+  assert.deepEqual(by("remove"), ["A", "B", "C"]);
+});
+
+test("no two columns have one key or one heading, and every one that can be sorted can be copied", () => {
+  assert.equal(new Set(COLUMNS.map((each) => each.key)).size, COLUMNS.length);
+  assert.equal(new Set(COLUMNS.map((each) => each.label)).size, COLUMNS.length);
+  assert.deepEqual(COLUMNS.filter((each) => each.of && !each.kind), []);
 });
 
 test("sorting leaves the order of saving as it was", () => {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import "./browser.js";
-import { compact, day, price } from "../../../src/stocktrack/web/page/format.js";
-import { companyFacts, newsLack } from "../../../src/stocktrack/web/page/company.js";
+import { compact, day, price } from "../../../src/stocktrack/web/page/figures/format.js";
+import { companyFacts, newsLack } from "../../../src/stocktrack/web/page/panel/company.js";
 
 test("what is not known of a company is left out", () => {
   assert.deepEqual(companyFacts({ symbol: "AAPL", sector: "Technology" }), [{ label: "Sector", text: "Technology" }]);

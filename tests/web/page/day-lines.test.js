@@ -5,9 +5,9 @@ import { afterEach, beforeEach, test } from "node:test";
 import { aPrice, aReply, DAY, OPENS } from "./bars.js";
 import { advance, settle } from "./clock.js";
 import { FakeServer } from "./fake_socket.js";
-import { wantDayLine } from "../../../src/stocktrack/web/page/day-lines.js";
-import { logIn, logOut, reconnectNow } from "../../../src/stocktrack/web/page/session.js";
-import { stocks } from "../../../src/stocktrack/web/page/state.js";
+import { wantDayLine } from "../../../src/stocktrack/web/page/session/day-lines.js";
+import { logIn, logOut, reconnectNow } from "../../../src/stocktrack/web/page/session/session.js";
+import { stocks } from "../../../src/stocktrack/web/page/session/state.js";
 
 let server;
 let wanted;

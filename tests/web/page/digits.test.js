@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { decimals, priceDigits, shownDigits } from "../../../src/stocktrack/web/page/digits.js";
-import * as format from "../../../src/stocktrack/web/page/format.js";
+import { decimals, priceDigits, shownDigits } from "../../../src/stocktrack/web/page/figures/digits.js";
+import * as format from "../../../src/stocktrack/web/page/figures/format.js";
 
 // The terminal's tests read the same table.
 const CASES = JSON.parse(readFileSync(new URL("../../price_digits.json", import.meta.url)));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { exact } from "../../../src/stocktrack/web/page/exact.js";
+import { exact } from "../../../src/stocktrack/web/page/figures/exact.js";
 
 const sum = (...values) => values.map(exact).reduce((one, other) => one.plus(other));
 

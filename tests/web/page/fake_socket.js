@@ -79,6 +79,8 @@ export class FakeServer {
       if (save !== false) this.saved = this.saved.filter((symbol) => !symbols.includes(symbol));
       return { removed: symbols, missing: [], symbols: this.saved };
     },
+    LISTS: () => ({ lists: [{ list: "main", count: this.saved.length }] }),
+    SET_LIST: ({ symbols, change }) => this.#setList(symbols, change),
     GET: ({ symbols }) => ({ quotes: symbols.map((symbol) => this.quote(symbol)), missing: [] }),
     LOGOUT: { code: 2000, message: "Goodbye." },
   };
@@ -117,6 +119,16 @@ export class FakeServer {
     const already = known.filter((symbol) => this.saved.includes(symbol));
     if (save) this.saved = [...new Set([...this.saved, ...known])];
     return { subscribed: known.filter((symbol) => !already.includes(symbol)), already, pending: [], missing, symbols: this.saved };
+  }
+
+  /** Of the one list that this server has. */
+  #setList(symbols, change = "replace") {
+    const others = this.saved.filter((symbol) => !symbols.includes(symbol));
+    if (change === "remove") this.saved = others;
+    else if (change === "add") this.saved = [...new Set([...this.saved, ...symbols])];
+    else if (change === "order") this.saved = [...symbols.filter((symbol) => this.saved.includes(symbol)), ...others];
+    else this.saved = symbols;
+    return { symbols: this.saved, pending: [], missing: [] };
   }
 
   #answer(socket, command) {

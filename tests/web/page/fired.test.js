@@ -4,9 +4,9 @@ import { beforeEach, test } from "node:test";
 
 import { advance } from "./clock.js";
 import { replaceGlobal } from "./globals.js";
-import { dismiss, isHeld, more, take, toasts } from "../../../src/stocktrack/web/page/fired.js";
-import { isWanted, permission, wish } from "../../../src/stocktrack/web/page/notifications.js";
-import { chosen, phase, stocks, unseenAlerts } from "../../../src/stocktrack/web/page/state.js";
+import { dismiss, isHeld, more, take, toasts } from "../../../src/stocktrack/web/page/alerts/fired.js";
+import { isWanted, permission, wish } from "../../../src/stocktrack/web/page/alerts/notifications.js";
+import { chosen, phase, stocks, unseenAlerts } from "../../../src/stocktrack/web/page/session/state.js";
 
 const shown = [];
 let next = 1;

@@ -1,11 +1,35 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import * as format from "../../../src/stocktrack/web/page/format.js";
+import * as format from "../../../src/stocktrack/web/page/figures/format.js";
+
+// The terminal's tests read the same table (test_text.py). The tests run in English, where both give the same.
+const CASES = JSON.parse(readFileSync(new URL("../../one_format.json", import.meta.url)));
 
 // What the numbers look like is the locale's; these tests say what does not depend on it.
 const number = (value, digits, signDisplay = "auto") =>
-  new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay }).format(value);
+  new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay }).format(value).replace("-", "−");
+
+test("numbers, ages and reasons read here as they do in the terminal", () => {
+  const read = {
+    percents: ([value]) => format.percent(value),
+    changes: ([value, digits]) => format.signed(value, digits),
+    prices: ([value, digits]) => format.price(value, digits),
+    compact: ([value]) => format.compact(value),
+    ages: ([ms]) => format.age(ms, 0).replace(/ ago$/, ""),
+    stale: ([reason, provider]) => format.staleReason(reason, provider ?? undefined),
+    lacks: ([reason, message]) => format.lackReason(reason, message ?? undefined),
+  };
+  for (const [kind, cases] of Object.entries(CASES)) {
+    for (const each of cases) assert.equal(read[kind](each), each.at(-1), `${kind}: ${JSON.stringify(each)}`);
+  }
+});
+
+test("a length of time is in the units of ages, one that is not known a dash, and none is below nothing", () => {
+  assert.deepEqual([undefined, -3, 0, 59.9, 60, 3_599, 3_600, 86_399, 86_400, 8_640_000].map(format.lasting),
+    ["–", "0s", "0s", "59s", "1m", "59m", "1h", "23h", "1d", "100d"]);
+});
 
 test("a price has the digits of its stock, and one that is not known is a dash", () => {
   assert.equal(format.price(189.4, 2), number(189.4, 2));
@@ -22,8 +46,8 @@ test("a change carries its sign, except zero, and the same digits without a sign
 });
 
 test("a percentage has two decimals, its sign and its unit", () => {
-  assert.equal(format.percent(-0.637), `${number(-0.637, 2)} %`);
-  assert.match(format.percent(0.637), /^\+.* %$/);
+  assert.equal(format.percent(-0.637), `${number(-0.637, 2)}%`);
+  assert.match(format.percent(0.637), /^\+.*\d%$/);
   assert.equal(format.percent(undefined), format.NOTHING);
 });
 
@@ -51,22 +75,22 @@ test("a sum of money names its currency where that is known", () => {
   assert.equal(format.money(undefined, "USD"), format.NOTHING);
 });
 
-test("a volume is short, and one that is not known is a dash", () => {
-  assert.equal(format.compact(1_234_567), new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 }).format(1_234_567));
+test("a volume or a share that is not known is a dash, and a share has no sign", () => {
   assert.equal(format.compact(undefined), format.NOTHING);
+  assert.deepEqual([format.share(31.4), format.share(undefined)], [`${number(31.4, 2)}%`, format.NOTHING]);
 });
 
 test("an age is told in its largest whole unit", () => {
   const ages = [0, 499, 1_000, 59_000, 60_000, 3_599_000, 3_600_000, 86_399_000];
   assert.deepEqual(
     ages.map((ms) => format.age(ms, 0)),
-    ["now", "now", "1 s ago", "59 s ago", "1 min ago", "59 min ago", "1 h ago", "23 h ago"],
+    ["now", "now", "1s ago", "59s ago", "1m ago", "59m ago", "1h ago", "23h ago"],
   );
 });
 
-test("an age over a day is the day itself, and one in the future is now", () => {
+test("an age over a day is told in days, and one in the future is now", () => {
   const at = Date.UTC(2024, 1, 9, 12);
-  assert.match(format.age(86_400_000, at), /2024/);
+  assert.equal(format.age(12.5 * 86_400_000, at), "12d ago");
   assert.equal(format.age(-5_000, at), "now");
   assert.equal(format.age(-3_600_000, at), format.dateAndTime(at), "a time to come is no age");
 });
@@ -84,18 +108,9 @@ test("a state of the market that the page does not know is left out", () => {
   assert.deepEqual(["open", "pre", "post", "closed", "unknown", undefined].map(format.marketState), ["Open", "Pre-market", "After hours", "Closed", "", ""]);
 });
 
-test("every reason for a stale price has words, one from a newer server too", () => {
+test("a stale price whose source is not named says so of its source, and one without a reason says that much", () => {
   assert.equal(format.staleReason("provider_blocked"), "source refuses us");
-  assert.equal(format.lackReason("rate_limited"), "asked too often");
-  assert.equal(format.staleReason("a_reason_of_tomorrow"), "no fresh price");
-  assert.equal(format.staleReason(undefined), "no fresh price");
-});
-
-test("a stock without a price waits for its source, or says why there is none", () => {
-  assert.equal(format.lackReason("pending"), "waiting for source");
-  assert.equal(format.lackReason("provider_timeout"), "source is silent");
-  assert.equal(format.lackReason("unknown_symbol"), "unknown symbol");
-  assert.equal(format.lackReason("not_offered", "It expired on 25 April."), "It expired on 25 April.");
+  assert.equal(format.staleReason(undefined, "yahoo"), "no fresh price");
 });
 
 test("few stale prices are named and many are counted", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { History } from "../../../src/stocktrack/web/page/history.js";
+import { History } from "../../../src/stocktrack/web/page/figures/history.js";
 
 const kept = (history) => [...history.prices.slice(0, history.length)];
 const times = (history) => [...history.times.slice(0, history.length)];

@@ -4,9 +4,9 @@ import { afterEach, beforeEach, test } from "node:test";
 
 import { advance, settle } from "./clock.js";
 import { FakeServer } from "./fake_socket.js";
-import { addLot, currency, group, holdings, readHoldings, removeLot, trouble } from "../../../src/stocktrack/web/page/holding-list.js";
-import { logIn, logOut } from "../../../src/stocktrack/web/page/session.js";
-import { notices } from "../../../src/stocktrack/web/page/state.js";
+import { addLot, currency, group, holdings, readHoldings, removeLot, trouble } from "../../../src/stocktrack/web/page/holdings/holding-list.js";
+import { logIn, logOut } from "../../../src/stocktrack/web/page/session/session.js";
+import { notices } from "../../../src/stocktrack/web/page/session/state.js";
 
 let server;
 const answer = (fields = {}) => ({ holdings: [], lots: [], missing: [], groups: ["main"], currency: "USD", totals: {}, ...fields });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { exact } from "../../../src/stocktrack/web/page/exact.js";
-import { csvOf } from "../../../src/stocktrack/web/page/holding-csv.js";
-import { costOf, dayPercent, gainPercent, moneyDigits, standing, totalsOf, weightOf } from "../../../src/stocktrack/web/page/holding-sums.js";
+import { exact } from "../../../src/stocktrack/web/page/figures/exact.js";
+import { csvOf } from "../../../src/stocktrack/web/page/holdings/holding-csv.js";
+import { costOf, dayPercent, gainPercent, moneyDigits, standing, totalsOf, weightOf } from "../../../src/stocktrack/web/page/holdings/holding-sums.js";
 
 const lots = {
   AAPL: [{ quantity: 10, unit_cost: 146, fixed_cost: 1 }],
@@ -43,7 +43,7 @@ test("totals are sums of exact money, of what has a price and a rate", () => {
   const totals = totalsOf([at("AAPL"), at("VOD.L"), at("BASE"), none, noRate]);
   assert.deepEqual([totals.cost, totals.value, totals.dayChange, totals.gain].map((amount) => amount.rounded(2)), [2_361.81, 2_760.89, 13.27, 399.08]);
   assert.deepEqual([at("AAPL"), at("VOD.L"), none].map((each) => weightOf(each, totals)), [68.62, 31.38, undefined]);
-  assert.deepEqual([none.isInTotal, noRate.isInTotal, totalsOf([none]).isEmpty], [false, false, true]);
+  assert.deepEqual([none.converted, noRate.converted, totalsOf([none]).isEmpty], [undefined, undefined, true]);
 });
 
 test("what is sold out has a gain and no percent of it", () => {

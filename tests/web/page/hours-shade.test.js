@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { HoursShade, stretchesOf } from "../../../src/stocktrack/web/page/hours-shade.js";
+import { HoursShade, stretchesOf } from "../../../src/stocktrack/web/page/chart/hours-shade.js";
 
 const bars = (states) => [...states].map((letter) => ({ market_state: { e: "pre", l: "post" }[letter] }));
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { actionOf } from "../../../src/stocktrack/web/page/keys.js";
+import { actionOf } from "../../../src/stocktrack/web/page/frame/keys.js";
 
-const ON_A_ROW = { isOnRow: true, isOnPage: false, isPanelOpen: false };
-const ON_THE_PAGE = { isOnRow: false, isOnPage: true, isPanelOpen: false };
-const IN_THE_PANEL = { isOnRow: false, isOnPage: false, isPanelOpen: true };
+const ON_A_ROW = { isOnRow: true, isOnPage: false, isAnythingOpen: false };
+const ON_THE_PAGE = { isOnRow: false, isOnPage: true, isAnythingOpen: false };
+const IN_THE_PANEL = { isOnRow: false, isOnPage: false, isAnythingOpen: true };
 
 test("letters and signs mean the same wherever the keyboard stands", () => {
   for (const place of [ON_A_ROW, ON_THE_PAGE, IN_THE_PANEL]) {
@@ -27,6 +27,10 @@ test("what changes a stock needs a row under the keyboard", () => {
 test("escape closes the panel, and means nothing while none is open", () => {
   assert.equal(actionOf("Escape", IN_THE_PANEL), "close");
   assert.equal(actionOf("Escape", ON_A_ROW), null);
+});
+
+test("the brackets turn the lists, and f and c filter rows and choose columns, wherever the keyboard is", () => {
+  for (const where of [ON_A_ROW, ON_THE_PAGE, IN_THE_PANEL]) assert.deepEqual(["[", "]", "f", "c"].map((key) => actionOf(key, where)), ["previousList", "nextList", "filter", "columns"]);
 });
 
 test("any other key is the browser's", () => {

@@ -6,7 +6,7 @@ import { replaceGlobal } from "./globals.js";
 
 replaceGlobal("location", { hash: "", pathname: "/", search: "" });
 replaceGlobal("history", {});
-const { prefilled } = await import("../../../src/stocktrack/web/page/login.js");
+const { prefilled } = await import("../../../src/stocktrack/web/page/frame/login.js");
 
 function open(hash) {
   const addresses = [];

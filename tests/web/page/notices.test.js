@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { advance, START_MS } from "./clock.js";
-import { alertTaker, announce, dismiss, notify, takeNotice } from "../../../src/stocktrack/web/page/notices.js";
-import { notices, outages } from "../../../src/stocktrack/web/page/state.js";
+import { alertTaker, announce, dismiss, notify, takeNotice } from "../../../src/stocktrack/web/page/session/notices.js";
+import { notices, outages } from "../../../src/stocktrack/web/page/session/state.js";
 
 const dropped = () => assert.fail("no symbol was dropped");
 const texts = () => notices.value.map(({ text }) => text);
@@ -99,7 +99,7 @@ test("a server that stops is told by the lost connection, not by a notice", () =
 test("any other notice is shown as it is, a bad one as bad, one without words by its reason", () => {
   takeNotice({ code: 100, reason: "announcement", message: "Maintenance at noon." }, { dropped });
   takeNotice({ code: 429, reason: "session_limit" }, { dropped });
-  assert.deepEqual(notices.value.map(({ text, kind }) => [text, kind]), [["Maintenance at noon.", "plain"], ["session_limit", "bad"]]);
+  assert.deepEqual(notices.value.map(({ text, kind }) => [text, kind]), [["The administrator says: Maintenance at noon.", "plain"], ["session_limit", "bad"]]);
 });
 
 test("what an alert tells goes to whoever takes it, and nowhere else", () => {
@@ -111,4 +111,17 @@ test("what an alert tells goes to whoever takes it, and nowhere else", () => {
   assert.deepEqual([taken, texts()], [["d1"], []]);
   takeNotice({ code: 100, reason: "alert", delivery: "d1", symbols: ["AAPL"], message: "AAPL rose above 200." }, { dropped });
   assert.deepEqual(texts(), ["AAPL rose above 200."]);
+});
+
+test("an announcement stays until it is closed, and gives way to nothing that goes by itself", async () => {
+  takeNotice({ code: 100, reason: "announcement", message: "At noon." }, { dropped: () => {} });
+  await advance(600_000);
+  assert.deepEqual(notices.value.map(({ text }) => text), ["The administrator says: At noon."]);
+  for (const word of ["one", "two", "three"]) notify(word);
+  assert.deepEqual(notices.value.map(({ text }) => text), ["The administrator says: At noon.", "two", "three"]);
+  dismiss(notices.value[0].id);
+  for (const text of ["1", "2", "3"]) takeNotice({ code: 100, reason: "announcement", message: text }, { dropped: () => {} });
+  notify("new");
+  // What is new is seen in any case.
+  assert.deepEqual(notices.value.map(({ text }) => text), ["The administrator says: 2", "The administrator says: 3", "new"]);
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { advance, framesAsked, showFrame } from "./clock.js";
-import { addView, everySecond, flash, repaint } from "../../../src/stocktrack/web/page/painter.js";
+import { addView, everySecond, flash, repaint } from "../../../src/stocktrack/web/page/base/painter.js";
 
 function aView({ isSeen = true } = {}) {
   return {

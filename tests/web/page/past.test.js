@@ -5,9 +5,9 @@ import { afterEach, beforeEach, test } from "node:test";
 import { aReply, bar, MINUTE, OPENS } from "./bars.js";
 import { advance, settle } from "./clock.js";
 import { FakeServer } from "./fake_socket.js";
-import { askBars, isChartWaiting, isWithoutPast } from "../../../src/stocktrack/web/page/past.js";
-import { logIn, logOut } from "../../../src/stocktrack/web/page/session.js";
-import { Failure } from "../../../src/stocktrack/web/page/wire.js";
+import { askBars, isChartWaiting, isWithoutPast } from "../../../src/stocktrack/web/page/session/past.js";
+import { logIn, logOut } from "../../../src/stocktrack/web/page/session/session.js";
+import { Failure } from "../../../src/stocktrack/web/page/session/wire.js";
 
 const LIMIT = { code: 400, reason: "range_limit", message: "Yahoo has no 1-minute bars older than 30 days." };
 const QUESTION = { range: "1d", intervals: ["2m", "5m", "15m"], prepost: false };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { aPrice, aReply, bar, DAY, MINUTE, OPENS } from "./bars.js";
-import { PriceBars } from "../../../src/stocktrack/web/page/price-bars.js";
+import { PriceBars } from "../../../src/stocktrack/web/page/session/price-bars.js";
 
 const closes = ({ bars }) => bars.map(({ close }) => close);
 const after = (bars) => bars.bars.map(({ time }) => (time - OPENS) / MINUTE);

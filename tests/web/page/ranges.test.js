@@ -10,7 +10,7 @@ function loaded(stored) {
   if (stored === undefined) lastingStorage.removeItem(KEY);
   else lastingStorage.setItem(KEY, stored);
   copies += 1;
-  return import(`../../../src/stocktrack/web/page/ranges.js?copy=${copies}`);
+  return import(`../../../src/stocktrack/web/page/chart/ranges.js?copy=${copies}`);
 }
 
 test("a new visitor begins with the day as a line", async () => {

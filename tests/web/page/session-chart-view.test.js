@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { advance, START_MS } from "./clock.js";
-import { SessionChartView } from "../../../src/stocktrack/web/page/session-chart-view.js";
-import { clockTime, shortClockTime } from "../../../src/stocktrack/web/page/format.js";
-import { Stock } from "../../../src/stocktrack/web/page/stock.js";
-import { colours } from "../../../src/stocktrack/web/page/theme.js";
+import { SessionChartView } from "../../../src/stocktrack/web/page/chart/session-chart-view.js";
+import { clockTime, shortClockTime } from "../../../src/stocktrack/web/page/figures/format.js";
+import { Stock } from "../../../src/stocktrack/web/page/session/stock.js";
+import { colours } from "../../../src/stocktrack/web/page/base/theme.js";
 
 /** lightweight-charts as far as the view uses it; it remembers what it was told. */
 class FakeChart {
@@ -35,6 +35,10 @@ class FakeChart {
       series.points = [...series.points.filter(({ time }) => time !== point.time), point];
     };
     return series;
+  }
+
+  priceScale() {
+    return { width: () => 60 };
   }
 
   timeScale() {
@@ -70,8 +74,9 @@ function aChart(...prices) {
     LineStyle: { Dotted: "dotted" },
     TickMarkType: { TimeWithSeconds: "with seconds", Time: "time" },
   };
-  const view = new SessionChartView(library, new FakeElement("DIV"), stock);
-  return { view, chart, stock, deliver, values: () => chart.series.points.map(({ value }) => value) };
+  const element = new FakeElement("DIV");
+  const view = new SessionChartView(library, element, stock);
+  return { view, chart, element, stock, deliver, values: () => chart.series.points.map(({ value }) => value) };
 }
 
 test("a new chart has the whole session, with its first price as the line between green and red", () => {
@@ -132,12 +137,14 @@ test("what a person has zoomed to or scrolled to stays", () => {
 });
 
 test("the axis shows the time of the clock on the wall, with seconds where its marks are that fine", () => {
-  const { chart } = aChart(100);
+  const { chart, element } = aChart(...Array.from({ length: 61 }, (_, place) => 100 + place));
+  element.clientWidth = 360; // of which the plot has 300
   const { tickMarkFormatter } = chart.options.timeScale;
-  const seconds = START_MS / 1_000;
-  assert.equal(tickMarkFormatter(seconds, "with seconds"), clockTime(START_MS));
-  assert.equal(tickMarkFormatter(seconds, "time"), shortClockTime(START_MS));
-  assert.equal(chart.options.localization.timeFormatter(seconds), clockTime(START_MS));
+  const at = START_MS + 30_000;
+  assert.equal(tickMarkFormatter(at / 1_000, "with seconds"), clockTime(at));
+  assert.equal(tickMarkFormatter(at / 1_000, "time"), shortClockTime(at));
+  assert.equal(chart.options.localization.timeFormatter(at / 1_000), clockTime(at));
+  assert.equal(tickMarkFormatter(START_MS / 1_000, "time"), "", "the edge would cut it");
 });
 
 test("prices on the axis have the digits and the commas of the page", () => {

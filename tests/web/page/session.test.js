@@ -1,13 +1,16 @@
-import { fakeDocument, fakeWindow, tabStorage } from "./browser.js";
+import { fakeDocument, fakeWindow, lastingStorage } from "./browser.js";
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
 import { advance, settle } from "./clock.js";
 import { FakeServer, sockets } from "./fake_socket.js";
-import { add, ask, logIn, logOut, reconnectNow, refresh, remove, resume, showList } from "../../../src/stocktrack/web/page/session.js";
-import { chosen, clockOffset, current, isLoaded, link, list, lists, notices, outages, phase, stocks, user } from "../../../src/stocktrack/web/page/state.js";
+import { ask } from "../../../src/stocktrack/web/page/session/asking.js";
+import { showList } from "../../../src/stocktrack/web/page/session/lists.js";
+import { logIn, logOut, reconnectNow, resume } from "../../../src/stocktrack/web/page/session/session.js";
+import { add, refresh, remove } from "../../../src/stocktrack/web/page/session/shown-list.js";
+import { chosen, clockOffset, current, isLoaded, link, list, lists, notices, outages, phase, stocks, user } from "../../../src/stocktrack/web/page/session/state.js";
 
-const TOKEN = "stocktrack.token";
+const TOKEN = "stocktrack.token:/board/";
 let server;
 
 const board = () => [...stocks.value.keys()];
@@ -23,7 +26,7 @@ afterEach(async () => {
   server.isUp = true;
   logOut();
   await advance(60_000);
-  tabStorage.removeItem(TOKEN);
+  lastingStorage.removeItem(TOKEN);
   notices.value = [];
   outages.value = [];
 });
@@ -61,7 +64,7 @@ test("a wrong password is told, and the page stays at the login without a connec
   server.answers.AUTH = { code: 401, reason: "bad_credentials", message: "The name or the password is wrong." };
   await assert.rejects(logIn("ann", "wrong"), { message: "The name or the password is wrong." });
   await advance(60_000);
-  assert.deepEqual([phase.value, status(), tabStorage.getItem(TOKEN)], ["login", "off", null]);
+  assert.deepEqual([phase.value, status(), lastingStorage.getItem(TOKEN)], ["login", "off", null]);
   assert.equal(server.socket.readyState, 2);
 });
 
@@ -73,9 +76,9 @@ test("a server that is not there is told, and nothing is tried again by itself",
   assert.deepEqual([sockets.length - before, phase.value], [1, "login"]);
 });
 
-test("a reload needs no password: the tab keeps a token and nothing else", async () => {
+test("a reload needs no password: the browser keeps a token and nothing else", async () => {
   await logInWith("AAPL");
-  assert.equal(tabStorage.getItem(TOKEN), "a token");
+  assert.equal(lastingStorage.getItem(TOKEN), "a token");
   server.socket.drop();
   server.commands.length = 0;
   await advance(250);
@@ -86,7 +89,7 @@ test("a reload needs no password: the tab keeps a token and nothing else", async
 test("where the server gives no tokens the password is used again, and never stored", async () => {
   server.hello = { auth: ["password"] };
   await logInWith("AAPL");
-  assert.deepEqual([server.asked("TOKEN"), tabStorage.getItem(TOKEN)], [[], null]);
+  assert.deepEqual([server.asked("TOKEN"), lastingStorage.getItem(TOKEN)], [[], null]);
   server.socket.drop();
   server.commands.length = 0;
   await advance(250);
@@ -96,13 +99,13 @@ test("where the server gives no tokens the password is used again, and never sto
 test("a server that fails to make a token logs in all the same", async () => {
   server.answers.TOKEN = { code: 500, reason: "storage_error" };
   await logInWith("AAPL");
-  assert.deepEqual([status(), tabStorage.getItem(TOKEN)], ["online", null]);
+  assert.deepEqual([status(), lastingStorage.getItem(TOKEN)], ["online", null]);
 });
 
-test("a tab with a token goes on without a login, and one without stays at the login", async () => {
+test("a browser with a token goes on without a login, and one without stays at the login", async () => {
   resume();
   assert.equal(phase.value, "login");
-  tabStorage.setItem(TOKEN, "kept");
+  lastingStorage.setItem(TOKEN, "kept");
   server.saved = ["MSFT"];
   resume();
   await settle();
@@ -110,21 +113,21 @@ test("a tab with a token goes on without a login, and one without stays at the l
 });
 
 test("a token that is not valid any more leads to the login, with a reason, and is forgotten", async () => {
-  tabStorage.setItem(TOKEN, "old");
+  lastingStorage.setItem(TOKEN, "old");
   server.answers.AUTH = { code: 401, reason: "bad_credentials", message: "no" };
   const before = sockets.length;
   resume();
   await advance(60_000);
-  assert.deepEqual([phase.value, tabStorage.getItem(TOKEN), sockets.length - before], ["login", null, 1]);
+  assert.deepEqual([phase.value, lastingStorage.getItem(TOKEN), sockets.length - before], ["login", null, 1]);
 });
 
 test("a login that the server was too slow for is tried again, and the token stays", async () => {
-  tabStorage.setItem(TOKEN, "kept");
+  lastingStorage.setItem(TOKEN, "kept");
   const accepts = server.answers.AUTH;
   server.answers.AUTH = { code: 401, reason: "auth_timeout", message: "too late" };
   resume();
   await settle();
-  assert.deepEqual([phase.value, status(), tabStorage.getItem(TOKEN)], ["board", "waiting", "kept"]);
+  assert.deepEqual([phase.value, status(), lastingStorage.getItem(TOKEN)], ["board", "waiting", "kept"]);
   server.answers.AUTH = accepts;
   await advance(30_000);
   assert.equal(status(), "online");
@@ -137,15 +140,15 @@ test("a logout says goodbye, forgets everything, and ends the connection for goo
   logOut();
   await advance(60_000);
   assert.equal(server.asked("LOGOUT").length, 1);
-  assert.deepEqual([phase.value, user.value, board(), lists.value, tabStorage.getItem(TOKEN)], ["login", "", [], [], null]);
+  assert.deepEqual([phase.value, user.value, board(), lists.value, lastingStorage.getItem(TOKEN)], ["login", "", [], [], null]);
   assert.deepEqual([socket.readyState, sockets.length - before], [2, 0]);
 });
 
-test("a logout ends the tab's token at the server, also one that was kept over a reload", async () => {
+test("a logout ends the token at the server, also one that was kept over a reload", async () => {
   await logInWith("AAPL");
   logOut();
   await settle();
-  tabStorage.setItem(TOKEN, "kept");
+  lastingStorage.setItem(TOKEN, "kept");
   resume();
   await settle();
   logOut();
@@ -165,13 +168,97 @@ test("a logout without a connection makes one to end the token, and says nothing
   await settle();
   assert.deepEqual(server.commands.map(({ type }) => type), ["AUTH", "REVOKE", "LOGOUT"]);
   assert.equal(server.socket.readyState, 2);
-  tabStorage.setItem(TOKEN, "kept");
+  lastingStorage.setItem(TOKEN, "kept");
   server.isUp = false;
   resume();
   await settle();
   logOut();
   await advance(60_000);
   assert.deepEqual([phase.value, texts()], ["login", []]);
+});
+
+// --- several tabs ---
+
+/** What this tab is told when another one keeps `token`, or forgets what is kept (null). */
+async function elsewhere(token, key = TOKEN) {
+  if (token === null) lastingStorage.removeItem(TOKEN);
+  else lastingStorage.setItem(TOKEN, token);
+  fakeWindow.dispatchEvent(Object.assign(new Event("storage"), { key }));
+  await settle();
+}
+
+test("a login in another tab is one here as well", async () => {
+  resume();
+  assert.equal(phase.value, "login");
+  server.saved = ["AAPL"];
+  await elsewhere("theirs");
+  assert.deepEqual([phase.value, board(), server.asked("AUTH")[0].token], ["board", ["AAPL"], "theirs"]);
+});
+
+test("a logout in another tab is one here as well, which ends the session and no token a second time", async () => {
+  await logInWith("AAPL");
+  const { socket } = server;
+  await elsewhere(null);
+  assert.deepEqual([phase.value, user.value, board()], ["login", "", []]);
+  assert.deepEqual([server.asked("REVOKE"), server.asked("LOGOUT").length, socket.readyState], [[], 1, 2]);
+  assert.deepEqual(texts(), ["You were logged out in another tab."]);
+  const before = sockets.length;
+  await advance(60_000);
+  assert.equal(sockets.length, before);
+});
+
+test("another login in another tab is followed, and the token of before is ended", async () => {
+  await logInWith("AAPL");
+  server.saved = ["TSLA"];
+  await elsewhere("of somebody else");
+  assert.deepEqual([phase.value, board(), server.asked("AUTH").at(-1).token], ["board", ["TSLA"], "of somebody else"]);
+  assert.deepEqual(server.asked("REVOKE").map(({ token_id: id }) => id), ["k1"]);
+  assert.equal(lastingStorage.getItem(TOKEN), "of somebody else");
+});
+
+test("a tab that was asleep follows when it is looked at again", async () => {
+  await logInWith("AAPL");
+  lastingStorage.removeItem(TOKEN);
+  fakeDocument.dispatchEvent(new Event("visibilitychange"));
+  await settle();
+  assert.equal(phase.value, "login");
+});
+
+test("what another tab keeps besides is nothing to a login, and neither is its own token", async () => {
+  await logInWith("AAPL");
+  const before = sockets.length;
+  fakeWindow.dispatchEvent(Object.assign(new Event("storage"), { key: "stocktrack.theme" }));
+  await elsewhere("a token");
+  assert.deepEqual([phase.value, sockets.length - before], ["board", 0]);
+});
+
+test("where the server gives no tokens each tab has a login of its own", async () => {
+  server.hello = { auth: ["password"] };
+  await logInWith("AAPL");
+  await elsewhere(null);
+  await elsewhere("theirs");
+  assert.deepEqual([phase.value, board()], ["board", ["AAPL"]]);
+});
+
+test("a browser that keeps nothing has a login all the same, for the one tab", async (context) => {
+  context.mock.method(lastingStorage, "setItem", () => {
+    throw new Error("forbidden");
+  });
+  context.mock.method(lastingStorage, "getItem", () => {
+    throw new Error("forbidden");
+  });
+  await logInWith("AAPL");
+  fakeDocument.dispatchEvent(new Event("visibilitychange"));
+  await settle();
+  assert.deepEqual([phase.value, board()], ["board", ["AAPL"]]);
+});
+
+test("a token that ends here is left alone where another one has taken its place", async () => {
+  await logInWith("AAPL");
+  lastingStorage.setItem(TOKEN, "newer");
+  logOut();
+  await settle();
+  assert.equal(lastingStorage.getItem(TOKEN), "newer");
 });
 
 test("a server that knows no REVOKE is left all the same", async () => {
@@ -183,7 +270,7 @@ test("a server that knows no REVOKE is left all the same", async () => {
 });
 
 test("a logout while the page is connecting ends that connection, and nobody is logged in", async () => {
-  tabStorage.setItem(TOKEN, "kept");
+  lastingStorage.setItem(TOKEN, "kept");
   server.answers.AUTH = () => undefined;
   resume();
   await settle();
@@ -426,7 +513,7 @@ test("a stock that is removed can be brought back", async () => {
   assert.deepEqual([text, action.label], ["AAPL removed.", "Undo"]);
   action.run();
   await settle();
-  assert.deepEqual([board(), server.saved], [["MSFT", "AAPL"], ["MSFT", "AAPL"]]);
+  assert.deepEqual([board(), server.saved], [["AAPL", "MSFT"], ["AAPL", "MSFT"]]);
 });
 
 test("a stock that another client has removed already goes from the board too", async () => {
@@ -503,7 +590,9 @@ test("another list shows its own stocks, and the prices of the first are not pus
   await add(["TSLA"]);
   assert.equal(server.asked("SUBSCRIBE").at(-1).list, "tech");
   await remove("MSFT");
-  assert.equal(server.asked("UNSUBSCRIBE").at(-1).list, "tech");
+  const taken = server.asked("SET_LIST").at(-1);
+  assert.deepEqual([taken.list, taken.symbols, taken.change, taken.keep], ["tech", ["MSFT"], "remove", true]);
+  assert.deepEqual([server.asked("UNSUBSCRIBE").at(-1).symbols, server.asked("UNSUBSCRIBE").at(-1).save], [["MSFT"], false]);
 });
 
 test("a new list has its tab before the server knows it", async () => {
@@ -513,15 +602,20 @@ test("a new list has its tab before the server knows it", async () => {
   assert.deepEqual([lists.value, board(), isLoaded.value], [["main", "new"], [], true]);
 });
 
-test("the panel goes on with the first stock of the new list, and stays closed where it was", async () => {
+test("another list is shown with the stock that is meant, or without one", async () => {
   await logInWith("AAPL");
   server.answers.MY_STOCKS = { symbols: ["MSFT"], quotes: [], missing: [], lists: ["main", "tech"] };
-  chosen.value = "AAPL";
-  await showList("tech");
+  await showList("tech", "MSFT");
   assert.equal(chosen.value, "MSFT");
-  chosen.value = null;
   await showList("main");
   assert.equal(chosen.value, null);
+});
+
+test("where an address names a list that is gone the first one is shown", async () => {
+  list.value = "gone";
+  server.answers.MY_STOCKS = ({ list: name }) => ({ symbols: name ? [] : ["AAPL"], quotes: [], missing: [], lists: ["main", "tech"] });
+  await logInWith("AAPL");
+  assert.deepEqual([list.value, lists.value, board()], ["main", ["main", "tech"], ["AAPL"]]);
 });
 
 test("the list that is shown already is not read again", async () => {

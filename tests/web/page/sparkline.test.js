@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { replaceGlobal } from "./globals.js";
-import { PriceBars } from "../../../src/stocktrack/web/page/price-bars.js";
-import { draw, lineOf, prepare } from "../../../src/stocktrack/web/page/sparkline.js";
-import { Stock } from "../../../src/stocktrack/web/page/stock.js";
-import { colours } from "../../../src/stocktrack/web/page/theme.js";
+import { PriceBars } from "../../../src/stocktrack/web/page/session/price-bars.js";
+import { draw, lineOf, lineWords, prepare } from "../../../src/stocktrack/web/page/board/sparkline.js";
+import { Stock } from "../../../src/stocktrack/web/page/session/stock.js";
+import { colours } from "../../../src/stocktrack/web/page/base/theme.js";
 
 colours.value = { up: "green", down: "red", muted: "grey", line: "faint" };
 
@@ -129,4 +129,26 @@ test("a fine screen gets up to twice the pixels for the same size", () => {
   replaceGlobal("devicePixelRatio", 3);
   prepare(canvas);
   assert.deepEqual([canvas.width, canvas.height, canvas.scaled], [224, 64, [2, 2]]);
+});
+
+test("the line has the colour of the change beside it, also where it goes the other way since the page was opened", () => {
+  const stock = new Stock("AAPL");
+  const push = { symbol: "AAPL", market_state: "open", stale: false };
+  stock.take({ ...push, price: 12, change: 3, received_at: 0 });
+  stock.take({ ...push, price: 11, change: 2, received_at: 60_000 });
+  const line = lineOf(stock);
+  const context = new FakeContext();
+  draw(context, line);
+  // It has no dotted line: the close before is not on the drawing.
+  assert.deepEqual(context.strokes.map(({ colour }) => colour), ["green"]);
+  assert.equal(lineWords(line, String), "Prices since you opened the page, from 12 to 11; above the last close, as the change beside it says.");
+});
+
+test("the day's line says what it is, and what the dotted line is", () => {
+  assert.equal(
+    lineWords(lineOf(withDay({ price: 12, change: -3 }, 10, 11, 12)), String),
+    "The day’s line: 12 is below the close before, 15 (dotted). It opened at 10.",
+  );
+  assert.equal(lineWords(lineOf(withDay({ price: 12 }, 10, 12)), String), "The day’s line: 12 is above the day’s opening, 10 (dotted). It opened at 10.");
+  assert.equal(lineWords(lineOf(new Stock("AAPL")), String), "");
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { framesAsked, showFrame, START_MS } from "./clock.js";
-import { Stock } from "../../../src/stocktrack/web/page/stock.js";
+import { Stock } from "../../../src/stocktrack/web/page/session/stock.js";
 
 const quote = (price, fields = {}) => ({ symbol: "AAPL", price, received_at: START_MS, seq: 1, stale: false, ...fields });
 

@@ -4,9 +4,9 @@ import { beforeEach, test } from "node:test";
 
 import { advance, settle } from "./clock.js";
 import { FakeServer } from "./fake_socket.js";
-import { logIn } from "../../../src/stocktrack/web/page/session.js";
-import { day } from "../../../src/stocktrack/web/page/format.js";
-import { isOpen, marked, matches, moveMark, placeOf, suggest, symbolsMeant } from "../../../src/stocktrack/web/page/suggestions.js";
+import { logIn } from "../../../src/stocktrack/web/page/session/session.js";
+import { day } from "../../../src/stocktrack/web/page/figures/format.js";
+import { closeSuggestions, isOpen, marked, matches, moveMark, placeOf, returned, suggest, suggestionsFor } from "../../../src/stocktrack/web/page/frame/suggestions.js";
 
 const APPLE = { symbol: "AAPL", name: "Apple Inc." };
 const APPLIED = { symbol: "AMAT", name: "Applied Materials" };
@@ -76,35 +76,50 @@ test("a long text is cut to what the server takes", async () => {
   assert.equal(queries()[0].length, 100);
 });
 
-test("a marked suggestion is meant, whatever is typed", async () => {
+test("a new text has nothing marked, also before its own suggestions come", async () => {
   await type("app");
   moveMark(1);
-  moveMark(1);
-  assert.deepEqual(symbolsMeant("app"), ["AMAT"]);
+  assert.deepEqual([marked.value, returned.value], [0, 0]);
+  suggest("appl");
+  assert.deepEqual([marked.value, returned.value, suggested()], [-1, -1, ["AAPL", "AMAT"]]);
 });
 
-test("a name means its best suggestion, and a symbol that is suggested means itself", async () => {
+test("the suggestion that the return key takes is shown: the one of that name, or of that symbol", async () => {
   await type("apple");
-  assert.deepEqual(symbolsMeant("apple"), ["AAPL"]);
+  assert.equal(returned.value, 0);
   await type("amat");
-  assert.deepEqual(symbolsMeant("amat"), ["AMAT"]);
+  assert.equal(returned.value, 1);
+  await type("app"); // tried as a symbol first
+  assert.equal(returned.value, -1);
 });
 
-test("several symbols are meant as they are typed", async () => {
-  await type("app, apl");
-  assert.deepEqual(symbolsMeant("app, apl"), ["APP", "APL"]);
+test("whoever cannot wait for the pause between keys has the suggestions asked for at once, and once", async () => {
+  server.answers.SEARCH = { matches: [APPLE] };
+  suggest("app");
+  const first = suggestionsFor("app");
+  const second = suggestionsFor("app");
+  assert.deepEqual([await first, await second, queries()], [[APPLE], [APPLE], ["app"]]);
+  await advance(1_000);
+  assert.deepEqual([await suggestionsFor("app"), queries(), isOpen.value], [[APPLE], ["app"], true]);
 });
 
-test("suggestions for another text do not count", async () => {
-  await type("tsl");
-  assert.deepEqual(symbolsMeant("tsla"), ["TSLA"]);
+test("a refused search has no suggestions, and without a connection it is no answer", async () => {
+  server.answers.SEARCH = { code: 429, reason: "rate_limited" };
+  suggest("app");
+  assert.deepEqual(await suggestionsFor("app"), []);
+  server.answers.SEARCH = () => undefined;
+  suggest("tesla");
+  const waiting = suggestionsFor("tesla");
+  server.isUp = false;
+  server.socket.drop();
+  await assert.rejects(waiting, /connection to the server is lost/);
+  server.isUp = true;
+  await advance(60_000);
 });
 
-test("without suggestions what is typed is meant, and a text that is no symbol means nothing", async () => {
-  await type("tsla", []);
-  assert.deepEqual(symbolsMeant("tsla"), ["TSLA"]);
-  await type("Société Générale", []);
-  assert.deepEqual(symbolsMeant("Société Générale"), []);
+test("what a search finds twice is suggested once", async () => {
+  await type("app", [APPLE, APPLIED, APPLE]);
+  assert.deepEqual(suggested(), ["AAPL", "AMAT"]);
 });
 
 test("the mark goes through the suggestions and the field, round and round, and new suggestions begin unmarked", async () => {
@@ -128,4 +143,14 @@ test("a suggestion says where it is traded, and a contract which one it is", () 
   );
   assert.equal(placeOf({ symbol: "NFO:NIFTY24APRFUT", type: "FUT", expiry: "2024-04-25" }), `FUT · ${day("2024-04-25")}`);
   assert.equal(placeOf({ symbol: "X" }), "");
+});
+
+test("a suggestion that is shown no longer is not marked either: the return key takes the text", async () => {
+  await type("app");
+  moveMark(1);
+  assert.equal(marked.value, 0);
+  closeSuggestions();
+  assert.deepEqual([isOpen.value, marked.value, suggested()], [false, -1, ["AAPL", "AMAT"]]);
+  moveMark(1);
+  assert.equal(marked.value, 0);
 });

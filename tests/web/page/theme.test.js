@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 lastingStorage.setItem("stocktrack.theme", "purple");
-const { colours, isDark, nextTheme, theme } = await import("../../../src/stocktrack/web/page/theme.js");
+const { colours, isDark, nextTheme, theme } = await import("../../../src/stocktrack/web/page/base/theme.js");
 
 const shown = () => fakeDocument.documentElement.dataset.theme;
 

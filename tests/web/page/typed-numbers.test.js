@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { numberIn, readerOf, toType, typed } from "../../../src/stocktrack/web/page/typed-numbers.js";
+import { numberIn, readerOf, toType, typed } from "../../../src/stocktrack/web/page/figures/typed-numbers.js";
 
 test("numbers are taken as people type them", () => {
   const cases = { "200": 200, " 1,234.5 ": 1_234.5, "1234,5": 1_234.5, "1,234": 1_234, "1 234.50": 1_234.5, "-.5": -0.5, "−3": -3, "5.": 5, "1’234": 1_234 };

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { advance, START_MS } from "./clock.js";
-import { compact, NOTHING, percent, price, signed } from "../../../src/stocktrack/web/page/format.js";
-import { PanelView } from "../../../src/stocktrack/web/page/panel-view.js";
-import { RowView } from "../../../src/stocktrack/web/page/row-view.js";
-import { Stock } from "../../../src/stocktrack/web/page/stock.js";
+import { compact, NOTHING, percent, price, signed } from "../../../src/stocktrack/web/page/figures/format.js";
+import { PanelView } from "../../../src/stocktrack/web/page/panel/panel-view.js";
+import { RowView } from "../../../src/stocktrack/web/page/board/row-view.js";
+import { Stock } from "../../../src/stocktrack/web/page/session/stock.js";
 
 const quote = (fields = {}) => ({
   symbol: "AAPL", price: 189.45, currency: "USD", change: 1.2, change_percent: 0.64, volume: 1_000, market_state: "open", received_at: Date.now(),
@@ -30,7 +30,7 @@ const EXTENDED_PARTS = ["session", "session_said", "extended"];
 function aRow(stock) {
   const names = ["name", "price", "currency", "change", "percent", "volume", "market", "age", "why", ...EXTENDED_PARTS, "extended_percent"];
   const row = new FakeElement("TR", [...names.map((name) => part(name)), aCanvas()]);
-  const view = new RowView(stock, row);
+  const view = new RowView(stock, row, ["name", "price", "currency", "change", "percent", "extended", "trend", "volume", "market", "age"], { width: 88, height: 20 });
   return { row, view, ...reader(row) };
 }
 
@@ -149,10 +149,10 @@ test("a price flashes when it changes, not when it appears and not when it is pa
 test("an age goes on by itself, by the market's time of the price", async () => {
   const { view, text } = aRow(aStock({ timestamp: Date.now() - 3_000 }));
   view.paint();
-  assert.deepEqual(text("age"), ["3 s ago"]);
+  assert.deepEqual(text("age"), ["3s ago"]);
   await advance(57_000);
   view.tick();
-  assert.deepEqual(text("age"), ["1 min ago"]);
+  assert.deepEqual(text("age"), ["1m ago"]);
 });
 
 test("the line of a row is drawn again only when there is something new, or the colours are", () => {
@@ -234,7 +234,7 @@ test("the panel says how old the price is, who gave it and with which delay", ()
   stock.takeWhole(quote({ provider: "yahoo", delay_seconds: 900, timestamp: Date.now() - 5_000 }));
   const { view, text, cell } = aPanel(stock);
   view.tick();
-  assert.deepEqual(text("age"), ["5 s ago · yahoo · delayed 15 min"]);
+  assert.deepEqual(text("age"), ["5s ago · yahoo · delayed 15 min"]);
   assert.notEqual(cell("age").title, "");
 });
 
@@ -253,7 +253,7 @@ test("the panel flashes, turns stale and says why, as the row does", () => {
   stock.take(quote({ price: 180, change: -8, stale: true, stale_reason: "provider_error" }));
   view.paint();
   assert.equal(String(cell("price").classList), "flash-down");
-  assert.deepEqual([String(panel.classList), text("why")], ["down stale", ["source failed"]]);
+  assert.deepEqual([String(panel.classList), text("why")], ["down stale", ["source fails"]]);
 });
 
 test("the panel shows the price after hours with its change and its age", async () => {
@@ -262,7 +262,7 @@ test("the panel shows the price after hours with its change and its age", async 
   await advance(5_000);
   view.tick();
   assert.deepEqual(text("session", "extended", "extended_change", "extended_percent", "extended_age"), [
-    "After hours", price(270.75, 2), signed(1.05, 2), `(${percent(0.389)})`, "5 s ago",
+    "After hours", price(270.75, 2), signed(1.05, 2), `(${percent(0.389)})`, "5s ago",
   ]);
   assert.deepEqual(["has-extended", "extended-up"].map((name) => panel.classList.contains(name)), [true, true]);
 });
@@ -272,11 +272,11 @@ test("the panel shows the year with the digits of the symbol, and the price's pl
   stock.takeWhole(quote({ price: 170, price_hint: 3, fifty_two_week_low: 160, fifty_two_week_high: 200 }));
   const { view, panel, cell, text } = aPanel(stock);
   view.paint();
-  assert.deepEqual(text("year_low", "year_high", "year_said"), [price(160, 3), price(200, 3), "; the price is at 25 % of the way"]);
+  assert.deepEqual(text("year_low", "year_high", "year_said"), [price(160, 3), price(200, 3), "; the price is at 25% of the way"]);
   assert.equal(cell("year_mark").style.get("--at"), "25%");
   stock.take(quote({ price: 210, price_hint: 3 }));
   view.paint();
-  assert.deepEqual(text("year_high", "year_said"), [price(210, 3), "; the price is at 100 % of the way"]);
+  assert.deepEqual(text("year_high", "year_said"), [price(210, 3), "; the price is at 100% of the way"]);
   assert.equal(panel.classList.contains("has-year"), true);
 });
 

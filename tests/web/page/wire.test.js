@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { advance, settle, timersUnderWay } from "./clock.js";
 import { FakeSocket, sockets } from "./fake_socket.js";
 import { replaceGlobal } from "./globals.js";
-import { backOffMs, Disconnected, Failure, Wire } from "../../../src/stocktrack/web/page/wire.js";
+import { backOffMs, Disconnected, Failure, Wire } from "../../../src/stocktrack/web/page/session/wire.js";
 
 replaceGlobal("WebSocket", FakeSocket);
 

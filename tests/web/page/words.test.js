@@ -4,8 +4,8 @@ import { afterEach, beforeEach, test } from "node:test";
 
 import { advance, settle } from "./clock.js";
 import { FakeServer } from "./fake_socket.js";
-import { logIn, logOut, say } from "../../../src/stocktrack/web/page/session.js";
-import { forgetWords, hasChat, isChatOpen, keepOwn, openChat, takeSaid, unread, unreadShown, words, WORDS_KEPT } from "../../../src/stocktrack/web/page/words.js";
+import { logIn, logOut, say } from "../../../src/stocktrack/web/page/session/session.js";
+import { forgetWords, hasChat, isChatOpen, keepOwn, openChat, takeSaid, unread, unreadShown, words, WORDS_KEPT } from "../../../src/stocktrack/web/page/session/words.js";
 
 const texts = () => words.value.map(({ username, symbol, text, isMine }) => [username, symbol, text, isMine]);
 const said = (text, fields = {}) => ({ type: "SAID", code: 100, username: "bob", text, timestamp: 1, ...fields });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { zoneClock } from "../../../src/stocktrack/web/page/zone.js";
+import { zoneClock } from "../../../src/stocktrack/web/page/figures/zone.js";
 
 const newYork = zoneClock("America/New_York");
 const at = (iso) => Date.parse(iso);

@@ -12,24 +12,36 @@ lines that the session is pushed. A price is translated once, however many clien
 import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
-from stocktrack.errors import Code, Reason
-from stocktrack.messages import AuthReply, Failure, Missing, Notice, PingReply, ServerMessage, UnsubscribeReply
+from websockets.frames import CloseCode
+
+from stocktrack.errors import Code, Reason, SessionEnd
+from stocktrack.messages import AuthReply, Failure, Missing, Notice, PingReply, ServerMessage
 from stocktrack.quotes import shown
-from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.session import Session, last_word
+from stocktrack.web.dialects.speaking import (
+    SAID,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    DialectConnection,
+    DialectTalk,
+    refusal_of,
+    sentence_of,
+)
+from stocktrack.web.dialects.told import Telling
 from stocktrack.web.websocket import WebSocket
-from stocktrack.wire.connection import Connection
-from stocktrack.wire.lines import BadLine, decode_server_line, failure, parse_command, parse_object
+from stocktrack.web.websocket_sessions import token_of
+from stocktrack.wire.lines import BadLine, decode_server_line, parse_command
 
 LiveObject = dict[str, Any]
 
+PATH: Final = "/live-price"
 ACTIONS = ("subscribe", "unsubscribe", "ping", "authenticate")
 
 
 class LiveObjects:
-    """What one client is told: objects of the live API, each as JSON.
+    """What one client of Socket.IO is told: objects of the live API, each as JSON.
 
     A price that is the same as the last one of its symbol is left out.
     """
@@ -41,8 +53,8 @@ class LiveObjects:
         """The objects of lines that the session was pushed."""
         told: list[str] = []
         for line in data.splitlines():
-            if line.startswith(b'{"type":"SAID"'):
-                continue  # the live API has no word for it, and to read each costs more than many prices
+            if line.startswith(SAID):
+                continue
             if not line.startswith(b'{"type":"PRICE"'):
                 message = decode_server_line(line)
                 told += of_message(message) if message is not None else ()
@@ -88,15 +100,8 @@ def of_message(message: ServerMessage) -> list[str]:
 
 
 def _of_missing(missing: Missing) -> LiveObject:
-    match missing.code:
-        case Code.NOT_FOUND:
-            what = "There is no price of {}."
-        case Code.TOO_MANY_REQUESTS:
-            what = "You have asked for too much to have {} checked now; try again later."
-        case _:
-            what = "The source of {} fails at the moment."
     told = {
-        "error": what.format(missing.symbol),
+        "error": sentence_of(missing),
         "symbol": missing.symbol,
         "code": missing.code,
         "reason": missing.reason,
@@ -108,114 +113,78 @@ def _json(told: LiveObject) -> str:
     return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
 
 
-async def answer_action(session: Session, objects: LiveObjects, fields: LiveObject) -> list[str]:
-    """What the session answers to an action, as objects; an action that is none is told as an error."""
-    fields = dict(fields)
-    action = fields.pop("action", None)
+async def act(session: Session, fields: LiveObject) -> list[ServerMessage]:
+    """What the session answers to an action; an action that is none is refused."""
+    try:
+        return [await session.ask(parse_command(command_fields(fields)))]
+    except BadLine as error:
+        return refusal_of(session, error)
+
+
+def command_fields(fields: LiveObject) -> LiveObject:
+    """The fields of the command that an action stands for; `BadLine` where it is none."""
+    action = fields.get("action")
     symbols = fields["symbols"] if "symbols" in fields else [fields["symbol"]] if "symbol" in fields else None
-    command: LiveObject
     match action:
         case "subscribe" if symbols is not None:
-            command = {"type": "SUBSCRIBE", "symbols": symbols, "save": False, "interval": 0}
+            return {**SUBSCRIBE, "symbols": symbols}
         case "unsubscribe" if symbols is not None:
-            command = {"type": "UNSUBSCRIBE", "symbols": symbols, "save": False}
+            return {**UNSUBSCRIBE, "symbols": symbols}
         case "ping":
-            command = {"type": "PING"}
+            return {"type": "PING"}
         case "authenticate":
-            command = {"type": "AUTH", "token": fields.get("token")}
+            return {"type": "AUTH", "token": fields.get("token")}
         case "subscribe" | "unsubscribe":
-            return _no_command(session, f'The action {action} needs a "symbol" or "symbols".')
+            raise BadLine(Reason.INVALID_COMMAND, f'The action {action} needs a "symbol" or "symbols".')
         case _:
-            return _no_command(session, f"There is no action {shown(str(action))}; there are {', '.join(ACTIONS)}.")
-    try:
-        reply = await session.ask(parse_command(command))
-    except BadLine as error:
-        return refuse(session, error)
-    if isinstance(reply, UnsubscribeReply):
-        objects.forget(reply.removed)
-    return [*of_message(reply), *objects.of_lines(session.take_following())]
+            what = f"There is no action {shown(str(action))}; there are {', '.join(ACTIONS)}."
+            raise BadLine(Reason.INVALID_COMMAND, what)
 
 
-def refuse(session: Session, error: BadLine) -> list[str]:
-    """What is told of a message that is no command; one too many ends the session."""
-    why = session.count_bad_line()
-    return [*of_message(failure(error)), *(of_message(last_word(why)) if why is not None else ())]
+class LiveDialect:
+    """How the live API says what else a session is told."""
+
+    def of_message(self, message: ServerMessage) -> Iterable[bytes]:
+        """Its objects."""
+        return (told.encode() for told in of_message(message))
+
+    def heartbeat(self) -> bytes | None:
+        """There is no word for it."""
+        return None
 
 
-def _no_command(session: Session, message: str) -> list[str]:
-    return refuse(session, BadLine(Reason.INVALID_COMMAND, message))
-
-
-class LiveConnection:
-    """A session's way out over a WebSocket whose client speaks the live API; satisfies `Connection`."""
-
-    def __init__(self, websocket: WebSocket, objects: LiveObjects) -> None:
-        self._websocket = websocket
-        self._objects = objects
-
-    @property
-    def last_sent_at(self) -> float:
-        """Monotonic time of the last message or ping."""
-        return self._websocket.last_sent_at
-
-    @property
-    def sent_bytes(self) -> int:
-        """Bytes handed over so far."""
-        return self._websocket.sent_bytes
-
-    def send(self, data: bytes) -> None:
-        """Hand over lines: what each tells becomes an object, each object a message."""
-        if data.startswith(b'{"type":"HEARTBEAT"'):
-            self._websocket.ping()  # the live API has no word for it
-            return
-        self.tell(self._objects.of_lines(data))
-
-    def tell(self, objects: Iterable[str]) -> None:
-        """Hand over objects, each as a message."""
-        for told in objects:
-            self._websocket.send(told.encode())
-
-    async def drain(self) -> None:
-        """Wait while the client has not taken enough."""
-        await self._websocket.drain()
-
-    def unsent_bytes(self) -> int:
-        """What waits to be taken."""
-        return self._websocket.unsent_bytes()
-
-    def end(self) -> None:
-        """Have the owner stop reading and close when everything is delivered."""
-        self._websocket.end()
-
-    def abort(self) -> None:
-        """Close now."""
-        self._websocket.abort()
-
-
-class LiveTalk:
+class LiveTalk(DialectTalk):
     """The conversation of one client of `/live-price`."""
 
     def __init__(self, websocket: WebSocket, needs_token: Callable[[Session], bool]) -> None:
-        self._needs_token = needs_token
-        self._objects = LiveObjects()
-        self._connection = LiveConnection(websocket, self._objects)
-        self.connection: Connection = self._connection
+        super().__init__(websocket, needs_token, DialectConnection(websocket, LiveDialect(), TELLING))
 
-    def begin(self, session: Session) -> None:
-        """The API has no greeting."""
+    def commands_of(self, fields: LiveObject) -> Iterable[LiveObject]:
+        """One command for an action."""
+        yield command_fields(fields)
 
-    def welcome(self, session: Session) -> None:
+    async def log_in(self, session: Session) -> None:
+        """Log in with the token of the address where there is one: what comes of it is told like an answer."""
+        if (token := token_of(self._path)) is not None:
+            for said in await act(session, {"action": "authenticate", "token": token}):
+                self.say(said)
+
+    def welcome(self, session: Session) -> SessionEnd | None:
         """Whoever needs no token is let in."""
-        if session.state is SessionState.GREETED and not self._needs_token(session):
-            why_not = session.welcome_guest()
-            if why_not is not None:
-                self._connection.tell(of_message(last_word(why_not)))
+        if (why_not := super().welcome(session)) is not None:
+            self.say(last_word(why_not))
+        return why_not
 
-    async def answer(self, session: Session, message: bytes) -> None:
-        """Have the session answer an action."""
-        try:
-            fields = parse_object(message)
-        except BadLine as error:
-            self._connection.tell(refuse(session, error))
-        else:
-            self._connection.tell(await answer_action(session, self._objects, fields))
+    def close_code(self, code: int) -> int:
+        """As for the other dialects where clients would take it for their own wish; else what `/ws` says."""
+        return super().close_code(code) if code in {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY} else code
+
+
+@lru_cache(maxsize=8_192)
+def price_object(before: bytes, line: bytes) -> bytes:
+    """The object of a PRICE line; empty where it is the same as that of the line before."""
+    _, price = _of_price_line(line)
+    return b"" if before and _of_price_line(before)[1] == price else price.encode()
+
+
+TELLING: Final = Telling(price_object, lambda prices: prices)

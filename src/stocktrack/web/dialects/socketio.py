@@ -22,13 +22,14 @@ from websockets.datastructures import Headers
 from stocktrack.clock import Clock
 from stocktrack.doors.serving import LINGER_SECONDS
 from stocktrack.doors.turns import turns
-from stocktrack.errors import SessionEnd, extra_hint
+from stocktrack.errors import Reason, SessionEnd, extra_hint
+from stocktrack.messages import Failure, UnsubscribeReply
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.open_sessions import Sessions
 from stocktrack.sessions.session import Session
 from stocktrack.sessions.strangers import Place
 from stocktrack.web.asgi import IS_FORWARDED, AsgiApp, Receive, Scope, Send, respond
-from stocktrack.web.dialects.live_price import LiveObjects, answer_action
+from stocktrack.web.dialects.live_price import LiveObjects, act, of_message
 from stocktrack.web.origins import refusal
 
 log = structlog.get_logger()
@@ -199,7 +200,7 @@ class SocketIo:
         self._clients: dict[str, _Client] = {}  # by that of Socket.IO
         self._ending: set[asyncio.Task[None]] = set()
         if importlib.util.find_spec("socketio") is None:
-            log.info("Socket.IO is not offered", hint=extra_hint("socketio"))
+            log.debug("Socket.IO is not offered", hint=extra_hint("socketio"))
             return
         import socketio  # noqa: PLC0415 - an extra
 
@@ -209,6 +210,7 @@ class SocketIo:
             async_mode="asgi",
             async_handlers=False,  # a client's events are answered in their order
             cors_allowed_origins="*",  # `_guarded` has looked at the origin before
+            cors_credentials=False,  # nothing here goes by cookies
             max_http_buffer_size=65_536,
             http_compression=False,
             logger=quiet,
@@ -249,7 +251,11 @@ class SocketIo:
         if not self._may_poll and scope["type"] != "websocket":
             await _refuse(scope, send, HTTPStatus.BAD_REQUEST, _NO_POLLING)
             return
-        eio_sid = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=32).get("sid", [None])[0]
+        try:
+            eio_sid = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=32).get("sid", [None])[0]
+        except ValueError:
+            await _refuse(scope, send, HTTPStatus.BAD_REQUEST, "The address has too many fields.")
+            return
         if eio_sid is None:
             await self._take_new(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -344,10 +350,13 @@ class SocketIo:
         import socketio  # noqa: PLC0415 - an extra
 
         objects = LiveObjects()
+        is_stopping = False
 
         async def emit(waiting: list[str]) -> None:
+            nonlocal is_stopping
             for text in waiting:
                 told = json.loads(text)
+                is_stopping = is_stopping or told.get("reason") == Reason.SHUTDOWN
                 name = "stockUpdate" if "price" in told else "stockError" if "error" in told else told.pop("action")
                 await self._io.emit(name, told, to=sid)
             with contextlib.suppress(KeyError):
@@ -355,7 +364,11 @@ class SocketIo:
                 await self._io.eio._get_socket(eio_sid).queue.join()  # noqa: SLF001 - there is no other way to know
 
         async def disconnect() -> None:
-            await self._io.disconnect(sid)
+            if is_stopping:
+                # A goodbye of Socket.IO's own keeps its client away for good; one whose connection ends comes back.
+                await self._io.eio.disconnect(eio_sid)
+            else:
+                await self._io.disconnect(sid)
 
         eio_sid = self._io.manager.eio_sid_from_sid(sid, "/")
         engine = self._engines.get(eio_sid)
@@ -377,7 +390,12 @@ class SocketIo:
         engine.expect_nothing()
         self._clients[sid] = _Client(session, connection, objects, engine)
         if isinstance(auth, dict) and "token" in auth:
-            await self._handler("authenticate")(sid, auth)
+            for said in await act(session, {"action": "authenticate", "token": auth["token"]}):
+                if isinstance(said, Failure):
+                    # Not let in as a guest either: who brings a token would take itself for logged in.
+                    await self._disconnected(sid)
+                    raise socketio.exceptions.ConnectionRefusedError(said.message)
+                connection.tell(of_message(said))
         if session.state is SessionState.GREETED and not self._needs_token(session):
             why_not = session.welcome_guest()
             if why_not is not None:
@@ -412,7 +430,11 @@ class SocketIo:
                 await self._clock.sleep(pause_seconds)
             await turns().turn(is_more=True)
             fields = data if isinstance(data, dict) else {_FIELD[action][isinstance(data, list)]: data}
-            connection.tell(await answer_action(session, objects, {**fields, "action": action}))
+            for said in await act(session, {**fields, "action": action}):
+                if isinstance(said, UnsubscribeReply):
+                    objects.forget(said.removed)
+                connection.tell(of_message(said))
+            connection.tell(objects.of_lines(session.take_following()))
             if not session.is_open:
                 connection.end()
 

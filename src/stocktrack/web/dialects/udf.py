@@ -11,11 +11,10 @@ Pages of other sites read it where `allowed_origins` says so. Whatever goes wron
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final, TypeAlias
-from urllib.parse import parse_qsl
 
 import structlog
 
@@ -35,6 +34,8 @@ from stocktrack.messages import (
 from stocktrack.quotes import CompanyInfo, normalise_symbol, shown
 from stocktrack.system.trail import Trail
 from stocktrack.web.asgi import IS_FORWARDED, Headers, Receive, Scope, Send, respond
+from stocktrack.web.cors import Cors
+from stocktrack.web.credentials import bearer_token, no_login
 from stocktrack.web.dialects.udf_bars import UdfBars
 from stocktrack.web.dialects.udf_terms import (
     CONFIGURATION,
@@ -49,10 +50,10 @@ from stocktrack.web.dialects.udf_terms import (
     without_exchange,
 )
 from stocktrack.web.guest_sessions import GuestSessions
-from stocktrack.web.origins import is_of_another_site
-from stocktrack.web.rest_sessions import RefusedError, RestSession, RestSessions
+from stocktrack.web.queries import parameters_of, symbols_in, wrong
+from stocktrack.web.rest.sessions import RefusedError, RestSession, RestSessions
 from stocktrack.web.site import with_headers
-from stocktrack.web.statuses import retry_after, status_of
+from stocktrack.web.statuses import headers_of, status_of
 from stocktrack.wire.lines import failure
 
 log = structlog.get_logger()
@@ -65,8 +66,6 @@ _MAX_SEARCH_CHARS: Final = 100
 _MOST_SECONDS: Final = 10**11
 # So many bars are sent in one piece.
 _BARS_IN_ONE: Final = 1_000
-# For so long a browser remembers that a page may ask with a token.
-_PREFLIGHT_SECONDS: Final = 600
 _METHODS: Final = b"GET, HEAD, OPTIONS"
 _WHY_FAILED: Final = "The server failed to do this; its log says why."
 _NO_BARS: Final = frozenset({Reason.NOT_OFFERED, Reason.NO_HISTORY, Reason.RANGE_LIMIT})
@@ -78,11 +77,7 @@ class Parameters:
     """The parameters of one request; `CommandError` with a sentence where one is not what it has to be."""
 
     def __init__(self, query: bytes) -> None:
-        try:
-            fields = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
-        except ValueError:
-            raise _wrong(f"The query has more than {_MAX_PARAMETERS} parameters, or is none.") from None
-        self._fields = dict(fields)
+        self._fields = dict(parameters_of(query, _MAX_PARAMETERS))
 
     def text(self, name: str) -> str:
         """What is given; empty where nothing is."""
@@ -91,7 +86,7 @@ class Parameters:
     def needed(self, name: str) -> str:
         """What has to be given."""
         if not (text := self.text(name)):
-            raise _wrong(f"The parameter {name!r} is missing.")
+            raise wrong(f"The parameter {name!r} is missing.")
         return text
 
     def whole(self, name: str) -> int | None:
@@ -101,12 +96,8 @@ class Parameters:
         try:
             number = int(float(text))
         except (ValueError, OverflowError):
-            raise _wrong(f"The parameter {name!r} is {shown(text)}, which is no number.") from None
+            raise wrong(f"The parameter {name!r} is {shown(text)}, which is no number.") from None
         return max(-_MOST_SECONDS, min(number, _MOST_SECONDS))
-
-
-def _wrong(message: str) -> CommandError:
-    return CommandError(Reason.INVALID_COMMAND, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +118,12 @@ class Udf:
         rest: RestSessions,
         guests: GuestSessions,
         needs_token: Callable[[bool], bool],
-        *,
-        allowed_origins: Collection[str],
-        public_names: Collection[str],
+        cors: Cors,
     ) -> None:
         self._rest = rest
         self._guests = guests
         self._needs_token = needs_token
-        self._allowed_origins = allowed_origins
-        self._public_names = public_names
+        self._cors = cors
         self._answers: Mapping[str, Callable[[RestSession, Parameters], Awaitable[Answer]]] = {
             "/config": _config,
             "/time": _time,
@@ -148,25 +136,12 @@ class Udf:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called for each request."""
         headers = _headers_of(scope)
-        origin = headers.get(b"origin")
-        shared: Headers = [(b"cache-control", b"no-store"), (b"vary", b"origin")]
-        if (why_not := self._stranger(headers)) is not None:
+        shared: Headers = [(b"cache-control", b"no-store")]
+        if (why_not := self._stranger(scope, headers)) is not None:
             await _send(scope, with_headers(send, shared), _error(HTTPStatus.FORBIDDEN, why_not))
             return
-        if origin is not None:
-            shared += [
-                (b"access-control-allow-origin", origin.encode("latin-1")),
-                (b"access-control-expose-headers", b"retry-after"),
-            ]
         if scope["method"] == "OPTIONS":
-            shared += [
-                (b"allow", _METHODS),
-                (b"access-control-allow-methods", _METHODS),
-                (b"access-control-allow-headers", b"authorization"),
-                (b"access-control-max-age", str(_PREFLIGHT_SECONDS).encode()),
-            ]
-            if headers.get(b"access-control-request-private-network") == "true":
-                shared.append((b"access-control-allow-private-network", b"true"))
+            shared.append((b"allow", _METHODS))
             answer = Answer(b"", status=HTTPStatus.NO_CONTENT)
         elif scope["method"] not in {"GET", "HEAD"}:
             shared.append((b"allow", _METHODS))
@@ -175,15 +150,14 @@ class Udf:
             answer = await self._answer(scope, headers)
         await _send(scope, with_headers(send, shared), answer)
 
-    def _stranger(self, headers: Mapping[bytes, str]) -> str | None:
+    def _stranger(self, scope: Scope, headers: Mapping[bytes, str]) -> str | None:
         """Why a page of another site may not ask, even without reading the answer; None where it may."""
-        origin = headers.get(b"origin")
-        if origin is not None:
-            host = headers.get(b"host", "")
-            if is_of_another_site(origin, host, self._allowed_origins, self._public_names):
-                return f"Pages of {shown(origin)} may not read this; the setting allowed_origins says which may."
-        elif headers.get(b"sec-fetch-site") in {"cross-site", "same-site"} and (
-            headers.get(b"sec-fetch-mode") != "navigate"
+        if (origin := self._cors.foreign_origin(scope)) is not None:
+            return f"Pages of {shown(origin)} may not read this; the setting allowed_origins says which may."
+        if (
+            b"origin" not in headers
+            and headers.get(b"sec-fetch-site") in {"cross-site", "same-site"}
+            and headers.get(b"sec-fetch-mode") != "navigate"
         ):
             # An image or a script of another site: its answer would be for nobody, and at the cost of a guest.
             return "A page of another site reads this by fetch alone."
@@ -214,17 +188,13 @@ class Udf:
         return self._rest.trail
 
     async def _asking(self, scope: Scope, headers: Mapping[bytes, str], parameters: Parameters) -> RestSession:
-        scheme, _, token = headers.get(b"authorization", "").partition(" ")
-        token = (token.strip() if scheme.lower() == "bearer" else "") or parameters.text("token")
+        token = bearer_token(headers.get(b"authorization", "")) or parameters.text("token")
         address = str((scope.get("client") or ("unknown",))[0])
         is_forwarded = scope[IS_FORWARDED]
         if token:
-            return await self._rest.of_token(token, address, is_forwarded=is_forwarded)
+            return await self._rest.of_login({"token": token}, address, is_forwarded=is_forwarded)
         if self._needs_token(is_forwarded):
-            raise CommandError(
-                Reason.NOT_AUTHENTICATED,
-                "This needs a token: get one from /api/v1/login and send it as Authorization: Bearer TOKEN or ?token=.",
-            )
+            raise no_login(" or ?token=")
         return self._guests.of_address(address, is_forwarded=is_forwarded)
 
 
@@ -253,7 +223,7 @@ async def _search(asking: RestSession, parameters: Parameters) -> Answer:
     limit = parameters.whole("limit")
     limit = _SEARCH_LIMIT if limit is None else limit
     if limit < 1:
-        raise _wrong("The parameter 'limit' is at least 1.")
+        raise wrong("The parameter 'limit' is at least 1.")
     limit = min(limit, MAX_LIST_LIMIT)
     query, kind = parameters.text("query")[:_MAX_SEARCH_CHARS], parameters.text("type")
     exchange = parameters.text("exchange")
@@ -275,17 +245,17 @@ async def _history(asking: RestSession, parameters: Parameters) -> Answer:
     name, resolution = parameters.needed("symbol"), parameters.needed("resolution")
     interval = INTERVALS.get(resolution)
     if interval is None:
-        raise _wrong(f"There is no resolution {shown(resolution)}; there are {', '.join(SUPPORTED)}.")
+        raise wrong(f"There is no resolution {shown(resolution)}; there are {', '.join(SUPPORTED)}.")
     start, end, count = parameters.whole("from"), parameters.whole("to"), parameters.whole("countback")
     if count is not None and count < 0:
-        raise _wrong("The parameter 'countback' is a number of bars: 0, for as many as there are, or more.")
+        raise wrong("The parameter 'countback' is a number of bars: 0, for as many as there are, or more.")
     now = _now(asking)
     end = int(now) + 1 if end is None else end
     if not count:
         if start is None:
-            raise _wrong("The parameter 'from' is missing; 'countback' is enough, too.")
+            raise wrong("The parameter 'from' is missing; 'countback' is enough, too.")
         if start > end:
-            raise _wrong(f"The parameter 'from', {start}, lies after 'to', {end}.")
+            raise wrong(f"The parameter 'from', {start}, lies after 'to', {end}.")
     symbol = _symbol(name)
     if without_exchange(symbol) is not None:
         symbol = (await _quote_of(asking, name)).symbol
@@ -303,8 +273,7 @@ async def _history(asking: RestSession, parameters: Parameters) -> Answer:
 
 
 async def _quotes(asking: RestSession, parameters: Parameters) -> Answer:
-    names = [name for name in (part.strip() for part in parameters.needed("symbols").split(",")) if name]
-    names = list(dict.fromkeys(names))
+    names = list(dict.fromkeys(symbols_in([parameters.needed("symbols")])))
     found = await _found(asking, names)
     return _json({"s": "ok", "d": [quote_told(name, found.get(name)) for name in names]})
 
@@ -379,7 +348,7 @@ def _symbol(name: str) -> str:
     try:
         return normalise_symbol(name)
     except ValueError as error:
-        raise _wrong(f"{error}.") from None
+        raise wrong(f"{error}.") from None
 
 
 def _now(asking: RestSession) -> float:
@@ -399,11 +368,7 @@ def _error(status: HTTPStatus, message: str, reason: str | None = None) -> Answe
 
 
 def _failed(why: Failure) -> Answer:
-    status = status_of(why)
-    headers = retry_after(why)
-    if status is HTTPStatus.UNAUTHORIZED:
-        headers["www-authenticate"] = "Bearer"
-    return replace(_error(status, why.message, why.reason), headers=headers)
+    return replace(_error(status_of(why), why.message, why.reason), headers=headers_of(why))
 
 
 async def _send(scope: Scope, send: Send, answer: Answer) -> None:

@@ -14,7 +14,7 @@ from stocktrack.errors import Reason
 from stocktrack.market.shelves import zone_of
 from stocktrack.messages import HistoryReply, Reply
 from stocktrack.web.dialects.udf_terms import TimedBar, timed
-from stocktrack.web.rest_sessions import RefusedError
+from stocktrack.web.rest.sessions import RefusedError
 
 DAY_SECONDS: Final = 86_400
 # More bars before a moment are not given: a screen shows a thousand.

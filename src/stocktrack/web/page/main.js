@@ -1,21 +1,23 @@
 // Puts the page together: the login, or the board with its header and panel, and the notices.
 
-import { Bars } from "./bars.js";
-import { Board, order } from "./board.js";
-import { Chat } from "./chat.js";
-import { Header } from "./header.js";
-import { effect, html, render, signal } from "./html.js";
-import { Login } from "./login.js";
-import { alertTaker, dismiss, notify } from "./notices.js";
-import { everySecond } from "./painter.js";
-import { Panel } from "./panel.js";
-import { resume } from "./session.js";
-import { Shortcuts } from "./shortcuts.js";
-import { chosen, isLoaded, notices, phase, stockOf, view } from "./state.js";
-import { look } from "./later.js";
-import { Part } from "./part.js";
-import * as format from "./format.js";
-import "./theme.js";
+import { Bars } from "./frame/bars.js";
+import { Board, order } from "./board/board.js";
+import { Chat } from "./frame/chat.js";
+import { Header } from "./frame/header.js";
+import { effect, html, render, signal } from "./base/html.js";
+import { Cross } from "./base/icons.js";
+import { Login } from "./frame/login.js";
+import { alertTaker, dismiss, notify } from "./session/notices.js";
+import { everySecond } from "./base/painter.js";
+import { Panel } from "./panel/panel.js";
+import { beginWith } from "./session/places.js";
+import { resume } from "./session/session.js";
+import { Shortcuts } from "./frame/shortcuts.js";
+import { titleOf } from "./frame/title.js";
+import { chosen, isLoaded, link, notices, phase, stockOf, unseenAlerts, view } from "./session/state.js";
+import { look } from "./base/later.js";
+import { Part } from "./frame/part.js";
+import "./base/theme.js";
 
 function Page() {
   if (phase.value === "login") return html`<${Login} /><${Notices} />`;
@@ -36,48 +38,50 @@ function Page() {
 const Toasts = signal(null);
 alertTaker.take = async (notice) => {
   try {
-    const [{ take }, shown] = await Promise.all([import("./fired.js"), import("./toasts.js"), look("toasts")]);
+    const [{ take }, shown] = await Promise.all([import("./alerts/fired.js"), import("./alerts/toasts.js"), look("toasts")]);
     Toasts.value = shown.Toasts;
     take(notice);
   } catch {
     // What fired is told whatever becomes of its looks.
-    notify(notice.message, { kind: "plain" });
+    notify(notice.message);
   }
 };
 
 function Notices() {
   return html`
-    <div class="notices">
+    <section class="notices" aria-label="Notices">
       ${Toasts.value && html`<${Toasts.value} />`}
-      ${notices.value.map(({ id, kind, text, action }) => html`
+      ${notices.value.map(({ id, kind, text, action, stays }) => html`
         <div class=${`notice ${kind}`} key=${id}>
-          <span dir="auto">${text}</span>
+          ${/* A long one is scrolled, also by the keyboard. */ ""}
+          <span dir="auto" tabindex=${stays ? 0 : undefined}>${text}</span>
           ${action && html`<button type="button" onClick=${() => { dismiss(id); action.run(); }}>${action.label}</button>`}
-          <button type="button" class="quiet" aria-label="Dismiss" onClick=${() => dismiss(id)}><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 4l8 8M12 4l-8 8" /></svg></button>
+          <button type="button" class="quiet" aria-label="Dismiss" onClick=${() => dismiss(id)}><${Cross} /></button>
         </div>`)}
-    </div>
+    </section>
   `;
 }
 
-// On a wide screen there is room for a panel: it begins with the first stock. Whoever closes it wants none.
-const isWide = matchMedia("(min-width: 1100px)");
+// Each list begins with its first stock in the panel, once it is there.
 let hasBegun = false;
 effect(() => {
-  if (phase.value === "login") hasBegun = false;
-  else if (!hasBegun && isLoaded.value && order.value.length) {
+  if (!isLoaded.value) hasBegun = false;
+  else if (!hasBegun && order.value.length) {
     hasBegun = true;
-    if (isWide.matches && chosen.value === null) chosen.value = order.value[0].symbol;
+    beginWith(order.value[0].symbol);
   }
 });
 
-function titleOf({ symbol, quote, extended, digits }) {
-  const regular = `${symbol} ${format.price(quote.price, digits)} (${format.percent(quote.change_percent)})`;
-  return extended ? `${regular} ${extended.word} ${format.price(extended.price, digits)}` : regular;
-}
+// An address may name a stock that is on no list.
+effect(() => {
+  const symbol = chosen.value;
+  if (!isLoaded.value || symbol === null || stockOf(symbol)) return;
+  import("./session/besides.js").then(({ show }) => chosen.value === symbol && show(symbol), (error) => notify(error.message, { kind: "bad" }));
+});
 
 everySecond(() => {
-  const stock = stockOf(chosen.value);
-  const title = stock?.quote ? `${titleOf(stock)} · StockTrack` : "StockTrack";
+  const { status, wasOnline } = link.value;
+  const title = titleOf({ stock: stockOf(chosen.value), view: view.value, isLost: wasOnline && status !== "online", unseen: unseenAlerts.value });
   if (document.title !== title) document.title = title;
 });
 

@@ -1,0 +1,1 @@
+"""REST: requests that are commands of the protocol."""
