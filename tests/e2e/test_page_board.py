@@ -239,7 +239,8 @@ async def test_the_headings_stay_below_the_header_and_hide_no_row_of_the_keyboar
         await expect(ann.price("SYM0")).to_have_text("20.00")
         if width >= 1100:
             await ann.page.keyboard.press("Escape")
-        await ann.row("SYM150").scroll_into_view_if_needed()
+            await expect(ann.page.get_by_role("complementary")).to_have_count(0)
+        await ann.bring("SYM150")
         top = await ann.page.locator("header.top").bounding_box()
         head = await ann.page.locator(".board thead").bounding_box()
         assert top is not None

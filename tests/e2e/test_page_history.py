@@ -343,7 +343,7 @@ async def test_day_lines_are_asked_for_one_after_the_other_once_and_only_where_r
         assert len(asked) == len(set(asked))
         assert 18 < len(asked) < 30
         assert asked[0] == "X0"
-        await ann.row("X119").scroll_into_view_if_needed()
+        await ann.bring("X119")
         await friday.clock.advance(60)
         for _ in range(30):  # one every other second: the first dozen is used up
             await ann.page.clock.run_for(2_000)

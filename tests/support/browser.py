@@ -93,6 +93,17 @@ class Visitor:
         """The price in a row."""
         return self.row(symbol).locator('[data-part="price"]')
 
+    async def bring(self, symbol: str) -> None:
+        """Scroll until a row is seen, in one step: columns that come meanwhile make all rows anew."""
+        await self.page.wait_for_function(
+            """(symbol) => {
+              const row = document.querySelector(`tr[data-symbol="${CSS.escape(symbol)}"]`);
+              row?.scrollIntoView({block: "nearest"});
+              return row !== null;
+            }""",
+            arg=symbol,
+        )
+
     @property
     def notices(self) -> Locator:
         """The words that pass by."""
