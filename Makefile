@@ -27,7 +27,7 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.installed-dev system page node-packages
-	$(BIN)/python -m pytest -n 4 --dist loadfile $(TESTS)
+	$(BIN)/python tools/run_tests.py $(TESTS)
 
 # The tests over each Python from 3.11 to 3.14 that is found here.
 matrix: lint types constraints
