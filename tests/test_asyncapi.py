@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from jsonschema import Draft7Validator
 
@@ -14,6 +13,7 @@ from command_line import Run
 from fakes import ScriptedStream
 from live_server import live_server
 from node_clients import node_modules
+from patient_http import patient_http
 from protocol_lines import COMMAND_LINES, SERVER_LINES
 from requirements import require_program
 from stocktrack.clock import ManualClock
@@ -152,7 +152,7 @@ async def test_it_is_served(tmp_path: Path) -> None:
     clock = ManualClock()
     async with (
         live_server(tmp_path, ScriptedStream(clock), clock=clock, web=True) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         answer = await http.get("/asyncapi.json")
     assert answer.headers["content-type"] == "application/json"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli_process import run, started
+from patience import PATIENCE_SECONDS
 from scripted_server import (
     NOW_MS,
     ScriptedServer,
@@ -29,7 +30,6 @@ from stocktrack.messages import (
     UnsubscribeReply,
 )
 from stocktrack.wire.lines import failure
-from terminal import PATIENCE_SECONDS
 
 
 async def test_commands_from_a_pipe_run_one_after_the_other_until_its_end(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import stocktrack
 from feed_server import Answer, FeedServer, Request, respond
 from installed_package import install
 from live_server import PASSWORD
+from patience import PATIENCE_SECONDS
 from server_process import run_stocktrack, server_process
 from stocktrack.providers.base import CAPABILITIES
 from stocktrack.providers.registry import SOURCES
@@ -26,7 +27,6 @@ OWN = PAGE.partition("\n## Write your own\n")[2]
 SOURCE, TESTS = re.findall(r"^```python\n(.*?)^```$", OWN, re.DOTALL | re.MULTILINE)
 PROJECT, SETTINGS = (tomllib.loads(text) for text in re.findall(r"^```toml\n(.*?)^```$", OWN, re.DOTALL | re.MULTILINE))
 MOST_LINES = 60
-PATIENCE_SECONDS = 60
 ROWS = {"AAPL": {"symbol": "AAPL", "last": 189.45, "previous": 188.25, "time": 1_712_331_900}}
 
 

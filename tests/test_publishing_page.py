@@ -9,6 +9,7 @@ import pytest
 
 from kafka_broker import KafkaBroker
 from live_server import live_server
+from patience import PATIENCE_SECONDS
 from redis_server import RedisServer
 from stocktrack.clock import RealClock
 from stocktrack.providers.simulated.provider import SimulatedProvider
@@ -16,7 +17,6 @@ from stocktrack.sinks.registry import SINKS
 
 PAGE = (Path(__file__).parents[1] / "docs" / "publishing.md").read_text(encoding="utf-8")
 REDIS_PROGRAM, KAFKA_PROGRAM = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-PATIENCE_SECONDS = 30
 
 
 def market() -> SimulatedProvider:

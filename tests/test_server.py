@@ -16,7 +16,8 @@ from structlog.typing import EventDict
 import stocktrack.app
 from bystander import Bystander
 from fakes import ScriptedProvider, ScriptedStream
-from live_server import PASSWORD, PATIENCE_SECONDS, Line, LiveServer, RawClient, live_server, until
+from live_server import PASSWORD, Line, LiveServer, RawClient, live_server, until
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import ManualClock
 from stocktrack.doors.line_stream import PIECE_BYTES
 from stocktrack.errors import ConfigError

@@ -10,7 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from fakes import NOW_MS, ScriptedProvider
-from live_server import PATIENCE_SECONDS, Line, LiveServer, RawClient, live_server, until
+from live_server import Line, LiveServer, RawClient, live_server, until
+from patience import PATIENCE_SECONDS
 from stocktrack.bars import Split
 from stocktrack.clock import ManualClock
 from stocktrack.quotes import MarketState

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from structlog.testing import capture_logs
 
 from bystander import Bystander
 from fakes import ScriptedProvider, ScriptedStream
 from live_server import PASSWORD, Line, LiveServer, RawClient, live_server, until
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.server import TcpConnection
 from stocktrack.sessions.chat import BEHIND_BYTES, MAX_BATCH_BYTES, PAUSE_SECONDS
@@ -53,7 +53,7 @@ async def test_a_word_reaches_tcp_and_websocket_at_once_and_rest_can_say_one(tmp
         assert (heard["type"], heard["username"], heard["text"]) == ("SAID", "ann", "Hello.")
         assert await said(bob) == ("ann", None, "Hello.")
 
-        async with httpx2.AsyncClient(base_url=server.web_url) as http:
+        async with patient_http(base_url=server.web_url) as http:
             login = await http.post("/api/v1/login", json={"username": "bob", "password": PASSWORD})
             headers = {"Authorization": f"Bearer {login.json()['token']}"}
             answer = await http.post("/api/v1/say", json={"text": "By REST."}, headers=headers)

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from fakes import ScriptedStream
 from live_server import PASSWORD, LiveServer, RawClient, live_server, until
+from patient_http import patient_http
 from postgres_server import PostgresServer
 from requirements import require
 from scripted_accounts import an_old_token
@@ -49,7 +49,7 @@ async def test_at_every_door_a_session_ends_with_its_login(tmp_path: Path) -> No
     settings = {"live_price_needs_token": "always"}
     async with (
         live_server(tmp_path, ScriptedStream(clock), clock=clock, web=True, users=("ann", "bob"), **settings) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         token = (await server.app.accounts.make_token("ann", 30)).text
         by_password, by_token, bob = await server.log_in(), await server.connect(), await server.log_in("bob")

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from structlog.testing import capture_logs
 
 from fakes import NOW_MS, ScriptedProvider
 from live_server import PASSWORD, LiveServer, RawClient, live_server, until
+from patient_http import patient_http
 from postgres_server import PostgresServer
 from stocktrack.bars import MINUTE_MS
 from stocktrack.clock import ManualClock, RealClock, settle
@@ -146,7 +146,7 @@ async def test_on_a_full_disk_prices_go_on_and_bars_wait_until_there_is_room(
                 await house.advance(60)
                 reply = await house.client.ask({"type": "GET", "symbols": ["AAPL"]})
                 assert reply["quotes"][0]["price"] == price
-            async with httpx2.AsyncClient(base_url=house.server.web_url) as http:
+            async with patient_http(base_url=house.server.web_url) as http:
                 page = (await http.get("/metrics")).text
             waiting = house.server.app.bars
             assert waiting is not None
@@ -178,7 +178,7 @@ async def test_without_the_setting_nothing_is_recorded(tmp_path: Path, clock: Ma
     async with running(tmp_path, clock, record_bars=False, web_port=0) as house:
         await house.trade(10.0)
         await house.advance(75)
-        async with httpx2.AsyncClient(base_url=house.server.web_url) as http:
+        async with patient_http(base_url=house.server.web_url) as http:
             assert "stocktrack_bars" not in (await http.get("/metrics")).text
         question = {"type": "HISTORY", "symbol": "AAPL", "range": "1d"}
         assert (await house.client.ask(question))["code"] == 404

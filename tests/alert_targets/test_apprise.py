@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from alert_messages import NASTY, message, nasty_messages, no_threads_left
+from patience import PATIENCE_SECONDS
 from stocktrack.alert_targets.apprise import AppriseTarget
 from stocktrack.alert_targets.base import AlertMessage, TargetError
 from stocktrack.errors import ConfigError
@@ -80,7 +81,7 @@ async def test_the_time_limit_frees_the_caller_and_soon_the_thread() -> None:
     async with webhook_stub() as hook:
         hook.hang(times=3)
         many = target(json_url(hook), timeout_seconds=0.5)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert await refusal(many) == "The target many did not answer within 0.5 s."
         await closed(many)
 

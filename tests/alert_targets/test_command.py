@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from alert_messages import NASTY, gone, message, nasty_messages, open_descriptors
+from patience import PATIENCE_SECONDS
 from stocktrack.alert_targets.base import AlertMessage, TargetError
 from stocktrack.alert_targets.command import CommandTarget
 from stocktrack.errors import ConfigError
@@ -198,7 +199,7 @@ with open(sys.argv[1], "w") as file:
     file.write(f"{child.pid}")
 """
     desk = python(program, str(tmp_path / "pid"))
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await desk.send(message())
     pid = int((tmp_path / "pid").read_text(encoding="utf-8"))
     os.kill(pid, 9)  # it is alive: what it is for, only the operator knows

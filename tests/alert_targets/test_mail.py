@@ -9,6 +9,7 @@ import pytest
 
 from alert_messages import NASTY, NOW_MS, message, nasty_messages, no_threads_left, open_descriptors
 from certificates import serving, write_authority
+from patience import PATIENCE_SECONDS
 from smtp_stub import GREETING, SmtpStub, smtp_stub
 from stocktrack.alert_targets.base import AlertMessage, TargetError
 from stocktrack.alert_targets.mail import EmailTarget
@@ -170,7 +171,7 @@ async def test_what_was_taken_is_no_error_where_no_goodbye_comes(
     async with smtp_stub() as server:
         server.hang_at = "QUIT"
         mail = target(server, timeout_seconds=timeout_seconds)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await mail.send(message())
         await closed(mail)
     assert len(server.taken) == 1
@@ -183,7 +184,7 @@ async def test_the_time_limit_is_for_all_of_it_and_frees_the_thread(tmp_path: Pa
     async with smtp_stub(starttls=serving(tmp_path)) as server:
         setattr(server, how, at)
         mail = target(server, timeout_seconds=0.3, tls="starttls" if at == "STARTTLS" else "none")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert await refusal(mail) == "The target mail did not answer within 0.3 s."
         await closed(mail)
         await server.until(lambda: server.open == 0)
@@ -194,7 +195,7 @@ async def test_a_server_that_takes_no_tls_handshake_is_left_at_the_time_limit() 
     async with smtp_stub() as server:
         server.hang_at = GREETING
         mail = target(server, timeout_seconds=0.3, tls="tls")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert await refusal(mail) == "The target mail did not answer within 0.3 s."
         await closed(mail)
 
@@ -204,7 +205,7 @@ async def test_an_answer_without_end_is_left_long_before_the_time_limit(at: str)
     async with smtp_stub() as server:
         server.flood_at = at
         mail = target(server, timeout_seconds=60)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert "did not answer" not in await refusal(mail)
         await closed(mail)
         await server.until(lambda: server.open == 0)

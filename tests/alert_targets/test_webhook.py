@@ -15,6 +15,7 @@ import pytest
 
 from alert_messages import NASTY, NOW_MS, message, nasty_messages
 from certificates import serving, write_authority
+from patience import PATIENCE_SECONDS
 from stocktrack.alert_targets.base import AlertMessage, TargetError
 from stocktrack.alert_targets.webhook import WebhookTarget
 from stocktrack.clock import ManualClock
@@ -23,7 +24,6 @@ from stocktrack.target_settings import WebhookSettings
 from webhook_stub import WebhookStub, webhook_stub
 
 SECRET = "s3cr3t-of-both"
-PATIENCE_SECONDS = 20.0
 # A target closes within a second; a busy machine may take a little longer.
 CLOSE_SECONDS = 5.0
 
@@ -170,7 +170,7 @@ async def test_the_time_limit_is_for_the_whole_exchange(hook: WebhookStub, how: 
 async def test_a_status_of_success_counts_however_the_body_goes_on(hook: WebhookStub, how: str) -> None:
     (hook.trickle_body if how == "trickle_body" else hook.flood)()
     phone = target(hook.url)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await phone.send(message())
     await hook.until(lambda: hook.open == 0)
     await phone.close()

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from alert_market import AlertMarket
 from alert_outbox import FaultyAlerts
 from live_server import until
+from patience import PATIENCE_SECONDS
 from stocktrack.alerting import AlertState, AlertWhen, Repeat
 from stocktrack.alerts.writer import PRICES_SECONDS, Writer
 from stocktrack.clock import end, settle
@@ -143,7 +144,7 @@ async def test_a_write_ends_although_prices_go_on_coming(scene: Scene) -> None:
     await scene.alert(value=10_000)
     scene.stored.on_write = lambda: scene.market.price(100 + len(scene.stored.outcomes))
     scene.market.price(99)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await scene.writer.write()
     assert len(scene.stored.outcomes) == 1
     judge = scene.market.judge

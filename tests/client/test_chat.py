@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from fakes import ScriptedProvider
-from live_server import PASSWORD, PATIENCE_SECONDS, LiveServer, live_server, until
+from live_server import PASSWORD, LiveServer, live_server, until
+from patience import PATIENCE_SECONDS
 from stocktrack.client import BadRequest, NotAuthorised, NotFound, State, StockTrackClient, TooManyRequests
 from stocktrack.clock import ManualClock
 from stocktrack.messages import Said

@@ -6,7 +6,7 @@ from browser import chromium
 from client_market import client_market
 from counting_relay import counting_relay
 from event_source import LISTEN, ten_of_each
-from live_server import PATIENCE_SECONDS
+from patience import PATIENCE_SECONDS
 
 
 async def test_it_sees_ten_prices_of_each_of_two_and_then_only_those_of_one(home: Path, token: str) -> None:

@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from client_market import USER, ClientMarket, client_market
 from counting_relay import counting_relay
-from live_server import PASSWORD, PATIENCE_SECONDS
+from live_server import PASSWORD
+from patience import PATIENCE_SECONDS
 from real_clients import client_program
 from stocktrack.web.dialects.alpaca import HOLD_SECONDS
 

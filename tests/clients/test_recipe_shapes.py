@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 import pytest_asyncio
 
 from client_market import ClientMarket, client_market
+from patient_http import patient_http
 from recipe_pages import Kind, Page, at, pages
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,7 +49,7 @@ async def test_a_path_is_followed_to_its_end() -> None:
 async def test_every_address_answers_with_every_field_that_the_page_names(page: Page, market: ClientMarket) -> None:
     reads = list(page.reads())
     assert reads, page.name
-    async with httpx2.AsyncClient() as http:
+    async with patient_http() as http:
         for read in reads:
             address = at(read.address.replace("{TICKER}", "AAPL"), market.port, market.token)
             # A token in the address is all that there is, where the page has one there.

@@ -16,6 +16,7 @@ import pytest_asyncio
 from client_market import USER, ClientMarket, client_market
 from libreoffice import profile, reckoned
 from live_server import PASSWORD
+from patient_http import patient_http
 from real_clients import ClientProgram, client_program, client_python, shell_script
 from recipe_pages import RECIPES, Kind, Page, at, pages
 from requirements import require_program
@@ -91,7 +92,7 @@ async def test_the_pages_name_no_file_that_is_not_there() -> None:
 async def test_the_ways_to_log_in_that_the_list_of_pages_names(market: ClientMarket) -> None:
     quotes, stream = "/api/v1/quotes?symbols=AAPL", "/api/v1/stream?symbols=AAPL"
     bearer, basic = {"Authorization": f"Bearer {market.token}"}, httpx2.BasicAuth(USER, market.token)
-    async with httpx2.AsyncClient(base_url=market.page) as http:
+    async with patient_http(base_url=market.page) as http:
         assert (await http.get(quotes, headers=bearer)).status_code == 200
         assert (await http.get(quotes, auth=basic)).status_code == 200
         assert (await http.get(f"{quotes}&token={market.token}")).status_code == 401

@@ -8,7 +8,7 @@ import pytest
 from browser import chromium
 from client_market import USER, client_market
 from event_source import LISTEN, ten_of_each
-from live_server import PATIENCE_SECONDS
+from patience import PATIENCE_SECONDS
 from real_clients import client_program
 from recipe_pages import Page, at
 

@@ -13,9 +13,9 @@ import pytest
 from cli_process import Finished, run, started
 from fakes import NOW_MS
 from live_server import PASSWORD, LiveServer, live_server
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import ManualClock
 from stocktrack.storage.lots import LotRow
-from terminal import PATIENCE_SECONDS
 from world_market import WorldMarket
 
 AS_ANN = {"STOCKTRACK_USER": "ann", "STOCKTRACK_PASSWORD": PASSWORD}

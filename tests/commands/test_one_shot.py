@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli_process import run, started
+from patience import PATIENCE_SECONDS
 from scripted_server import NOW_MS, ScriptedServer, ScriptedSession, a_hello, a_price, a_quote, market, subscribed
 from stocktrack.errors import Code, CommandError, Reason
 from stocktrack.messages import (
@@ -30,7 +31,7 @@ from stocktrack.messages import (
 )
 from stocktrack.quotes import Headline
 from stocktrack.wire.lines import encode_line, failure
-from terminal import PATIENCE_SECONDS, program_environment
+from terminal import program_environment
 
 NOT_FOR_CLIENTS = {
     *(

@@ -11,7 +11,8 @@ import pytest
 
 from certificates import write_certificate
 from fakes import ScriptedProvider
-from live_server import PATIENCE_SECONDS, LiveServer, live_server
+from live_server import LiveServer, live_server
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import ManualClock
 from stocktrack.doors.first_bytes import MAX_FIRST_BYTES, PROXY_V2, Speech, speech_of
 

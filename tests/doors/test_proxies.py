@@ -11,7 +11,8 @@ import pytest
 
 from certificates import BareTlsClient, write_certificate
 from fakes import ScriptedProvider
-from live_server import PASSWORD, PATIENCE_SECONDS, LiveServer, RawClient, live_server, until
+from live_server import PASSWORD, LiveServer, RawClient, live_server, until
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import ManualClock
 from stocktrack.doors import proxies
 from stocktrack.doors.first_bytes import PROXY_V2

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from fakes import LIMITS, RULES, House, MemoryConnection, a_house, read_lines
-from live_server import PATIENCE_SECONDS, until
+from live_server import until
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import settle
 from stocktrack.doors.serving import Clients
 from stocktrack.doors.turns import TURNS_AT_ONCE

@@ -15,6 +15,7 @@ from structlog.typing import EventDict
 from certificates import BareTlsClient, trusting, write_authority, write_certificate
 from fakes import ScriptedStream
 from live_server import PASSWORD, LiveServer, RawClient, live_server, until
+from patience import PATIENCE_SECONDS
 from stocktrack.client import NotStockTrack, StockTrackClient, Unavailable
 from stocktrack.clock import ManualClock
 from stocktrack.doors.tls import server_context
@@ -177,7 +178,7 @@ async def test_a_client_that_never_reads_is_bounded_judged_slow_and_closed(scene
         market.deliver()
         await scene.clock.advance(0)
     assert connection._transport.get_write_buffer_size() <= pinned + 200_000
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(server.app.sessions):
             market.deliver()
             await scene.clock.advance(1)

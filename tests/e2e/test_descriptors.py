@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from live_server import PASSWORD, Line, RawClient
+from patience import PATIENCE_SECONDS
 from requirements import require
 from server_process import ServerProcess, run_stocktrack, server_process
 from stocktrack.system.acts import Act
@@ -91,7 +92,7 @@ def beside_the_trail(server: ServerProcess) -> list[str]:
 
 async def ann_is_served(server: ServerProcess) -> None:
     """As soon as the server has seen the others go."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             client = await RawClient.connect(server.host, server.port)
             try:

@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 import pytest
 from playwright.async_api import Browser, Page
 
 from event_clients import PATH
 from foreign_page import foreign_page
-from live_server import PASSWORD, PATIENCE_SECONDS, LiveServer, live_server, until
+from live_server import PASSWORD, LiveServer, live_server, until
+from patience import PATIENCE_SECONDS
+from patient_http import patient_http
 from requirements import require_program
 from reverse_proxies import free_port
 from server_process import run_stocktrack, server_process
@@ -141,7 +142,7 @@ async def test_an_event_source_comes_back_by_itself_after_a_restart(browser: Bro
         await page.evaluate(LISTEN, f"http://127.0.0.1:{port}{PATH}?symbols=AAPL,TSLA&token={token}")
         await ten_of_each(page)
         first.signal(signal.SIGTERM)
-        assert await first.exit_code(within=10) == 0
+        assert await first.exit_code() == 0
     assert await page.evaluate("notices.map((notice) => notice.code)") == [501]
     before = await page.evaluate("prices.splice(0).at(-1).id.split(':')[0]")
     async with server_process(tmp_path, **settings):
@@ -177,7 +178,7 @@ async def test_curl_prints_events_as_they_come(tmp_path: Path) -> None:
 
 
 async def test_httpx_reads_it_line_by_line(tmp_path: Path) -> None:
-    async with market(tmp_path) as house, httpx2.AsyncClient(base_url=house.server.web_url) as http:
+    async with market(tmp_path) as house, patient_http(base_url=house.server.web_url) as http:
         headers = {"Authorization": f"Bearer {house.token}"}
         prices: list[str] = []
         async with http.stream("GET", f"{PATH}?symbols=AAPL&symbols=TSLA", headers=headers) as answer:

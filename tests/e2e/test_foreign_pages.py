@@ -10,7 +10,8 @@ from playwright.async_api import Browser
 
 from fakes import ScriptedProvider
 from foreign_page import FETCH, WAYS, foreign_page
-from live_server import PATIENCE_SECONDS, LiveServer, live_server
+from live_server import LiveServer, live_server
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import ManualClock
 from stocktrack.doors import first_bytes
 

@@ -10,9 +10,8 @@ import os
 import re
 from pathlib import Path
 
-import httpx2
-
 from live_server import PASSWORD
+from patient_http import patient_http
 from requirements import require, require_program
 from server_process import ServerProcess, run_stocktrack, server_process
 
@@ -90,7 +89,7 @@ async def test_the_curls_of_the_page_run_as_they_are(tmp_path: Path) -> None:
     require_program("curl")
     program = require_program("bash")
     await run_stocktrack(tmp_path, "users", "add", "ann", "--admin", "--password-stdin", stdin=f"{PASSWORD}\n".encode())
-    async with server_process(tmp_path, **WEB) as server, httpx2.AsyncClient() as http:
+    async with server_process(tmp_path, **WEB) as server, patient_http() as http:
         url = await url_of(server)
         page = (await http.get(f"{url}/docs")).text
         openapi = (await http.get(f"{url}/openapi.json")).json()

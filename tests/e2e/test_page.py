@@ -129,7 +129,7 @@ async def test_the_page_recovers_from_a_restart_of_the_server_and_a_reload_witho
         await expect(ann.page.locator('[data-bar="link"]')).to_contain_text("Connection lost.")
         async with market(tmp_path, web_port=first.web_port) as second:
             second.provider.prices["AAPL"] = 150.0
-            await ann.page.get_by_role("button", name="Try now").click()
+            await ann.reconnect()
             await expect(ann.notices).to_contain_text("Connected again.")
             await expect(ann.price("AAPL")).to_have_text("150.00")
             await expect(ann.page.locator('[data-bar="link"]')).to_have_count(0)

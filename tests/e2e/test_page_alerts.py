@@ -256,7 +256,7 @@ async def test_what_fired_while_the_page_was_away_comes_after_the_reconnect_and_
         await expect(ann.page.locator('[data-bar="link"]')).to_contain_text("Connection lost.")
         async with a_market(tmp_path, web_port=urlsplit(first.address).port) as second:
             await second.price("AAPL", 120.0)
-            await ann.page.get_by_role("button", name="Try now").click()
+            await ann.reconnect()
             await expect(ann.price("AAPL")).to_have_text("120.00")
             await second.clock.advance(5)
             await expect(toasts(ann)).to_contain_text(["AAPL 120.00 USD rose above 110."])

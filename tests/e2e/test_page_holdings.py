@@ -250,7 +250,7 @@ async def test_after_a_reconnect_it_is_asked_for_again_and_goes_on(browser: Brow
         await expect(ann.page.locator('[data-bar="link"]')).to_contain_text("Connection lost.")
         async with a_market(tmp_path, web_port=urlsplit(first.address).port) as second:
             second.source.prices["GBPUSD=X"] = 1.3
-            await ann.page.get_by_role("button", name="Try now").click()
+            await ann.reconnect()
             await expect(total(ann, "value")).to_have_text("886.86")
             await second.price("VOD.L", 70.0)
             await expect(total(ann, "value")).to_have_text("910.00")

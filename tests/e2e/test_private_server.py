@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE_SECONDS
 from private_child import SCRIPT
-from terminal import PASSWORD, PATIENCE_SECONDS, USER, ServerProcess, Terminal, program_environment
+from terminal import PASSWORD, USER, ServerProcess, Terminal, program_environment
 from yahoo_stub import YahooStub
 from yahoo_thread import yahoo_in_a_thread
 

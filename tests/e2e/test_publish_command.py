@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from live_server import PASSWORD
+from patience import PATIENCE_SECONDS
 from redis_server import RedisServer
 from server_process import STOCKTRACK, ServerProcess, environment, run_stocktrack, server_process
 from stocktrack.quotes import Quote
@@ -48,15 +49,15 @@ async def publishing(home: Path, *arguments: str, **variables: str) -> AsyncIter
 async def channel(redis: RedisServer) -> AsyncIterator[Any]:
     async with Redis.from_url(redis.url) as client, client.pubsub() as channel:
         await channel.psubscribe("stock:*")
-        await channel.get_message(timeout=5)
+        await channel.get_message(timeout=PATIENCE_SECONDS)
         yield channel
 
 
 async def heard(channel: Any, count: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(found) < count:
-            message = await channel.get_message(timeout=30)
+            message = await channel.get_message(timeout=PATIENCE_SECONDS)
             if message is not None and message["type"] == "pmessage":
                 found.append(json.loads(message["data"]))
     return found
@@ -99,7 +100,7 @@ async def test_the_sources_are_asked_without_a_server(
     async with publishing(home, *arguments) as command:
         found = await heard(channel, 6)
         command.signal(number)
-        ended = await command.exit_code(within=5)
+        ended = await command.exit_code()
 
     assert ended == code
     assert {each["symbol"] for each in found} == {"AAPL", "MSFT"}
@@ -119,7 +120,7 @@ async def test_a_sink_that_is_not_there_is_told_and_waited_for(home: Path, unuse
     async with publishing(home, "AAPL", "--provider", "simulated", "--to", to) as command:
         line = await command.logged("sink is down")
         command.signal(signal.SIGTERM)
-        code = await command.exit_code(within=5)
+        code = await command.exit_code()
 
     assert line["sink"] == f"redis://127.0.0.1:{unused_tcp_port}"
     assert code == 143

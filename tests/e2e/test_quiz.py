@@ -11,7 +11,8 @@ from playwright.async_api import expect
 from websockets.asyncio.client import connect
 
 from browser import chromium, visitor
-from live_server import PASSWORD, PATIENCE_SECONDS, RawClient
+from live_server import PASSWORD, RawClient
+from patience import PATIENCE_SECONDS
 from server_process import environment, run_stocktrack, server_process
 from stocktrack.clock import end
 from web_clients import SocketClient

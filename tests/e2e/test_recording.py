@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from live_server import PASSWORD
+from patience import PATIENCE_SECONDS
 from recorded import no_bad_row
 from server_process import STOCKTRACK, ServerProcess, environment, run_stocktrack, server_process
 from stocktrack.messages import Price
 from stocktrack.recording.reading import files_of, rows_of
 from stocktrack.recording.rows import Hole, Row
 from stocktrack.wire.lines import encode_line
-from terminal import PATIENCE_SECONDS, Terminal
+from terminal import Terminal
 
 SYMBOLS = ("AAPL", "TSLA", "^GSPC", "EURUSD=X")
 FAST = {"STOCKTRACK_SIMULATED_INTERVAL_SECONDS": "0.05"}

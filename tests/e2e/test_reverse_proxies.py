@@ -13,7 +13,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from fakes import ScriptedProvider
-from live_server import PASSWORD, PATIENCE_SECONDS, LiveServer, RawClient, live_server, until
+from live_server import PASSWORD, LiveServer, RawClient, live_server, until
+from patience import PATIENCE_SECONDS
+from patient_http import patient_http
 from reverse_proxies import NAME, Proxy, reverse_proxy
 from stocktrack.clock import ManualClock
 
@@ -90,7 +92,7 @@ async def test_at_the_web_port_the_page_connects_and_the_client_is_known_by_its_
             await live.send('{"action":"subscribe","symbol":"AAPL"}')
             assert json.loads(await live.recv())["reason"] == "not_authenticated"
         transport = httpx2.AsyncHTTPTransport(verify=proxy.tls, local_address=CLIENT)
-        async with httpx2.AsyncClient(transport=transport) as http:
+        async with patient_http(transport=transport) as http:
             address, by_name = f"https://127.0.0.1:{proxy.web_port}", {"sni_hostname": NAME}
             for path, status in (("/healthz", 200), ("/page/main.js", 200), ("/api/v1/stocks", 401)):
                 answer = await http.get(address + path, headers={"Host": NAME}, extensions=by_name)
@@ -147,7 +149,7 @@ async def test_a_stream_of_events_comes_through_event_by_event(tmp_path: Path, p
         transport = httpx2.AsyncHTTPTransport(verify=proxy.tls, local_address=CLIENT)
         url = f"https://127.0.0.1:{proxy.web_port}/api/v1/stream?symbols=AAPL&interval=5"
         async with (
-            httpx2.AsyncClient(transport=transport, timeout=PATIENCE_SECONDS) as http,
+            patient_http(transport=transport) as http,
             http.stream("GET", url, headers=headers, extensions={"sni_hostname": NAME}) as answer,
         ):
             assert answer.status_code == 200

@@ -4,9 +4,8 @@ import asyncio
 import signal
 from pathlib import Path
 
-import httpx2
-
 from live_server import PASSWORD, RawClient
+from patient_http import patient_http
 from postgres_server import PostgresServer
 from redis_server import RedisServer
 from several_machines import Machines, services, several_machines
@@ -44,7 +43,7 @@ async def sessions_of(machines: Machines) -> list[int]:
     counts = []
     for server in machines.servers:
         [ready] = [entry for entry in server.log if entry["event"] == "ready"]
-        async with httpx2.AsyncClient(base_url=ready["page"]) as http:
+        async with patient_http(base_url=ready["page"]) as http:
             page = (await http.get("metrics")).text
         [line] = [line for line in page.splitlines() if line.startswith('stocktrack_sessions{door="tcp"}')]
         counts.append(round(float(line.rpartition(" ")[2])))
@@ -81,7 +80,7 @@ async def test_what_the_file_of_containers_describes_serves_and_outlives_its_par
             await client.close()
 
         # By HAProxy's other port there is the page's REST.
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{machines.web_port}") as http:
+        async with patient_http(base_url=f"http://127.0.0.1:{machines.web_port}") as http:
             answer = await http.get("/api/v1/quotes?symbols=AAPL", headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 200, answer.text
 

@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from cli_process import run, started
+from patience import PATIENCE_SECONDS
 from scripted_server import NOW_MS, ScriptedServer, ScriptedSession, subscribed
 from stocktrack.errors import Code, Reason
 from stocktrack.messages import Logout, LogoutReply, Missing, News, NewsReply, Subscribe
 from stocktrack.quotes import Headline
 from stocktrack.terminal.typed_commands import WORDS
-from terminal import PASSWORD, PATIENCE_SECONDS, ServerProcess, program_environment, run_stocktrack, terminal_program
+from terminal import PASSWORD, ServerProcess, program_environment, run_stocktrack, terminal_program
 
 
 @pytest.fixture(scope="module")

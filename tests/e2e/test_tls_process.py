@@ -11,6 +11,7 @@ import trustme
 
 from certificates import trusting, write_authority, write_certificate
 from live_server import PASSWORD, RawClient
+from patience import PATIENCE_SECONDS
 from server_process import ServerProcess, run_stocktrack, server_process
 
 
@@ -37,7 +38,7 @@ async def connect(server: ServerProcess, authority: trustme.CA | None = None) ->
 
 
 async def times_logged(server: ServerProcess, event: str, times: int) -> dict[str, object]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(found := [entry for entry in server.log if entry["event"] == event]) < times:
             server._grown.clear()
             await server._grown.wait()

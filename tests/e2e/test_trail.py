@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pytest
 
 from live_server import PASSWORD
+from patience import PATIENCE_SECONDS
 from server_process import STOCKTRACK, environment, run_stocktrack, server_process
 
 FILTER = Path(__file__).parents[2] / "contrib/fail2ban/filter.d/stocktrack.conf"
@@ -84,7 +85,7 @@ async def serving(home: Path, log_format: LogFormat, **variables: str) -> AsyncI
     assert process.stderr is not None
     lines: list[str] = []
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (
                 ready := re.search(r'\bready\b.*\bport"?[=:] ?(\d+)|"port": (\d+).*"ready"', "".join(lines[-1:]))
             ):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 import cli_process
 from live_server import PASSWORD, LiveServer, live_server
+from patient_http import patient_http
 from recorded_yahoo import RecordedYahoo, recorded_yahoo
 from stocktrack.clock import RealClock
 from stocktrack.providers.rss.provider import SymbolRssProvider
@@ -133,7 +133,7 @@ async def test_what_is_counted_in_the_whole_currency_says_so_beside_a_price_in_a
 async def test_a_dividend_is_told_in_its_own_currency_at_every_door(scene: Scene) -> None:
     await scene.quotes("MINE.L")  # the board knows its price in pence
     reply = await scene.ask("DIVIDENDS", symbol="MINE.L")
-    async with httpx2.AsyncClient(base_url=f"{scene.server.web_url}/api/v1") as http:
+    async with patient_http(base_url=f"{scene.server.web_url}/api/v1") as http:
         token = (await http.post("login", json={"username": "ann", "password": PASSWORD})).json()["token"]
         rest = (await http.get("dividends/MINE.L", headers={"Authorization": f"Bearer {token}"})).json()
 
@@ -221,7 +221,7 @@ async def test_one_symbol_that_yahoo_fails_at_is_nobody_elses_trouble(scene: Sce
 
 async def test_a_time_that_the_source_does_not_tell_is_told_at_no_door(scene: Scene) -> None:
     quotes = await scene.quotes("TIMELESS", "SOUND")
-    async with httpx2.AsyncClient(base_url=scene.server.web_url) as http:
+    async with patient_http(base_url=scene.server.web_url) as http:
         token = (await http.post("/api/v1/login", json={"username": "ann", "password": PASSWORD})).json()["token"]
         rest = await http.get(
             "/api/v1/quotes", params={"symbols": "TIMELESS"}, headers={"Authorization": f"Bearer {token}"}
@@ -249,7 +249,7 @@ async def test_headlines_are_told_as_they_are_with_their_own_times(scene: Scene)
 
 async def test_news_of_a_symbol_come_from_its_own_feed_where_yahoo_has_none(scene: Scene) -> None:
     reply = await scene.ask("NEWS", symbol="sound", limit=2)
-    async with httpx2.AsyncClient(base_url=f"{scene.server.web_url}/api/v1") as http:
+    async with patient_http(base_url=f"{scene.server.web_url}/api/v1") as http:
         token = (await http.post("login", json={"username": "ann", "password": PASSWORD})).json()["token"]
         params = {"symbol": "SOUND", "limit": "2"}
         rest = (await http.get("news", params=params, headers={"Authorization": f"Bearer {token}"})).json()

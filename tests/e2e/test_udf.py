@@ -6,12 +6,11 @@ import io
 import time
 from pathlib import Path
 
-import httpx2
-
 from bar_source import BarProvider
 from browser import chromium
 from foreign_page import foreign_page
 from live_server import live_server
+from patient_http import patient_http
 from server_process import ServerProcess, run_stocktrack, server_process
 from stocktrack.clock import ManualClock
 from udf_client import UdfClient
@@ -26,7 +25,7 @@ async def url_of(server: ServerProcess) -> str:
 
 
 async def test_a_chart_reads_its_symbol_its_past_and_its_price(tmp_path: Path) -> None:
-    async with server_process(tmp_path, **WEB) as server, httpx2.AsyncClient() as http:
+    async with server_process(tmp_path, **WEB) as server, patient_http() as http:
         client = UdfClient(http, f"{await url_of(server)}/udf")
         configuration = await client.ask("config")
         now = int(await client.ask("time"))
@@ -58,7 +57,7 @@ async def test_a_month_of_minutes_comes_whole_also_to_a_client_of_few_commands(t
     async with server_process(tmp_path, **WEB, **few) as server:
         url = f"{await url_of(server)}/api/v1/history/AAPL?range=max&interval=1m"
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+        async with patient_http(headers=headers) as http:
             answer, as_csv = [
                 await http.get(url, headers={"Accept": accept}) for accept in ("application/json", "text/csv")
             ]
@@ -72,7 +71,7 @@ async def test_a_month_of_minutes_comes_whole_also_to_a_client_of_few_commands(t
 
 async def test_no_line_of_the_log_has_a_token_of_the_address(tmp_path: Path) -> None:
     settings = {"STOCKTRACK_LIVE_PRICE_NEEDS_TOKEN": "always", "STOCKTRACK_LOG_LEVEL": "debug"}
-    async with server_process(tmp_path, **WEB, **settings) as server, httpx2.AsyncClient() as http:
+    async with server_process(tmp_path, **WEB, **settings) as server, patient_http() as http:
         url = await url_of(server)
         paths = ["time", "history", "quotes", "nope", "symbols?a=1&symbol=AAPL"]
         answers = await asyncio.gather(

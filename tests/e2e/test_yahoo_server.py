@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from live_server import PATIENCE_SECONDS, LiveServer, RawClient, live_server
+from live_server import LiveServer, RawClient, live_server
+from patience import PATIENCE_SECONDS
 from recorded_yahoo import RecordedYahoo, recorded_yahoo
 from stocktrack.clock import ManualClock, settle
 from stocktrack.providers.base import QUESTION, Errand, QuoteAnswer

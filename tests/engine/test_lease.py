@@ -5,6 +5,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from live_server import until
+from patience import PATIENCE_SECONDS
 from redis_server import RedisServer, running_redis
 from stocktrack.clock import RealClock, end
 from stocktrack.engine import lease as module
@@ -108,7 +109,7 @@ async def test_one_that_stood_still_does_not_hold_it_any_more_and_learns_who_doe
     assert not first.lease.is_held
     second.contend()
     await until(lambda: second.lease.is_held)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await first.lease.keep()
     assert not first.lease.is_held
 

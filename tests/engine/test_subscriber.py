@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from live_server import until
+from patience import PATIENCE_SECONDS
 from redis_proxy import Proxy, a_proxy
 from redis_server import RedisServer, running_redis
 from stocktrack.clock import RealClock, end, settle
@@ -48,7 +49,7 @@ class Followed:
 
     async def broken(self) -> EngineError:
         """How it broke."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             with pytest.raises(EngineError) as why:
                 await self.run
         return why.value

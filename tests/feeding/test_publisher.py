@@ -7,6 +7,7 @@ import pytest
 
 from fakes import a_quote
 from live_server import until
+from patience import PATIENCE_SECONDS
 from redis_server import RedisServer, running_redis
 from stocktrack.clock import RealClock, end
 from stocktrack.engine.client import open_redis, place_of
@@ -55,8 +56,8 @@ async def test_a_change_is_kept_and_published_with_its_instance_and_seq(
     subscriber = publishing.client.pubsub()
     await subscriber.subscribe("stock:AAPL")
     publishing.put("AAPL", 189.45)
-    async with asyncio.timeout(5):
-        while (message := await subscriber.get_message(timeout=5))["type"] != "message":
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (message := await subscriber.get_message(timeout=PATIENCE_SECONDS))["type"] != "message":
             pass
     assert json.loads(message["data"]) == kept(redis, "AAPL")
     assert kept(redis, "AAPL") | {"price": 189.45, "instance": "b7c1", "seq": 1} == kept(redis, "AAPL")
@@ -97,8 +98,8 @@ async def test_a_redis_that_is_full_still_delivers(redis: RedisServer, publishin
     redis.command("CONFIG", "SET", "maxmemory", "1mb")
     try:
         publishing.put("AAPL", 189.45)
-        async with asyncio.timeout(5):
-            while (message := await subscriber.get_message(timeout=5)) is None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (message := await subscriber.get_message(timeout=PATIENCE_SECONDS)) is None:
                 pass
         assert json.loads(message["data"])["price"] == 189.45
         assert kept(redis, "AAPL") is None

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from live_server import PATIENCE_SECONDS, RawClient, until
+from live_server import RawClient, until
+from patience import PATIENCE_SECONDS
 from redis_server import RedisServer
 from redis_shards import HELD_BY_THREE, a_sharded_feed, a_sharded_process, a_sharded_server, running_shards
 from stocktrack.engine.names import INSTANCE, LEADER, SEQ, SHARD

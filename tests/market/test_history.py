@@ -58,6 +58,12 @@ async def refusal(house: House, symbol: str = "AAPL", **fields: Any) -> StockTra
     return caught.value
 
 
+async def later(house: House, seconds: float) -> None:
+    """Go on so many seconds later, without each of the polls that a feed makes in hours."""
+    house.clock.stand_still(seconds)
+    await house.clock.advance(0)
+
+
 class Recorded:
     """What a server saw itself."""
 
@@ -137,7 +143,7 @@ async def test_what_is_traded_day_and_night_has_24_hours(house: House, past: Scr
 
 async def test_what_opens_on_a_sunday_evening_goes_on_over_its_midnight(house: House, past: ScriptedPast) -> None:
     begins = at("2024-04-07 17:00")  # a Sunday
-    await house.clock.advance((at("2024-04-08 00:05") - house.clock.now_ms()) / 1000)
+    await later(house, (at("2024-04-08 00:05") - house.clock.now_ms()) / 1000)
     past.intraday["EURUSD=X"] = [a_bar(begins + number * MINUTE_MS, volume=None) for number in range(7 * 60 + 5)]
     past.hours = None
     found = await ask(house, "EURUSD=X", range="1d")
@@ -218,7 +224,7 @@ async def test_the_last_bar_is_live_while_it_changes(
 
 
 async def test_after_the_close_no_bar_of_the_day_is_live(house: House, past: ScriptedPast) -> None:
-    await house.clock.advance(6 * 3_600)
+    await later(house, 6 * 3_600)
     assert (await ask(house, range="1mo")).bars[-1].live is None
     assert (await ask(house, range="1d", interval="1h")).bars[-1].live is None
 
@@ -226,7 +232,7 @@ async def test_after_the_close_no_bar_of_the_day_is_live(house: House, past: Scr
 async def test_todays_bar_is_over_also_where_the_source_tells_tomorrows_hours_in_the_evening(
     house: House, past: ScriptedPast
 ) -> None:
-    await house.clock.advance(9 * 3_600)
+    await later(house, 9 * 3_600)
     past.hours = hours_of("2024-04-08")
     assert (await ask(house, range="1mo")).bars[-1].live is None
 
@@ -270,12 +276,12 @@ async def test_longer_ranges_ask_for_what_is_missing_of_them(house: House, past:
 
 
 async def test_in_a_closed_market_nothing_is_asked_for_every_minute(house: House, past: ScriptedPast) -> None:
-    await house.clock.advance(12 * 3_600)
+    await later(house, 12 * 3_600)
     for _ in range(10):
         await ask(house, range="1mo")
         await house.clock.advance(60)
     assert len(past.requests(BarInterval.DAY)) == 1
-    await house.clock.advance(CLOSED_SECONDS)
+    await later(house, CLOSED_SECONDS)
     await ask(house, range="1mo")
     assert len(past.requests(BarInterval.DAY)) == 2
 
@@ -487,7 +493,7 @@ async def test_bars_that_cannot_be_are_a_mistake_of_the_source(house: House, pas
     ):
         past.days["BAD"] = bad
         assert (await refusal(house, "BAD", range="1mo")).reason is Reason.PROVIDER_ERROR
-        await house.clock.advance(600)
+        await later(house, 600)
 
 
 class Poor:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from finnhub_stub import FinnhubStub, article, profile, quote_row, trade
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import ManualClock, RealClock, settle
 from stocktrack.config import Settings
 from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, SourceUnusable, StockTrackError
@@ -43,7 +44,6 @@ from stocktrack.testing import (
 KEY = "c0ffee0SeCrEt0c0ffee"
 HTML = b"<html><body>502 Bad Gateway</body></html>"
 POLL = Errand(is_poll=True)
-PATIENCE_SECONDS = 10.0
 
 Build = Callable[..., FinnhubProvider]
 

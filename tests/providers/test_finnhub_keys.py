@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from command_line import Run
+from patience import PATIENCE_SECONDS
 from stocktrack.config import load_settings
 from stocktrack.errors import ConfigError, SourceUnusable
 from stocktrack.providers.finnhub.answers import KEY as FINNHUB_KEY
@@ -322,7 +323,7 @@ async def test_the_lock_of_a_process_that_is_killed_is_free(lock: MachineKeyLock
     pipe = asyncio.subprocess.PIPE
     other = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(lock.path), stdin=pipe, stdout=pipe)
     assert other.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await other.stdout.readline()
     with pytest.raises(SourceUnusable, match=f"process {other.pid} on this machine"):
         await lock.take()

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from kafka_broker import KafkaBroker, running_kafka
 from live_server import until
+from patience import PATIENCE_SECONDS
 from sink_quotes import a_board_quote
 from stocktrack.clock import ManualClock, RealClock, end
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
@@ -114,7 +115,7 @@ async def streaming(provider: KafkaProvider, *symbols: str) -> tuple[Collected, 
 
 async def ended(task: asyncio.Task[None]) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, PATIENCE_SECONDS)
     return caught.value
 
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from openalgo_stub import KEY, Dialect, OpenAlgoStub, openalgo, row, told
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import ManualClock, RealClock
 from stocktrack.config import Settings, load_settings
 from stocktrack.errors import CommandError, ConfigError, ProviderError, Reason, SourceUnusable, StockTrackError
@@ -715,11 +716,11 @@ class Streaming:
             self.heard.put_nowait(quote)
 
     async def next(self) -> Quote:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.heard.get()
 
     async def failure(self) -> StockTrackError:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             with pytest.raises(StockTrackError) as caught:
                 await self.task
         return caught.value

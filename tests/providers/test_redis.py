@@ -8,6 +8,7 @@ import pytest
 from certificates import write_authority, write_certificate
 from feeds import a_feed, a_round_trip
 from live_server import until
+from patience import PATIENCE_SECONDS
 from redis_server import RedisServer, running_redis
 from stocktrack.clock import RealClock
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
@@ -256,7 +257,7 @@ async def test_a_password_that_is_put_right_at_redis_is_found_out() -> None:
             redis._password = "SeCrEt"
             redis.command("CLIENT", "KILL", "TYPE", "pubsub")
             with pytest.raises(SourceUnusable, match="refuses the name or the password") as refused:
-                await asyncio.wait_for(stream, 10)
+                await asyncio.wait_for(stream, PATIENCE_SECONDS)
             assert refused.value.retry_after_ms
             redis.command("CONFIG", "SET", "requirepass", "")
             redis._password = None
@@ -334,7 +335,7 @@ async def test_a_redis_that_is_paused_makes_its_prices_fail_and_comes_back(monke
             await until(lambda: sink.quotes)
             redis.pause()
             with pytest.raises(ProviderError) as away:
-                await asyncio.wait_for(stream, 10)
+                await asyncio.wait_for(stream, PATIENCE_SECONDS)
             assert away.value.reason is Reason.PROVIDER_TIMEOUT
             redis.resume()
             await provider.recovered()
@@ -383,7 +384,7 @@ async def test_while_the_feed_is_silent_the_stream_does_not_say_that_it_is_open(
         sink, stream = await streaming(provider, {"AAPL"})
         await until(lambda: sink.quotes)
     with pytest.raises(ProviderError, match="has been silent"):
-        await asyncio.wait_for(stream, 10)
+        await asyncio.wait_for(stream, PATIENCE_SECONDS)
     again = Collected()
     with pytest.raises(ProviderError, match="has been silent"):
         await provider.stream(lambda: ("AAPL",), again)

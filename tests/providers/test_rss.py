@@ -17,6 +17,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from feed_server import Answer, FeedServer, Request, hang, head, redirect, respond
+from patience import PATIENCE_SECONDS
 from stocktrack import __version__
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ProviderError, Reason
@@ -1189,7 +1190,7 @@ async def test_closing_ends_a_fetch_that_hangs_and_its_caller_is_told(server: Fe
     reading = asyncio.ensure_future(provider.news())
     await server.arrival("/")
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await provider.close()
 
     assert (await failure_of(reading)).message == "rss is closing."
@@ -1220,7 +1221,7 @@ async def test_closing_kills_a_parser_that_is_busy(server: FeedServer, build: Bu
     reading = asyncio.ensure_future(provider.news())
     process = await parser.process
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await provider.close()
 
     assert (await failure_of(reading)).message == "rss is closing."

@@ -15,6 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from certificates import serving, trusting
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import Clock, ManualClock, settle
 from stocktrack.errors import ProviderError, Reason, SourceUnusable, StockTrackError
 from stocktrack.providers import streaming
@@ -33,7 +34,7 @@ from stocktrack.providers.streaming import (
 )
 from stocktrack.quotes import Quote
 from stocktrack.testing import Collected
-from stream_server import PATIENCE_SECONDS, StreamServer, VendorConnection, raw_server, running, stream_server
+from stream_server import StreamServer, VendorConnection, raw_server, running, stream_server
 
 KEY = "k3y-that-must-not-be-told"
 Stream = Callable[..., asyncio.Task[Any]]
@@ -604,7 +605,7 @@ async def test_a_name_server_that_never_answers_holds_up_neither_a_cancelled_str
 
     task.cancel()
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await asyncio.wait({task})
             await loop.shutdown_default_executor()
     finally:
@@ -650,7 +651,7 @@ async def test_it_speaks_tls(tmp_path: Path, stream: Stream, sink: Sink, monkeyp
         connection = await vendor.connected()
         assert await connection.heard() == {"want": ["AAPL"]}
         task.cancel()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await asyncio.wait({task})
         await connection.ended()
 
@@ -752,7 +753,7 @@ async def test_cancelling_closes_the_socket_in_good_order(vendor: StreamServer, 
     await sink.until(lambda: sink.times_opened == 1)
 
     task.cancel()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await asyncio.wait({task})
         await connection.ended()
 
@@ -775,7 +776,7 @@ async def test_cancelling_takes_less_than_a_second_whatever_the_vendor_does(
         await vendor.asked(1)
 
     task.cancel()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await asyncio.wait({task})
 
     assert task.cancelled()

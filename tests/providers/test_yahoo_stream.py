@@ -10,6 +10,7 @@ import structlog
 import yfinance.live
 import yfinance.pricing_pb2
 
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import Clock, ManualClock, RealClock, settle
 from stocktrack.config import Settings
 from stocktrack.errors import ProviderError, Reason
@@ -32,7 +33,6 @@ from stocktrack.testing import (
     Subject,
     SymbolNewsContract,
 )
-from stream_server import PATIENCE_SECONDS
 from yahoo_history import charts_of_a_share
 from yahoo_redirect import send_yahoo_to
 from yahoo_streamer import HEARTBEAT, NOW_MS, POST, PRE, YahooStreamer, tick, yahoo_streamer

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE_SECONDS
 from recorded import NOW_MS, a_price, no_bad_row
 from stocktrack.clock import ManualClock
 from stocktrack.recording import recorder as module
@@ -55,7 +56,7 @@ class House:
             while self._tries < times or self.recorder._in_flight:
                 await self.clock.advance(1)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await enough()
 
     def rows(self) -> list[Row]:

@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from certificates import write_authority, write_certificate
+from patience import PATIENCE_SECONDS
 from redis_server import RedisServer, running_redis
 from sink_quotes import a_board_quote
 from stocktrack.engine.names import PRICE_EXPIRY_SECONDS
@@ -58,9 +59,9 @@ async def test_each_change_is_published_and_the_newest_is_set_to_expire(redis: R
     sink = await opened(redis.url)
     async with reader.pubsub() as channel:
         await channel.subscribe("stock:AAPL")
-        await channel.get_message(timeout=5)
+        await channel.get_message(timeout=PATIENCE_SECONDS)
         await sink.write([a_board_quote("AAPL", 1), a_board_quote("^GSPC", 1), a_board_quote("AAPL", 2)])
-        heard = [(await channel.get_message(timeout=5))["data"] for _ in range(2)]
+        heard = [(await channel.get_message(timeout=PATIENCE_SECONDS))["data"] for _ in range(2)]
     held = await reader.get("stock:AAPL")
     seconds = await reader.ttl("stock:AAPL")
     await sink.close()
@@ -77,10 +78,10 @@ async def test_whoever_hears_of_a_price_finds_it_under_its_key(redis: RedisServe
     sink = await opened(redis.url)
     async with reader.pubsub() as channel:
         await channel.psubscribe("stock:*")
-        await channel.get_message(timeout=5)
+        await channel.get_message(timeout=PATIENCE_SECONDS)
         for seq in range(1, 51):
             await sink.write([a_board_quote("AAPL", seq)])
-            heard = json.loads((await channel.get_message(timeout=5))["data"])
+            heard = json.loads((await channel.get_message(timeout=PATIENCE_SECONDS))["data"])
             assert json.loads(await reader.get("stock:AAPL"))["seq"] >= heard["seq"] == seq
     await sink.close()
 

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from live_server import until
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import RealClock, end
 from stocktrack.sinks.base import SinkError
 from stocktrack.sinks.registry import build_outlets, build_sink
@@ -48,7 +49,7 @@ async def test_a_name_server_that_hangs_takes_no_thread_of_the_event_loop(
     opening = asyncio.create_task(sink.open())
     await until(asked.is_set)
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await end(opening)
             await sink.close()
             await loop.shutdown_default_executor()

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from structlog.testing import capture_logs
 
 from fakes import ScriptedProvider
 from live_server import PASSWORD, Line, LiveServer, QuickHasher, RawClient, live_server
+from patient_http import patient_http
 from postgres_server import PostgresServer
 from server_process import run_stocktrack
 from stocktrack.clock import ManualClock
@@ -141,7 +141,7 @@ async def test_no_client_is_told_where_the_database_is_and_the_log_tells_it_once
                 await stranger.ask({"type": "AUTH", "token": token}),
                 await stranger.ask({"type": "AUTH", "username": "ann", "password": PASSWORD}),
             ]
-            async with httpx2.AsyncClient(base_url=server.web_url) as http:
+            async with patient_http(base_url=server.web_url) as http:
                 ready = await http.get("/readyz")
                 stocks = await http.get("/api/v1/stocks", headers={"authorization": f"Bearer {token}"})
                 login = await http.post("/api/v1/login", json={"username": "ann", "password": PASSWORD})

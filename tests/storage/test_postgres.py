@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE_SECONDS
 from postgres_server import PASSWORD, PostgresServer
 from stocktrack.errors import ConfigError, Reason, StorageError
 from stocktrack.storage.store import Store
@@ -190,7 +191,7 @@ async def test_a_user_removed_while_saving_waits_for_it_leaves_nothing_behind(
 
 
 async def until_waiting_for_a_lock(connection: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
             pass
 
@@ -318,6 +319,6 @@ async def test_closing_ends_every_connection(postgres: PostgresServer, name: str
         await asyncio.gather(*(store.user("ann") for _ in range(20)))
     with pytest.raises(StorageError, match="is closed"):
         await store.user("ann")
-    async with another_program(postgres, "postgres") as other, asyncio.timeout(20):
+    async with another_program(postgres, "postgres") as other, asyncio.timeout(PATIENCE_SECONDS):
         while await other.fetchval("SELECT count(*) FROM pg_stat_activity WHERE datname = $1", name):
             pass

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, make_url
 
 import saving_child
+from patience import PATIENCE_SECONDS
 from stocktrack.errors import Reason, StorageError
 from stocktrack.storage.sqlite import SqliteDatabase
 from stocktrack.storage.store import Store
@@ -301,7 +302,7 @@ async def test_closing_does_not_wait_for_a_lock_of_another_program_to_end(path: 
             other.execute("BEGIN IMMEDIATE")
             saves = [asyncio.create_task(store.save("ann", [f"S{number}"], limit=500)) for number in range(20)]
             await asyncio.sleep(0)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await store.close()
                 results = await asyncio.gather(*saves, return_exceptions=True)
     assert {type(result) for result in results} == {StorageError}

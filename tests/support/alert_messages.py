@@ -5,10 +5,10 @@ import os
 import threading
 from pathlib import Path
 
+from patience import PATIENCE_SECONDS
 from stocktrack.alert_targets.base import AlertMessage
 
 NOW_MS = 1_712_331_900_000  # Fri, 05 Apr 2024 15:45:00 GMT
-PATIENCE_SECONDS = 20.0
 
 # Texts as an attacker would write them, where a user can write any.
 NASTY = (

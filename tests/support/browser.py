@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, WebSocket, async_playwright, expect
 
-from live_server import PASSWORD, PATIENCE_SECONDS
+from live_server import PASSWORD
+from patience import PATIENCE_SECONDS
 from requirements import require
 from stocktrack.web.assets import Assets
 
@@ -93,6 +94,11 @@ class Visitor:
         """The price in a row."""
         return self.row(symbol).locator('[data-part="price"]')
 
+    async def reconnect(self) -> None:
+        """Press what the page offers while it is without its server, unless it is trying just now anyway."""
+        button = '[data-bar="link"] button'
+        await self.page.evaluate("(button) => document.querySelector(button)?.click()", button)
+
     async def bring(self, symbol: str) -> None:
         """Scroll until a row is seen, in one step: columns that come meanwhile make all rows anew."""
         await self.page.wait_for_function(
@@ -150,6 +156,7 @@ async def visitor(
     """A visitor with a fresh profile, whose browser may complain of nothing and ask nobody but `address`."""
     context = await browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, **options})
     try:
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         someone = Visitor(await context.new_page(), address)
         yield someone
         heard = [text for text in someone.complaints if not (loses_connection and REFUSED in text)]

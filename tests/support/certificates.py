@@ -7,7 +7,7 @@ from typing import Any
 
 import trustme
 
-from live_server import PATIENCE_SECONDS
+from patience import PATIENCE_SECONDS
 
 # Deriving keys takes a while, so that the tests of a run share one authority.
 AUTHORITY = trustme.CA()

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from terminal import PATIENCE_SECONDS, program_environment
+from patience import PATIENCE_SECONDS
+from terminal import program_environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from live_server import PATIENCE_SECONDS, LiveServer
+from live_server import LiveServer
+from patience import PATIENCE_SECONDS
 
 PATH = "/api/v1/stream"
 

@@ -6,7 +6,7 @@ await ten_of_each(page)
 
 from playwright.async_api import Page
 
-from live_server import PATIENCE_SECONDS
+from patience import PATIENCE_SECONDS
 
 # Its user's page, which counts what it sees.
 LISTEN = """(address) => {

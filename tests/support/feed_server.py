@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from patience import PATIENCE_SECONDS
+
 DEFAULT_TYPE = "application/rss+xml"
 
 
@@ -76,12 +78,12 @@ class FeedServer:
 
     async def arrival(self, path: str) -> None:
         """Return once there is a request for `path`."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await self._arrived[path].wait()
 
     async def settled(self) -> None:
         """Return once every connection has ended."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while self._connections:
                 await asyncio.wait(set(self._connections))
 

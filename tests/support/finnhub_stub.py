@@ -24,6 +24,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from endpoint_faults import EndpointFaults
+from patience import PATIENCE_SECONDS
 
 Fields = dict[str, Any]
 
@@ -200,7 +201,7 @@ class FinnhubStub(EndpointFaults):
 
     async def subscribed(self, *symbols: str) -> None:
         """Return once a connection is subscribed to exactly `symbols`."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not any(set(connection.symbols) == set(symbols) for connection in self.connections):
                 self._changed.clear()
                 await self._changed.wait()

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from killable import Killable
+from patience import PATIENCE_SECONDS
 from requirements import require
-
-_PATIENCE_SECONDS = 20.0
 
 
 class KafkaBroker(Killable):
@@ -50,7 +49,7 @@ class KafkaBroker(Killable):
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        until = time.monotonic() + _PATIENCE_SECONDS
+        until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until:
             assert self._process.poll() is None, "the broker ended"
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE_SECONDS
 from stocktrack.app import App
 from stocktrack.clock import Clock
 from stocktrack.config import Settings
@@ -25,8 +26,6 @@ from stocktrack.web.composition import Web
 Line = dict[str, Any]
 
 PASSWORD = "correct horse battery"
-# No test waits this long unless something is broken; it is real time, whatever clock the server has.
-PATIENCE_SECONDS = 20.0
 PUSHES = frozenset({"HELLO", "PRICE", "HEARTBEAT", "NOTICE", "SAID"})
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import node_packages
-from live_server import PATIENCE_SECONDS
+from patience import PATIENCE_SECONDS
 from requirements import require, require_program
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from aiohttp import web
 from websockets.exceptions import ConnectionClosed
 
+from patience import PATIENCE_SECONDS
 from stream_server import Message, StreamServer, VendorConnection, running
 
 KEY = "0a1b2c3d4e5f" * 5 + "cafe"
@@ -203,7 +204,7 @@ class OpenAlgoStub:
 
     async def subscribed(self, *symbols: str) -> VendorConnection:
         """The connection that is subscribed to just these, also once it will be."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 for connection, its_symbols in self.stream.subscribed.items():
                     if its_symbols == set(symbols):

@@ -16,11 +16,11 @@ from typing import IO, Any
 import asyncpg
 from sqlalchemy.engine import URL
 
+from patience import PATIENCE_SECONDS
 from requirements import require
 
 USER, PASSWORD = "stocktrack", "pg secret: 7 words"
 _HINT = "PostgreSQL's server programs (Debian: apt-get install postgresql)"
-_PATIENCE_SECONDS = 60.0
 
 
 class PostgresServer:
@@ -55,7 +55,7 @@ class PostgresServer:
             check=True,
             capture_output=True,
             cwd=self.folder,
-            timeout=_PATIENCE_SECONDS,
+            timeout=PATIENCE_SECONDS,
             **self._become,
         )
 
@@ -95,12 +95,12 @@ class PostgresServer:
         process, self._process = self._process, None
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(_PATIENCE_SECONDS)
+            process.wait(PATIENCE_SECONDS)
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-            self._log_reader.join(_PATIENCE_SECONDS)
+            self._log_reader.join(PATIENCE_SECONDS)
 
     def url(self, database: str, *, password: str = PASSWORD, **query: str) -> str:
         """The address of a database, for `database_url`."""
@@ -118,7 +118,7 @@ class PostgresServer:
     async def connect(self, database: str = "postgres") -> Any:
         """A connection of another program's, for the caller to close."""
         return await asyncpg.connect(
-            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, database=database, timeout=_PATIENCE_SECONDS
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, database=database, timeout=PATIENCE_SECONDS
         )
 
     async def new_database(self) -> str:

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import client_environments
-from live_server import PATIENCE_SECONDS
 from node_clients import node_modules
+from patience import PATIENCE_SECONDS
 from requirements import require
 from server_process import environment
 

@@ -22,6 +22,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from patience import PATIENCE_SECONDS
+from patient_http import patient_http
+
 FOLDER_VARIABLE = "STOCKTRACK_TEST_YAHOO_DIR"
 _READY = re.compile(rb"yahoo_stub: (http://127\.0\.0\.1:\d+) ")
 
@@ -112,14 +115,14 @@ async def recorded_yahoo(*, rebase: str = "week", fixtures: Path | None = None) 
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             first_line = await process.stdout.readline()
         ready = _READY.match(first_line)
         if ready is None:
             pytest.fail(f"yahoo_stub.py did not start: {first_line!r}")
         url = ready[1].decode()
         # No environment: a proxy named there must not stand between a test and its own machine.
-        async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+        async with patient_http(base_url=url, trust_env=False) as client:
             yield RecordedYahoo(url, folder, client)
     finally:
         if process.returncode is None:

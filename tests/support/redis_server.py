@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from killable import Killable
+from patience import PATIENCE_SECONDS
 from requirements import require
 
 _HINT = "Redis's server (Debian: apt-get install redis-server)"
-_PATIENCE_SECONDS = 20.0
 
 
 class RedisServer(Killable):
@@ -63,7 +63,7 @@ class RedisServer(Killable):
                 stderr=log,
                 start_new_session=True,
             )
-        until = time.monotonic() + _PATIENCE_SECONDS
+        until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until:
             assert self._process.poll() is None, (self.folder / "log").read_text()
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
@@ -77,7 +77,7 @@ class RedisServer(Killable):
     def command(self, *words: str) -> bytes:
         """Its raw answer to one command, as a program without any library would send it."""
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(_PATIENCE_SECONDS)
+            client.settimeout(PATIENCE_SECONDS)
             client.connect(str(self.socket_path))
             asked = [list(words)] if self._password is None else [["AUTH", self._password], list(words)]
             for each in asked:
@@ -94,7 +94,7 @@ class RedisServer(Killable):
             process.send_signal(signal.SIGCONT)
             process.terminate()
             try:
-                process.wait(_PATIENCE_SECONDS)
+                process.wait(PATIENCE_SECONDS)
             finally:
                 if process.poll() is None:
                     process.kill()

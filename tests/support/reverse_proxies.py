@@ -18,7 +18,7 @@ from pathlib import Path
 import trustme
 
 from certificates import AUTHORITY, trusting
-from live_server import PATIENCE_SECONDS
+from patience import PATIENCE_SECONDS
 from requirements import require_program
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"

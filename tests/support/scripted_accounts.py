@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import jwt
 import pytest
 
+from patience import PATIENCE_SECONDS
 from stocktrack.accounts.accounts import Accounts
 from stocktrack.accounts.identity import Identity
 from stocktrack.accounts.line import HashLine
@@ -146,7 +147,7 @@ def login(accounts: Accounts, name: str, password: str, address: str = HERE) -> 
 
 async def until(is_so: Callable[[], object]) -> None:
     """Return when `is_so`; what it waits for comes from a thread, so it is looked at again and again."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not is_so():
             await asyncio.to_thread(lambda: None)
 

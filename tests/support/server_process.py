@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import stocktrack
-from live_server import PASSWORD, PATIENCE_SECONDS, RawClient
+from live_server import PASSWORD, RawClient
+from patience import PATIENCE_SECONDS
 
 STOCKTRACK = (sys.executable, "-m", "stocktrack")
 # Starting takes half a second on an idle machine; it may be anything but idle.

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from live_server import PATIENCE_SECONDS, RawClient
+from live_server import RawClient
+from patience import PATIENCE_SECONDS
 from postgres_server import PostgresServer
 from redis_server import RedisServer
 from requirements import require_program

@@ -26,7 +26,8 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-PATIENCE_SECONDS = 10.0
+from patience import PATIENCE_SECONDS
+
 Message = dict[str, Any]
 _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001 - what it does wrong, it does on purpose
 

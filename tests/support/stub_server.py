@@ -5,7 +5,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
 
-PATIENCE_SECONDS = 20.0
+from patience import PATIENCE_SECONDS
 
 
 class StubServer:

@@ -23,12 +23,11 @@ from typing import Self
 import pexpect
 import pyte
 
+from patience import PATIENCE_SECONDS
 from requirements import require_program
 
 USER = "ann"
 PASSWORD = "correct horse battery"
-# Nothing takes this long unless something is broken.
-PATIENCE_SECONDS = 20.0
 ROOT = Path(__file__).parents[2]
 SHELL_OPTIONS = ("--norc", "--noprofile", "-i")  # of bash
 

@@ -10,7 +10,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from live_server import PASSWORD, PATIENCE_SECONDS, Line, LiveServer
+from live_server import PASSWORD, Line, LiveServer
+from patience import PATIENCE_SECONDS
 
 TEXT, BINARY, CONTINUED, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 

@@ -9,11 +9,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import settle
 from stocktrack.system.blocking import BlockingPool
-
-# Nothing waits as long as this unless it hangs.
-PATIENCE_SECONDS = 20.0
 
 
 class Gate:

@@ -7,6 +7,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from live_server import until
+from patience import PATIENCE_SECONDS
 from scripted_server import a_price
 from stocktrack.clock import ManualClock, settle
 from stocktrack.terminal.board_choice import Order
@@ -52,7 +53,7 @@ async def test_the_program_can_end_it_before_and_while_it_runs() -> None:
         running = asyncio.create_task(late.run())
         await settle()
         late.end()
-        assert await asyncio.wait_for(running, 10) is Ending.BY_PROGRAM
+        assert await asyncio.wait_for(running, PATIENCE_SECONDS) is Ending.BY_PROGRAM
 
 
 async def test_keys_sort_reverse_and_scroll() -> None:
@@ -86,7 +87,7 @@ async def test_what_is_typed_behind_a_slash_is_found(keys: str, rows: list[str])
         await until(lambda: [row.symbol for row in view.rows.ordered()] == rows)
         assert not running.done()
         pipe.send_text("\x03")
-        assert await asyncio.wait_for(running, 10) is Ending.INTERRUPTED
+        assert await asyncio.wait_for(running, PATIENCE_SECONDS) is Ending.INTERRUPTED
 
 
 async def test_the_first_escape_leaves_what_lies_over_the_board_and_the_second_one_the_board() -> None:
@@ -101,7 +102,7 @@ async def test_the_first_escape_leaves_what_lies_over_the_board_and_the_second_o
             await until(lambda: not view.shows_keys and not view.rows.found)
             assert not running.done()
             pipe.send_text("\x1b")
-            assert await asyncio.wait_for(running, 10) is Ending.BACK
+            assert await asyncio.wait_for(running, PATIENCE_SECONDS) is Ending.BACK
 
 
 async def test_arrows_and_letters_select() -> None:
@@ -126,7 +127,7 @@ async def test_however_many_prices_come_it_is_drawn_four_times_a_second() -> Non
             await clock.advance(0.01)
         drawn = output.flushes - before
         pipe.send_text("q")
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
 
     assert 3 <= drawn <= 4
 
@@ -151,7 +152,7 @@ async def test_a_screen_that_takes_long_to_draw_is_drawn_less_often_but_once_a_s
             await clock.advance(0.01)
         drawn = output.flushes - before
         pipe.send_text("q")
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
 
     assert least <= drawn <= most
 
@@ -170,7 +171,7 @@ async def test_a_change_in_a_calm_market_does_not_wait_for_the_pace_of_a_busy_on
         await clock.advance(0.25)
         drawn = output.flushes - before
         pipe.send_text("q")
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
 
     assert drawn == 1
 
@@ -189,7 +190,7 @@ async def test_the_first_price_is_drawn_as_soon_as_it_is_there() -> None:
         await clock.advance(0.1)
         second = output.flushes - before
         pipe.send_text("q")
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
 
     assert (first, second) == (1, 1)
 
@@ -203,7 +204,7 @@ async def test_without_prices_it_is_drawn_once_a_second_for_the_ages() -> None:
         await clock.advance(5)
         drawn = output.flushes - before
         pipe.send_text("q")
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
 
     assert drawn == 5
 
@@ -262,7 +263,7 @@ async def test_the_first_escape_leaves_sorting_and_the_second_one_the_board() ->
         await until(lambda: not view.is_sorting)
         assert not running.done()
         pipe.send_text("\x1b")
-        assert await asyncio.wait_for(running, 10) is Ending.BACK
+        assert await asyncio.wait_for(running, PATIENCE_SECONDS) is Ending.BACK
 
 
 @pytest.mark.parametrize("before", ["", "?", "\r", "j\r"])
@@ -304,7 +305,7 @@ async def test_the_left_button_selects_and_sorts(mouse: str, selected: str | Non
         running = asyncio.create_task(BoardScreen(view).run())
         await settle()
         pipe.send_text(f"{mouse}\x03")
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
 
     assert view.rows.selected == selected
     assert view.rows.order == order
@@ -321,6 +322,6 @@ async def test_a_mouse_that_only_moves_draws_nothing() -> None:
         await settle()
         drawn = output.flushes - before
         pipe.send_text("q")
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
 
     assert drawn <= 1

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import httpx2
-
 from after_hours import EXTENDED, FIGURES, AfterHours
 from live_server import PASSWORD, live_server
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 
 POLL_SECONDS = 5.0
@@ -16,7 +15,7 @@ async def test_every_door_tells_the_price_after_hours_and_none_once_the_market_i
     source = AfterHours(clock)
     async with (
         live_server(tmp_path, source, users=("ann",), clock=clock, web=True) as server,
-        httpx2.AsyncClient(base_url=f"{server.web_url}/api/v1") as http,
+        patient_http(base_url=f"{server.web_url}/api/v1") as http,
     ):
         login = await http.post("/login", json={"username": "ann", "password": PASSWORD})
         token = {"Authorization": f"Bearer {login.json()['token']}"}

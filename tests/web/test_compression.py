@@ -12,6 +12,7 @@ import pytest
 
 from fakes import ScriptedProvider
 from live_server import PASSWORD, live_server
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.doors.turns import TURNS_AT_ONCE, turns
 from stocktrack.web.accept import accepts_gzip
@@ -170,7 +171,7 @@ async def http(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     market.prices.update({f"S{number}": 1.0 + number for number in range(60)})
     async with (
         live_server(tmp_path, market, clock=clock, web=True, user_upstream_burst=1_000) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         login = await http.post(f"{API}/login", json={"username": "ann", "password": PASSWORD})
         http.headers["Authorization"] = f"Bearer {login.json()['token']}"

@@ -8,6 +8,7 @@ import pytest
 
 from fakes import ScriptedProvider
 from live_server import PASSWORD, live_server
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 
 API = "/api/v1"
@@ -21,7 +22,7 @@ async def http(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     market = ScriptedProvider(clock)
     async with (
         live_server(tmp_path, market, clock=clock, web=True, allowed_origins=[PAGE]) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         login = await http.post(f"{API}/login", json={"username": "ann", "password": PASSWORD})
         http.headers["Authorization"] = f"Bearer {login.json()['token']}"
@@ -93,7 +94,7 @@ async def test_where_all_may_read_still_no_cookies_are_asked_for(tmp_path: Path)
     clock = ManualClock()
     async with (
         live_server(tmp_path, ScriptedProvider(clock), clock=clock, web=True, allowed_origins=["*"]) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         answer = await http.get("/udf/time", headers={"Origin": "https://anybody.example"})
         assert answer.headers["access-control-allow-origin"] == "https://anybody.example"

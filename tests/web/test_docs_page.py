@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Literal
 
-import httpx2
 import pytest
 
 from browser import chromium
 from fakes import ScriptedProvider
 from live_server import live_server
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.web.asgi import IS_FORWARDED
 from stocktrack.web.rest import application  # noqa: F401 - it puts the operations into the router
@@ -131,7 +131,7 @@ async def test_the_page_is_of_the_address_by_which_it_was_asked_for(tmp_path: Pa
         live_server(
             tmp_path, ScriptedProvider(clock), clock=clock, web=True, public_names=["quotes.example"]
         ) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         own = (await http.get("/docs")).text
         assert f"'{server.web_url}/api/v1/login'" in html.unescape(own)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 import structlog
 from structlog.testing import capture_logs
@@ -19,6 +18,8 @@ from certificates import trusting, write_certificate
 from event_clients import PATH, Event, EventClient, event_client, token_of
 from fakes import ScriptedStream
 from live_server import PASSWORD, LiveServer, live_server, until
+from patience import PATIENCE_SECONDS
+from patient_http import patient_http
 from stocktrack.clock import ManualClock, settle
 from stocktrack.errors import Reason, SessionEnd
 from stocktrack.sessions.open_sessions import LOGIN_LOOK_SECONDS
@@ -226,7 +227,7 @@ async def test_a_shutdown_is_a_notice_with_the_time_to_come_back_and_the_stream_
         closing = asyncio.create_task(scene.server.app.close())
         (end,) = await client.rest()
         client.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await closing
     assert (end.name, end.data["code"], end.data["reason"]) == ("notice", 501, "shutdown")
     assert 1_000 <= (client.retry_ms or 0) < 1_000 + MOST_SPREAD_MS
@@ -423,7 +424,7 @@ async def test_pages_of_other_sites_are_refused_and_those_of_allowed_ones_may_re
 
 
 async def test_a_head_is_told_how_it_would_be_answered_and_other_methods_are_not_there(scene: Scene) -> None:
-    async with httpx2.AsyncClient(base_url=scene.server.web_url) as http:
+    async with patient_http(base_url=scene.server.web_url) as http:
         assert (await http.post(PATH)).status_code == 405
         answer = await http.get("/openapi.json")
     operation = answer.json()["paths"][PATH]["get"]

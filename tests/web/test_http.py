@@ -14,7 +14,8 @@ import pytest
 
 from certificates import trusting, write_certificate
 from fakes import ScriptedStream
-from live_server import PATIENCE_SECONDS, LiveServer, live_server, until
+from live_server import LiveServer, live_server, until
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import ManualClock
 from stocktrack.doors.reading import READ_BYTES
 from stocktrack.doors.turns import TURNS_AT_ONCE

@@ -13,7 +13,9 @@ import pytest
 from starlette.routing import Route
 
 from fakes import ScriptedProvider
-from live_server import PASSWORD, PATIENCE_SECONDS, LiveServer, live_server
+from live_server import PASSWORD, LiveServer, live_server
+from patience import PATIENCE_SECONDS
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.errors import Reason
 from stocktrack.sessions.bucket import Quota
@@ -40,7 +42,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     limits: dict[str, Any] = {"command_burst": 20, "commands_per_second": 10.0, "user_upstream_burst": 5}
     async with (
         live_server(tmp_path, market, clock=clock, web=True, **limits) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         login = await http.post(f"{API}/login", json={"username": "ann", "password": PASSWORD})
         http.headers["Authorization"] = f"Bearer {login.json()['token']}"

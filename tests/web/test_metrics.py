@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fakes import ScriptedProvider
 from live_server import live_server
+from patient_http import patient_http
 from scripted_server import SOURCES
 from stocktrack.clock import ManualClock
 
@@ -23,7 +23,7 @@ async def test_every_figure_is_documented_with_its_labels_and_nothing_else_is(
     monkeypatch.setattr(provider, "dropped", {"json": 1}, raising=False)
     async with (
         live_server(tmp_path, provider, clock=clock, web=True, publish_to="redis://127.0.0.1:1") as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         client = await server.log_in()
         await client.ask({"type": "SUBSCRIBE", "symbols": ["AAPL"]})

@@ -5,12 +5,13 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
 from fakes import ScriptedProvider
-from live_server import PASSWORD, PATIENCE_SECONDS, LiveServer, live_server
+from live_server import PASSWORD, LiveServer, live_server
+from patience import PATIENCE_SECONDS
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.web.origins import is_of_another_site, misdirected
 from web_clients import BareSocket, socket_client
@@ -135,7 +136,7 @@ PATHS = ("/", "/page/main.js", "/api/v1/quotes?symbols=AAPL", "/docs", "/openapi
 
 
 async def test_every_path_but_the_operators_is_refused_under_a_foreign_name(server: LiveServer) -> None:
-    async with httpx2.AsyncClient(base_url=server.web_url) as http:
+    async with patient_http(base_url=server.web_url) as http:
         for path in PATHS:
             answer = await http.get(path, headers={"Host": "evil.example:8080"})
             assert answer.status_code == 421, path
@@ -186,7 +187,7 @@ async def test_behind_a_proxy_the_page_of_a_public_name_may_connect_whatever_its
 
 async def test_a_page_of_another_site_can_try_no_login_over_http(home: LiveServer) -> None:
     body = json.dumps({"username": "ann", "password": PASSWORD}).encode()
-    async with httpx2.AsyncClient(base_url=home.web_url) as http:
+    async with patient_http(base_url=home.web_url) as http:
         for headers in ({"Content-Type": "text/plain"}, {"Content-Type": "application/json"}, {}):
             for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
                 answer = await http.post("/api/v1/login", content=body, headers={**headers, "Origin": origin})
@@ -206,7 +207,7 @@ async def test_sessions_are_listed_with_the_address_of_the_client(server: LiveSe
     token = (await server.app.accounts.make_token("ann", 1)).text
     bearer = {"Authorization": f"Bearer {token}"}
     async with (
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
         socket_client(server, additional_headers=headers) as socket,
         socket_client(server, "/live-price", additional_headers=headers),
     ):
@@ -231,7 +232,7 @@ async def test_limits_by_address_see_the_client(server: LiveServer) -> None:
 
 
 async def test_wrong_logins_throttle_the_client_and_not_the_proxy(server: LiveServer) -> None:
-    async with httpx2.AsyncClient(base_url=server.web_url) as http:
+    async with patient_http(base_url=server.web_url) as http:
 
         async def log_in(name: str, client: str) -> int:
             body = {"username": name, "password": PASSWORD if name == "ann" else "wrong SeCrEt"}

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from fakes import ScriptedProvider
 from live_server import PASSWORD, LiveServer, live_server, until
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.errors import Reason, SessionEnd
 from stocktrack.quotes import Dividend
@@ -45,7 +46,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     settings = {"command_burst": 20, "max_line_bytes": 4_096}
     async with (
         live_server(tmp_path, market, users=("ann", "bob"), clock=clock, web=True, **settings) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         answer = await http.post(f"{API}/login", json={"username": "ann", "password": PASSWORD})
         assert answer.status_code == 200, answer.text
@@ -274,7 +275,7 @@ async def test_what_is_over_the_budget_of_a_user_is_a_429_with_the_time_to_wait(
     clock = ManualClock()
     async with (
         live_server(tmp_path, ScriptedProvider(clock), clock=clock, web=True, user_upstream_burst=1) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         login = await http.post(f"{API}/login", json={"username": "ann", "password": PASSWORD})
         headers = {"Authorization": f"Bearer {login.json()['token']}"}
@@ -331,7 +332,7 @@ async def limited(folder: Path, *, max_sessions_per_user: int) -> AsyncIterator[
     limits: dict[str, Any] = {"max_sessions_per_user": max_sessions_per_user, "command_burst": 1_000}
     async with (
         live_server(folder, market, clock=clock, web=True, **limits) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         yield Scene(server, market, clock, http, (await server.app.accounts.make_token("ann", 1)).text)
 

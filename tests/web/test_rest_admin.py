@@ -8,6 +8,7 @@ import pytest
 
 from fakes import ScriptedProvider
 from live_server import LiveServer, live_server
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.scopes import Scope
 from stocktrack.sessions import admin_answers
@@ -30,7 +31,7 @@ def asking(server: LiveServer) -> Asking:
     async def ask(name: str, path: str = "/users", *, scope: Scope = Scope.FULL) -> httpx2.Response:
         token = (await server.app.accounts.make_token(name, 1, scope=scope)).text
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(base_url=f"{server.web_url}/api/v1", headers=headers) as http:
+        async with patient_http(base_url=f"{server.web_url}/api/v1", headers=headers) as http:
             return await http.get(path)
 
     return ask

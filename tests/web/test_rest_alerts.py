@@ -12,6 +12,7 @@ import pytest
 from alert_outbox import ScriptedTarget, refuses
 from fakes import ScriptedProvider
 from live_server import LiveServer, live_server, until
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.scopes import Scope
 
@@ -42,7 +43,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         server.app._targets["phone"] = phone
         token = (await server.app.accounts.make_token("ann", 1)).text
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(base_url=server.web_url, headers=headers) as http:
+        async with patient_http(base_url=server.web_url, headers=headers) as http:
             yield Scene(server, market, clock, http, phone)
 
 

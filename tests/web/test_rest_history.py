@@ -17,6 +17,7 @@ from fastapi.responses import Response, StreamingResponse
 from bar_source import BarProvider, opens_at
 from fakes import NOW_MS
 from live_server import LiveServer, live_server
+from patient_http import patient_http
 from stocktrack.bars import Bar
 from stocktrack.clock import ManualClock
 from stocktrack.messages import HistoryReply
@@ -46,7 +47,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with live_server(tmp_path, market, clock=clock, web=True, **settings) as server:
         token = (await server.app.accounts.make_token("ann", 1)).text
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(base_url=server.web_url, headers=headers) as http:
+        async with patient_http(base_url=server.web_url, headers=headers) as http:
             yield Scene(server, market, clock, http)
 
 
@@ -167,7 +168,7 @@ async def test_pages_are_joined_and_wait_for_their_turn_instead_of_being_refused
     async with live_server(tmp_path, market, clock=clock, web=True, **settings) as server:
         token = (await server.app.accounts.make_token("ann", 1)).text
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(base_url=server.web_url, headers=headers) as http:
+        async with patient_http(base_url=server.web_url, headers=headers) as http:
             path = f"{HISTORY}/AAPL?range=max&interval=1d"
             asked = clock.monotonic()
             task = asyncio.create_task(http.get(path))

@@ -12,6 +12,7 @@ import pytest
 
 from fakes import NOW_MS
 from live_server import LiveServer, live_server
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.scopes import Scope
 from stocktrack.storage.lots import LotRow
@@ -38,7 +39,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with live_server(tmp_path, market, clock=clock, web=True, user_upstream_burst=1_000) as server:
         token = (await server.app.accounts.make_token("ann", 1)).text
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(base_url=f"{server.web_url}/api/v1", headers=headers) as http:
+        async with patient_http(base_url=f"{server.web_url}/api/v1", headers=headers) as http:
             yield Scene(server, market, http)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from fakes import POLL_SECONDS, ScriptedProvider
 from live_server import LiveServer, live_server
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.messages import MAX_LISTS
 from stocktrack.scopes import Scope
@@ -47,7 +48,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with live_server(tmp_path, market, clock=clock, web=True, **settings) as server:
         token = (await server.app.accounts.make_token("ann", 1)).text
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(base_url=f"{server.web_url}/api/v1", headers=headers) as http:
+        async with patient_http(base_url=f"{server.web_url}/api/v1", headers=headers) as http:
             yield Scene(server, market, clock, http)
 
 

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from fakes import ScriptedProvider
 from live_server import PASSWORD, LiveServer, live_server
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.scopes import Scope
 from stocktrack.sessions.open_sessions import LOGIN_LOOK_SECONDS
@@ -47,7 +48,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     market = ScriptedProvider(clock)
     async with (
         live_server(tmp_path, market, users=("ann", "bob"), clock=clock, web=True, **settings) as server,
-        httpx2.AsyncClient(base_url=f"{server.web_url}/api/v1") as http,
+        patient_http(base_url=f"{server.web_url}/api/v1") as http,
     ):
         yield Scene(server, clock, http)
 

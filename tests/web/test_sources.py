@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from fakes import NOW_MS, ScriptedProvider, ScriptedStream
 from live_server import LiveServer, live_server
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.errors import ProviderError, Reason, SourceUnusable
 from stocktrack.messages import SourceBudget, SourceInfo, SourceState, SourceStream
@@ -38,13 +38,13 @@ def say(server: LiveServer, monkeypatch: pytest.MonkeyPatch, *sources: SourceInf
 
 
 async def ready(server: LiveServer) -> tuple[int, Any]:
-    async with httpx2.AsyncClient(base_url=server.web_url) as http:
+    async with patient_http(base_url=server.web_url) as http:
         answer = await http.get("/readyz")
     return answer.status_code, answer.json()
 
 
 async def figures(server: LiveServer) -> dict[str, float]:
-    async with httpx2.AsyncClient(base_url=server.web_url) as http:
+    async with patient_http(base_url=server.web_url) as http:
         page = (await http.get("/metrics")).text
     lines = [line.rsplit(" ", 1) for line in page.splitlines() if line.startswith("stocktrack_source_")]
     return {name.removeprefix("stocktrack_source_"): float(value) for name, value in lines}
@@ -85,7 +85,7 @@ async def test_a_source_that_cannot_be_used_is_not_up(tmp_path: Path, monkeypatc
     monkeypatch.setattr(second, "start", start)
     async with (
         live_server(tmp_path, ScriptedProvider(clock), second, clock=clock, web=True) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         page = (await http.get("/metrics")).text
 

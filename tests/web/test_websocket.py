@@ -16,6 +16,7 @@ from bystander import Bystander
 from certificates import trusting, write_certificate
 from fakes import ScriptedStream
 from live_server import PASSWORD, LiveServer, live_server, until
+from patience import PATIENCE_SECONDS
 from stocktrack.app import App
 from stocktrack.clock import ManualClock
 from stocktrack.config import Settings
@@ -155,7 +156,7 @@ async def test_a_shutdown_tells_every_websocket_and_every_tcp_client(scene: Scen
             assert code == 1001
         assert [line["code"] for line in await tcp.rest()] == [501]
         await tcp.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await closing
 
 
@@ -335,7 +336,7 @@ async def test_ten_slow_handshakes_are_closed_and_an_honest_client_is_served_mea
     async with logged_in(scene.server) as client:
         assert (await client.ask({"type": "PING"}))["code"] == 200
         for bare in slow:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 assert await bare.reader.read() == b""
             bare.close()
         assert (await client.ask({"type": "PING"}))["code"] == 200
@@ -405,7 +406,7 @@ async def test_plain_http_at_a_port_of_tls_is_told_what_to_do(tmp_path: Path) ->
     async with live_server(tmp_path, ScriptedStream(clock), clock=clock, web=True, **certificate) as server:
         bare = await BareSocket.connect(server)
         bare.writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             answer = await bare.reader.read()
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b"use https" in answer

@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bar_source import BarProvider, opens_at
 from fakes import NOW_MS, ScriptedStream
-from live_server import PASSWORD, PATIENCE_SECONDS, LiveServer, live_server, until
+from live_server import PASSWORD, LiveServer, live_server, until
+from patience import PATIENCE_SECONDS
 from stocktrack.clock import ManualClock, settle
 from stocktrack.quotes import MarketState
 from stocktrack.web.dialects import alpaca

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from bar_source import BarProvider, closes_at, opens_at, utc_midnight
 from fakes import NOW_MS
 from live_server import LiveServer, live_server, until
+from patient_http import patient_http
 from stocktrack.clock import ManualClock
 from stocktrack.errors import Reason
 from stocktrack.sessions.life import SessionState
@@ -48,7 +49,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     settings: dict[str, Any] = {"allowed_origins": ("https://charts.example",), "user_upstream_burst": 1_000}
     async with (
         live_server(tmp_path, market, clock=clock, web=True, **settings) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         yield Scene(server, market, clock, http, UdfClient(http, f"{server.web_url}/udf"))
 
@@ -313,7 +314,7 @@ async def test_a_guest_whose_source_takes_its_time_is_not_idle(tmp_path: Path) -
     market.script, market.slow_seconds = "slow", 4.0
     async with (
         live_server(tmp_path, market, clock=clock, web=True, guest_idle_seconds=2.0) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         asked = asyncio.create_task(http.get("/udf/quotes?symbols=AAPL"))
         await until(lambda: market.quote_requests)
@@ -329,7 +330,7 @@ async def test_guests_have_a_budget_of_requests_and_a_user_another_one(tmp_path:
     settings: dict[str, Any] = {"user_upstream_burst": 3, "user_upstream_requests_per_minute": 1.0}
     async with (
         live_server(tmp_path, market, clock=clock, web=True, **settings) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         paths = [f"/udf/history?symbol={symbol}&resolution=1D&to={NOW}&countback=2" for symbol in market.prices]
         asked = [await http.get(path) for path in paths]
@@ -346,7 +347,7 @@ async def test_guests_over_the_limit_are_refused_and_users_are_not(tmp_path: Pat
     settings: dict[str, Any] = {"max_guests": 2, "trusted_proxies": ("127.0.0.1",), "live_price_needs_token": "never"}
     async with (
         live_server(tmp_path, BarProvider(clock), clock=clock, web=True, **settings) as server,
-        httpx2.AsyncClient(base_url=server.web_url) as http,
+        patient_http(base_url=server.web_url) as http,
     ):
         answers = [
             await http.get("/udf/time", headers={"X-Forwarded-For": f"203.0.113.{number}"}) for number in range(1, 4)
@@ -365,7 +366,7 @@ async def test_where_a_token_is_needed_every_path_needs_one(tmp_path: Path, need
     forwarded = {"X-Forwarded-For": "203.0.113.1"}
     async with (
         live_server(tmp_path, BarProvider(clock), clock=clock, web=True, **settings) as server,
-        httpx2.AsyncClient(base_url=server.web_url, headers=forwarded) as http,
+        patient_http(base_url=server.web_url, headers=forwarded) as http,
     ):
         for path in ("config", "time", "symbols?symbol=AAPL", "search?query=a", "history", "quotes?symbols=AAPL"):
             answer = await http.get(f"/udf/{path}")
