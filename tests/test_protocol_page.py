@@ -40,7 +40,7 @@ SERVER_MODELS: tuple[type[m.ServerMessage], ...] = (
 )
 PARTS: tuple[type[BaseModel], ...] = (
     *(m.Limits, m.Missing, m.BoardQuote, m.SessionInfo, m.UserInfo, m.TokenInfo),
-    *(m.SourceInfo, m.SourceBudget, m.SourceStream, m.SinkInfo),
+    *(m.SourceInfo, m.SourceBudget, m.SourceStream, m.SinkInfo, m.FeedInfo),
     m.ListInfo,
     *(m.AlertInfo, m.Amounts, m.HoldingInfo, m.HoldingTotals, m.LotInfo),
     *(Headline, CompanyInfo, Dividend, Match),

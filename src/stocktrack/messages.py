@@ -773,6 +773,15 @@ class SourceInfo(BaseModel):
     )
 
 
+class FeedInfo(BaseModel):
+    """The feed that leads at Redis: it asks the market for the servers there, and these are its sources."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+    host: str = Field(description="the machine that it runs on, by the name that it has there")
+    pid: int
+    sources: tuple[SourceInfo, ...]
+
+
 class SinkState(StrEnum):
     """How a sink is."""
 
@@ -1063,6 +1072,9 @@ class SourcesReply(Reply):
     type: Literal["SOURCES"] = "SOURCES"
     sources: tuple[SourceInfo, ...]
     sinks: tuple[SinkInfo, ...] | None = Field(default=None, description="left out: it publishes nowhere")
+    feed: FeedInfo | None = Field(
+        default=None, description="with detail, where a feed asks the market: what that one says of itself"
+    )
 
 
 # {"type":"PING","id":10,"code":200,"status":"OK","timestamp":1712331900000}

@@ -1,6 +1,8 @@
 """The administrator's part of the page in a real browser, on a real server: who is there, and what is done about it."""
 
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,13 @@ from playwright.async_api import Browser, Locator, expect
 
 from browser import PHONE, Visitor, visitor
 from fakes import MemoryConnection, ScriptedProvider
+from feeds import Market, a_feed
 from live_server import PASSWORD, LiveServer, live_server, until
-from stocktrack.clock import ManualClock
+from redis_server import RedisServer
+from stocktrack.clock import ManualClock, RealClock
 from stocktrack.messages import Auth
+from stocktrack.providers.base import Budget, Provider
+from stocktrack.providers.redis.provider import RedisProvider
 from stocktrack.scopes import Scope
 
 LONG = "W" * 64
@@ -45,9 +51,9 @@ FORGE = """async ([address, commands]) => {
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, **settings: Any) -> AsyncIterator[LiveServer]:
+async def serving(folder: Path, provider: Provider | None = None, /, **settings: Any) -> AsyncIterator[LiveServer]:
     """A server of which `ann` is an administrator."""
-    provider, users = ScriptedProvider(ManualClock()), ("ann", "bob", LONG)
+    provider, users = provider or ScriptedProvider(ManualClock()), ("ann", "bob", LONG)
     async with live_server(folder, provider, users=users, web=True, **settings) as server:
         await server.app.accounts.set_admin("ann", is_admin=True)
         yield server
@@ -290,6 +296,29 @@ async def test_the_sources_tell_their_budget_and_what_they_lead(browser: Browser
             # What was opened stays open when it is read again.
             await later(ann)
             await expect(source.get_by_text("Asked for again and again")).to_be_visible()
+
+
+class Budgeted(Market):
+    """A market that may be asked once a second."""
+
+    is_free = False
+    budget = Budget(requests_per_minute=60)
+
+
+async def test_behind_redis_the_feed_that_leads_and_its_sources_are_shown(
+    browser: Browser, redis: RedisServer, tmp_path: Path
+) -> None:
+    provider = RedisProvider(redis.url, timeout_seconds=5.0, clock=RealClock())
+    async with (
+        a_feed(redis, tmp_path, make_providers=lambda: [Budgeted()]),
+        serving(tmp_path, provider) as server,
+        administrator(browser, server) as ann,
+    ):
+        await tab(ann, "Sources").click()
+        feed = ann.page.locator("[data-feed]")
+        await expect(feed).to_contain_text(f"It leads on the machine {socket.gethostname()} (process {os.getpid()})")
+        await expect(feed.locator("li[data-source]")).to_have_count(1)
+        await expect(feed.get_by_role("meter")).to_have_attribute("aria-valuemax", "60")
 
 
 async def test_an_announcement_is_counted_told_to_all_and_stays_until_it_is_closed(

@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -311,6 +313,29 @@ async def a_server(redis: RedisServer, data_dir: Path) -> AsyncIterator[Any]:
     provider = RedisProvider(redis.url, timeout_seconds=5.0, clock=RealClock())
     async with live_server(data_dir, provider) as server:
         yield server
+
+
+async def test_an_administrator_of_a_server_is_told_of_the_feed_that_leads_and_of_its_sources(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    async with a_server(redis, tmp_path) as server:
+        await server.app.accounts.set_admin("ann", is_admin=True)
+        client = await server.log_in()
+        assert "feed" not in await client.ask({"type": "SOURCES", "detail": True})
+        async with a_feed(redis, tmp_path) as feed:
+            await client.ask({"type": "SUBSCRIBE", "symbols": ["AAPL", "TSLA"], "interval": 0})
+            lead = feed.lead
+            assert lead is not None
+            await until(lambda: set(lead.board.watched()) == {"AAPL", "TSLA"})
+            await client.receive_until("PRICE")
+            told = (await client.ask({"type": "SOURCES", "detail": True}))["feed"]
+            assert "feed" not in await client.ask({"type": "SOURCES"})
+        # None leads any more, and none is waited for.
+        assert "feed" not in await client.ask({"type": "SOURCES", "detail": True})
+    assert (told["host"], told["pid"]) == (socket.gethostname(), os.getpid())
+    [source] = told["sources"]
+    assert (source["provider"], source["state"], source["leads"]) == ("redis", "ok", 2)
+    assert sorted([*source["streamed"], *source["polled"]]) == ["AAPL", "TSLA"]
 
 
 async def test_what_others_publish_is_not_dropped_because_the_feed_does_not_know_it(

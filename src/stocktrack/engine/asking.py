@@ -19,7 +19,7 @@ from stocktrack.clock import Clock, within
 from stocktrack.engine.client import EngineError, translated
 from stocktrack.engine.names import ASK, answer_name, read_json
 from stocktrack.errors import Code, CommandError, ProviderError, Reason, StockTrackError
-from stocktrack.messages import BoardQuote
+from stocktrack.messages import BoardQuote, FeedInfo
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, TradingDay, clean_text
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ QUESTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     # What the fields are is for those to say who know of sources: they stand above this.
     "bars": TypeAdapter(dict[str, Any]),
     "splits": TypeAdapter(list[Split] | None),
+    "sources": TypeAdapter(FeedInfo),
 }
 
 

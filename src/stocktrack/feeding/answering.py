@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -16,7 +18,7 @@ from stocktrack.engine.names import ANSWERS, read_json
 from stocktrack.errors import CommandError, ProviderError, Reason, StockTrackError
 from stocktrack.market.feed import Feed
 from stocktrack.market.shelves import Key, Span
-from stocktrack.messages import LEAST_EPOCH_MS, MAX_LIST_LIMIT, MOST_EPOCH_MS
+from stocktrack.messages import LEAST_EPOCH_MS, MAX_LIST_LIMIT, MOST_EPOCH_MS, FeedInfo
 from stocktrack.providers.base import HoursSource, SourceBars
 from stocktrack.quotes import normalise_symbol
 
@@ -105,6 +107,9 @@ class Answers:
                 )
             case "splits":
                 found = await questions.history.splits(_symbol(question))
+            case "sources":
+                sources = tuple(self._feed.routes.sources(is_detailed=True))
+                found = FeedInfo(host=socket.gethostname(), pid=os.getpid(), sources=sources)
             case _:
                 found = await self._feed.routes.first_answer_of(
                     HoursSource, _symbol(question), lambda source, name: source.trading_day(name)

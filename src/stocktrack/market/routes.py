@@ -5,6 +5,7 @@ says `leads.py`; what became of each source that was asked, whoever asks has to 
 """
 
 import asyncio
+import contextlib
 import math
 import random
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
@@ -18,13 +19,14 @@ from stocktrack.errors import Code, CommandError, ProviderError, Reason, SourceU
 from stocktrack.market.leads import Leads
 from stocktrack.market.shapes import check_answer, check_quotes
 from stocktrack.market.upstream import CeilingReached, Upstream
-from stocktrack.messages import SourceBudget, SourceInfo, SourceState, SourceStream
+from stocktrack.messages import FeedInfo, SourceBudget, SourceInfo, SourceState, SourceStream
 from stocktrack.providers.base import (
     Capability,
     Errand,
     Provider,
     QuoteAnswer,
     QuoteSource,
+    RelayingSource,
     StreamSource,
     capabilities_of,
     capability_of,
@@ -41,6 +43,8 @@ _TELLING = (Code.SERVER_ERROR, Code.TOO_MANY_REQUESTS)
 
 # How long a question waits for a source where another one could answer it: a client's own patience is ten seconds.
 PATIENCE_SECONDS = 4.0
+# How long whoever looks at the sources waits for a feed to tell of its own.
+FEED_INFO_SECONDS = 2.0
 # Of those that a source leads so many are named in detail: the reply stays a line.
 SYMBOLS_TOLD = 200
 
@@ -439,6 +443,14 @@ class Routes:
         """How each source is, in the order of the setting; in detail with the symbols that it leads."""
         told = [self._source(upstream) for upstream in self.upstreams]
         return list(map(self._with_symbols, told, self.upstreams)) if is_detailed else told
+
+    async def feed_info(self) -> FeedInfo | None:
+        """What the feed of another process says of itself; None where there is none, or it does not say so in time."""
+        for upstream in self.upstreams:
+            if isinstance(upstream.provider, RelayingSource):
+                with contextlib.suppress(StockTrackError, TimeoutError):  # how that source is says why
+                    return await within(self._clock, FEED_INFO_SECONDS, upstream.provider.feed_info())
+        return None
 
     def _with_symbols(self, told: SourceInfo, upstream: Upstream) -> SourceInfo:
         streamed = tuple(islice(self.leads.streamed_by(upstream), SYMBOLS_TOLD))

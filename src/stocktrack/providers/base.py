@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from stocktrack.bars import Bar, BarInterval, Split
 from stocktrack.errors import ProviderError, StockTrackError
+from stocktrack.messages import FeedInfo
 from stocktrack.quotes import CompanyInfo, Dividend, Headline, Match, Quote, TradingDay
 
 
@@ -253,6 +254,10 @@ class RelayingSource(Protocol):
 
     def is_fed(self, symbol: str) -> bool:
         """Whether the newest quote of `symbol` is such a feed's; others may publish at the same place."""
+        ...
+
+    async def feed_info(self) -> FeedInfo | None:
+        """What that feed says of itself and its sources; None where none leads."""
         ...
 
 

@@ -387,9 +387,10 @@ async def sources(session: Asker, command: Sources) -> SourcesReply:
     """
     if command.detail:
         await _check_is_admin(session, command)
-    sinks = tuple(session.services.sinks())
-    told = tuple(session.services.feed.routes.sources(is_detailed=bool(command.detail)))
-    return SourcesReply(id=command.id, sources=told, sinks=sinks or None)
+    sinks, routes = tuple(session.services.sinks()), session.services.feed.routes
+    feed = await routes.feed_info() if command.detail else None
+    told = tuple(routes.sources(is_detailed=bool(command.detail)))
+    return SourcesReply(id=command.id, sources=told, sinks=sinks or None, feed=feed)
 
 
 # --- rules --------------------------------------------------------------------------------------------------------

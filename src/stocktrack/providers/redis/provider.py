@@ -23,7 +23,7 @@ from stocktrack.engine.client import EngineError, open_redis, place_of
 from stocktrack.engine.shards import Shard, shard_of
 from stocktrack.engine.words import FeedWord
 from stocktrack.errors import CommandError, NotYetGiven, ProviderError, Reason, SourceUnusable, StockTrackError
-from stocktrack.messages import BoardQuote
+from stocktrack.messages import BoardQuote, FeedInfo
 from stocktrack.providers.base import (
     QUESTION,
     BarLimit,
@@ -436,6 +436,17 @@ class RedisProvider(Source):
         """The splits of a symbol, as the feed knows them."""
         splits: Sequence[Split] | None = await self._ask_or("splits", None, symbol=symbol)
         return splits
+
+    async def feed_info(self) -> FeedInfo | None:
+        """The feed that leads, as it says itself; None where others publish, and none does."""
+        try:
+            told, _ = await self._ask("sources")
+        except CommandError as error:
+            if error.reason is Reason.NOT_OFFERED:
+                return None
+            raise
+        info: FeedInfo = told
+        return info
 
     async def _ask_or(self, kind: str, none: Any, **fields: Any) -> Any:
         """The feed's answer; `none` where it says that there is nothing."""

@@ -10,12 +10,23 @@ export function SourcesPart() {
   const reply = sources.value;
   if (!reply) return html`<p class="quiet-note view-note">Loading …</p>`;
   const server = serverOf(ownSession.value);
+  const { feed } = reply;
   return html`
     <p class="quiet-note view-note">In the order in which they are asked: the first that has a symbol and has room leads it.${server ? ` These are the sources of the server ${server}, which this page is connected to.` : ""}</p>
-    <ul class="sources">${reply.sources.map((source) => html`<${Source} key=${source.provider} source=${source} />`)}</ul>
+    <${Sources} sources=${reply.sources} />
+    ${feed && html`
+      <section aria-labelledby="feed-title" data-feed>
+        <h2 id="feed-title">The feed behind redis</h2>
+        <p class="quiet-note view-note">It leads on the machine ${feed.host} (process ${String(feed.pid)}), asks the market for all servers, and these are its sources.</p>
+        <${Sources} sources=${feed.sources} />
+      </section>`}
     ${reply.sinks && html`
       <p class="quiet-note view-note">Where this server publishes to:</p>
       <ul class="sources">${reply.sinks.map((sink) => html`<${Sink} key=${sink.sink} sink=${sink} />`)}</ul>`}`;
+}
+
+function Sources({ sources: shown }) {
+  return html`<ul class="sources">${shown.map((source) => html`<${Source} key=${source.provider} source=${source} />`)}</ul>`;
 }
 
 function Source({ source }) {
@@ -25,7 +36,6 @@ function Source({ source }) {
     <li data-source=${provider}>
       <div class="view-row"><h2>${provider}</h2><span class=${`state-word ${mood(state)}`}>${sourceState(state)}</span></div>
       ${(message || reason) && html`<p class="trouble-note" dir="auto">${message ?? reason}</p>`}
-      ${provider === "redis" && html`<p class="quiet-note">A feed asks the market and publishes here; how its own sources are, its /readyz tells.</p>`}
       <dl class="told">
         <${Told} name="Last success">${last === undefined ? "never" : html`<span title=${format.dateAndTime(last)}>${format.age(serverNow() - last, last)}</span>`}<//>
         ${retryAt !== undefined && html`<${Told} name="Asked again">${nextTry(retryAt, serverNow())}<//>`}
