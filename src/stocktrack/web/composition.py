@@ -136,16 +136,17 @@ class Web:
                 mounts["/socket.io"] = self._socketio.app
                 self._asgi_sockets = AsgiSockets(self._socketio.app)
                 websockets["/socket.io"] = self._asgi_sockets.take
+            site = Site(
+                Assets(),
+                mounts,
+                cors,
+                documents=documents(),
+                websockets=websockets,
+                shared=(REST_PATH, UDF_PATH),
+                problems=(REST_PATH,),
+            )
             self._web = WebServer(
-                Site(
-                    Assets(),
-                    mounts,
-                    cors,
-                    documents=documents(),
-                    websockets=websockets,
-                    shared=(REST_PATH, UDF_PATH, *documents()),
-                    problems=(REST_PATH,),
-                ),
+                site,
                 clock,
                 max_message_bytes=settings.max_line_bytes,
                 tls=tls,
@@ -159,6 +160,7 @@ class Web:
                 per_address=lambda: sessions.most_strangers_of_address,
                 operator_paths=OPERATOR_PATHS if settings.metrics_port is None else (),
                 problem_paths=(REST_PATH,),
+                of_refusal=site.of_refusal,
                 shares_port=is_one_of_several,
             )
             self._servers.append((self._web, settings.host, settings.web_port))
