@@ -24,7 +24,7 @@ from stocktrack.web.assets import Assets
 from stocktrack.web.cors import Cors
 from stocktrack.web.dialects.alpaca import PATH as ALPACA_PATH
 from stocktrack.web.dialects.alpaca import AlpacaTalk, only_feeds
-from stocktrack.web.dialects.alpaca_bars import MinuteBars
+from stocktrack.web.dialects.alpaca_bars import BarWatch
 from stocktrack.web.dialects.finnhub import PATH as FINNHUB_PATH
 from stocktrack.web.dialects.finnhub import FinnhubTalk
 from stocktrack.web.dialects.live_price import PATH as LIVE_PRICE_PATH
@@ -129,8 +129,8 @@ class Web:
             for path, talk in DIALECTS.items():
                 in_dialect = partial(talk, needs_token=self._needs_token)
                 websockets[path] = WebSocketSessions(clients, *pages, in_dialect).take
-            minute_bars = MinuteBars(feed.questions.history, board, clock, sessions.supervisor)
-            alpaca = partial(AlpacaTalk, needs_token=self._needs_token, bars=minute_bars)
+            bars = BarWatch(feed.questions.history, board, clock, sessions.supervisor)
+            alpaca = partial(AlpacaTalk, needs_token=self._needs_token, bars=bars)
             websockets[ALPACA_PATH] = only_feeds(WebSocketSessions(clients, *pages, alpaca).take)
             if self._socketio.app is not None:
                 mounts["/socket.io"] = self._socketio.app
