@@ -269,6 +269,12 @@ async def test_a_binary_message_is_told_to_be_wrong(scene: Scene) -> None:
     assert (lines[-1]["code"], lines[-1]["reason"], code) == (400, "malformed_json", 1003)
 
 
+async def test_what_is_said_in_the_words_of_live_price_is_told_where_that_is_spoken(scene: Scene) -> None:
+    async with socket_client(scene.server) as client:
+        told = await client.ask({"action": "subscribe", "symbol": "AAPL"})
+        assert (told["code"], "/live-price" in told["message"]) == (400, True)
+
+
 async def test_text_that_is_not_utf_8_is_a_400_and_the_session_lives(scene: Scene) -> None:
     bare = await BareSocket.open(scene.server)
     await bare.receive()
