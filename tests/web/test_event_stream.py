@@ -350,6 +350,8 @@ async def test_a_head_takes_the_logins_that_a_get_takes(scene: Scene) -> None:
     ):
         async with event_client(scene.server, query, headers=headers, method="HEAD") as client:
             assert client.status == status
+            # What never ends has no length, not even 0.
+            assert ("content-length" in client.headers) is (status != 200)
 
 
 async def test_a_token_in_the_address_counts_before_a_password_that_is_meant_for_a_proxy(scene: Scene) -> None:
