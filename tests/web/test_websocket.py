@@ -325,10 +325,14 @@ async def test_a_page_of_a_site_that_the_settings_allow_is_let_in(tmp_path: Path
                 pass
 
 
-async def test_a_path_without_a_websocket_refuses_one(scene: Scene) -> None:
-    with pytest.raises(InvalidStatus, match="404"):
-        async with socket_client(scene.server, "/"):
+@pytest.mark.parametrize("path", ["/", "/v1beta3/crypto/us?token=secret"])
+async def test_a_path_without_a_websocket_refuses_one_and_says_where_they_are(scene: Scene, path: str) -> None:
+    with pytest.raises(InvalidStatus, match="404") as refused:
+        async with socket_client(scene.server, path):
             pass
+    told = bytes(refused.value.response.body or b"").decode()
+    assert told.startswith(f"There is no WebSocket at '{path.partition('?')[0]}'; there are /ws, /live-price, ")
+    assert "secret" not in told
 
 
 async def test_ten_slow_handshakes_are_closed_and_an_honest_client_is_served_meanwhile(scene: Scene) -> None:

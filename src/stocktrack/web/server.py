@@ -14,6 +14,7 @@ from stocktrack.clock import Clock
 from stocktrack.doors.listening import Listener
 from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import Clients
+from stocktrack.quotes import shown
 from stocktrack.web.asgi import AsgiApp, Headers, Scope, is_under
 from stocktrack.web.event_stream import EventStream
 from stocktrack.web.forwarding import Sender, sender_of
@@ -194,8 +195,14 @@ class WebServer:
 
     def websocket(self, path: str, sender: Sender) -> WebSocket:
         """What speaks WebSocket at `path`; where nobody does, it says so."""
-        take = next((take for prefix, take in self._websockets.items() if is_under(path, prefix)), _nobody)
+        take = next((take for prefix, take in self._websockets.items() if is_under(path, prefix)), self._take_nobody)
         return WebSocket(take, self._clock, max_message_bytes=self._max_message_bytes, sender=sender)
+
+    def _take_nobody(self, websocket: WebSocket) -> None:
+        path = websocket.request.path.partition("?")[0]
+        there_are = f"; there are {', '.join(self._websockets)}" if self._websockets else ""
+        websocket.reject(HTTPStatus.NOT_FOUND, f"There is no WebSocket at {shown(path)}{there_are}.")
+        websocket.close(CloseCode.NORMAL_CLOSURE)
 
     def event_stream(self, scope: Scope) -> EventStream | None:
         """What answers this request with a stream of events; None where that is not asked for."""
@@ -209,8 +216,3 @@ def _path_of(target: bytes) -> str:
     if b"://" in path:
         path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
     return path.decode("latin-1")
-
-
-def _nobody(websocket: WebSocket) -> None:
-    websocket.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket at this address.")
-    websocket.close(CloseCode.NORMAL_CLOSURE)

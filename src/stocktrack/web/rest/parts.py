@@ -37,11 +37,15 @@ def sessions_of(request: Request) -> RestSessions:
 
 
 async def whose(request: Request, sessions: RestSessions, in_address: str = "") -> RestSession:
-    """The session of the user whose request it is, which is noted; a token may also stand `in_address`."""
+    """The session of the user whose request it is, which is noted; a token may also stand `in_address`.
+
+    `CommandError` where the address has a parameter that the operation does not have.
+    """
     if (login := sessions.credentials.read(request.headers.getlist, in_address)) is None:
         raise no_login()
     asking = await sessions.of_login(login, address_of(request), is_forwarded=request.scope[IS_FORWARDED])
     request.scope[_ASKING].append(asking)
+    _refuse_unknown(request)
     return asking
 
 
@@ -52,8 +56,8 @@ async def _asking(request: Request, sessions: Annotated[RestSessions, Depends(se
 Asking = Annotated[RestSession, Depends(_asking)]
 
 
-async def _only_known(request: Request) -> None:
-    """Refuse a parameter that the operation does not have, which would be passed over like a word that is misspelt."""
+def _refuse_unknown(request: Request) -> None:
+    """Refuse a parameter that is misspelt: it would be passed over, and another answer be taken for the right one."""
     if not request.scope["query_string"]:
         return
     seen: set[str] = set()
@@ -77,11 +81,7 @@ def _parameters_of(route: APIRoute) -> Sequence[str]:
 
 
 # The files of operations put theirs here.
-router = APIRouter(
-    prefix=PREFIX,
-    dependencies=[Depends(_only_known)],
-    responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
-)
+router = APIRouter(prefix=PREFIX, responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
 
 
 def address_of(request: Request) -> str:
