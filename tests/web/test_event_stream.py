@@ -431,7 +431,7 @@ async def test_a_head_is_told_how_it_would_be_answered_and_other_methods_are_not
     operation = answer.json()["paths"][PATH]["get"]
     assert list(operation["responses"]["200"]["content"]) == ["text/event-stream"]
     names = {parameter["name"] for parameter in operation["parameters"]}
-    assert names == {"symbols", "interval", "token", "Last-Event-ID"}
+    assert names == {"symbols", "interval", "token", "lastEventId", "Last-Event-ID"}
 
 
 async def test_a_request_for_another_host_is_misdirected(scene: Scene) -> None:
