@@ -145,7 +145,12 @@ async def test_the_page_is_of_the_address_by_which_it_was_asked_for(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("width", "scheme", "colour"), [(390, "dark", "rgb(11, 14, 21)"), (1440, "light", "rgb(245, 246, 249)")]
+    ("width", "scheme", "colour"),
+    [
+        (320, "dark", "rgb(11, 14, 21)"),
+        (390, "dark", "rgb(11, 14, 21)"),
+        (1440, "light", "rgb(245, 246, 249)"),
+    ],
 )
 async def test_it_fits_a_telephone_and_a_desk_and_follows_the_colours_of_the_system(
     tmp_path: Path, width: int, scheme: Literal["dark", "light"], colour: str
@@ -162,4 +167,25 @@ async def test_it_fits_a_telephone_and_a_desk_and_follows_the_colours_of_the_sys
         await page.locator(".command code").first.click()
         assert (await page.evaluate("getSelection().toString()")).startswith("export TOKEN=")
         assert complaints == []
+        await context.close()
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+async def test_who_goes_back_by_keys_finds_the_focus_below_what_stays_at_the_top(tmp_path: Path, width: int) -> None:
+    clock = ManualClock()
+    async with live_server(tmp_path, ScriptedProvider(clock), clock=clock, web=True) as server, chromium() as browser:
+        context = await browser.new_context(viewport={"width": width, "height": 700})
+        page = await context.new_page()
+        await page.goto(f"{server.web_url}/docs")
+        await page.locator("summary").nth(30).focus()
+        for _ in range(40):
+            await page.keyboard.press("Shift+Tab")
+            is_seen = await page.evaluate(
+                """() => {
+                    const box = document.activeElement.getBoundingClientRect();
+                    const top = document.elementFromPoint(box.left + 2, box.top + 2);
+                    return document.activeElement.contains(top);
+                }"""
+            )
+            assert is_seen, await page.evaluate("document.activeElement.textContent")
         await context.close()

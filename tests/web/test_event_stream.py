@@ -351,6 +351,8 @@ async def test_a_head_takes_the_logins_that_a_get_takes(scene: Scene) -> None:
     ):
         async with event_client(scene.server, query, headers=headers, method="HEAD") as client:
             assert client.status == status
+            # What never ends has no length, not even 0.
+            assert ("content-length" in client.headers) is (status != 200)
 
 
 async def test_a_token_in_the_address_counts_before_a_password_that_is_meant_for_a_proxy(scene: Scene) -> None:
@@ -430,7 +432,7 @@ async def test_a_head_is_told_how_it_would_be_answered_and_other_methods_are_not
     operation = answer.json()["paths"][PATH]["get"]
     assert list(operation["responses"]["200"]["content"]) == ["text/event-stream"]
     names = {parameter["name"] for parameter in operation["parameters"]}
-    assert names == {"symbols", "interval", "token", "Last-Event-ID"}
+    assert names == {"symbols", "interval", "token", "lastEventId", "Last-Event-ID"}
 
 
 async def test_a_request_for_another_host_is_misdirected(scene: Scene) -> None:

@@ -205,3 +205,35 @@ def test_an_upgrade_leaves_what_follows_to_the_other_protocol() -> None:
     head = parser.next()
     assert isinstance(head, Head)
     assert (head.upgrade, parser.rest()) == (b"websocket", b"\x81\x80")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"GET /api HTTP/1.1\r\nHost: a\r\nOrigin: https://b\r\nX: " + b"x" * 70_000, id="too long"),
+        pytest.param(
+            b"GET /api HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"Host: a\r\norigin:https://b \r\n\r\n", id="too many"
+        ),
+        pytest.param(b"GET /api HTTP/1.1\r\nBad Name: x\r\nHost: a\r\nOrigin: https://b\r\n\r\n", id="no header"),
+        pytest.param(b"FETCH /api HTTP/1.1\r\nHost: a\r\nOrigin: https://b\r\n\r\n", id="no method"),
+        pytest.param(
+            b"POST /api HTTP/1.1\r\nHost: a\r\nOrigin: https://b\r\nContent-Length: 99999\r\n\r\n", id="a long body"
+        ),
+    ],
+)
+def test_of_what_cannot_be_taken_it_is_known_whose_page_asked_for_which_path(head: bytes) -> None:
+    parser = RequestParser(max_body_bytes=1_000)
+    parser.feed(head)
+    with pytest.raises(BadRequest):
+        items_of(parser)
+    assert parser.target == b"/api"
+    assert {(b"host", b"a"), (b"origin", b"https://b")} <= set(parser.headers)
+
+
+def test_what_was_asked_before_says_nothing_of_the_next_request() -> None:
+    parser = RequestParser(max_body_bytes=1_000)
+    parser.feed(b"GET /api HTTP/1.1\r\nHost: a\r\nOrigin: https://b\r\n\r\n")
+    head = parser.next()
+    assert parser.next() is End.END
+    assert isinstance(head, Head)
+    assert (len(head.headers), parser.headers) == (2, [])

@@ -97,24 +97,53 @@ async def test_a_body_that_is_no_json_and_one_that_is_too_large_are_refused(scen
 
 
 @pytest.mark.parametrize(
-    ("content_type", "content", "words"),
+    ("content_type", "content", "status", "words"),
     [
-        pytest.param("application/x-www-form-urlencoded", b"{}", "Content-Type: application/json", id="curl -d"),
-        pytest.param(None, b"{}", "Content-Type: application/json", id="without a type"),
-        pytest.param(None, b"", "Content-Type: application/json", id="nothing"),
-        pytest.param("application/json", b"\xff", "no JSON", id="no UTF-8"),
-        pytest.param("application/json", b"[" * 3_000, "no JSON", id="deep"),
+        pytest.param("application/x-www-form-urlencoded", b"{}", 415, "Content-Type: application/json", id="curl -d"),
+        pytest.param(None, b"{}", 415, "Content-Type: application/json", id="without a type"),
+        pytest.param("text/xml", b"<a/>", 415, "Content-Type: application/json", id="another type"),
+        pytest.param(None, b"", 400, "Content-Type: application/json", id="nothing"),
+        pytest.param("application/json", b"{", 400, "no JSON", id="cut off"),
+        pytest.param("application/json", b"\xff", 400, "no JSON", id="no UTF-8"),
+        pytest.param("application/json", b"[" * 3_000, 400, "no JSON", id="deep"),
+        pytest.param("application/json", b"{}", 400, "The field 'symbols' of the body is missing.", id="no field"),
+        pytest.param(
+            "application/json", b'{"symbols":[1]}', 400, "The field 'symbols.0' of the body: it ", id="a kind"
+        ),
     ],
 )
 async def test_a_body_that_cannot_be_read_is_told_what_it_should_be(
-    scene: Scene, content_type: str | None, content: bytes, words: str
+    scene: Scene, content_type: str | None, content: bytes, status: int, words: str
 ) -> None:
     headers = {"Authorization": f"Bearer {scene.token}"} | (
         {} if content_type is None else {"Content-Type": content_type}
     )
     answer = await scene.http.put(f"{API}/stocks", content=content, headers=headers)
-    assert problem(answer) == (400, "invalid_command")
+    assert problem(answer) == (status, "invalid_command")
     assert words in answer.json()["detail"]
+    assert answer.headers.get("accept") == ("application/json" if status == 415 else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/quotes?symbol=AAPL", "There is no parameter 'symbol'; there are symbols."),
+        ("/quotes.csv?symbols=AAPL&fields=price", "There is no parameter 'fields'"),
+        ("/history/AAPL?intervall=5m", "There is no parameter 'intervall'; there are range, interval, start, "),
+        ("/history/AAPL?range=1mo&range=5d", "The parameter 'range' stands twice in the address."),
+        ("/sources?token=x", "There is no parameter 'token'; there are none."),
+        ("/quotes", "The parameter 'symbols' is missing."),
+        ("/search?limit=5", "The parameter 'query' is missing."),
+        ("/news?limit=some", "The parameter 'limit' is 'some': it should be a valid integer"),
+        ("/stocks?list=", "The parameter 'list' is '': it should have at least 1 character."),
+        ("/quotes?" + "&".join(["symbols=AAPL"] * 1_100), "more than 1024 parameters"),
+    ],
+)
+async def test_a_parameter_that_is_none_or_not_what_it_should_be_is_named(scene: Scene, path: str, words: str) -> None:
+    for method in ("GET", "HEAD"):
+        answer = await scene.ask(method, path)
+        assert answer.status_code == 400
+    assert words in (await scene.ask("GET", path)).json()["detail"]
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Basic YTpi", "Bearer wrong", "Bearer é"])

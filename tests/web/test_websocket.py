@@ -270,6 +270,12 @@ async def test_a_binary_message_is_told_to_be_wrong(scene: Scene) -> None:
     assert (lines[-1]["code"], lines[-1]["reason"], code) == (400, "malformed_json", 1003)
 
 
+async def test_what_is_said_in_the_words_of_live_price_is_told_where_that_is_spoken(scene: Scene) -> None:
+    async with socket_client(scene.server) as client:
+        told = await client.ask({"action": "subscribe", "symbol": "AAPL"})
+        assert (told["code"], "/live-price" in told["message"]) == (400, True)
+
+
 async def test_text_that_is_not_utf_8_is_a_400_and_the_session_lives(scene: Scene) -> None:
     bare = await BareSocket.open(scene.server)
     await bare.receive()
@@ -320,10 +326,14 @@ async def test_a_page_of_a_site_that_the_settings_allow_is_let_in(tmp_path: Path
                 pass
 
 
-async def test_a_path_without_a_websocket_refuses_one(scene: Scene) -> None:
-    with pytest.raises(InvalidStatus, match="404"):
-        async with socket_client(scene.server, "/"):
+@pytest.mark.parametrize("path", ["/", "/v1beta3/crypto/us?token=secret"])
+async def test_a_path_without_a_websocket_refuses_one_and_says_where_they_are(scene: Scene, path: str) -> None:
+    with pytest.raises(InvalidStatus, match="404") as refused:
+        async with socket_client(scene.server, path):
             pass
+    told = bytes(refused.value.response.body or b"").decode()
+    assert told.startswith(f"There is no WebSocket at '{path.partition('?')[0]}'; there are /ws, /live-price, ")
+    assert "secret" not in told
 
 
 async def test_ten_slow_handshakes_are_closed_and_an_honest_client_is_served_meanwhile(scene: Scene) -> None:

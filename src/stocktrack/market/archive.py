@@ -23,8 +23,9 @@ from stocktrack.providers.base import BarLimit, HistorySource, SourceBars
 from stocktrack.quotes import MarketState
 
 SPLITS_SECONDS: Final = 86_400.0
-# How long bars are taken for current that may still change; in a closed market until it opens, or so long.
-LIVE_SECONDS: Final = 60.0
+# How long bars are taken for current that may still change, so that who asks each minute is told what is new; in a
+# closed market until it opens, or so long.
+LIVE_SECONDS: Final = 50.0
 LIVE_SECONDS_OF_MINUTES: Final = 20.0
 CLOSED_SECONDS: Final = 3_600.0
 # Sources correct what they said of the last minutes of a day for a while.

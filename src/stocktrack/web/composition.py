@@ -24,7 +24,7 @@ from stocktrack.web.assets import Assets
 from stocktrack.web.cors import Cors
 from stocktrack.web.dialects.alpaca import PATH as ALPACA_PATH
 from stocktrack.web.dialects.alpaca import AlpacaTalk, only_feeds
-from stocktrack.web.dialects.alpaca_bars import MinuteBars
+from stocktrack.web.dialects.alpaca_bars import BarWatch
 from stocktrack.web.dialects.finnhub import PATH as FINNHUB_PATH
 from stocktrack.web.dialects.finnhub import FinnhubTalk
 from stocktrack.web.dialects.live_price import PATH as LIVE_PRICE_PATH
@@ -129,23 +129,24 @@ class Web:
             for path, talk in DIALECTS.items():
                 in_dialect = partial(talk, needs_token=self._needs_token)
                 websockets[path] = WebSocketSessions(clients, *pages, in_dialect).take
-            minute_bars = MinuteBars(feed.questions.history, board, clock, sessions.supervisor)
-            alpaca = partial(AlpacaTalk, needs_token=self._needs_token, bars=minute_bars)
+            bars = BarWatch(feed.questions.history, board, clock, sessions.supervisor)
+            alpaca = partial(AlpacaTalk, needs_token=self._needs_token, bars=bars)
             websockets[ALPACA_PATH] = only_feeds(WebSocketSessions(clients, *pages, alpaca).take)
             if self._socketio.app is not None:
                 mounts["/socket.io"] = self._socketio.app
                 self._asgi_sockets = AsgiSockets(self._socketio.app)
                 websockets["/socket.io"] = self._asgi_sockets.take
+            site = Site(
+                Assets(),
+                mounts,
+                cors,
+                documents=documents(),
+                websockets=websockets,
+                shared=(REST_PATH, UDF_PATH),
+                problems=(REST_PATH,),
+            )
             self._web = WebServer(
-                Site(
-                    Assets(),
-                    mounts,
-                    cors,
-                    documents=documents(),
-                    websockets=websockets,
-                    shared=(REST_PATH, UDF_PATH, *documents()),
-                    problems=(REST_PATH,),
-                ),
+                site,
                 clock,
                 max_message_bytes=settings.max_line_bytes,
                 tls=tls,
@@ -159,6 +160,7 @@ class Web:
                 per_address=lambda: sessions.most_strangers_of_address,
                 operator_paths=OPERATOR_PATHS if settings.metrics_port is None else (),
                 problem_paths=(REST_PATH,),
+                of_refusal=site.of_refusal,
                 shares_port=is_one_of_several,
             )
             self._servers.append((self._web, settings.host, settings.web_port))

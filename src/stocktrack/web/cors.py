@@ -13,6 +13,8 @@ from stocktrack.web.origins import is_of_another_site
 
 # For so long a browser remembers what it may ask; a change of the setting counts after that.
 PREFLIGHT_SECONDS: Final = 600
+# Whatever a path knows: what it does not know it refuses by itself, in an answer that the page can read.
+_MAY_BE_ASKED: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _MAY_BE_SENT: Final = b"accept, authorization, cache-control, content-type, if-none-match, last-event-id"
 _MAY_BE_READ: Final = b"content-disposition, etag, link, ratelimit, ratelimit-policy, retry-after"
 
@@ -42,25 +44,29 @@ class Cors:
             (b"access-control-expose-headers", _MAY_BE_READ),
         ]
 
-    def telling(self, scope: Scope, send: Send) -> Send:
-        """`send` that tells the browser of an allowed page what it may read, and what it may ask for."""
+    def of_preflight(self, scope: Scope) -> Headers | None:
+        """What the browser of an allowed page is told when it asks beforehand; None where that is not what is asked."""
         told = self.of_answer(scope)
-        is_preflight = bool(told) and scope["method"] == "OPTIONS"
-        if is_preflight:
-            told = [
-                told[0],
-                (b"access-control-allow-headers", _MAY_BE_SENT),
-                (b"access-control-max-age", str(PREFLIGHT_SECONDS).encode()),
-            ]
-            if values_of(scope, b"access-control-request-private-network") == ["true"]:
-                told.append((b"access-control-allow-private-network", b"true"))
+        if not told or scope["method"] != "OPTIONS" or not values_of(scope, b"access-control-request-method"):
+            return None
+        told = [
+            told[0],
+            (b"access-control-allow-methods", _MAY_BE_ASKED),
+            (b"access-control-allow-headers", _MAY_BE_SENT),
+            (b"access-control-max-age", str(PREFLIGHT_SECONDS).encode()),
+            (b"vary", b"origin"),
+        ]
+        if values_of(scope, b"access-control-request-private-network") == ["true"]:
+            told.append((b"access-control-allow-private-network", b"true"))
+        return told
+
+    def telling(self, scope: Scope, send: Send) -> Send:
+        """`send` that tells the browser of an allowed page what it may read."""
+        told = self.of_answer(scope)
 
         async def send_with(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = with_vary([*message.get("headers", ()), *told], b"origin")
-                if is_preflight and (allow := dict(headers).get(b"allow")) is not None:
-                    headers.append((b"access-control-allow-methods", allow))
-                message = {**message, "headers": headers}
+                message = {**message, "headers": with_vary([*message.get("headers", ()), *told], b"origin")}
             await send(message)
 
         return send_with

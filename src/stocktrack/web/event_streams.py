@@ -23,7 +23,7 @@ from stocktrack.web.credentials import Credentials, no_login
 from stocktrack.web.event_stream import EventStream
 from stocktrack.web.event_text import MEDIA_TYPE, OVER, first_events, notices
 from stocktrack.web.problems import PROBLEM_TYPE, problem_of
-from stocktrack.web.queries import parameters_of, symbols_in, wrong
+from stocktrack.web.queries import no_such, parameters_of, stands_twice, symbols_in, wrong
 from stocktrack.web.statuses import headers_of, status_of
 from stocktrack.wire.connection import Connection
 from stocktrack.wire.lines import decode_server_line, encode_line, failure, parse_command
@@ -171,11 +171,11 @@ class _Wanted:
         fields: dict[str, str] = {}
         for name, value in parameters_of(query, _MAX_PARAMETERS):
             if name not in PARAMETERS:
-                raise wrong(f"There is no parameter {shown(name)}; there are {', '.join(PARAMETERS)}.")
+                raise wrong(no_such(name, PARAMETERS))
             if name == "symbols":
                 self._symbols += symbols_in([value])
             elif name in fields:
-                raise wrong(f"The parameter {name!r} stands twice in the address.")
+                raise wrong(stands_twice(name))
             fields[name] = value
         self.token = fields.get("token", "").strip()
         self.last_event_id = headers.get(b"last-event-id", "") or fields.get("lastEventId", "")

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import ssl
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, cast
@@ -21,7 +21,7 @@ from stocktrack.doors.serving import LINGER_SECONDS
 from stocktrack.doors.socket_options import bytes_in_kernel, set_options
 from stocktrack.doors.turns import turns
 from stocktrack.errors import Reason
-from stocktrack.web.asgi import IS_FORWARDED, AsgiApp, Scope
+from stocktrack.web.asgi import IS_FORWARDED, AsgiApp, Headers, Scope
 from stocktrack.web.exchange import Exchange
 from stocktrack.web.forwarding import Sender
 from stocktrack.web.problems import PROBLEM_TYPE, problem_bytes
@@ -86,6 +86,10 @@ class HttpDoor(Protocol):
 
     def tells_problems(self, target: bytes) -> bool:
         """Whether a refusal of a request for `target` is told as a problem (RFC 9457), for programs."""
+        ...
+
+    def headers_of_refusal(self, target: bytes, headers: Headers) -> Headers:
+        """What lets the page that asked for `target`, in a request with these headers, read that it is refused."""
         ...
 
     def websocket(self, path: str, sender: Sender) -> SmallReads:
@@ -390,7 +394,9 @@ class HttpConnection(SmallReads):
         if self._exchange is not None:
             self._exchange.lose()
         if self._exchange is None or not self._exchange.has_sent:
-            self.write(_answer(status, why, is_problem=self._door.tells_problems(self._parser.target)))
+            target = self._parser.target
+            headers = self._door.headers_of_refusal(target, self._parser.headers)
+            self.write(_answer(status, why, headers, is_problem=self._door.tells_problems(target)))
         self._close()
 
     def _close(self) -> None:
@@ -473,17 +479,18 @@ class _Behind:
     alarm: asyncio.TimerHandle
 
 
-def _answer(status: HTTPStatus, why: str, *, is_problem: bool = False) -> bytes:
+def _answer(
+    status: HTTPStatus, why: str, headers: Iterable[tuple[bytes, bytes]] = (), *, is_problem: bool = False
+) -> bytes:
     if is_problem:
         content_type, body = PROBLEM_TYPE, problem_bytes(status, _REASON_OF.get(status, Reason.INVALID_COMMAND), why)
     else:
         content_type, body = "text/plain; charset=utf-8", f"{why}\n".encode()
-    retry = "retry-after: 2\r\n" if status is HTTPStatus.SERVICE_UNAVAILABLE else ""
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {content_type}\r\n{retry}"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    told: Headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode()), *headers]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        told.append((b"retry-after", b"2"))
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode(), *(name + b": " + value for name, value in told)]
+    return b"\r\n".join((*lines, b"connection: close", b"", body))
 
 
 _SPEAKS_TLS = _answer(HTTPStatus.BAD_REQUEST, "This port speaks TLS: use https.")

@@ -19,8 +19,9 @@ MAX_HEADERS = 128  # of a head, and as many trailers
 MAX_CHUNK_OVERHEAD_BYTES = 65_536
 _EMPTY_LINE = b"\r\n\r\n"
 _EMPTY_LINES = re.compile(rb"(?:\r\n)*")
-# Where a head can't be taken, its path can still be read: in which words it is refused goes by that.
+# Where a head can't be taken, its path can still be read, and whose page asks: how it is refused goes by that.
 _PATH = re.compile(rb"[A-Za-z]+ ([^ ?\r\n]+)")
+_WHOSE = re.compile(rb"\r\n(host|origin):[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
 class BadRequest(Exception):  # noqa: N818 - it is named as HTTP names its status
@@ -81,6 +82,11 @@ class RequestParser:
         return self._target
 
     @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Those of the request under way; where it can't be taken they are at least those that say whose page asks."""
+        return self._headers
+
+    @property
     def is_empty(self) -> bool:
         """Whether everything that came has been given out."""
         return not self._unparsed and not self._parsed
@@ -104,7 +110,7 @@ class RequestParser:
             self._parse(piece)
         item = self._parsed.popleft()
         if item is End.END:
-            self._parser, self._target = None, b""
+            self._parser, self._target, self._headers = None, b"", []
         return item
 
     def _head_piece(self) -> bytes:
@@ -114,7 +120,7 @@ class RequestParser:
         end = self._unparsed.find(_EMPTY_LINE, max(0, self._searched - 3))
         self._searched = len(self._unparsed)
         if (end if end >= 0 else self._searched) > MAX_HEAD_BYTES:
-            self._target = _path_in(self._unparsed)
+            self._target, self._headers = _path_in(self._unparsed), _whose(self._unparsed)
             raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too large.")
         if end < 0:
             return b""
@@ -149,7 +155,7 @@ class RequestParser:
             pass  # the head says so too, and `piece` has nothing behind it
         except HttpParserError:
             if self._is_head:
-                self._target = self._target or _path_in(piece)
+                self._target, self._headers = self._target or _path_in(piece), _whose(piece)
             if self._header_count > MAX_HEADERS:
                 what = "headers" if self._is_head else "trailers"
                 raise BadRequest(
@@ -172,9 +178,8 @@ class RequestParser:
             self._parsed.append(End.END)
 
     def _take_head(self, parser: HttpRequestParser, raw: bytes) -> Head:
-        headers, self._headers = self._headers, []
         upgrade = None
-        for name, value in headers:
+        for name, value in self._headers:
             if name == b"content-length":
                 self._to_come = int(value)
                 if self._to_come > self._max_body_bytes:
@@ -182,7 +187,7 @@ class RequestParser:
             elif name == b"upgrade" and parser.should_upgrade():
                 upgrade = value.lower()
         method, version = parser.get_method().decode("ascii"), parser.get_http_version()
-        return Head(method, self._target, version, headers, self._is_kept_alive, upgrade, raw)
+        return Head(method, self._target, version, self._headers, self._is_kept_alive, upgrade, raw)
 
     # --- called by the parser ------------------------------------------------------------------------------------
 
@@ -223,3 +228,7 @@ def _too_large() -> BadRequest:
 def _path_in(head: bytes | bytearray) -> bytes:
     found = _PATH.match(head)
     return b"" if found is None else found[1]
+
+
+def _whose(head: bytes | bytearray) -> list[tuple[bytes, bytes]]:
+    return [(name.lower(), value.rstrip()) for name, value in _WHOSE.findall(head)]

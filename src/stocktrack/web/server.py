@@ -14,7 +14,8 @@ from stocktrack.clock import Clock
 from stocktrack.doors.listening import Listener
 from stocktrack.doors.proxies import TrustedProxies
 from stocktrack.doors.serving import Clients
-from stocktrack.web.asgi import AsgiApp, Scope, is_under
+from stocktrack.quotes import shown
+from stocktrack.web.asgi import AsgiApp, Headers, Scope, is_under
 from stocktrack.web.event_stream import EventStream
 from stocktrack.web.forwarding import Sender, sender_of
 from stocktrack.web.http import BEHIND_SECONDS, HttpConnection
@@ -54,7 +55,8 @@ class WebServer:
     It answers requests to addresses, to `localhost` and to its `public_names`; to any name at `open_paths`, and where
     `public_names` is None. Of its `max_connections`, one address should have no more than `per_address()`.
     `operator_paths` have slots of their own: they are answered however many connections there are. What is refused
-    under `problem_paths` before the application gets it is told as a problem, as the application does.
+    under `problem_paths` before the application gets it is told as a problem, as the application does; with the headers
+    of `of_refusal(path, headers)`, where the request had those `headers`.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class WebServer:
         per_address: Callable[[], int] = lambda: MAX_HTTP_CONNECTIONS,
         operator_paths: Collection[str] = (),
         problem_paths: Collection[str] = (),
+        of_refusal: Callable[[str, Headers], Headers] = lambda _path, _headers: [],
         setting: str = "web_port",
         flag: str = "--web-port",
         shares_port: bool = False,
@@ -102,6 +105,7 @@ class WebServer:
         self._operator_slots = Slots(OPERATOR_CONNECTIONS, lambda _: OPERATOR_CONNECTIONS)
         self._operator_paths = frozenset(operator_paths)
         self._problem_paths = tuple(problem_paths)
+        self._of_refusal = of_refusal
         self._date = (0, b"")  # the second of the last Date header, and what it said
 
     async def start(self, host: str, port: int) -> None:
@@ -183,13 +187,22 @@ class WebServer:
 
     def tells_problems(self, target: bytes) -> bool:
         """Whether a refusal of a request for `target` is told as a problem (RFC 9457), for programs."""
-        path = target.partition(b"?")[0].decode("latin-1")
-        return any(is_under(path, prefix) for prefix in self._problem_paths)
+        return any(is_under(_path_of(target), prefix) for prefix in self._problem_paths)
+
+    def headers_of_refusal(self, target: bytes, headers: Headers) -> Headers:
+        """What lets the page that asked for `target`, in a request with these headers, read that it is refused."""
+        return self._of_refusal(_path_of(target), headers)
 
     def websocket(self, path: str, sender: Sender) -> WebSocket:
         """What speaks WebSocket at `path`; where nobody does, it says so."""
-        take = next((take for prefix, take in self._websockets.items() if is_under(path, prefix)), _nobody)
+        take = next((take for prefix, take in self._websockets.items() if is_under(path, prefix)), self._take_nobody)
         return WebSocket(take, self._clock, max_message_bytes=self._max_message_bytes, sender=sender)
+
+    def _take_nobody(self, websocket: WebSocket) -> None:
+        path = websocket.request.path.partition("?")[0]
+        there_are = f"; there are {', '.join(self._websockets)}" if self._websockets else ""
+        websocket.reject(HTTPStatus.NOT_FOUND, f"There is no WebSocket at {shown(path)}{there_are}.")
+        websocket.close(CloseCode.NORMAL_CLOSURE)
 
     def event_stream(self, scope: Scope) -> EventStream | None:
         """What answers this request with a stream of events; None where that is not asked for."""
@@ -197,6 +210,9 @@ class WebServer:
         return EventStream(scope, take, self._clock, self.date) if take is not None else None
 
 
-def _nobody(websocket: WebSocket) -> None:
-    websocket.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket at this address.")
-    websocket.close(CloseCode.NORMAL_CLOSURE)
+def _path_of(target: bytes) -> str:
+    """The path of a target that may not be one; of a whole address, too (RFC 9112, section 3.2.2)."""
+    path = target.partition(b"?")[0]
+    if b"://" in path:
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    return path.decode("latin-1")

@@ -56,8 +56,9 @@ Document = Callable[[Scope], Asset]
 class Site:
     """The ASGI application of the web port: the page's files and `documents` itself, the rest by `mounts`.
 
-    Mounts and `websockets` are path prefixes, documents are paths. What lies under `shared` is for pages of other sites
-    too, as `cors` says, and under `problems` whatever goes wrong is told as a problem.
+    Mounts and `websockets` are path prefixes, documents are paths. Of the mounts those under `shared` are for pages of
+    other sites too, as `cors` says, and so are documents, and the word that a WebSocket is at a path, or nothing. Under
+    `problems` whatever goes wrong is told as a problem.
     """
 
     def __init__(
@@ -83,7 +84,10 @@ class Site:
         """Called for each request."""
         path = str(scope["path"])
         send = _secured(send)
-        if _is_under_any(path, self._shared):
+        if self._is_shared(path):
+            if (told := self._cors.of_preflight(scope)) is not None:
+                await respond(send, HTTPStatus.NO_CONTENT, b"", told, content_type=None)
+                return
             send = self._cors.telling(scope, send)
         if scope["method"] not in _SAFE_METHODS and (origin := self._cors.foreign_origin(scope)) is not None:
             # A browser sends it off without asking, and only keeps the answer from the page: a login would be tried.
@@ -103,6 +107,15 @@ class Site:
             )
         else:
             await self._page(scope, send)
+
+    def of_refusal(self, path: str, headers: Headers) -> Headers:
+        """What lets an allowed page read that its request, which had these headers, was refused before it came here."""
+        return [(b"vary", b"origin"), *self._cors.of_answer({"headers": headers})] if self._is_shared(path) else []
+
+    def _is_shared(self, path: str) -> bool:
+        if any(is_under(path, prefix) for prefix in self._mounts):
+            return _is_under_any(path, self._shared)
+        return path != "/" and not is_under(path, "/page")
 
     async def _page(self, scope: Scope, send: Send) -> None:
         path = str(scope["path"])

@@ -74,7 +74,10 @@ def parse_command(fields: dict[str, Any]) -> Command:
     """The command of the fields of an object; errors as in `decode_line`."""
     kind, id_ = fields.get("type"), _readable_id(fields.get("id"))
     if not isinstance(kind, str):
-        raise BadLine(Reason.INVALID_COMMAND, 'A command needs a "type", such as {"type":"PING"}.', id=id_)
+        message = 'A command needs a "type", such as {"type":"PING"}.'
+        if "action" in fields:
+            message += ' What has an "action" is taken by the WebSocket /live-price, at the web port.'
+        raise BadLine(Reason.INVALID_COMMAND, message, id=id_)
     if kind not in COMMANDS:
         message = f"There is no command {shown(kind)}; there are {', '.join(COMMAND_TYPES)}."
         raise BadLine(Reason.UNKNOWN_COMMAND, message, id=id_)

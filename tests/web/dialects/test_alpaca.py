@@ -5,7 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -508,11 +508,12 @@ async def test_a_message_that_is_too_long_closes(scene: Scene) -> None:
         assert ([error["code"] for [error] in frames], code) == ([400], 1009)
 
 
-@pytest.mark.parametrize("channel", ["updatedBars", "dailyBars", "statuses", "lulds", "corrections", "cancelErrors"])
+@pytest.mark.parametrize("channel", ["statuses", "lulds", "corrections", "cancelErrors"])
 async def test_a_channel_that_is_not_offered_is_refused_and_takes_no_other_along(scene: Scene, channel: str) -> None:
     async with scene.logged_in() as client:
         error = await client.ask({"action": "subscribe", channel: ["AAPL"]})
         assert (error["code"], error["msg"][:25]) == (409, "insufficient subscription")
+        assert f"{channel} are not offered here, since no source tells them" in error["msg"]
         told = await client.ask({"action": "subscribe", channel: ["AAPL"], "trades": ["AAPL"]})
         assert lists(told) == {"trades": ["AAPL"]}
         assert (await client.frame())[0]["code"] == 409
@@ -676,3 +677,38 @@ async def test_bars_come_after_the_minute_and_are_asked_for_once_for_all(tmp_pat
             }
             assert [each["S"] for each in await other.frame()] == ["AAPL", "MSFT"]
             assert microsoft["S"] == "MSFT"
+
+
+@pytest.mark.parametrize("is_msgpack", [False, True], ids=["json", "msgpack"])
+async def test_the_running_day_and_a_minute_that_changes_late_are_told(tmp_path: Path, is_msgpack: bool) -> None:
+    friday = date(2024, 4, 5)
+    clock = ManualClock(opens_at(friday) + 270_000)
+    market = BarProvider(clock)
+    market.quoted |= {"market_state": MarketState.OPEN}
+    async with live_server(tmp_path, market, clock=clock, web=True, record_bars=False) as server:
+        scene = Scene(server, market, clock)  # type: ignore[arg-type] # no stream is needed
+        async with scene.logged_in(is_msgpack=is_msgpack) as client:
+            asked = {"updatedBars": ["AAPL"], "dailyBars": ["AAPL"]}
+            assert lists(await client.ask({"action": "subscribe", **asked})) == asked
+            await clock.advance(40)
+            price = market.price_of(friday)
+            unknown = {"n": None, "vw": None}
+            day = {"o": price, "h": price + 2, "l": price - 2, "c": price + 1, "v": 1_000, **unknown}
+            midnight = "2024-04-05T04:00:00.000Z"
+            [told] = await client.frame()
+            assert told == {"T": "d", "S": "AAPL", "t": _as_told(midnight, is_msgpack=is_msgpack), **day}
+            market.has_volume = False  # as if nobody had counted
+            await clock.advance(30)
+            [told] = await client.frame()
+            minute = {"o": price, "h": price + 0.5, "l": price - 0.5, "c": price + 0.25, "v": 0, **unknown}
+            assert told == {
+                "T": "u",
+                "S": "AAPL",
+                "t": _as_told("2024-04-05T13:30:00.000Z", is_msgpack=is_msgpack),
+                **minute,
+            }
+            assert lists(await client.ask({"action": "unsubscribe", **asked})) == {}
+
+
+def _as_told(moment: str, *, is_msgpack: bool) -> str | datetime:
+    return datetime.fromisoformat(moment) if is_msgpack else moment

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from stocktrack.web.dialects.alpaca_channels import NOT_OFFERED, Channels, request_of
-from stocktrack.web.dialects.alpaca_messages import QUOTES, TRADES
+from stocktrack.web.dialects.alpaca_messages import QUOTES, TRADES, BarKind
 from stocktrack.wire.lines import BadLine
 
 
@@ -67,4 +67,4 @@ def test_a_dropped_symbol_is_in_no_channel() -> None:
     channels.add({"trades": ("AAPL",), "quotes": ("AAPL",), "bars": ("AAPL", "MSFT")}, without=())
     channels.drop({"AAPL"})
     assert "AAPL" not in channels
-    assert [*channels.bars] == ["MSFT"]
+    assert [*channels.bars(BarKind.MINUTE)] == ["MSFT"]

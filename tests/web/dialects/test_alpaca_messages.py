@@ -13,6 +13,7 @@ from stocktrack.web.dialects.alpaca_messages import (
     CODES,
     QUOTES,
     TRADES,
+    BarKind,
     bar_piece,
     error_of_message,
     errors_of_missing,
@@ -93,10 +94,11 @@ def test_a_price_after_hours_is_a_trade() -> None:
     assert (trade["p"], trade["t"]) == (103.0, "2024-04-05T15:45:00.000Z")
 
 
-def test_a_bar_has_its_number_of_trades_and_their_mean_as_null() -> None:
-    piece = bar_piece(JSON, "AAPL", Bar(MARKET_MS, 1.0, 2.0, 0.5, 1.5, 1_200))
+@pytest.mark.parametrize(("kind", "letter"), [(BarKind.MINUTE, "b"), (BarKind.UPDATED, "u"), (BarKind.DAY, "d")])
+def test_a_bar_has_its_number_of_trades_and_their_mean_as_null(kind: BarKind, letter: str) -> None:
+    piece = bar_piece(JSON, kind, "AAPL", Bar(MARKET_MS, 1.0, 2.0, 0.5, 1.5, 1_200))
     assert json.loads(piece) == {
-        "T": "b",
+        "T": letter,
         "S": "AAPL",
         "o": 1.0,
         "h": 2.0,
@@ -107,7 +109,7 @@ def test_a_bar_has_its_number_of_trades_and_their_mean_as_null() -> None:
         "n": None,
         "vw": None,
     }
-    assert json.loads(bar_piece(JSON, "EURUSD=X", Bar(MARKET_MS, 1.0, 2.0, 0.5, 1.5)))["v"] == 0
+    assert json.loads(bar_piece(JSON, kind, "EURUSD=X", Bar(MARKET_MS, 1.0, 2.0, 0.5, 1.5)))["v"] == 0
 
 
 def test_every_reason_has_a_code_of_alpacas_unless_it_is_no_error() -> None:

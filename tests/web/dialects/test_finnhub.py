@@ -69,6 +69,7 @@ async def test_to_subscribe_twice_tells_nothing_twice(scene: DialectScene) -> No
         ({"type": "subscribe", "symbol": ["AAPL"]}, 'needs a "symbol"'),
         ({"type": "subscribe", "symbol": "A B"}, "'A B' is not a symbol"),
         ({"type": "subscribe", "symbol": "NOPE"}, "There is no price of NOPE."),
+        ({"type": "unsubscribe", "symbol": "AAPL"}, "AAPL was not subscribed."),
         ({"type": "subscribe-news", "symbol": "AAPL"}, "there are subscribe, unsubscribe"),
         ({"type": ["subscribe"], "symbol": "AAPL"}, "no message type"),
         ({"symbol": "AAPL"}, "no message type"),

@@ -70,6 +70,8 @@ async def test_each_price_of_several_symbols_is_an_object_of_its_own(scene: Scen
         ({"action": "subscribe", "symbol": "A B"}, "is not a symbol"),
         ({"action": "subscribe", "symbol": 1}, "must be a string"),
         ({"action": "subscribe"}, 'needs a "symbol"'),
+        ({"action": "subscribe", "symbol": "AAPL", "symbols": ["TSLA"]}, "has both"),
+        ({"action": "unsubscribe", "symbol": "AAPL"}, "AAPL was not subscribed."),
         (
             {"action": "sell", "symbol": "AAPL"},
             "no action 'sell'; there are subscribe, unsubscribe, ping, authenticate",

@@ -19,14 +19,15 @@ ODD_QUERIES = ("token=x" + "&" * 40, "token=" + "x" * 5_000)
 
 def test_each_way_of_missing_a_symbol_has_a_sentence_of_its_own() -> None:
     told = {
-        code: sentence_of(Missing(symbol="NOPE", code=code, reason=reason))
+        reason: sentence_of(Missing(symbol="NOPE", code=code, reason=reason))
         for code, reason in (
             (Code.NOT_FOUND, Reason.UNKNOWN_SYMBOL),
+            (Code.NOT_FOUND, Reason.NOT_SUBSCRIBED),
             (Code.TOO_MANY_REQUESTS, Reason.RATE_LIMITED),
             (Code.SERVER_ERROR, Reason.PROVIDER_TIMEOUT),
         )
     }
-    assert len(set(told.values())) == 3
+    assert len(set(told.values())) == 4
     assert all("NOPE" in sentence for sentence in told.values())
 
 

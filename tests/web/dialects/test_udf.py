@@ -244,6 +244,18 @@ async def test_quotes_come_in_the_order_asked_by_the_names_asked_for(scene: Scen
     }
 
 
+async def test_symbols_of_several_parameters_are_as_those_of_one_and_another_that_stands_twice_is_refused(
+    scene: Scene,
+) -> None:
+    told = await scene.told("/quotes?symbols=AAPL&symbols=msft,AAPL")
+    assert [each["n"] for each in told["d"]] == ["AAPL", "msft"]
+    answer = await scene.get("/history?symbol=AAPL&resolution=1D&from=0&to=5&resolution=5")
+    assert (answer.status_code, answer.json()["errmsg"]) == (
+        400,
+        "The parameter 'resolution' stands twice in the address.",
+    )
+
+
 async def test_a_source_that_fails_is_an_error_that_says_when_to_try_again(scene: Scene) -> None:
     scene.market.script = "blocked"
     for path in (f"/history?symbol=AAPL&resolution=1D&to={NOW}&countback=3", "/quotes?symbols=AAPL"):
@@ -268,9 +280,8 @@ async def test_a_page_of_an_allowed_site_reads_it_and_another_does_not(scene: Sc
     allowed = await scene.get("/time", headers={"Origin": "https://charts.example"})
     assert allowed.headers["access-control-allow-origin"] == "https://charts.example"
     assert allowed.headers["vary"] == "accept-encoding, origin"
-    asked_first = await scene.http.options(
-        "/udf/history", headers={"Origin": "https://charts.example", "Access-Control-Request-Headers": "authorization"}
-    )
+    asking = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    asked_first = await scene.http.options("/udf/history", headers={"Origin": "https://charts.example", **asking})
     assert asked_first.status_code == 204
     assert "authorization" in asked_first.headers["access-control-allow-headers"].split(", ")
     assert "GET" in asked_first.headers["access-control-allow-methods"]

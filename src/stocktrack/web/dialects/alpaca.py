@@ -26,7 +26,7 @@ from typing import Any, Final
 import structlog
 from websockets.frames import CloseCode
 
-from stocktrack.bars import Bar
+from stocktrack.bars import BarInterval
 from stocktrack.errors import Reason, SessionEnd, StockTrackError, extra_hint
 from stocktrack.messages import Command, Failure, Missing, Notice, ServerMessage, UnsubscribeReply
 from stocktrack.quotes import shown
@@ -34,14 +34,15 @@ from stocktrack.sessions.budgets import whose_budget
 from stocktrack.sessions.life import SessionState
 from stocktrack.sessions.session import Session
 from stocktrack.subscriptions import Subscription
-from stocktrack.web.dialects.alpaca_bars import MinuteBars
-from stocktrack.web.dialects.alpaca_channels import Channels, Request, Wants, request_of
+from stocktrack.web.dialects.alpaca_bars import BarWatch, ToldBar
+from stocktrack.web.dialects.alpaca_channels import OFFERED, Channels, Request, Wants, request_of
 from stocktrack.web.dialects.alpaca_codec import JSON, MSGPACK_TYPE, Codec, is_msgpack_installed, msgpack_codec
 from stocktrack.web.dialects.alpaca_messages import (
     AUTHENTICATED,
     CONNECTED,
     INSUFFICIENT,
     INVALID_ACTION,
+    BarKind,
     bar_piece,
     error_of,
     error_of_message,
@@ -61,6 +62,7 @@ log = structlog.get_logger()
 PATH: Final = "/v2"
 _FEED: Final = re.compile(rf"{PATH}/[A-Za-z][A-Za-z0-9_-]{{0,31}}")
 _ACTIONS: Final = "auth, subscribe, unsubscribe"
+_THERE_ARE: Final = f"{', '.join(OFFERED[:-1])} and {OFFERED[-1]}"
 # From the handshake to a login, as at Alpaca; the server's own time for it is not counted.
 LOGIN_SECONDS: Final = 10.0
 _LEAST_WAIT_SECONDS: Final = 0.1
@@ -165,7 +167,7 @@ class AlpacaTalk(DialectTalk):
     takes_binary = True
     connection: AlpacaConnection
 
-    def __init__(self, websocket: WebSocket, needs_token: Callable[[Session], bool], bars: MinuteBars) -> None:
+    def __init__(self, websocket: WebSocket, needs_token: Callable[[Session], bool], bars: BarWatch) -> None:
         self._codec: Codec = msgpack_codec() if _asks_for_msgpack(websocket) else JSON
         self._channels = Channels()
         super().__init__(websocket, needs_token, AlpacaConnection(websocket, self._codec, self._channels))
@@ -232,10 +234,9 @@ class AlpacaTalk(DialectTalk):
 
     # --- a `BarListener` -----------------------------------------------------------------------------------------
 
-    @property
-    def bar_symbols(self) -> Collection[str]:
+    def bar_symbols(self, kind: BarKind) -> Collection[str]:
         """The symbols of the channel."""
-        return self._channels.bars
+        return self._channels.bars(kind)
 
     @property
     def max_symbols(self) -> int:
@@ -253,13 +254,14 @@ class AlpacaTalk(DialectTalk):
             burst=rules.user_upstream_burst,
         )
 
-    def tell_bars(self, bars: Sequence[tuple[str, Bar]]) -> None:
+    def tell_bars(self, bars: Sequence[ToldBar]) -> None:
         """All of them in one frame."""
-        self.connection.tell((self._codec.frame([bar_piece(self._codec, symbol, bar) for symbol, bar in bars]),))
+        self.connection.tell((self._codec.frame([bar_piece(self._codec, *each) for each in bars]),))
 
-    def tell_no_bars(self, symbol: str, why: StockTrackError) -> None:
+    def tell_no_bars(self, symbol: str, interval: BarInterval, why: StockTrackError) -> None:
         """An error; the symbol stays in the list, since a source may come to have them."""
-        self._tell(error_of(INSUFFICIENT, f"there are no minute bars of {symbol}: {why.message}"))
+        which = "daily" if interval is BarInterval.DAY else "minute"
+        self._tell(error_of(INSUFFICIENT, f"there are no {which} bars of {symbol}: {why.message}"))
 
     # --- the login -----------------------------------------------------------------------------------------------
 
@@ -347,7 +349,7 @@ class AlpacaTalk(DialectTalk):
         """Follow what the channels ask for beside the session's own subscription: bars, and whatever is watched."""
         if not session.is_open:
             return  # it ended meanwhile, and with it what is done beside it
-        if self._channels.bars:
+        if self._channels.wants_bars:
             self._bars.listen(self)
         else:
             self._bars.leave(self)
@@ -411,8 +413,10 @@ def _errors_of(request: Request, *, may_be_not_offered: bool = False) -> list[di
     errors = []
     if request.unknown:
         named = ", ".join(shown(name) for name in request.unknown[:5])
-        errors.append(error_of(INVALID_ACTION, f"there is no channel {named}; there are trades, quotes and bars"))
+        errors.append(error_of(INVALID_ACTION, f"there is no channel {named}; there are {_THERE_ARE}"))
     if request.not_offered and not may_be_not_offered:
         named = ", ".join(request.not_offered)
-        errors.append(error_of(INSUFFICIENT, f"{named} are not offered here; trades, quotes and bars are"))
+        errors.append(
+            error_of(INSUFFICIENT, f"{named} are not offered here, since no source tells them; {_THERE_ARE} are")
+        )
     return errors

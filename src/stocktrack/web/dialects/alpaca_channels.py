@@ -1,9 +1,8 @@
 """The channels of Alpaca's stream: which of them there are here, what a client asks of them, and what it has.
 
-Trades, quotes and minute bars are true here. The others are refused openly, each with a code: no source tells halts,
-limits and corrections, a bar that is told again for late trades would need every single trade, and the bar of a day
-would need its first moment by each exchange's calendar. Such a refusal never takes the rest of a request along:
-alpaca-py sends all of a script's channels in one message.
+Trades, quotes and bars are true here. The others are refused openly, each with a code: no source tells halts, limits
+and corrections. Such a refusal never takes the rest of a request along: alpaca-py sends all of a script's channels in
+one message.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -12,14 +11,14 @@ from typing import Any, Final
 
 from stocktrack.errors import Reason
 from stocktrack.quotes import normalise_symbol, shown
-from stocktrack.web.dialects.alpaca_messages import QUOTES, TRADES
+from stocktrack.web.dialects.alpaca_messages import QUOTES, TRADES, BarKind
 from stocktrack.wire.lines import BadLine
 
-OFFERED: Final = ("trades", "quotes", "bars")
-# In the order in which Alpaca lists them behind those.
-NOT_OFFERED: Final = ("updatedBars", "dailyBars", "statuses", "lulds", "corrections", "cancelErrors")
+# In the order in which Alpaca lists them.
+OFFERED: Final = ("trades", "quotes", *(kind.value for kind in BarKind))
+NOT_OFFERED: Final = ("statuses", "lulds", "corrections", "cancelErrors")
 EVERYTHING: Final = "*"
-_BITS: Final = {"trades": TRADES, "quotes": QUOTES, "bars": 0}
+_BITS: Final = {"trades": TRADES, "quotes": QUOTES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +100,13 @@ class Channels:
         return self.wants.of_all != 0
 
     @property
-    def bars(self) -> Collection[str]:
+    def wants_bars(self) -> bool:
+        """Whether it wants any bars."""
+        return any(self.bars(kind) for kind in BarKind)
+
+    def bars(self, kind: BarKind) -> Collection[str]:
         """The symbols whose bars the client wants; among them may be the asterisk for all."""
-        return self._symbols["bars"].keys()
+        return self._symbols[kind].keys()
 
     def add(self, wanted: Mapping[str, tuple[str, ...]], *, without: Collection[str]) -> None:
         """Add symbols to channels, but for those that cannot be had."""

@@ -3,6 +3,7 @@
     {"T":"t","S":"AAPL","p":189.45,"s":43,"t":"2024-04-05T15:45:00.250Z"}
     {"T":"q","S":"AAPL","bp":189.44,"bs":0,"ap":189.46,"as":0,"t":"2024-04-05T15:45:00.250Z"}
     {"T":"b","S":"AAPL","o":189.4,"h":189.6,"l":189.3,"c":189.5,"v":1200,"t":"2024-04-05T15:44:00.000Z","n":null,"vw":null}
+    {"T":"u",…}, of a minute that changed late; {"T":"d",…,"t":"2024-04-05T04:00:00.000Z",…}, of the running day
     {"T":"error","code":405,"msg":"symbol limit exceeded: …"}
 
 The format is Alpaca's (docs.alpaca.markets, "Real-time stock pricing data"). What nobody here knows is left out: the
@@ -11,6 +12,7 @@ is told first, and the sizes of bid and ask, are 0, as is the volume of a bar wh
 """
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,6 +25,17 @@ from stocktrack.web.dialects.speaking import sentence_of
 
 # What a client wants of a price, as bits.
 TRADES, QUOTES = 1, 2
+
+
+class BarKind(StrEnum):
+    """As what a bar is told, which is a channel of the stream."""
+
+    MINUTE = "bars"
+    UPDATED = "updatedBars"  # a minute that was told before, and has changed
+    DAY = "dailyBars"
+
+
+_LETTER_OF: Final = {BarKind.MINUTE: "b", BarKind.UPDATED: "u", BarKind.DAY: "d"}
 
 CONNECTED: Final = {"T": "success", "msg": "connected"}
 AUTHENTICATED: Final = {"T": "success", "msg": "authenticated"}
@@ -138,7 +151,7 @@ def _quote(line: bytes) -> tuple[float, float] | None:
 
 
 @lru_cache(maxsize=2_048)
-def bar_piece(codec: Codec, symbol: str, bar: Bar) -> bytes:
-    """A minute bar; how many trades it is of, and their mean price, nobody here knows."""
-    told = {"T": "b", "S": symbol, "o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close, "v": bar.volume or 0}
-    return codec.encode({**told, "t": codec.moment(bar.time), "n": None, "vw": None})
+def bar_piece(codec: Codec, kind: BarKind, symbol: str, bar: Bar) -> bytes:
+    """A bar; how many trades it is of, and their mean price, nobody here knows."""
+    told = {"T": _LETTER_OF[kind], "S": symbol, "o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close}
+    return codec.encode({**told, "v": bar.volume or 0, "t": codec.moment(bar.time), "n": None, "vw": None})

@@ -124,6 +124,8 @@ async def act(session: Session, fields: LiveObject) -> list[ServerMessage]:
 def command_fields(fields: LiveObject) -> LiveObject:
     """The fields of the command that an action stands for; `BadLine` where it is none."""
     action = fields.get("action")
+    if "symbols" in fields and "symbol" in fields:
+        raise BadLine(Reason.INVALID_COMMAND, 'An action has a "symbol" or "symbols", and this one has both.')
     symbols = fields["symbols"] if "symbols" in fields else [fields["symbol"]] if "symbol" in fields else None
     match action:
         case "subscribe" if symbols is not None:

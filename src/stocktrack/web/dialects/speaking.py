@@ -228,6 +228,8 @@ def failures_of(message: ServerMessage) -> list[str]:
 def sentence_of(missing: Missing) -> str:
     """Why a symbol could not be served."""
     match missing.code:
+        case _ if missing.reason is Reason.NOT_SUBSCRIBED:
+            return f"{missing.symbol} was not subscribed."
         case Code.NOT_FOUND:
             return f"There is no price of {missing.symbol}."
         case Code.TOO_MANY_REQUESTS:

@@ -50,7 +50,7 @@ from stocktrack.web.dialects.udf_terms import (
     without_exchange,
 )
 from stocktrack.web.guest_sessions import GuestSessions
-from stocktrack.web.queries import parameters_of, symbols_in, wrong
+from stocktrack.web.queries import parameters_of, stands_twice, symbols_in, wrong
 from stocktrack.web.rest.sessions import RefusedError, RestSession, RestSessions
 from stocktrack.web.site import with_headers
 from stocktrack.web.statuses import headers_of, status_of
@@ -77,11 +77,22 @@ class Parameters:
     """The parameters of one request; `CommandError` with a sentence where one is not what it has to be."""
 
     def __init__(self, query: bytes) -> None:
-        self._fields = dict(parameters_of(query, _MAX_PARAMETERS))
+        self._fields: dict[str, list[str]] = {}
+        for name, value in parameters_of(query, _MAX_PARAMETERS):
+            self._fields.setdefault(name, []).append(value.strip())
 
     def text(self, name: str) -> str:
         """What is given; empty where nothing is."""
-        return self._fields.get(name, "").strip()
+        texts = self._fields.get(name, [""])
+        if len(texts) > 1:
+            raise wrong(stands_twice(name))
+        return texts[0]
+
+    def symbols(self) -> list[str]:
+        """The symbols that are given, `symbols=A&symbols=B` like `symbols=A,B`."""
+        if not (symbols := symbols_in(self._fields.get("symbols", ()))):
+            raise wrong("The parameter 'symbols' is missing.")
+        return symbols
 
     def needed(self, name: str) -> str:
         """What has to be given."""
@@ -273,7 +284,7 @@ async def _history(asking: RestSession, parameters: Parameters) -> Answer:
 
 
 async def _quotes(asking: RestSession, parameters: Parameters) -> Answer:
-    names = list(dict.fromkeys(symbols_in([parameters.needed("symbols")])))
+    names = list(dict.fromkeys(parameters.symbols()))
     found = await _found(asking, names)
     return _json({"s": "ok", "d": [quote_told(name, found.get(name)) for name in names]})
 

@@ -110,7 +110,7 @@ def failures_of(name: str, *, has_body: bool) -> tuple[HTTPStatus, ...]:
     commands = set(commands_of(name))
     found = set(_ANY)
     if has_body:
-        found.add(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        found |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
     if not commands <= _ALWAYS_THERE or not commands:
         found.add(HTTPStatus.NOT_FOUND)
     if commands & _ASKS_SOURCES or not commands:

@@ -90,10 +90,12 @@ class Manners:
                     ]
                 if asking:
                     headers += quota_headers(asking[0].session.quotas())
+                is_over = is_head and dict(headers).get(b"content-type", b"").startswith(b"text/event-stream")
+                if is_over:
+                    headers = [header for header in headers if header[0] != b"content-length"]
                 await send({**message, "headers": headers})
-                if is_head and dict(headers).get(b"content-type", b"").startswith(b"text/event-stream"):
+                if is_over:
                     # It would go on and on, and nothing of it would be sent.
-                    is_over = True
                     await send({"type": "http.response.body", "body": b""})
             else:
                 await send(message)

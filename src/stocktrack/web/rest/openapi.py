@@ -57,6 +57,7 @@ _FAILED: Final[Mapping[HTTPStatus, tuple[str, str]]] = {
     HTTPStatus.FORBIDDEN: ("Forbidden", "The user or token may not do this, or a page of another site asked for it."),
     HTTPStatus.NOT_FOUND: ("NotFound", "There is no such thing, or no source that offers it."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("TooLarge", "The body is longer than `max_line_bytes`."),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("NotJson", "The body is not sent as `application/json`."),
     HTTPStatus.MISDIRECTED_REQUEST: ("Misdirected", "The server does not go by the name in Host."),
     HTTPStatus.TOO_MANY_REQUESTS: ("TooMany", "One of the quotas is used up; Retry-After says until when."),
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ("HeadTooLarge", "The headers are too long or too many."),

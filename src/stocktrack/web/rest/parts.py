@@ -1,18 +1,23 @@
 """What all operations of REST share: whose session asks, and the answer as it is on the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from stocktrack.web.asgi import IS_FORWARDED, Scope
 from stocktrack.web.credentials import no_login
 from stocktrack.web.problems import Problem
+from stocktrack.web.queries import no_such, parameters_of, stands_twice, wrong
 from stocktrack.web.rest.sessions import RestSession, RestSessions
 
 PREFIX = "/api/v1"
+_MAX_PARAMETERS = 1_024
+# What may be given once for each.
+_IN_A_ROW = frozenset({"symbols"})
 # In a scope of ours: whose request it turned out to be, for the headers of the answer.
 _ASKING = "stocktrack.asking"
 
@@ -32,11 +37,15 @@ def sessions_of(request: Request) -> RestSessions:
 
 
 async def whose(request: Request, sessions: RestSessions, in_address: str = "") -> RestSession:
-    """The session of the user whose request it is, which is noted; a token may also stand `in_address`."""
+    """The session of the user whose request it is, which is noted; a token may also stand `in_address`.
+
+    `CommandError` where the address has a parameter that the operation does not have.
+    """
     if (login := sessions.credentials.read(request.headers.getlist, in_address)) is None:
         raise no_login()
     asking = await sessions.of_login(login, address_of(request), is_forwarded=request.scope[IS_FORWARDED])
     request.scope[_ASKING].append(asking)
+    _refuse_unknown(request)
     return asking
 
 
@@ -45,6 +54,32 @@ async def _asking(request: Request, sessions: Annotated[RestSessions, Depends(se
 
 
 Asking = Annotated[RestSession, Depends(_asking)]
+
+
+def _refuse_unknown(request: Request) -> None:
+    """Refuse a parameter that is misspelt: it would be passed over, and another answer be taken for the right one."""
+    if not request.scope["query_string"]:
+        return
+    seen: set[str] = set()
+    known = _parameters_of(request.scope["route"])
+    for name, _ in parameters_of(request.scope["query_string"], _MAX_PARAMETERS):
+        if name not in known:
+            raise wrong(no_such(name, known))
+        if name in seen and name not in _IN_A_ROW:
+            raise wrong(stands_twice(name))
+        seen.add(name)
+
+
+def _parameters_of(route: APIRoute) -> Sequence[str]:
+    """The names that an operation has after the question mark, in the order of its arguments."""
+    found, dependants = [field.alias for field in route.dependant.query_params], [*route.dependant.dependencies]
+    while dependants:
+        dependant = dependants.pop()
+        found += [field.alias for field in dependant.query_params]
+        dependants += dependant.dependencies
+    return found
+
+
 # The files of operations put theirs here.
 router = APIRouter(prefix=PREFIX, responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
 

@@ -53,6 +53,9 @@ async def stream(
     last_event_id: Annotated[
         str | None, Header(alias="Last-Event-ID", description="the last id that was seen: that price is left out")
     ] = None,
+    in_address: Annotated[
+        str | None, Query(alias="lastEventId", description="the same, for a stand-in for EventSource")
+    ] = None,
 ) -> Response:
     """Prices as they change, as server-sent events, until the client or the server ends it; nothing is saved."""
     return Response(media_type=MEDIA_TYPE, headers={"cache-control": "no-store, no-transform"})
