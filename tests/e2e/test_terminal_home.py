@@ -86,7 +86,7 @@ def test_a_click_on_a_tab_shows_its_list(server: ServerProcess, tmp_path: Path) 
 
 @pytest.mark.usefixtures("lists")
 @pytest.mark.parametrize(
-    ("keys", "shown"), [("j\r", "q back"), ("?", "q back to"), ("a", "Add to"), (":help\r", ":help")]
+    ("keys", "shown"), [("j\r", "q back"), ("?", "select a row"), ("a", "Add to"), (":help\r", ":help")]
 )
 def test_another_list_is_seen_whatever_lay_over_the_one_before(
     server: ServerProcess, tmp_path: Path, keys: str, shown: str

@@ -1,6 +1,7 @@
 """Typed commands that ask the server something and show what it says: all but those of lists, pushes and the board."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 from stocktrack.bars import HistoryRange
@@ -140,8 +141,8 @@ class TypedQuestions:
         back = HistoryRange(past.range or HistoryRange.DAY)
         chart = await find_chart(self._client, past.symbol, range=back, prepost=past.prepost, has_candles=past.candles)
         self._front.learn((chart.bars.symbol,))
-        # The line that was typed, the prompt and its toolbar stand around it.
-        self._front.say(draw_chart(chart, look_of(sys.stdout, rows_kept=3)))
+        look = look_of(sys.stdout)
+        self._front.lay_out(lambda size: draw_chart(chart, replace(look, columns=size.columns, rows=size.lines)))
 
     async def _lots(self, arguments: str) -> None:
         rest, group = split_group(arguments)
