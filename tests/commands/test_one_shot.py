@@ -605,7 +605,16 @@ async def test_without_a_login_or_a_server_nothing_is_completed_and_nothing_is_s
         ("stocktrack serve --provider r", ["redis", "rss", "replay"]),
         ("stocktrack serve --provider yahoo,rs", ["yahoo,rss"]),
         ("stocktrack record --provider fin", ["finnhub"]),
+        ("stocktrack get AAPL --fields symbol,pri", ["symbol,price"]),
+        ("stocktrack get AAPL --fields s", ["symbol", "stale", "stale_reason", "seq"]),
+        ("stocktrack get AAPL --fields symbol,s", ["symbol,stale", "symbol,stale_reason", "symbol,seq"]),
+        ("stocktrack lots list --fields u", ["unit_cost"]),
+        ("stocktrack lists --fields ", ["list", "count"]),
+        ("stocktrack users list --fields us", ["username"]),
+        ("stocktrack watch --currency EU", ["EUR"]),
+        ("stocktrack holdings --currency us", ["usd"]),
+        ("stocktrack watch --columns name,n", []),
     ],
 )
-async def test_the_names_of_sources_are_completed(tmp_path: Path, line: str, offered: list[str]) -> None:
+async def test_the_words_of_settings_are_completed(tmp_path: Path, line: str, offered: list[str]) -> None:
     assert await completed(tmp_path, line) == offered

@@ -570,3 +570,12 @@ def test_a_page_is_laid_out_anew_in_another_size() -> None:
     view.open_page(TextPage("chart AAPL", lambda size: f"{size.columns} by {size.lines}"))
     assert drawn(view, 100, 12)[2].rstrip() == "100 by 9"
     assert drawn(view, 40, 20)[2].rstrip() == "40 by 17"
+
+
+@pytest.mark.parametrize("width", [20, 24, 30])
+def test_on_a_narrow_terminal_what_a_key_does_stands_below_it(width: int) -> None:
+    view = a_board("AAPL")
+    view.toggle_keys()
+    lines = drawn(view, width, 200)
+    assert not any("…" in line for line in lines)
+    assert "select a row" in " ".join(" ".join(lines).split())

@@ -45,6 +45,8 @@ _ROWS_OF_CHOOSER: Final = 3
 # A terminal with fewer lines than this has room for the list alone.
 _LEAST_WITH_CHOOSER: Final = 7
 _WHEEL_ROWS: Final = 3
+# What a key does takes so many cells beside it.
+_LEAST_TOLD: Final = 16
 _USUAL = ScreenSettings()
 
 
@@ -523,8 +525,13 @@ class BoardView:
         keys = keys_page(self._keys_there)
         first = max(len(key) for key, _ in keys) + GAP
         lines: list[Line] = []
+        if width - first < _LEAST_TOLD:  # then what a key does stands below it
+            for key, told in keys:
+                lines.append(cut_line([("class:symbol", key)], width))
+                lines += [cut_line([("", " " * GAP + part)], width) for part in wrapped(told, max(8, width - GAP))]
+            return lines
         for key, told in keys:
-            for index, part in enumerate(wrapped(told, max(12, width - first))):
+            for index, part in enumerate(wrapped(told, width - first)):
                 named = key if index == 0 else ""
                 lines.append(cut_line([("class:symbol", f"{named:<{first}}"), ("", part)], width))
         return lines
