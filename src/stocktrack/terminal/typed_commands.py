@@ -391,7 +391,11 @@ def split_news(arguments: str) -> tuple[str | None, int | None]:
     if len(words) > 2:
         raise UsageError("`news` takes one symbol and a count, as in `news AAPL 5`.")
     if len(words) == 2:
-        return words[0], count_of(words[1])
+        try:
+            return words[0], count_of(words[1])
+        except UsageError as error:
+            told = str(error).rstrip(".")
+            raise UsageError(f"{told}: `news` takes one symbol and a count, as in `news AAPL 5`.") from None
     word = words[0] if words else ""
     return (None, count_of(word)) if not word or (word.isascii() and word.isdigit()) else (word, None)
 
