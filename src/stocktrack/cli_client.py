@@ -54,6 +54,7 @@ from stocktrack.terminal.text import said_line
 from stocktrack.terminal.typed_commands import (
     Typed,
     UsageError,
+    list_option,
     parse,
     split_interval,
     split_list,
@@ -426,7 +427,7 @@ class InteractiveClient:
             of_list = await self._questions.ask("MY_STOCKS", list=list_name)
             saved = of_list.symbols if isinstance(of_list, MyStocksReply) else ()
             if not (symbols or saved):
-                raise UsageError(f"The list {list_name} is empty; `subscribe AAPL --list {list_name}` begins it.")
+                raise UsageError(f"The list {list_name} is empty; `subscribe AAPL{list_option(list_name)}` begins it.")
             return ([*symbols, *saved], None) if symbols else (saved, list_name)
         if wanted := [symbol.upper() for symbol in symbols or self._client.subscribed]:
             return wanted, None

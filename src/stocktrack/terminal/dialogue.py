@@ -59,7 +59,7 @@ from stocktrack.terminal.text import (
     set_sentence,
     tab_separated,
 )
-from stocktrack.terminal.typed_commands import AT_HOME, MENU, WORDS, UsageError, Word
+from stocktrack.terminal.typed_commands import AT_HOME, MENU, WORDS, UsageError, Word, list_option
 
 MAX_HELP_CELLS = 84
 
@@ -152,7 +152,7 @@ class Dialogue:
         """Show a reply, or say that there is nothing in it."""
         match reply:
             case MyStocksReply(symbols=()):
-                self._front.warn(f"{nothing_saved(reply)}; `subscribe AAPL` saves one.")
+                self._front.warn(f"{nothing_saved(reply)}; `subscribe AAPL{list_option(reply.list)}` saves one.")
             case SearchReply(matches=()):
                 self._fail("Nothing was found.", ExitCode.NOT_FOUND)
             case GetReply(quotes=()) | MyStocksReply(quotes=()):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from stocktrack.alerting import AlertWhen, Repeat
 from stocktrack.bars import BarInterval, HistoryRange
-from stocktrack.messages import ListChange
+from stocktrack.messages import MAIN_LIST, ListChange
 from stocktrack.quotes import clean_text, normalise_symbol, shown
 
 
@@ -230,6 +230,19 @@ def split_interval(arguments: str) -> tuple[list[str], float | None]:
 def split_list(arguments: str) -> tuple[str, str | None]:
     """What else was typed, and the name in `NVDA AMD --list tech`; a name with spaces stands in quotes."""
     return _split_option(arguments, "--list", "the name of a list, as in `stocks --list tech`")
+
+
+_SPECIAL_IN_QUOTES = frozenset('"$`\\!')
+
+
+def list_option(list_name: str | None) -> str:
+    """` --list tech` as it has to be typed, here and in a shell; nothing for the main list."""
+    if list_name is None or list_name == MAIN_LIST:
+        return ""
+    named = shlex.quote(clean_text(list_name, 200))
+    if named != list_name and not _SPECIAL_IN_QUOTES.intersection(list_name):
+        named = f'"{clean_text(list_name, 200)}"'  # an apostrophe can stand in these
+    return f" --list {named}"
 
 
 # What may follow `stocks`, and how SET_LIST says it.
