@@ -313,6 +313,19 @@ async def test_news_that_cannot_be_read_leave_the_board_as_it_is() -> None:
         await until(lambda: view.symbols == ("TSLA",))
 
 
+async def test_news_that_the_end_of_the_board_cut_off_do_not_keep_later_ones_from_being_seen() -> None:
+    server, view = Server(main=("AAPL",)), BoardView("here")
+    live = LiveBoard(cast("StockTrackClient", server), view)
+    async with live.running():
+        await live.show_list("main")
+        live.take_news(["main"])
+    async with live.running():
+        await live.show_list("main")
+        server.saved["main"] = ("TSLA",)
+        live.take_news(["main"])
+        await until(lambda: view.symbols == ("TSLA",))
+
+
 async def test_where_the_names_of_the_lists_are_not_to_be_had_the_list_is_shown_all_the_same() -> None:
     server = Server(main=("AAPL",), tech=("NVDA",))
     async with a_board(server) as (live, view):

@@ -126,6 +126,7 @@ class LiveBoard:
         finally:
             await end(*tasks)
             self._wanted = asyncio.Queue()
+            self._news = set()  # what is shown next is read anew
         for task in tasks:
             if not task.cancelled():
                 task.result()
