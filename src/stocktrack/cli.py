@@ -82,6 +82,12 @@ def main() -> NoReturn:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        from stocktrack.terminal.run import unwritable
+
+        sys.exit(unwritable(error))
     sys.exit(0)
 
 

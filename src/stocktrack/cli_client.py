@@ -54,13 +54,13 @@ from stocktrack.terminal.text import said_line
 from stocktrack.terminal.typed_commands import (
     Typed,
     UsageError,
+    list_option,
     parse,
     split_interval,
     split_list,
-    split_lists,
-    split_stocks,
     split_symbols,
 )
+from stocktrack.terminal.typed_lists import TypedLists
 from stocktrack.terminal.typed_questions import SYMBOLS, TypedQuestions
 
 if TYPE_CHECKING:
@@ -207,6 +207,7 @@ class InteractiveClient:
         self._live: LiveBoard | None = None
         if prompt is not None or board is not None:
             self._live = _live_board(self._client, self._view, opening.interval, board)
+        self._lists = TypedLists(self._questions, self._dialogue, self._live)
         self._not_found: tuple[Missing, ...] = ()  # of what the board began with
         self._opened = frozenset(symbol.upper() for symbol in opening.symbols)
         self._heard: deque[str] = deque(maxlen=MAX_HEARD)
@@ -340,13 +341,13 @@ class InteractiveClient:
             case "subscribe":
                 await self._subscribe(typed.arguments)
             case "unsubscribe":
-                await self._unsubscribe(typed.arguments)
+                await self._lists.unsubscribe(typed.arguments, self._list_shown)
             case "stop":
                 await self._stop()
             case "stocks":
-                await self._saved(typed.arguments)
+                await self._lists.stocks(typed.arguments, self._list_shown)
             case "lists":
-                await self._lists(typed.arguments)
+                await self._lists.lists(typed.arguments)
             case "back":
                 self._dialogue.show_menu()
             case "help":
@@ -357,29 +358,6 @@ class InteractiveClient:
                 await self._questions.run(typed)
 
     # --- what is pushed, saved and shown ----------------------------------------------------------------------------
-
-    async def _saved(self, arguments: str) -> None:
-        stocks = split_stocks(arguments)
-        list_name = stocks.list_name or self._list_shown
-        if stocks.change is None:
-            await self._questions.show("MY_STOCKS", list=list_name)
-        else:
-            fields = {"list": list_name, "symbols": stocks.symbols, "change": stocks.change.value}
-            await self._questions.show("SET_LIST", **fields)
-
-    async def _lists(self, arguments: str) -> None:
-        what, names = split_lists(arguments)
-        match what:
-            case "rename":
-                await self._questions.show("RENAME_LIST", list=names[0], name=names[1])
-                self._view.tabs.rename(names[0], names[1])
-            case "remove":
-                if await self._dialogue.is_sure(f"Remove the list {names[0]} with all that is in it?"):
-                    await self._questions.show("REMOVE_LIST", list=names[0])
-            case "order":
-                await self._questions.show("ORDER_LISTS", lists=names)
-            case _:
-                await self._questions.show("LISTS")
 
     async def _subscribe(self, arguments: str) -> None:
         named, list_name = split_list(arguments)
@@ -397,14 +375,6 @@ class InteractiveClient:
         if isinstance(reply, SubscribeReply):
             self._dialogue.confirm_saved(reply, list_name or MAIN_LIST)
         await self._live.show_list(list_name or MAIN_LIST)
-
-    async def _unsubscribe(self, arguments: str) -> None:
-        named, list_name = split_list(arguments)
-        symbols = split_symbols(named)
-        list_name = list_name or self._list_shown
-        which = "your list" if list_name in {None, MAIN_LIST} else f"your list {list_name}"
-        if symbols or await self._dialogue.is_sure(f"Take all stocks off {which}?"):
-            await self._questions.show("UNSUBSCRIBE", symbols=symbols or None, list=list_name)
 
     @property
     def _list_shown(self) -> str | None:
@@ -457,7 +427,7 @@ class InteractiveClient:
             of_list = await self._questions.ask("MY_STOCKS", list=list_name)
             saved = of_list.symbols if isinstance(of_list, MyStocksReply) else ()
             if not (symbols or saved):
-                raise UsageError(f"The list {list_name} is empty; `subscribe AAPL --list {list_name}` begins it.")
+                raise UsageError(f"The list {list_name} is empty; `subscribe AAPL{list_option(list_name)}` begins it.")
             return ([*symbols, *saved], None) if symbols else (saved, list_name)
         if wanted := [symbol.upper() for symbol in symbols or self._client.subscribed]:
             return wanted, None
@@ -503,6 +473,9 @@ class InteractiveClient:
     def _take_notice(self, notice: Notice) -> None:
         if notice.reason is Reason.ALERT:
             self._take_alert(notice)
+        elif notice.reason is Reason.LISTS_CHANGED:
+            if self._live is not None and self._is_board_open:
+                self._live.take_news(notice.lists or ())
         elif dropped := self._report.notice(notice):
             self._view.refuse(troubles_of(dropped))
 

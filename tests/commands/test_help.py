@@ -138,3 +138,18 @@ def test_of_a_command_that_needs_no_other_only_itself_is_made_ready(words: list[
     called: Any = typer.main.get_command(app.called_by(words))
     assert sorted(called.commands) == ready
     assert sorted(typer.main.get_command(app).commands) == sorted(ROOT.commands)  # type: ignore[attr-defined] # a group
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("get", "Missing argument 'SYMBOL'. For example: `stocktrack get AAPL EURUSD=X`."),
+        ("alert add AAPL above", "Missing argument 'VALUE'. For example: `stocktrack alert add AAPL above 280`."),
+        ("users passwd", "For example: `stocktrack users passwd ann`."),
+        ("news AAPL MSFT", "'MSFT' is not a count: `news` takes one symbol and a count, as in `news AAPL 5`."),
+    ],
+)
+def test_what_is_missing_is_told_with_what_to_type(run: Run, words: str, says: str) -> None:
+    done = run(*words.split())
+    assert (done.code, done.out) == (2, "")
+    assert says in " ".join(done.err.split())

@@ -494,6 +494,47 @@ async def test_a_short_command_imports_nothing_that_is_slow(tmp_path: Path, argu
     assert done.code == 0
 
 
+async def in_a_shell(home: Path, line: str, port: int | None = None) -> tuple[int | None, str, str]:
+    """The exit code, the output and the errors of a line in which `$st` is the program."""
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", line),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=program_environment(home, port, st=f"{sys.executable} -m stocktrack"),
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+@pytest.mark.parametrize("line", ["$st get --help", "$st -V", "$st help", "$st protocol", "$st users list --json"])
+async def test_whatever_is_printed_a_full_disk_is_told_in_a_sentence(tmp_path: Path, line: str) -> None:
+    code, _, err = await in_a_shell(tmp_path, f"{line} > /dev/full")
+    assert (code, err) == (1, "stocktrack: The output cannot be written: No space left on device.\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "out", "says"),
+    [
+        ("$st get AAPL >&-", 1, "", "The output cannot be written: Bad file descriptor."),
+        ("$st watch AAPL --count 1 >&-", 1, "", "The output cannot be written: Bad file descriptor."),
+        ("$st get --help >&-", 1, "", "The output cannot be written: Bad file descriptor."),
+        ("$st get AAPL --fields symbol 2>&-", 0, "AAPL\n", ""),
+        ("$st get AAPL --fields symbol <&-", 0, "AAPL\n", ""),
+        ("$st client <&-", 0, "", ""),
+        ("$st get AAPL <&- >&- 2>&-", 1, "", ""),
+    ],
+)
+async def test_a_stream_that_the_shell_has_closed_is_none_that_something_else_takes_the_place_of(
+    tmp_path: Path, line: str, code: int, out: str, says: str
+) -> None:
+    async with ScriptedServer(market) as server:
+        ended = await in_a_shell(tmp_path, line, server.port)
+    assert ended[:2] == (code, out)
+    assert says in ended[2]
+    assert "Traceback" not in ended[2]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 async def test_each_shell_gets_its_completion(tmp_path: Path, shell: str) -> None:
     done = await run("--show-completion", shell, home=tmp_path, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
@@ -606,7 +647,16 @@ async def test_without_a_login_or_a_server_nothing_is_completed_and_nothing_is_s
         ("stocktrack serve --provider r", ["redis", "rss", "replay"]),
         ("stocktrack serve --provider yahoo,rs", ["yahoo,rss"]),
         ("stocktrack record --provider fin", ["finnhub"]),
+        ("stocktrack get AAPL --fields symbol,pri", ["symbol,price"]),
+        ("stocktrack get AAPL --fields s", ["symbol", "stale", "stale_reason", "seq"]),
+        ("stocktrack get AAPL --fields symbol,s", ["symbol,stale", "symbol,stale_reason", "symbol,seq"]),
+        ("stocktrack lots list --fields u", ["unit_cost"]),
+        ("stocktrack lists --fields ", ["list", "count"]),
+        ("stocktrack users list --fields us", ["username"]),
+        ("stocktrack watch --currency EU", ["EUR"]),
+        ("stocktrack holdings --currency us", ["usd"]),
+        ("stocktrack watch --columns name,n", []),
     ],
 )
-async def test_the_names_of_sources_are_completed(tmp_path: Path, line: str, offered: list[str]) -> None:
+async def test_the_words_of_settings_are_completed(tmp_path: Path, line: str, offered: list[str]) -> None:
     assert await completed(tmp_path, line) == offered

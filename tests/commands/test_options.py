@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -9,7 +10,9 @@ import typer
 from typer.testing import CliRunner
 
 from stocktrack.cli import app
+from stocktrack.commands.completion import KINDS
 from stocktrack.commands.options import OptionGroup, ServerAddress, ServerCall, ServerLogin, spread
+from stocktrack.terminal.columns import fields_of
 
 
 class Shared(OptionGroup):
@@ -82,3 +85,27 @@ def test_every_command_that_calls_a_server_has_all_the_options_for_it() -> None:
     calls = options.keys() - without_server - {"client"}
     assert {name for name in calls if "timeout" not in options[name]} == set()
     assert calls >= {"get", "watch", "stocks", "login", "logout", "sessions"}
+
+
+def paths_with_fields(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if any(parameter.name == "fields" for parameter in command.params):
+        yield path
+    for name, each in getattr(command, "commands", {}).items():
+        yield from paths_with_fields(each, (*path, name))
+
+
+def test_the_fields_of_every_command_that_has_some_can_be_completed() -> None:
+    paths = {" ".join(path) for path in paths_with_fields(typer.main.get_command(app))}
+
+    assert paths == KINDS.keys()
+
+
+@pytest.mark.parametrize("path", KINDS)
+def test_the_fields_that_are_completed_are_those_that_the_command_takes(path: str) -> None:
+    takes = ["AAPL"] if path in {"get", "info", "dividends", "search", "history", "users tokens"} else []
+
+    result = CliRunner().invoke(app, [*path.split(), *takes, "--fields", "nonsense"], env={"COLUMNS": "2000"})
+
+    assert result.exit_code == 2
+    there = " ".join(result.output.split()).partition("there are ")[2]
+    assert there.startswith(", ".join(fields_of(KINDS[path]))), result.output

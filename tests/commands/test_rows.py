@@ -46,6 +46,8 @@ ALERT = AlertInfo(
 )
 LISTS = (ListInfo(list="main", count=3), ListInfo(list="chips, and what is made of them", count=12))
 
+PASSWORD_LINE = b"correct horse battery\n"
+CSV_OF_USERS = "username,role,saved_count,tokens\nann,user,0,0\nroot,administrator,0,0\n"
 AAPL = "AAPL,189.45,USD,,,open,2024-04-05T15:45:00Z,,,,,"
 
 
@@ -223,6 +225,43 @@ async def test_sessions_and_tokens_have_the_same_forms(tmp_path: Path, arguments
     async with ScriptedServer(sessions_and_tokens) as server:
         done = await run(*arguments, home=tmp_path, port=server.port, stdin=None)
     assert (done.code, done.out.decode(), done.err) == (0, out, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "out"),
+    [
+        (["--format", "csv", "--header", "--fields", "username,role,saved_count,tokens"], CSV_OF_USERS),
+        (["--fields", "username"], "ann\nroot\n"),
+        (["--fields", "state,muted_until", "--format", "csv"], "ok,\nok,\n"),
+        (
+            ["--fields", "role,username", "--format", "table"],
+            "role           username\nuser           ann\nadministrator  root\n",
+        ),
+    ],
+)
+async def test_the_users_of_the_database_have_the_same_forms(tmp_path: Path, options: list[str], out: str) -> None:
+    for name, flags in (("ann", []), ("root", ["--admin"])):
+        added = await run("users", "add", name, "--password-stdin", *flags, home=tmp_path, stdin=PASSWORD_LINE)
+        assert added.code == 0, added
+    done = await run("users", "list", *options, home=tmp_path)
+    assert (done.code, done.out.decode(), done.err) == (0, out, "")
+
+
+async def test_what_users_list_cannot_print_is_told_before_the_database_is_opened(tmp_path: Path) -> None:
+    wrong = {"--fields sessions": "there is no field 'sessions'", "--json --header": "JSON has all fields"}
+    for options, says in wrong.items():
+        done = await run("users", "list", *options.split(), home=tmp_path)
+        assert (done.code, done.out) == (2, b"")
+        assert says in " ".join(done.err.split())
+    assert not (tmp_path / "data").exists()
+
+
+async def test_the_tokens_of_a_user_have_the_same_forms(tmp_path: Path) -> None:
+    await run("users", "add", "ann", "--password-stdin", home=tmp_path, stdin=PASSWORD_LINE)
+    made = await run("users", "token", "ann", "--name", "laptop", "--scope", "read", home=tmp_path)
+    assert made.code == 0, made
+    done = await run("users", "tokens", "ann", "--fields", "name,scope,last_used_at", "--header", home=tmp_path)
+    assert (done.code, done.out.decode(), done.err) == (0, "name\tscope\tlast_used_at\nlaptop\tread\t\n", "")
 
 
 async def lists_and_alerts(session: ScriptedSession) -> None:

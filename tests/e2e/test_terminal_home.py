@@ -86,7 +86,7 @@ def test_a_click_on_a_tab_shows_its_list(server: ServerProcess, tmp_path: Path) 
 
 @pytest.mark.usefixtures("lists")
 @pytest.mark.parametrize(
-    ("keys", "shown"), [("j\r", "q back"), ("?", "q back to"), ("a", "Add to"), (":help\r", ":help")]
+    ("keys", "shown"), [("j\r", "q back"), ("?", "select a row"), ("a", "Add to"), (":help\r", ":help")]
 )
 def test_another_list_is_seen_whatever_lay_over_the_one_before(
     server: ServerProcess, tmp_path: Path, keys: str, shown: str
@@ -280,7 +280,9 @@ def test_commands_that_change_the_lists_change_the_board(server: ServerProcess, 
         terminal.enter(":lists remove crypto")
         terminal.wait_for("[y/N]")
         terminal.enter("y")
-        terminal.wait_for("[main] tech")
+        terminal.wait_for("main [tech]")
+        wait_rows(terminal, "NVDA", "MSFT")
+        terminal.type("\t")
         wait_rows(terminal, "AAPL", "TSLA")
         terminal.enter(":stocks first TSLA")
         wait_rows(terminal, "TSLA", "AAPL")
@@ -294,6 +296,51 @@ def test_commands_that_change_the_lists_change_the_board(server: ServerProcess, 
         wait_rows(terminal, "AAPL")
         terminal.enter(":stop")
         terminal.wait_for("The board is live as long as it is open")
+
+
+@pytest.mark.usefixtures("lists")
+def test_what_another_window_changes_in_the_lists_is_seen_on_the_open_board(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    def elsewhere(*arguments: str) -> None:
+        run_stocktrack(*arguments, home=tmp_path, port=server.port)
+
+    with terminal_program("client", home=tmp_path, port=server.port) as terminal:
+        terminal.wait_for("[main] tech")
+        wait_rows(terminal, "AAPL", "TSLA")
+        terminal.type("\t")
+        wait_rows(terminal, "NVDA", "MSFT")
+        elsewhere("stocks", "--list", "tech", "--set", "MSFT,BTC-USD,NVDA")
+        wait_rows(terminal, "MSFT", "BTC-USD", "NVDA")
+        elsewhere("stocks", "--list", "coins", "--add", "BTC-USD")
+        terminal.wait_until(lambda: "coins" in terminal.lines[0], "for the tab of another list")
+        elsewhere("lists", "rename", "tech", "chips")
+        terminal.wait_until(lambda: "[chips]" in terminal.lines[0], "for the other name")
+        elsewhere("lists", "order", "chips", "main")
+        terminal.wait_for("[chips] main coins")
+        wait_rows(terminal, "MSFT", "BTC-USD", "NVDA")
+        elsewhere("lists", "remove", "chips", "coins")
+        terminal.wait_for("was emptied or deleted elsewhere.")
+        wait_rows(terminal, "AAPL", "TSLA")
+
+
+@pytest.mark.usefixtures("lists")
+def test_a_page_over_the_board_is_laid_out_anew_when_the_terminal_is_resized(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    with terminal_program("client", home=tmp_path, port=server.port, columns=100) as terminal:
+        wait_rows(terminal, "AAPL", "TSLA")
+        terminal.enter(":chart AAPL 5d")
+        terminal.wait_until(lambda: max(map(len, terminal.lines[2:])) > 90, "for a chart of 100 columns")
+        terminal.resize(60, 20)
+        terminal.wait_until(lambda: terminal.lines[1] == ":chart AAPL 5d", "for a page that needs no scrolling")
+        assert 50 < max(map(len, terminal.lines[2:])) <= 60
+        terminal.type("q")
+        terminal.enter(":get AAPL")
+        terminal.wait_for(":get AAPL")
+        assert "Name" not in terminal.lines[2]
+        terminal.resize(110, 20)
+        terminal.wait_until(lambda: "Name" in terminal.lines[2], "for the columns of a wide terminal")
 
 
 @pytest.mark.usefixtures("lists")

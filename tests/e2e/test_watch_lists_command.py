@@ -34,7 +34,10 @@ async def as_ann(home: Path, *arguments: str, stdin: str = "") -> Finished:
 async def test_stocks_shows_and_changes_the_list_it_is_told(home: Path) -> None:
     done = await as_ann(home, "stocks", "--list", "tech")
     assert (done.code, done.out) == (0, "")
-    assert "You have no saved stocks in the list tech yet. `stocktrack stocks --add AAPL` saves one." in done.err
+    assert (
+        "You have no saved stocks in the list tech yet. `stocktrack stocks --list tech --add AAPL` saves one."
+        in done.err
+    )
 
     done = await as_ann(home, "stocks", "--list", "tech", "--add", "NVDA,AMD", "--add", "NOPE")
     assert done.code == 3

@@ -162,13 +162,14 @@ HOUSE = (
         5,
         Side.CLIENT,
         "terminal",
-        "encodings words exit_codes connection_report status_line run logging_in board_choice screen_settings "
-        "attention remembered text alert_text alert_news alert_table facts axes canvas chart chart_request past "
-        "price_directives columns holding_table tables typed_commands alert_request course conversion board_row cells "
-        "board_cells board_rows board_columns board_keys board_alerts board_holdings board_table column_chooser "
-        "board_detail tabs symbol_picker text_page board_view day_courses held snapshots pair_rates details links "
-        "line_cutter fronts interrupting pace foot_line board_window board_mouse board_screen live_board price_block "
-        "plain_front line_completer line_history prompt board_front dialogue typed_questions",
+        "encodings words drawings exit_codes connection_report status_line run logging_in board_choice "
+        "screen_settings attention remembered text alert_text alert_news alert_table facts axes canvas chart "
+        "chart_request past price_directives columns holding_table tables typed_commands alert_request course "
+        "conversion board_row cells board_cells board_rows board_columns board_keys board_alerts board_holdings "
+        "board_table column_chooser board_detail tabs board_head symbol_picker text_page board_view day_courses held "
+        "snapshots pair_rates details links line_cutter fronts interrupting pace foot_line board_window board_mouse "
+        "board_screen live_board price_block plain_front line_completer line_history prompt board_front dialogue "
+        "typed_questions typed_lists",
     ),
     row(6, Side.CLIENT, "", "cli_client"),
     row(

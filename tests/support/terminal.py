@@ -217,7 +217,10 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._child.close(force=True)
+        try:
+            self._child.close(force=True)
+        except pexpect.ExceptionPexpect:
+            self._child.wait()  # it was killed: a busy machine takes longer over that than pexpect does
 
     @property
     def lines(self) -> list[str]:
@@ -272,6 +275,11 @@ class Terminal:
         """Turn the wheel of the mouse, down where it is positive."""
         for _ in range(abs(notches)):
             self.type(f"\x1b[<{65 if notches > 0 else 64};10;5M")
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size, of which the program is told."""
+        self._screen.resize(rows, columns)
+        self._child.setwinsize(rows, columns)
 
     def has_mouse(self) -> bool:
         """Whether the program has asked for what the mouse does, and not taken it back since."""

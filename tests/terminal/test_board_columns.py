@@ -266,6 +266,20 @@ def test_in_the_list_of_columns_a_click_shows_or_hides_and_the_wheel_moves() -> 
     assert "Volume" in drawn(view, 80)[1]
 
 
+@pytest.mark.parametrize("width", range(17, 60))
+@pytest.mark.parametrize("is_selected", [False, True])
+def test_however_narrow_no_price_is_half_a_number(width: int, is_selected: bool) -> None:
+    view = BoardView("here")
+    view.show(["EURUSD=X", "BTC-USD"])
+    view.put(priced("BTC-USD", 67_319.88))
+    view.put(priced("EURUSD=X", 1.08))
+    if is_selected:
+        view.select(1)
+    lines = drawn(view, width)
+    assert "67,319.88" in lines[3]
+    assert "1.08" in lines[2]
+
+
 @pytest.mark.parametrize(("width", "height"), [(20, 3), (40, 5), (80, 8), (120, 50)])
 def test_the_list_of_columns_fills_exactly_the_terminal(width: int, height: int) -> None:
     view = a_board()

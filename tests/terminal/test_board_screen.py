@@ -1,5 +1,6 @@
 import asyncio
 import itertools
+from collections.abc import Callable
 
 import pytest
 from prompt_toolkit.application import create_app_session
@@ -13,6 +14,7 @@ from stocktrack.clock import ManualClock, settle
 from stocktrack.terminal.board_choice import Order
 from stocktrack.terminal.board_screen import BoardScreen, Ending
 from stocktrack.terminal.board_view import BoardView
+from stocktrack.terminal.text_page import TextPage
 
 
 class CountingOutput(DummyOutput):
@@ -76,6 +78,8 @@ async def test_keys_sort_reverse_and_scroll() -> None:
         ("/\x1b[200~aap\x1b[201~\r", ["AAPL"]),
         ("/tsx\x15m\r", ["MSFT"]),
         ("/ts\rr", ["TSLA"]),
+        ("/ts\x1b[D\x1b[A\x1bOP\x1b[3~\t\x01", ["TSLA"]),  # keys to move by have letters in their codes
+        ("/ts ", ["TSLA"]),
     ],
 )
 async def test_what_is_typed_behind_a_slash_is_found(keys: str, rows: list[str]) -> None:
@@ -264,6 +268,74 @@ async def test_the_first_escape_leaves_sorting_and_the_second_one_the_board() ->
         assert not running.done()
         pipe.send_text("\x1b")
         assert await asyncio.wait_for(running, PATIENCE_SECONDS) is Ending.BACK
+
+
+class NoActions:
+    """Keys that ask for more than looking are taken, and remembered."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def turn_tab(self, by: int) -> None:
+        self.asked.append(f"turn {by}")
+
+    def add(self, symbol: str) -> None:
+        self.asked.append(f"add {symbol}")
+
+    def remove_selected(self) -> None:
+        self.asked.append("remove")
+
+    def undo(self) -> None:
+        self.asked.append("undo")
+
+    def open_link(self, number: int) -> None:
+        self.asked.append(f"open {number}")
+
+    def enter(self, line: str) -> None:
+        self.asked.append(f"enter {line}")
+
+    def interrupt(self) -> bool:
+        return False
+
+
+async def typed_with_actions(view: BoardView, keys: str) -> list[str]:
+    actions = NoActions()
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        pipe.send_text(f"{keys}\x03")
+        await asyncio.wait_for(BoardScreen(view, actions=actions).run(), 10)
+    return actions.asked
+
+
+@pytest.mark.parametrize("keys", ["\x1b[D", "\x1b[C", "\x1bOP", "\x1b[3~", "\x1b[H", "\x1b[F", "\x1b[6~", "\x01", "\t"])
+async def test_keys_to_move_by_type_nothing_into_the_picker(keys: str) -> None:
+    assert await typed_with_actions(a_board(), f"aA{keys}B\r") == ["add AB"]
+
+
+async def test_two_words_can_be_typed_into_the_picker() -> None:
+    view = a_board()
+
+    await typed_with_actions(view, "aapple  inc")
+    assert view.picker is not None
+    assert view.picker.text == "apple inc"
+
+
+@pytest.mark.parametrize(
+    "read", [BoardView.toggle_keys, lambda view: view.open_page(TextPage("help", lambda _: "x\n" * 100))]
+)
+async def test_on_a_text_that_is_read_the_keys_of_rows_and_of_what_lies_below_do_nothing(
+    read: Callable[[BoardView], None],
+) -> None:
+    view, actions = a_board(), NoActions()
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        running = asyncio.create_task(BoardScreen(view, actions=actions).run())
+        await settle()
+        read(view)
+        pipe.send_text("dumrsno1c\x1b[C\x03")
+        await asyncio.wait_for(running, 10)
+
+    assert actions.asked == []
+    assert (view.rows.order, view.shows_holdings, view.chooser) == (Order(), True, None)
+    assert view.is_text_read
 
 
 @pytest.mark.parametrize("before", ["", "?", "\r", "j\r"])

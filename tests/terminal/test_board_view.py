@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from scripted_server import NOW_MS, a_price
+from scripted_server import NOW_MS, a_price, a_quote
 from stocktrack.bars import Bar
 from stocktrack.client import State, StateChange
 from stocktrack.errors import Code, Reason
@@ -11,6 +11,7 @@ from stocktrack.messages import Missing, Price
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, MarketState
 from stocktrack.terminal.board_cells import Line
 from stocktrack.terminal.board_view import BoardView
+from stocktrack.terminal.text_page import TextPage
 
 LONGEST_SYMBOL = "A-SYMBOL-OF-48-CHARACTERS".ljust(MAX_SYMBOL_LENGTH, "X")
 
@@ -500,3 +501,81 @@ def test_a_lost_connection_is_said_before_everything_else() -> None:
 
     assert drawn(view, 60)[0].startswith(" disconnected 6 s  private · Yahoo")
     assert "[main] tech" in drawn(view, 60)[0]
+
+
+# --- what lies over the rows ------------------------------------------------------------------------------------------
+
+
+def a_page(lines: int = 30) -> TextPage:
+    return TextPage("news", lambda _: "\n".join(f"line {number}" for number in range(1, lines + 1)))
+
+
+def test_the_keys_lie_over_a_page_and_leaving_them_shows_it_again() -> None:
+    view = a_board("AAPL")
+    view.open_page(a_page())
+    view.toggle_keys()
+    assert "select a row" in "\n".join(drawn(view))
+    assert view.close_one()
+    assert drawn(view)[1].startswith(":news")
+    view.toggle_keys()
+    view.enter()
+    assert drawn(view)[1].startswith(":news"), "enter leaves a text that is read"
+    assert view.close_one()
+    assert not view.close_one()
+
+
+def test_what_is_found_is_seen_whatever_lay_over_the_rows() -> None:
+    view = a_board("AAPL", "TSLA")
+    view.open_page(a_page())
+    view.begin_finding()
+    assert symbols_drawn(view) == ["AAPL", "TSLA"]
+    assert drawn(view)[-1].startswith("/▁")
+
+
+def test_two_words_of_a_name_are_found() -> None:
+    view = a_board("AAPL", "TSLA")
+    view.put(price("AAPL", 1.0, 0.0))
+    view.put_quotes([a_quote("AAPL").model_copy(update={"name": "Apple Inc."})])
+    view.rows.found = "apple "
+    assert symbols_drawn(view) == ["AAPL"]
+    assert "with APPLE" in drawn(view)[0]
+    view.rows.found = "apple inc"
+    assert symbols_drawn(view) == ["AAPL"]
+
+
+def test_home_and_end_go_to_the_ends_of_what_lies_on_top() -> None:
+    view = a_board(*(f"S{number}" for number in range(60)))
+    far = 1_000_000
+    drawn(view)
+    view.open_page(a_page())
+    drawn(view)
+    view.scroll_page(far)
+    assert drawn(view)[-2] == "line 30".ljust(100)
+    view.scroll_page(-far)
+    assert drawn(view)[2].startswith("line 1 ")
+    view.toggle_keys()
+    first = drawn(view)[1]
+    view.scroll_page(far)
+    assert "ctrl-d" in drawn(view)[-2]
+    view.scroll_page(-far)
+    assert drawn(view)[1] == first
+    view.uncover()
+    assert symbols_drawn(view)[0] == "S0", "the rows below have not moved"
+    view.scroll_page(far)
+    assert symbols_drawn(view)[-1] == "S59"
+
+
+def test_a_page_is_laid_out_anew_in_another_size() -> None:
+    view = a_board("AAPL")
+    view.open_page(TextPage("chart AAPL", lambda size: f"{size.columns} by {size.lines}"))
+    assert drawn(view, 100, 12)[2].rstrip() == "100 by 9"
+    assert drawn(view, 40, 20)[2].rstrip() == "40 by 17"
+
+
+@pytest.mark.parametrize("width", [20, 24, 30])
+def test_on_a_narrow_terminal_what_a_key_does_stands_below_it(width: int) -> None:
+    view = a_board("AAPL")
+    view.toggle_keys()
+    lines = drawn(view, width, 200)
+    assert not any("…" in line for line in lines)
+    assert "select a row" in " ".join(" ".join(lines).split())

@@ -10,7 +10,7 @@ from stocktrack.bars import Bar, HistoryRange
 from stocktrack.errors import Reason
 from stocktrack.messages import BoardQuote
 from stocktrack.quotes import MAX_SYMBOL_LENGTH, MarketState
-from stocktrack.terminal.chart import Chart, Look, cells_of, draw_chart
+from stocktrack.terminal.chart import Chart, Look, display_cells, draw_chart
 from stocktrack.terminal.text import fixed
 
 SUNDAY = at(2026, 11, 29, 8, 41)
@@ -72,7 +72,7 @@ def test_a_chart_fills_the_terminal_and_no_more(columns: int, rows: int, candles
     for chart in charts:
         lines = drawn(chart, columns, rows, is_unicode=is_unicode)
         assert len(lines) == rows
-        assert max(map(cells_of, lines)) <= columns
+        assert max(map(display_cells, lines)) <= columns
 
 
 @pytest.mark.parametrize("size", [(29, 24), (80, 8), (1, 1), (0, 0)])

@@ -23,7 +23,13 @@ def written(to: io.TextIOWrapper) -> bytes:
 def test_a_minus_is_a_hyphen_and_columns_stay_as_wide(encoding: str) -> None:
     out = stream(encoding, ERRORS)
     out.write(SHOWN)
-    assert written(out) == b"-1.20 -0.64% ?? 9-10"
+    assert written(out) == b"-1.20 -0.64% .: 9-10"
+
+
+def test_the_marks_of_the_board_are_plain_ones() -> None:
+    out = stream("ascii", ERRORS)
+    out.write("▸ AAPL  Price▼  ▁▃▇█  ──●──  ←→ range  Microsoft Co…  中")
+    assert written(out) == b"> AAPL  Pricev  .-#@  --o--  <> range  Microsoft Co~  ?"
 
 
 def test_what_can_show_it_gets_it() -> None:
@@ -41,7 +47,7 @@ def test_prompt_toolkit_writes_a_hyphen_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert output is not None
     output.write(SHOWN)
     output.flush()
-    assert written(plain).strip() == b"-1.20 -0.64% ?? 9-10"
+    assert written(plain).strip() == b"-1.20 -0.64% .: 9-10"
 
 
 def test_where_it_can_be_shown_prompt_toolkit_draws_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ class Server:
         self.gate.set()
         self.asked: list[str] = []
         self.interval: float | None = None
+        self.follows = False
 
     async def _take(self, what: str) -> None:
         self.asked.append(what)
@@ -84,8 +85,9 @@ class Server:
         self.saved[list] = tuple(dict.fromkeys((*named, *before) if change == "order" else (*before, *named)))
         return SetListReply(list=list, symbols=self.saved[list])
 
-    async def lists(self) -> list[ListInfo]:
+    async def lists(self, *, follow: bool | None = None) -> list[ListInfo]:
         await self._take("lists")
+        self.follows = self.follows or bool(follow)
         return [ListInfo(list=name, count=len(symbols)) for name, symbols in self.saved.items()]
 
     async def search(self, query: str, limit: int) -> SearchReply:
@@ -194,6 +196,156 @@ async def test_what_could_not_be_shown_is_asked_for_once_there_is_a_connection()
         live.take_state(StateChange(State.RECONNECTING))
         live.take_state(StateChange(State.CONNECTED))
         await until(lambda: view.symbols == ("AAPL",))
+
+
+async def test_after_a_reconnect_the_rows_are_those_that_the_list_has_now() -> None:
+    server = Server(main=("AAPL", "TSLA"))
+    async with a_board(server) as (live, view):
+        view.rows.choose("TSLA")
+        live.take_state(StateChange(State.RECONNECTING))
+        server.saved = {"main": ("NVDA", "TSLA"), "tech": ("MSFT",)}
+        server.follows = False
+        live.take_state(StateChange(State.CONNECTED))
+        await until(lambda: view.symbols == ("NVDA", "TSLA"))
+        assert server.follows, "the new connection is told, too"
+        assert view.tabs.all == ("main", "tech")
+        assert view.rows.selected == "TSLA"
+
+
+async def test_what_others_add_take_out_and_order_is_seen_on_the_list_that_is_shown() -> None:
+    server = Server(main=("AAPL", "TSLA", "MSFT"), tech=("NVDA",))
+    async with a_board(server) as (live, view):
+        assert server.follows
+        view.rows.choose("TSLA")
+        server.saved["main"] = ("MSFT", "TSLA", "BTC-USD")
+        live.take_news(["main"])
+        await until(lambda: view.symbols == ("MSFT", "TSLA", "BTC-USD"))
+        assert view.rows.selected == "TSLA"
+        assert set(server.subscribed) == {"MSFT", "TSLA", "BTC-USD"}
+
+
+async def test_news_of_a_list_that_is_not_shown_asks_for_the_names_alone() -> None:
+    server = Server(main=("AAPL",))
+    async with a_board(server) as (live, view):
+        server.asked.clear()
+        server.saved["tech"] = ("NVDA",)
+        live.take_news(["tech"])
+        await until(lambda: view.tabs.all == ("main", "tech"))
+        assert server.asked == ["lists"]
+        assert view.symbols == ("AAPL",)
+
+
+async def test_many_changes_while_the_server_takes_its_time_are_read_once() -> None:
+    server = Server(main=("AAPL",))
+    async with a_board(server) as (live, view):
+        server.asked.clear()
+        server.gate.clear()
+        live.take_news(["main"])
+        await until(lambda: server.asked == ["lists"])
+        for symbols in (("TSLA",), ("NVDA",), ("MSFT",)):
+            server.saved["main"] = symbols
+            live.take_news(["main"])
+        server.gate.set()
+        await until(lambda: server.asked.count("lists") == 2)
+        await until(lambda: view.symbols == ("MSFT",))
+        assert server.asked.count("lists") == 2
+
+
+async def test_a_list_that_others_rename_goes_on_being_shown_and_undo_knows_its_name() -> None:
+    server = Server(main=("AAPL",), tech=("NVDA", "MSFT"))
+    async with a_board(server, shows="tech") as (live, view):
+        view.rows.choose("NVDA")
+        live.remove_selected()
+        await told(view, "NVDA is off tech")
+        server.saved = {"main": ("AAPL",), "chips": server.saved["tech"]}
+        live.take_news(["tech", "chips"])
+        await until(lambda: view.tabs.current == "chips")
+        assert view.tabs.all == ("main", "chips")
+        assert view.symbols == ("MSFT",)
+
+        live.undo()
+        await told(view, "NVDA is back on chips.")
+        assert server.saved["chips"] == ("NVDA", "MSFT")
+
+
+async def test_a_list_that_others_delete_gives_way_to_the_next_and_what_lay_over_it_goes() -> None:
+    server = Server(main=("AAPL",), tech=("NVDA",), cars=("TSLA",))
+    async with a_board(server, shows="tech") as (live, view):
+        view.begin_adding()
+        del server.saved["tech"]
+        live.take_news(["tech"])
+        await told(view, "tech was emptied or deleted elsewhere.")
+        assert view.tabs.current == "cars"
+        assert view.symbols == ("TSLA",)
+        assert server.subscribed == ("TSLA",)
+        assert view.picker is None, "what was typed was meant for the other list"
+
+
+async def test_an_open_symbol_that_others_take_out_is_closed_and_that_is_said() -> None:
+    server = Server(main=("AAPL", "TSLA"))
+    async with a_board(server) as (live, view):
+        view.rows.choose("TSLA")
+        view.enter()
+        assert view.detail is not None
+        server.saved["main"] = ("TSLA", "AAPL")
+        live.take_news(["main"])
+        await until(lambda: view.symbols == ("TSLA", "AAPL"))
+        assert view.detail is not None
+
+        server.saved["main"] = ("AAPL",)
+        live.take_news(["main"])
+        await told(view, "TSLA was taken off main elsewhere.")
+        assert view.detail is None
+
+
+async def test_news_that_cannot_be_read_leave_the_board_as_it_is() -> None:
+    server = Server(main=("AAPL",))
+    async with a_board(server) as (live, view):
+        server.fails["lists"] = Unavailable("The connection was lost.")
+        live.take_news(["main"])
+        await until(lambda: "lists" not in server.fails)
+        server.fails["lists"] = refusal(Reason.STORAGE_ERROR)
+        live.take_news(["main"])
+        await told(view, "No.")
+        assert view.symbols == ("AAPL",)
+        server.saved["main"] = ("TSLA",)
+        live.take_news(["main"])
+        await until(lambda: view.symbols == ("TSLA",))
+
+
+async def test_news_that_the_end_of_the_board_cut_off_do_not_keep_later_ones_from_being_seen() -> None:
+    server, view = Server(main=("AAPL",)), BoardView("here")
+    live = LiveBoard(cast("StockTrackClient", server), view)
+    async with live.running():
+        await live.show_list("main")
+        live.take_news(["main"])
+    async with live.running():
+        await live.show_list("main")
+        server.saved["main"] = ("TSLA",)
+        live.take_news(["main"])
+        await until(lambda: view.symbols == ("TSLA",))
+
+
+async def test_where_the_names_of_the_lists_are_not_to_be_had_the_list_is_shown_all_the_same() -> None:
+    server = Server(main=("AAPL",), tech=("NVDA",))
+    async with a_board(server) as (live, view):
+        server.fails["lists"] = refusal(Reason.STORAGE_ERROR)
+        live.turn_tab(1)
+        await told(view, "No.")
+        assert view.symbols == ("NVDA",)
+
+
+async def test_the_last_stock_that_is_taken_off_leaves_its_list_to_be_begun_again() -> None:
+    server = Server(main=("AAPL",), cars=("TSLA",), tech=("NVDA",))
+    async with a_board(server, shows="cars") as (live, view):
+        view.rows.choose("TSLA")
+        del server.saved["cars"]  # as the server does with a list that is empty
+        server.fails["unsubscribe"] = refusal(Reason.NOT_SUBSCRIBED)
+        live.remove_selected()
+        await told(view, "TSLA is off cars")
+        await until(lambda: server.asked[-1] == "lists")
+        assert (view.tabs.current, view.tabs.all) == ("cars", ("main", "cars", "tech"))
+        assert "cars is empty: a adds a stock." in text_of(view)
 
 
 async def test_an_older_server_has_one_list_and_its_board_works() -> None:

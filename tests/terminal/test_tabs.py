@@ -41,14 +41,27 @@ def test_what_was_named_by_hand_has_a_tab_before_the_lists() -> None:
     assert label_of(None) == "watched"
 
 
-def test_a_list_that_is_removed_gives_way_to_the_first_and_an_empty_one_stays() -> None:
-    tabs = a_tabs("main", "tech", current="tech")
-    tabs.put_lists(["main"])
+def test_a_list_that_is_left_gives_way_to_the_one_behind_it_or_else_before() -> None:
+    tabs = a_tabs("main", "tech", "cars", current="tech")
+    tabs.leave("tech")
+    assert drawn(tabs) == "main [cars]"
+    tabs.leave("main")
+    assert tabs.all == ("cars",)
+    tabs.put_lists(["main", "cars"])
+    tabs.leave("cars")
     assert tabs.current == "main"
+    tabs.leave("main")
+    assert tabs.current is None
+
+
+def test_an_empty_list_stays_where_it_stood_while_it_is_shown() -> None:
+    tabs = a_tabs("main", "tech", "cars", current="tech")
+    tabs.put_lists(["main", "cars"])
+    assert drawn(tabs) == "main [tech] cars"
 
     tabs.go("new")
-    tabs.put_lists(["main", "new"])
-    assert drawn(tabs) == "main [new]"
+    tabs.put_lists(["main", "cars"])
+    assert drawn(tabs) == "main cars [new]"
 
 
 @pytest.mark.parametrize("width", range(60))

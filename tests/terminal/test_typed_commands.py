@@ -10,6 +10,7 @@ from stocktrack.terminal.typed_commands import (
     TypedLot,
     UsageError,
     count_of,
+    list_option,
     parse,
     split_holdings,
     split_interval,
@@ -306,3 +307,9 @@ def test_what_is_said_may_name_a_symbol_before_it_or_after_it(typed: str, text: 
             split_said(typed)
     else:
         assert split_said(typed) == (text, symbol)
+
+
+@pytest.mark.parametrize("name", ["tech", "big tech", "Ann's"])
+def test_the_option_of_a_list_can_be_typed_as_it_is_shown(name: str) -> None:
+    assert split_list(f"AAPL{list_option(name)}") == ("AAPL", name)
+    assert (list_option("main"), list_option(None)) == ("", "")

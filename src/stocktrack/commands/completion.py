@@ -4,8 +4,8 @@ Nobody is asked for anything: without a stored token or a password in the enviro
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -14,6 +14,27 @@ if TYPE_CHECKING:
 
 # A person waits for the Tab key.
 SECONDS = 1.5
+# What the rows of a command are, by what it is called in a shell: `COLUMNS` of `terminal/columns.py` has their fields.
+KINDS: Final[Mapping[str, str]] = {
+    "get": "GET",
+    "watch": "PRICE",
+    "stocks": "MY_STOCKS",
+    "news": "NEWS",
+    "info": "INFO",
+    "dividends": "DIVIDENDS",
+    "search": "SEARCH",
+    "sources": "SOURCES",
+    "history": "HISTORY",
+    "holdings": "HOLDINGS",
+    "lots list": "LOTS",
+    "lists": "LISTS",
+    "alert list": "MY_ALERTS",
+    "sessions": "SESSIONS",
+    "accounts": "USERS",
+    "tokens": "TOKENS",
+    "users list": "STORED_USERS",
+    "users tokens": "TOKENS",
+}
 
 
 def saved_symbols(context: typer.Context, incomplete: str) -> list[str]:
@@ -33,8 +54,30 @@ def board_columns(incomplete: str) -> list[str]:
     """The columns of the board that begin as what was typed, which may follow a comma."""
     from stocktrack.terminal.board_choice import COLUMNS
 
+    return _listed(COLUMNS, incomplete)
+
+
+def row_fields(context: typer.Context, incomplete: str) -> list[str]:
+    """The fields of the rows of the command that begin as what was typed, which may follow a comma."""
+    from stocktrack.terminal.columns import fields_of
+
+    kind = KINDS.get(context.command_path.partition(" ")[2])
+    return [] if kind is None else _listed(fields_of(kind), incomplete)
+
+
+def currencies(incomplete: str) -> list[str]:
+    """The codes of currencies that begin as what was typed, in capitals or not."""
+    from stocktrack.terminal.board_choice import CURRENCIES
+
+    rest = sorted(code[len(incomplete) :] for code in CURRENCIES if code.startswith(incomplete.upper()))
+    return [incomplete + (each.lower() if incomplete.islower() else each) for each in rest]
+
+
+def _listed(words: Iterable[str], incomplete: str) -> list[str]:
+    """The words that go on with the last one of a list, but for those before it."""
     typed, comma, last = incomplete.rpartition(",")
-    return [f"{typed}{comma}{name}" for name in COLUMNS if name.startswith(last.lower())]
+    before = typed.lower().split(",")
+    return [f"{typed}{comma}{word}" for word in words if word.startswith(last.lower()) and word not in before]
 
 
 def board_orders(incomplete: str) -> list[str]:

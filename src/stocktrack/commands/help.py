@@ -37,6 +37,16 @@ class HelpfulCommand(TyperCommand):
         """What follows the name of the command."""
         return _plain(super().collect_usage_pieces(ctx))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what was typed; where an argument is missing, what to type is told."""
+        try:
+            return list(super().parse_args(ctx, args))
+        except typer.BadParameter as error:
+            example = next(iter(EXAMPLES.get(path_of(ctx), ())), None)
+            if not error.message and example is not None:  # only what is missing has no sentence of its own
+                error.message = f"For example: `stocktrack {example[0]}`."
+            raise
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page into `formatter`."""
         _write_page(self, ctx, formatter)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stocktrack.commands.at_server import at_server, take_out_each
+from stocktrack.commands.completion import currencies
 from stocktrack.commands.help import CommandLine
 from stocktrack.commands.one_shot import ask
 from stocktrack.commands.options import RowOptions, ServerCall, spread
@@ -39,7 +40,13 @@ def add_to(app: typer.Typer) -> None:
 def holdings(
     *,
     currency: Annotated[
-        str | None, typer.Option(metavar="CODE", help="of the totals, such as EUR; the server's", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="CODE",
+            help="of the totals, such as EUR; the server's",
+            show_default=False,
+            autocompletion=currencies,
+        ),
     ] = None,
     group: Group = None,
     as_csv: AsCsv = False,

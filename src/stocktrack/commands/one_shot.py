@@ -344,7 +344,9 @@ async def _answer(
     reply = answers[-1].reply if answers else None
     if isinstance(reply, MyStocksReply):
         if not reply.symbols:
-            say(f"{nothing_saved(reply)}. `stocktrack stocks --add AAPL` saves one.")
+            from stocktrack.terminal.typed_commands import list_option
+
+            say(f"{nothing_saved(reply)}. `stocktrack stocks{list_option(reply.list)} --add AAPL` saves one.")
         if len(reply.lists) > 1 and is_screen(sys.stdout):
             say(f"Your lists: {list_names(reply)}.")
     if isinstance(reply, SearchReply) and not reply.matches:

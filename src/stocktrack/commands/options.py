@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, dataclass_trans
 
 import typer
 
-from stocktrack.commands.completion import board_columns, board_orders
+from stocktrack.commands.completion import board_columns, board_orders, currencies, row_fields
 from stocktrack.system.addresses import DEFAULT_HOST, DEFAULT_PORT, MAX_PORT
 
 if TYPE_CHECKING:
@@ -151,7 +151,10 @@ class ScreenOptions(OptionGroup):
     currency: Annotated[
         str | None,
         typer.Option(
-            metavar="CODE", help="show all prices on the board in it, as EUR; STOCKTRACK_CURRENCY", show_default=False
+            metavar="CODE",
+            help="show all prices on the board in it, as EUR; STOCKTRACK_CURRENCY",
+            show_default=False,
+            autocompletion=currencies,
         ),
     ] = None
     mouse: Annotated[
@@ -206,7 +209,12 @@ class _QuoteForm(OptionGroup):
 class _RowFields(OptionGroup):
     fields: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="only these, in this order; a wrong one lists them all", show_default=False),
+        typer.Option(
+            metavar="A,B",
+            help="only these, in this order; a wrong one lists them all",
+            show_default=False,
+            autocompletion=row_fields,
+        ),
     ] = None
     header: Annotated[bool, typer.Option("--header", help="with the names of the fields above")] = False
     as_json: Annotated[bool, typer.Option("--json", help="print the server's reply, one JSON document")] = False
@@ -214,6 +222,12 @@ class _RowFields(OptionGroup):
 
 class RowOptions(_RowFields, _RowForm):
     """In which form a command prints the rows of its answer, and which fields of them."""
+
+
+class ListedOptions(RowOptions):
+    """The same of what a command reads itself, and asks no server."""
+
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False
 
 
 class PriceLineOptions(_RowFields, _RowForm):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from stocktrack.commands.help import CommandLine
+from stocktrack.commands.options import ListedOptions, spread
+from stocktrack.commands.row_forms import RowForm, form_of
 from stocktrack.errors import CommandError, ConfigError
 from stocktrack.operations.options import ConfigFile
 from stocktrack.scopes import Scope
@@ -57,14 +59,12 @@ def users_add(
     _hint_at(password)
 
 
-@users_app.command("list")
-def users_list(
-    config: ConfigFile = None, as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False
-) -> None:
+def users_list(*, rows: ListedOptions, config: ConfigFile = None) -> None:
     """List the users and what they are."""
+    form = form_of("STORED_USERS", rows)
     users, _ = _with_accounts(config, lambda accounts: accounts.list())
-    if as_json:
-        rows = [
+    if form.is_json:
+        documents = [
             {
                 "name": user.name,
                 "created_at": user.created_at_ms,
@@ -76,32 +76,46 @@ def users_list(
             }
             for user in users
         ]
-        typer.echo(json.dumps(rows))
+        typer.echo(json.dumps(documents))
         return
-    _print_users(users)
+    _print_users(users, form)
     if not users:
         typer.echo("There are no users yet; add one with: stocktrack users add NAME", err=True)
 
 
-def _print_users(users: "Sequence[UserRow]") -> None:
+users_app.command("list")(spread(users_list))
+
+
+def _print_users(users: "Sequence[UserRow]", form: RowForm) -> None:
     """A table on a terminal; in a pipe a row a user, whose times are those of the whole world."""
     from stocktrack.terminal.columns import screen_table
     from stocktrack.terminal.text import is_screen, iso_time, safe, tab_separated
 
-    is_table = is_screen(sys.stdout)
-    when = _when if is_table else iso_time
-    rows = []
+    def notes(user: "UserRow", when: Callable[[int], str]) -> list[str]:
+        until_ms = _still(user.muted_until_ms)
+        muted = [] if until_ms is None else [f"muted until {when(until_ms)}"]
+        return ["administrator"] * user.is_admin + ["disabled"] * user.is_disabled + muted
+
+    def row(user: "UserRow") -> tuple[str, ...]:
+        role, state = "administrator" if user.is_admin else "user", "disabled" if user.is_disabled else "ok"
+        until_ms = _still(user.muted_until_ms)
+        times = (iso_time(user.created_at_ms), "" if until_ms is None else iso_time(until_ms))
+        return (safe(user.name), role, state, str(user.saved_count), str(len(user.token_ids)), *times)
+
+    def table() -> str:
+        listed = [
+            (safe(user.name), str(user.saved_count), _when(user.created_at_ms), ", ".join(notes(user, _when)))
+            for user in users
+        ]
+        return screen_table(("User", "Saved", "Since", ""), listed, gives_way=(2, 1))
+
+    text = form.text_of(lambda: map(row, users), table)
+    if text is not None or is_screen(sys.stdout):
+        typer.echo(table() if text is None else text, nl=False)
+        return
     for user in users:
-        notes = ["administrator"] * user.is_admin + ["disabled"] * user.is_disabled
-        if (until_ms := _still(user.muted_until_ms)) is not None:
-            notes.append(f"muted until {when(until_ms)}")
-        name, since = safe(user.name), when(user.created_at_ms)
-        if is_table:
-            rows.append((name, str(user.saved_count), since, ", ".join(notes)))
-        else:
-            typer.echo(tab_separated((name, f"{user.saved_count} saved", f"since {since}", *notes)))
-    if rows:
-        typer.echo(screen_table(("User", "Saved", "Since", ""), rows, gives_way=(2, 1)), nl=False)
+        told = (f"{user.saved_count} saved", f"since {iso_time(user.created_at_ms)}", *notes(user, iso_time))
+        typer.echo(tab_separated((safe(user.name), *told)))
 
 
 @users_app.command("passwd")
@@ -189,17 +203,12 @@ def users_token(
     )
 
 
-@users_app.command("tokens")
-def users_tokens(
-    name: str,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
-    config: ConfigFile = None,
-) -> None:
+def users_tokens(name: str, *, rows: ListedOptions, config: ConfigFile = None) -> None:
     """List the tokens of a user that are valid."""
+    form = form_of("TOKENS", rows)
     tokens, _ = _with_accounts(config, lambda accounts: accounts.tokens(name))
-    if as_json:
-        rows = [
+    if form.is_json:
+        documents = [
             {
                 "token_id": token.token_id,
                 "name": token.name,
@@ -210,18 +219,22 @@ def users_tokens(
             }
             for token in tokens
         ]
-        typer.echo(json.dumps(rows))
+        typer.echo(json.dumps(documents))
         return
-    from stocktrack.terminal.columns import token_lines
+    from stocktrack.terminal.columns import token_lines, token_row
     from stocktrack.terminal.text import is_screen
 
     listed = [
         (token.token_id, token.name, token.scope, token.created_at_ms, token.expires_at_ms, token.last_used_at_ms)
         for token in tokens
     ]
-    typer.echo(token_lines(listed, is_table=is_screen(sys.stdout)), nl=False)
+    text = form.text_of(lambda: map(token_row, listed), lambda: token_lines(listed, is_table=True))
+    typer.echo(token_lines(listed, is_table=is_screen(sys.stdout)) if text is None else text, nl=False)
     if not tokens:
         typer.echo(f"{name} has no tokens that are listed; make one with: stocktrack users token {name}", err=True)
+
+
+users_app.command("tokens")(spread(users_tokens))
 
 
 @users_app.command("revoke")

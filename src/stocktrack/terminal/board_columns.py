@@ -52,6 +52,8 @@ MAX_NUMBER_CELLS = 26
 MAX_RANGE_CELLS: Final = 40
 # Where a narrow terminal would have no room for ages otherwise.
 _CLOSE_GAP: Final = 1
+# A mark, and enough letters to tell symbols apart.
+_LEAST_SYMBOL: Final = 5
 # In a column that may be narrower than its text, as much of it as still says something.
 _LEAST_NAME, _LEAST_MARKET = 10, 12
 # Of the columns of holdings, the first so many take the place of the day's course where both have no room.
@@ -268,19 +270,22 @@ class BoardColumns:
         return there
 
     def _by_room(self, there: Mapping[str, Column], width: int, is_wide: bool, held: Sequence[str]) -> Layout:
-        """Symbol, price and percent always; the others by their worth, and the sparkline takes what is left.
+        """Symbol and price always; the others by their worth, and the sparkline takes what is left.
 
         A price before or after the regular hours is worth the most, and is there as a whole or not at all. Every
-        price says its age: where there is no room for that, the columns stand closer together.
+        price says its age: where there is no room for that, the columns stand closer together. Half a price would be
+        worse than no percentage, and than a symbol that is cut.
         """
-        layout = self._fitted(there, width, is_wide, held, GAP)
-        if "age" in layout.names:
-            return layout
-        closer = self._fitted(there, width, is_wide, held, _CLOSE_GAP)
-        return closer if "age" in closer.names else layout
+        layouts = [self._fitted(there, width, is_wide, held, gap) for gap in (GAP, _CLOSE_GAP)]
+        for wanted in ({"percent", "age"}, {"percent"}):
+            for layout in layouts:
+                if wanted.issubset(layout.names):
+                    return layout
+        return layouts[-1]
 
     def _fitted(self, there: Mapping[str, Column], width: int, is_wide: bool, held: Sequence[str], gap: int) -> Layout:
-        fitting = _Fitting(there, width, taken=("symbol", "price", "percent"), gap=gap)
+        fitting = _Fitting(there, width, taken=("symbol", "price"), gap=gap)
+        fitting.add("percent")
         fitting.add("extended")
         # What is held is worth more than the course of the day, and how much of it there is is not.
         for name in ("age", *held[:_FIRST_HELD]):
@@ -330,6 +335,10 @@ class _Fitting:
         self._gap = gap
         self._widths = {name: there[name].width for name in taken}
         self._left = width - sum(self._widths.values()) - gap * (len(taken) - 1)
+        if self._left < 0:
+            narrower = max(_LEAST_SYMBOL, self._widths["symbol"] + self._left)
+            self._left += self._widths["symbol"] - narrower
+            self._widths["symbol"] = narrower
 
     def add(self, name: str, *, least: int | None = None, leaves: int = 0) -> None:
         """Take a column that there is room for, `leaves` cells for others kept free; `least` cells of it will do."""

@@ -16,7 +16,6 @@ from stocktrack.terminal.facts import company_facts, quote_facts
 from stocktrack.terminal.text import age_text, amount_text, safe, safe_symbol
 
 _RANGES: Final = tuple(HistoryRange)
-_MOST_CHART_ROWS: Final = 20
 _MOST_HEADLINE_LINES: Final = 3
 # Pushes carry the price on; the bars are asked for anew.
 REFRESH_MS: Final = 60_000
@@ -130,7 +129,7 @@ class BoardDetail:
         below = [*self._facts(width, now_ms), *self._headlines(width, now_ms)]
         # What lies below can be scrolled to.
         least = max(LEAST_ROWS, height * 3 // 5)
-        rows = min(max(least, height - 1 - len(below)), _MOST_CHART_ROWS, height - 1)
+        rows = min(max(least, height - 1 - len(below)), height - 1)
         lines = [self._ranges(width), *self._chart(width, rows, now_ms), *below]
         self._page, self._most_top = max(1, height - 1), max(0, len(lines) - height)
         self._top = min(self._top, self._most_top)

@@ -1,6 +1,7 @@
 """The interactive client on the board: commands are typed below it, and what they answer is laid over it."""
 
 import asyncio
+import os
 import shutil
 import sys
 import time
@@ -14,6 +15,7 @@ from stocktrack.messages import Price
 from stocktrack.terminal.attention import Attention
 from stocktrack.terminal.board_screen import BoardActions, BoardScreen, Ending
 from stocktrack.terminal.board_view import BoardView
+from stocktrack.terminal.drawings import Drawing
 from stocktrack.terminal.fronts import LineCancelledError, Status, wrapped
 from stocktrack.terminal.line_completer import LineCompleter
 from stocktrack.terminal.line_history import line_history
@@ -50,7 +52,7 @@ class BoardFront:
         self._running: asyncio.Task[Any] | None = None  # the command that runs
         self._typed: str | None = None  # what it was, until the next one is read
         self._sentences: list[str] = []
-        self._answers: list[str] = []
+        self._answers: list[Drawing] = []
         self._screen: BoardScreen | None = None
         self._showing: asyncio.Task[Ending] | None = None
         self._is_asking = False
@@ -155,7 +157,11 @@ class BoardFront:
 
     def say(self, text: str) -> None:
         """Show text on the page of the command that runs."""
-        self._answers.append(text.strip("\n"))
+        self._answers.append(lambda _: text)
+
+    def lay_out(self, drawing: Drawing) -> None:
+        """Show it on the page of the command that runs, and draw it again where the terminal is resized."""
+        self._answers.append(drawing)
 
     def confirm(self, text: str) -> None:
         """Say a sentence: below the board, or on the page."""
@@ -178,8 +184,8 @@ class BoardFront:
 
     def show(self, reply: Shown) -> None:
         """The reply as a table on the page."""
-        width = shutil.get_terminal_size().columns
-        self.say(draw(reply, width=width, colour=self._colour, now_ms=time.time_ns() // 1_000_000))
+        now_ms = time.time_ns() // 1_000_000
+        self.lay_out(lambda size: draw(reply, width=size.columns, colour=self._colour, now_ms=now_ms))
 
     def show_prices(self, prices: list[Price]) -> None:
         """The board shows them."""
@@ -198,11 +204,15 @@ class BoardFront:
     def _present(self) -> None:
         """Show what the command said that has been run."""
         typed, self._typed = self._typed, None
-        sentences, answers = " ".join(self._sentences), self._answers
-        size = shutil.get_terminal_size()
-        if answers or len(sentences) > _MOST_LINES * (size.columns - 1):
-            text = "\n".join([*answers, *map(wrapped, self._sentences)])
-            self._view.open_page(TextPage(typed or "", text))
-        elif sentences or self._is_slow:
-            self._view.say(sentences)
+        sentences, answers = self._sentences, self._answers
+        told = " ".join(sentences)
+        if answers or len(told) > _MOST_LINES * (shutil.get_terminal_size().columns - 1):
+            self._view.open_page(TextPage(typed or "", lambda size: _laid_out(answers, sentences, size)))
+        elif told or self._is_slow:
+            self._view.say(told)
         self._sentences, self._answers, self._is_slow = [], [], False
+
+
+def _laid_out(answers: Sequence[Drawing], sentences: Sequence[str], size: os.terminal_size) -> str:
+    drawn = (drawing(size).strip("\n") for drawing in answers)
+    return "\n".join([*drawn, *(wrapped(sentence, size.columns) for sentence in sentences)])

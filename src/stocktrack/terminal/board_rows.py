@@ -241,7 +241,8 @@ class BoardRows:
         return lambda row: (((value := number(row)) is None) is not falls, 0.0 if value is None else value, row.symbol)
 
     def _is_found(self, row: Row) -> bool:
-        return self._filter in row.symbol.upper() or self._filter in row.name.upper()
+        found = self._filter.rstrip()  # the next word may be still to come
+        return found in row.symbol.upper() or found in row.name.upper()
 
     def _row_of(self, symbol: str) -> Row:
         row = self._rows.get(symbol)

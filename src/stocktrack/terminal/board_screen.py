@@ -18,7 +18,7 @@ from prompt_toolkit.layout import CompletionsMenu, Float, FloatContainer, HSplit
 from prompt_toolkit.styles import Style
 
 from stocktrack.clock import Clock, RealClock
-from stocktrack.quotes import MAX_SYMBOL_LENGTH, clean_text
+from stocktrack.quotes import MAX_SYMBOL_LENGTH
 from stocktrack.terminal.board_cells import Line
 from stocktrack.terminal.board_keys import SORT_KEYS
 from stocktrack.terminal.board_mouse import BoardControl
@@ -27,6 +27,7 @@ from stocktrack.terminal.board_window import BoardWindow
 from stocktrack.terminal.column_chooser import ColumnChooser
 from stocktrack.terminal.encodings import output_of_screen
 from stocktrack.terminal.foot_line import FootLine
+from stocktrack.terminal.symbol_picker import typed_text
 
 REDRAW_SECONDS = 0.25
 FIRST_LOOK_SECONDS = 0.02
@@ -273,8 +274,8 @@ class BoardScreen:
         does(view.begin_choosing, "c")
         for rows, names in ((-1, ("up", "k")), (1, ("down", "j"))):
             does(partial(view.select, rows), *names)
-        does(partial(view.rows.scroll, -_FAR), "home")
-        does(partial(view.rows.scroll, _FAR), "end")
+        does(partial(view.scroll_page, -_FAR), "home")
+        does(partial(view.scroll_page, _FAR), "end")
         does(partial(view.scroll_page, -1), "pageup")
         does(partial(view.scroll_page, 1), "pagedown", " ")
         does(partial(view.turn_range, -1), "left")
@@ -312,7 +313,7 @@ class BoardScreen:
         @keys.add(Keys.Any, filter=is_finding)
         @keys.add(Keys.BracketedPaste, filter=is_finding)
         def _(event: KeyPressEvent) -> None:
-            view.rows.found = (view.rows.found + clean_text(event.data, MAX_SYMBOL_LENGTH))[:MAX_SYMBOL_LENGTH]
+            view.rows.found = typed_text(view.rows.found + _typed_by(event), MAX_SYMBOL_LENGTH)
 
     def _bind_picking(self, keys: KeyBindings, is_picking: Filter) -> None:
         """The keys of what is typed to add a symbol."""
@@ -322,7 +323,7 @@ class BoardScreen:
         @keys.add(Keys.BracketedPaste, filter=is_picking)
         def _(event: KeyPressEvent) -> None:
             if view.picker is not None:
-                view.picker.typed(view.picker.text + event.data)
+                view.picker.typed(view.picker.text + _typed_by(event))
 
         @keys.add("backspace", filter=is_picking)
         def _(_: KeyPressEvent) -> None:
@@ -356,16 +357,16 @@ class BoardScreen:
 
         def does_in_sight(work: Callable[[], object]) -> None:
             # Below a page nobody sees what it would do.
-            if view.page is None and not view.shows_keys:
+            if not view.is_text_read:
                 work()
 
         does(partial(does_in_sight, actions.remove_selected), "d", "delete")
         does(partial(does_in_sight, actions.undo), "u")
         does(partial(actions.turn_tab, 1), "tab")
         does(partial(actions.turn_tab, -1), "s-tab")
-        does(partial(actions.open_link, 1), "o")
+        does(partial(does_in_sight, partial(actions.open_link, 1)), "o")
         for number in range(1, MAX_LINKS + 1):
-            does(partial(actions.open_link, number), str(number))
+            does(partial(does_in_sight, partial(actions.open_link, number)), str(number))
         if view.takes_commands:
             does(self._foot.begin, ":")
 
@@ -424,3 +425,9 @@ class BoardScreen:
         does(lambda chooser: chooser.shift(1), "right", "s-down")
         does(ColumnChooser.let_room_decide, "a")
         does(lambda _: view.end_choosing(), "enter", "c")
+
+
+def _typed_by(event: KeyPressEvent) -> str:
+    """What a key types, or a paste: nothing where it is a key to move by, whose code has letters in it."""
+    key = event.key_sequence[-1].key
+    return "" if isinstance(key, Keys) and key is not Keys.BracketedPaste else event.data

@@ -13,6 +13,7 @@ from stocktrack.terminal.board_cells import Line, cut_line
 from stocktrack.terminal.board_choice import HELD
 from stocktrack.terminal.board_columns import GAP
 from stocktrack.terminal.board_detail import BoardDetail
+from stocktrack.terminal.board_head import BoardHead
 from stocktrack.terminal.board_holdings import BoardHoldings
 from stocktrack.terminal.board_keys import (
     KeysThere,
@@ -24,7 +25,7 @@ from stocktrack.terminal.board_keys import (
 )
 from stocktrack.terminal.board_rows import BoardRows
 from stocktrack.terminal.board_table import BoardTable
-from stocktrack.terminal.cells import cells_of, cut, filled, wrapped
+from stocktrack.terminal.cells import cut, filled, wrapped
 from stocktrack.terminal.chart import Look
 from stocktrack.terminal.column_chooser import ColumnChooser
 from stocktrack.terminal.connection_report import troubles_of
@@ -44,7 +45,8 @@ _ROWS_OF_CHOOSER: Final = 3
 # A terminal with fewer lines than this has room for the list alone.
 _LEAST_WITH_CHOOSER: Final = 7
 _WHEEL_ROWS: Final = 3
-_TABS_PART: Final = 3
+# What a key does takes so many cells beside it.
+_LEAST_TOLD: Final = 16
 _USUAL = ScreenSettings()
 
 
@@ -75,7 +77,6 @@ class BoardView:
         leaving: str = "back",
         look: Look | None = None,
     ) -> None:
-        self._title = title
         self._look = look
         self.hint = hint
         self.tabs = Tabs()
@@ -93,16 +94,17 @@ class BoardView:
         self.has_mouse = settings.mouse
         self.conversion = None if settings.currency is None else Conversion(settings.currency)
         self.rows = BoardRows(self.conversion, held={name: self._holdings.figure(name) for name in HELD})
+        self._head = BoardHead(title, self.rows, self.tabs)
         self._table = BoardTable(self.rows, self._holdings, self._alerts, self.conversion)
         self._remembered = remembered or Remembered(None)
         self._table.columns.chosen = settings.columns or self._remembered.columns
         self.rows.order = settings.order or self._remembered.order or self.rows.order
         self._places = _Places()
-        self._tabs_at = 0
         self._lost_at_ms: int | None = None
         self.is_changed = False
         self.shows_keys = False
         self._keys_top = 0
+        self._keys_page_rows = 1
         self.is_finding = False  # what is typed is what to find
         self.is_sorting = False  # the next key says what to sort by
         self.chooser: ColumnChooser | None = None
@@ -125,8 +127,10 @@ class BoardView:
         self.is_changed = True
 
     def change(self, symbols: Iterable[str], troubles: Mapping[str, str] | None = None) -> None:
-        """Show these from now on, but leave what is selected, found and scrolled to."""
+        """Show these from now on, but leave what is selected, found and scrolled to, and open if it is there still."""
         self.rows.change(symbols, troubles or {})
+        if self.detail is not None and not self.rows.is_shown(self.detail.symbol):
+            self.detail = None
         self._table.restart()
         self.is_changed = True
 
@@ -224,18 +228,24 @@ class BoardView:
         return self._shows_holdings
 
     def toggle_holdings(self) -> None:
-        """Show the holdings, or hide them."""
-        self._shows_holdings = not self._shows_holdings
-        self.is_changed = True
+        """Show the holdings among the rows, or hide them."""
+        if not self.is_covered:
+            self._shows_holdings = not self._shows_holdings
+            self.is_changed = True
 
     def toggle_keys(self) -> None:
-        """Show the page of the keys, or the prices again."""
+        """Show the page of the keys, or again what is below it."""
         self.shows_keys, self._keys_top = not self.shows_keys, 0
 
+    @property
+    def is_text_read(self) -> bool:
+        """Whether a text lies over all else: the keys, or what a command answered."""
+        return self.shows_keys or self.page is not None
+
     def enter(self) -> None:
-        """Leave a page, take off what an alert told, or open the detail of the selected row, or the first in sight."""
-        if self.page is not None:
-            self.page = None
+        """Leave a text, take off what an alert told, or open the detail of the selected row, or the first in sight."""
+        if self.is_text_read:
+            self.close_one()
             return
         if self.has_alerts:
             self.read_alerts()
@@ -245,12 +255,12 @@ class BoardView:
         self._open_detail()
 
     def select(self, rows: int) -> None:
-        """Select the row so many below; an open detail goes with it, and a page is scrolled."""
-        if self.page is not None:
-            self.page.scroll(rows)
-            return
+        """Select the row so many below; an open detail goes with it, and a text is scrolled."""
         if self.shows_keys:
             self._keys_top += rows
+            return
+        if self.page is not None:
+            self.page.scroll(rows)
             return
         self.rows.select(rows)
         if self.detail is not None:
@@ -258,10 +268,10 @@ class BoardView:
 
     def scroll_page(self, pages: int) -> None:
         """Move down by as many pages, in what lies over the board where something does."""
-        if self.page is not None:
+        if self.shows_keys:
+            self._keys_top += pages * self._keys_page_rows
+        elif self.page is not None:
             self.page.scroll_page(pages)
-        elif self.shows_keys:
-            self._keys_top += pages * self.rows.in_sight
         elif self.detail is not None:
             self.detail.scroll(pages)
         else:
@@ -269,7 +279,7 @@ class BoardView:
 
     def turn_range(self, by: int) -> None:
         """Have the chart of an open detail go back further, or less far."""
-        if self.detail is not None:
+        if self.detail is not None and not self.is_text_read:
             self.detail.turn_range(by)
 
     def scroll_rows(self, rows: int) -> None:
@@ -278,10 +288,10 @@ class BoardView:
             self.picker.select(1 if rows > 0 else -1)
         elif self.chooser is not None:
             self.chooser.move(1 if rows > 0 else -1)
-        elif self.page is not None:
-            self.page.scroll(rows)
         elif self.shows_keys:
             self._keys_top += rows
+        elif self.page is not None:
+            self.page.scroll(rows)
         elif self.detail is not None:
             self.detail.scroll_lines(rows)
         else:
@@ -294,13 +304,16 @@ class BoardView:
         self._remembered.put_order(self.rows.order)
 
     def reverse(self) -> None:
-        """Turn the order round, and remember it."""
+        """Turn the order of the rows round where they are seen, and remember it."""
         self.is_sorting = False
-        self.rows.reverse()
-        self._remembered.put_order(self.rows.order)
+        if not self.is_covered:
+            self.rows.reverse()
+            self._remembered.put_order(self.rows.order)
 
     def begin_choosing(self) -> None:
         """Open the list of columns; in a detail the key is that of candles."""
+        if self.is_text_read:
+            return
         if self.detail is not None:
             self.detail.toggle_candles()
         elif not self.is_covered:
@@ -319,7 +332,7 @@ class BoardView:
         if self.chooser is not None:
             if places.chooser is not None and y >= places.chooser and self.chooser.go_to(y - places.chooser):
                 self.chooser.toggle()
-        elif self.picker is None and self.page is None and not self.shows_keys and self.detail is not None:
+        elif self.picker is None and not self.is_text_read and self.detail is not None:
             self.detail.click(x, y - 1)
         elif self.is_covered:
             return
@@ -340,7 +353,7 @@ class BoardView:
 
     def turn_at(self, x: int, y: int) -> int | None:
         """How many tabs further the one is that stands in that place; None where there is none."""
-        return self.tabs.turn_at(x - self._tabs_at) if y == 0 and x >= self._tabs_at else None
+        return self._head.turn_at(x) if y == 0 else None
 
     def wheel(self, notches: int) -> None:
         """Scroll by the wheel of a mouse, down where it is positive."""
@@ -360,8 +373,8 @@ class BoardView:
 
     def begin_finding(self) -> None:
         """Have what is typed from now on be what to find, anew."""
-        self.is_finding, self.shows_keys, self.detail = True, False, None
-        self.rows.found = ""
+        self.uncover()
+        self.is_finding, self.rows.found = True, ""
 
     def begin_adding(self) -> None:
         """Have what is typed from now on be a symbol, or a part of a name, to add to what is shown."""
@@ -395,10 +408,10 @@ class BoardView:
             self.end_choosing()
         elif self.picker is not None:
             self.picker = None
-        elif self.page is not None:
-            self.page = None
         elif self.shows_keys:
             self.shows_keys = False
+        elif self.page is not None:
+            self.page = None
         elif self.detail is not None:
             self.detail = None
         elif self.is_finding or self.rows.found:
@@ -416,11 +429,11 @@ class BoardView:
     def lines(self, width: int, height: int, now_ms: int) -> list[Line]:
         """Exactly `height` lines of exactly `width` cells; only the rows that fit are drawn."""
         if self.picker is not None:
-            return [self._head(width, now_ms), *self.picker.lines(width, height - 1)][:height]
+            return [self._head_line(width, now_ms), *self.picker.lines(width, height - 1)][:height]
+        if self.shows_keys:
+            return [self._head_line(width, now_ms), *self._keys_lines(width, height - 1)][:height]
         if self.page is not None:
             return self._page_lines(self.page, width, height, now_ms)
-        if self.shows_keys:
-            return [self._head(width, now_ms), *self._keys_lines(width, height - 1)][:height]
         if self.detail is not None:
             return self._detail_lines(self.detail, width, height, now_ms)
         if self.chooser is not None:
@@ -439,7 +452,7 @@ class BoardView:
         ]
         self.rows.in_sight = max(1, height - 2 - len(hints) - len(foot))
         self.rows.scroll(0)
-        head: list[Line] = [self._head(width, now_ms), *hints, self._table.headings()]
+        head: list[Line] = [self._head_line(width, now_ms), *hints, self._table.headings()]
         symbols = tuple(row.symbol for row in self.rows.visible())
         self._places = _Places(headings=len(head) - 1, rows=len(head), symbols=symbols)
         body = self._table.body(now_ms)
@@ -448,13 +461,16 @@ class BoardView:
         body += [[("", " " * width)] for _ in range(self.rows.in_sight - len(body))]
         return [*head, *body, *foot][:height]
 
+    def _head_line(self, width: int, now_ms: int) -> Line:
+        return self._head.line(width, None if self._lost_at_ms is None else now_ms - self._lost_at_ms)
+
     def _message_lines(self, width: int) -> list[str]:
         return wrapped(self._message, max(20, width), max_lines=_MAX_MESSAGE_LINES)
 
     def _page_lines(self, page: "TextPage", width: int, height: int, now_ms: int) -> list[Line]:
         told = self._told_lines(width)
         *body, keys = page.lines(width, max(2, height - 1 - len(told)))
-        return [self._head(width, now_ms), *body, *told, keys][-height:]
+        return [self._head_line(width, now_ms), *body, *told, keys][-height:]
 
     def _told_lines(self, width: int) -> list[Line]:
         """What alerts told and the message, below what lies over the rows."""
@@ -466,7 +482,7 @@ class BoardView:
     def _detail_lines(self, detail: BoardDetail, width: int, height: int, now_ms: int) -> list[Line]:
         foot: list[Line] = [*self._told_lines(width), [("class:keys", cut(detail_keys_line(width), width))]]
         body = detail.lines(width, max(1, height - 1 - len(foot)), now_ms)
-        return [self._head(width, now_ms), *body, *foot][:height]
+        return [self._head_line(width, now_ms), *body, *foot][:height]
 
     def _begin_table(self, width: int, now_ms: int) -> None:
         self._table.is_lost, self._table.shows_holdings = self._lost_at_ms is not None, self._shows_holdings
@@ -478,7 +494,7 @@ class BoardView:
             self._table.columns.chosen = chooser.chosen
         self._begin_table(width, now_ms)
         chooser.put_there(self._table.layout.names)
-        above = [self._head(width, now_ms), self._table.headings()]
+        above = [self._head_line(width, now_ms), self._table.headings()]
         rows = max(0, min(_ROWS_OF_CHOOSER, height - len(above) - 8))
         above += [self._table.row(row, now_ms) for row in self.rows.visible()[:rows]]
         above.append(cut_line([], width))
@@ -498,19 +514,24 @@ class BoardView:
 
     def _keys_lines(self, width: int, height: int) -> list[Line]:
         lines = self._keys_page(width)
-        room = max(1, height - 1)
+        room = self._keys_page_rows = max(1, height - 1)
         self._keys_top = max(0, min(self._keys_top, len(lines) - room))
         shown = lines[self._keys_top : self._keys_top + room]
         shown += [[("", " " * width)] for _ in range(room - len(shown))]
         more = "  ↑↓ pgdn more" if len(lines) > room else ""
-        return [*shown, [("class:keys", cut(f"q back to the prices{more}", width))]]
+        return [*shown, [("class:keys", cut(f"q back{more}", width))]]
 
     def _keys_page(self, width: int) -> list[Line]:
         keys = keys_page(self._keys_there)
         first = max(len(key) for key, _ in keys) + GAP
         lines: list[Line] = []
+        if width - first < _LEAST_TOLD:  # then what a key does stands below it
+            for key, told in keys:
+                lines.append(cut_line([("class:symbol", key)], width))
+                lines += [cut_line([("", " " * GAP + part)], width) for part in wrapped(told, max(8, width - GAP))]
+            return lines
         for key, told in keys:
-            for index, part in enumerate(wrapped(told, max(12, width - first))):
+            for index, part in enumerate(wrapped(told, width - first)):
                 named = key if index == 0 else ""
                 lines.append(cut_line([("class:symbol", f"{named:<{first}}"), ("", part)], width))
         return lines
@@ -546,43 +567,3 @@ class BoardView:
         if left_out := self._holdings.left_out():
             lines.append(cut_line([("class:stale", left_out)], width))
         return lines
-
-    def _head(self, width: int, now_ms: int) -> Line:
-        """What the board is of, as much of it as leaves room for the tabs, and those at the right."""
-        title = clean_text(self._title, 200)
-        count, in_sight = len(self.rows.ordered()), self.rows.in_sight
-        extent = f" · {count} symbol{'' if count == 1 else 's'}"
-        if self.rows.found:
-            extent = f" · {count} of {len(self.rows.symbols)} with {self.rows.found}"
-        if count > in_sight:
-            first = self.rows.top + 1
-            extent = f" · {first}-{min(count, first + in_sight - 1)} of {count}"
-        brand, style = " StockTrack  ", "class:head"
-        if self._lost_at_ms is not None:
-            # What matters most stands where nothing cuts it off.
-            brand, style = f" disconnected {_seconds_text(now_ms - self._lost_at_ms)}  ", "class:head-lost"
-        whole_tabs = _cells(self.tabs.line(width))
-        # Of many tabs a third of the line is enough: which rows of how many are seen is worth more.
-        room = width - (min(whole_tabs, width // _TABS_PART) + GAP if whole_tabs else 0)
-        # The order is in the headings, too.
-        named = (brand + title + extent + self.rows.order_words, brand + title + extent, brand + title)
-        text = next((each for each in named if cells_of(each) <= room), named[-1])
-        if self._lost_at_ms is None and cells_of(text) > room:
-            text = f" {title}"
-        text = text if cells_of(text) <= width else cut(text, width)
-        tabs = self.tabs.line(width - cells_of(text) - GAP)
-        self._tabs_at = width - _cells(tabs) - 1
-        between: Line = [(style, " " * (self._tabs_at - cells_of(text)))] if tabs else []
-        return cut_line([(style, text), *between, *((f"{style} {part}", label) for part, label in tabs)], width, style)
-
-
-def _cells(line: Line) -> int:
-    return sum(cells_of(text) for _, text in line)
-
-
-def _seconds_text(ms: int) -> str:
-    """`6 s`, `3 min`, `2 h`."""
-    seconds = max(0, ms) // 1000
-    if seconds < 60:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 3_600 else f"{seconds // 3_600} h"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from unicodedata import east_asian_width
+from unicodedata import category, east_asian_width
 
 from stocktrack.bars import Bar, BarInterval, HistoryRange, joined, next_start
 from stocktrack.client import Bars
@@ -35,6 +35,7 @@ _COLUMNS_FOR_GAPS = 56
 # The previous close is drawn where that makes what is drawn so many times as high at most.
 _MOST_STRETCH = 4.0
 _BLOCKS, _BLOCKS_ASCII = " ▁▂▃▄▅▆▇█", " .:-=+*#@"
+_WITHOUT_CELL = frozenset({"Mn", "Me", "Cf"})
 _EXTENDED = frozenset({MarketState.PRE, MarketState.POST})
 # How many bars of an interval make a candle, where each has no room of its own.
 _MINUTES_A_CANDLE = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720, 1_440)
@@ -156,13 +157,13 @@ def _head(chart: Chart, look: Look, size: int) -> list[str]:
     first = "  ".join(paint(text, tone, colour=look.colour) for text, tone in parts)
     left = columns - sum(len(text) + 2 for text, _ in parts)
     name = safe(quote.name, 60) if quote is not None else ""
-    if name and cells_of(name) <= left:
+    if name and display_cells(name) <= left:
         first, name = f"{first}  {name}", ""
     dot = " · " if look.is_unicode else ", "
     told = [text for text in (name, *_told(chart, size)) if text]
     below: list[str] = []
     for text in told:
-        if below and cells_of(below[-1]) + cells_of(text) + len(dot) <= columns:
+        if below and display_cells(below[-1]) + display_cells(text) + len(dot) <= columns:
             below[-1] += dot + text
         else:
             below.append(_cut(text, columns, look))
@@ -170,10 +171,10 @@ def _head(chart: Chart, look: Look, size: int) -> list[str]:
 
 
 def _cut(text: str, cells: int, look: Look) -> str:
-    if cells_of(text) <= cells:
+    if display_cells(text) <= cells:
         return text
     dots = "…" if look.is_unicode else "..."
-    while text and cells_of(text) + len(dots) > cells:
+    while text and display_cells(text) + len(dots) > cells:
         text = text[:-1]
     return text + dots
 
@@ -241,9 +242,18 @@ def _too_small(chart: Chart, look: Look) -> str:
     )
 
 
-def cells_of(text: str) -> int:
-    """How wide `text` is on a terminal: letters of the East are two cells."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+def display_cells(text: str) -> int:
+    """How wide `text` is on a terminal: letters of the East are two cells, and accents that stand alone none.
+
+    It is `cells_of` of what is drawn without the toolkit, which takes a third of a second to import.
+    """
+    return sum(_cells_of_letter(letter) for letter in text)
+
+
+def _cells_of_letter(letter: str) -> int:
+    if east_asian_width(letter) in "WF":
+        return 2
+    return 0 if category(letter) in _WITHOUT_CELL else 1
 
 
 # --- the plot -------------------------------------------------------------------------------------------------------

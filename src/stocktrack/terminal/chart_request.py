@@ -50,12 +50,10 @@ async def _quote(client: StockTrackClient, symbol: str) -> BoardQuote | None:
         return None
 
 
-def look_of(stream: TextIO, *, rows_kept: int = 1) -> Look:
-    """What a chart on `stream` can be drawn with; on a terminal `rows_kept` stay free, for the prompt below it."""
+def look_of(stream: TextIO) -> Look:
+    """What a chart on `stream` can be drawn with; on a terminal a line stays free, for the shell's prompt below it."""
     size = shutil.get_terminal_size()
-    return Look(
-        columns=size.columns, rows=size.lines - rows_kept, colour=has_colour(stream), is_unicode=has_unicode(stream)
-    )
+    return Look(columns=size.columns, rows=size.lines - 1, colour=has_colour(stream), is_unicode=has_unicode(stream))
 
 
 def has_unicode(stream: TextIO) -> bool:

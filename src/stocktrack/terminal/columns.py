@@ -16,7 +16,8 @@ _QUOTE = (
     *("symbol", "price", "currency", "change", "change_percent", "market_state", "timestamp", "stale"),
     *("extended_price", "extended_change", "extended_change_percent", "extended_time"),
 )
-# What a row has, in its order, by the command that asks for it; lots are a part of HOLDINGS.
+# What a row has, in its order, by the command that asks for it; lots are a part of HOLDINGS,
+# and stored users those of the database, which no server is asked for.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "GET": _QUOTE,
     "MY_STOCKS": _QUOTE,
@@ -42,6 +43,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "PRICE": _QUOTE,
     "SESSIONS": ("session", "username", "address", "door", "since", "state", "symbols"),
     "USERS": ("username", "role", "state", "sessions", "saved_count", "tokens", "created_at", "muted_until"),
+    "STORED_USERS": ("username", "role", "state", "saved_count", "tokens", "created_at", "muted_until"),
     "TOKENS": ("token_id", "name", "scope", "created_at", "expires_at", "last_used_at"),
     "LOTS": ("lot", "symbol", "quantity", "unit_cost", "fixed_cost", "group", "created_at"),
 }

@@ -1,8 +1,8 @@
 """What the interactive client says and asks: the menu, the sentences about replies and errors, and the questions."""
 
-import shutil
 import sys
 import textwrap
+from collections.abc import Sequence
 
 from stocktrack.client import ClientError
 from stocktrack.messages import (
@@ -59,7 +59,7 @@ from stocktrack.terminal.text import (
     set_sentence,
     tab_separated,
 )
-from stocktrack.terminal.typed_commands import AT_HOME, MENU, WORDS, UsageError
+from stocktrack.terminal.typed_commands import AT_HOME, MENU, WORDS, UsageError, Word, list_option
 
 MAX_HELP_CELLS = 84
 
@@ -101,26 +101,7 @@ class Dialogue:
     def show_help(self) -> None:
         """Every command word with what it takes and does."""
         words = list((WORDS if self._has_menu else AT_HOME).values())
-        usages = [f"{word.name} {word.usage}" for word in words]
-        width = max(map(len, usages))
-        columns = shutil.get_terminal_size().columns
-        is_narrow = columns < width + MAX_HELP_CELLS
-
-        def folded(text: str, indent: int) -> str:
-            return textwrap.fill(
-                text,
-                max(20, columns - 1),
-                initial_indent=" " * indent,
-                subsequent_indent=" " * 6,
-                break_on_hyphens=False,
-                break_long_words=False,
-            )
-
-        lines = [
-            f"{folded(usage, 2)}\n{folded(word.help, 6)}" if is_narrow else f"  {usage:<{width}}  {word.help}"
-            for usage, word in zip(usages, words, strict=True)
-        ]
-        self._front.say("\n".join([*lines, *folded("A symbol alone is its price: AAPL.", 2).splitlines()]))
+        self._front.lay_out(lambda size: _help_text(words, size.columns))
 
     def confirm(self, sentence: str) -> None:
         """Say that something was done."""
@@ -171,7 +152,7 @@ class Dialogue:
         """Show a reply, or say that there is nothing in it."""
         match reply:
             case MyStocksReply(symbols=()):
-                self._front.warn(f"{nothing_saved(reply)}; `subscribe AAPL` saves one.")
+                self._front.warn(f"{nothing_saved(reply)}; `subscribe AAPL{list_option(reply.list)}` saves one.")
             case SearchReply(matches=()):
                 self._fail("Nothing was found.", ExitCode.NOT_FOUND)
             case GetReply(quotes=()) | MyStocksReply(quotes=()):
@@ -232,8 +213,8 @@ class Dialogue:
             for sentence in holdings_sentences(reply, adding="lot AAPL 10 @ 146"):
                 self._front.confirm(sentence)
         elif self._front.is_terminal:
-            width = shutil.get_terminal_size().columns
-            self._front.say(lots_table(reply.lots, width=width, colour=has_colour(sys.stdout)))
+            colour = has_colour(sys.stdout)
+            self._front.lay_out(lambda size: lots_table(reply.lots, width=size.columns, colour=colour))
         else:
             for lot in reply.lots:
                 self._front.say(tab_separated(lot_row(lot)))
@@ -279,6 +260,28 @@ class Dialogue:
                 raise StopError
             case _:
                 pass
+
+
+def _help_text(words: Sequence[Word], columns: int) -> str:
+    usages = [f"{word.name} {word.usage}" for word in words]
+    width = max(map(len, usages))
+    is_narrow = columns < width + MAX_HELP_CELLS
+
+    def folded(text: str, indent: int) -> str:
+        return textwrap.fill(
+            text,
+            max(20, columns - 1),
+            initial_indent=" " * indent,
+            subsequent_indent=" " * 6,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+
+    lines = [
+        f"{folded(usage, 2)}\n{folded(word.help, 6)}" if is_narrow else f"  {usage:<{width}}  {word.help}"
+        for usage, word in zip(usages, words, strict=True)
+    ]
+    return "\n".join([*lines, *folded("A symbol alone is its price: AAPL.", 2).splitlines()])
 
 
 def _list_sentence(reply: SetListReply | RenameListReply | RemoveListReply | OrderListsReply) -> str:

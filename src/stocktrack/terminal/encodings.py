@@ -11,7 +11,16 @@ if TYPE_CHECKING:
 MINUS = "\u2212"  # the sign itself, as wide as a plus; what is for programs keeps the hyphen
 # The name under which streams ask for it; `io.TextIOWrapper.reconfigure(errors=...)` takes it.
 ERRORS = "stocktrack.plain"
-_PLAIN = {MINUS: "-", "\u2013": "-", "\u2014": "-", "\u2019": "'", "\u00b7": "|"}
+_PLAIN = {
+    MINUS: "-",
+    "\u2013": "-",
+    "\u2014": "-",
+    "\u2019": "'",
+    "\u00b7": "|",
+    # What the board is drawn with: the course of the day, marks, keys, and what is cut.
+    **dict(zip("▁▂▃▄▅▆▇█", ".:-=+*#@", strict=True)),
+    **dict(zip("▸▲▼←→↑↓─●…", ">^v<>^v-o~", strict=True)),
+}
 
 
 def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:

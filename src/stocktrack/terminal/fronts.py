@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from stocktrack.messages import Price
 from stocktrack.terminal.board_row import Row
+from stocktrack.terminal.drawings import Drawing, room_at_prompt
 from stocktrack.terminal.line_cutter import LineCutter
 from stocktrack.terminal.run import say, write_line
 from stocktrack.terminal.text import Shown, has_colour, price_row, rows_of, tab_separated
@@ -51,6 +52,10 @@ class Front(Protocol):
 
     def say(self, text: str) -> None:
         """Show text that was asked for."""
+        ...
+
+    def lay_out(self, drawing: Drawing) -> None:
+        """Show what was asked for as it is drawn for the room that there is."""
         ...
 
     def confirm(self, text: str) -> None:
@@ -119,6 +124,10 @@ class PipeFront:
         """One line or several to standard output."""
         write_line(text)
 
+    def lay_out(self, drawing: Drawing) -> None:
+        """The same of what is drawn, as on a terminal."""
+        self.say(drawing(room_at_prompt()).rstrip("\n"))
+
     def confirm(self, text: str) -> None:
         """One line to standard error."""
         say(text)
@@ -175,6 +184,7 @@ class PipeFront:
         loop.call_soon_threadsafe(self._lines.put_nowait, handed)
 
 
-def wrapped(text: str) -> str:
-    """A sentence in lines that end between words."""
-    return textwrap.fill(text, max(20, shutil.get_terminal_size().columns - 1), break_on_hyphens=False)
+def wrapped(text: str, columns: int | None = None) -> str:
+    """A sentence in lines that end between words, of so many cells, or of the terminal's."""
+    width = shutil.get_terminal_size().columns if columns is None else columns
+    return textwrap.fill(text, max(20, width - 1), break_on_hyphens=False)

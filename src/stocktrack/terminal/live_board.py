@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from stocktrack.client import (
@@ -75,6 +75,7 @@ class LiveBoard:
     """Has `view` show a list, or symbols that were named, and live prices of them, while it is `running`.
 
     It subscribes at `interval` and does not save what is only shown; what is added to a list or taken out is saved.
+    What others change in the lists is shown as well: `take_news` of it.
     What is typed goes to `commands`, where there are any.
     """
 
@@ -98,10 +99,10 @@ class LiveBoard:
         self._named: tuple[str, ...] = ()  # what was named by hand
         self._was_lost = False
         self._showing = asyncio.Lock()
-        self._is_lacking = False  # what was to be shown could not be asked for
         self._seen: dict[str | None, tuple[tuple[str, ...], Mapping[str, str]]] = {}  # what each tab had last
         self._pace = 0.0  # seconds between two pushes where prices change faster than they are drawn, else 0
         self._has_lists = False  # whether they were asked for
+        self._news: set[str] = set()  # the lists that others have changed since they were read
         self._shown: str | None = None  # the tab of the last answer, where there was any
         self._is_shown = asyncio.Event()  # once there is an answer to what was to be shown
         self.missing: tuple[Missing, ...] = ()  # of what was asked for last
@@ -125,6 +126,7 @@ class LiveBoard:
         finally:
             await end(*tasks)
             self._wanted = asyncio.Queue()
+            self._news = set()  # what is shown next is read anew
         for task in tasks:
             if not task.cancelled():
                 task.result()
@@ -150,13 +152,39 @@ class LiveBoard:
         self._view.tabs.show(tab)
         self._view.is_awaited = self._view.is_awaited or tab not in self._seen
         # What the person has selected while the answer was awaited stays.
-        await self._show(tab, keeps_place=tab in self._seen)
-        await self._read_lists()
+        keeps_place = tab in self._seen
+        if tab is None:
+            await self._show(tab, keeps_place=keeps_place)
+            await self._read_lists()
+            return
+        trouble: ClientError | None = None
+        try:
+            await self._read_lists()  # first: what others change from then on is told
+        except ClientError as error:
+            trouble = error
+        await self._show(tab, keeps_place=keeps_place)
+        if trouble is not None:
+            raise trouble
 
     async def show_again(self) -> None:
         """Show what the person's lists are now, in their order. Errors of the client."""
         await self._read_lists()
-        await self._show(self._view.tabs.current, keeps_place=True)
+        current = self._view.tabs.current
+        await self._show(current, keeps_place=current == self._shown)
+
+    def rename(self, name: str, new_name: str) -> None:
+        """A list is called otherwise now."""
+        self._view.tabs.rename(name, new_name)
+        if name in self._seen:
+            self._seen[new_name] = self._seen.pop(name)
+        if self._shown == name:
+            self._shown = new_name
+        self._removed = [replace(each, tab=new_name) if each.tab == name else each for each in self._removed]
+
+    def leave(self, name: str) -> None:
+        """A list is no more; where it is shown, `show_again` shows the one that its tab has given way to."""
+        self._view.tabs.leave(name)
+        self._seen.pop(name, None)
 
     def take_state(self, change: StateChange) -> None:
         """After a reconnect the lists may be others."""
@@ -164,7 +192,37 @@ class LiveBoard:
             self._was_lost = True
         elif change.state is State.CONNECTED and self._was_lost:
             self._was_lost = False
-            self._want(self.show_again if self._is_lacking else self._read_lists)
+            self._want(self.show_again)
+
+    def take_news(self, lists: Iterable[str]) -> None:
+        """Others have changed these lists: show what they are now."""
+        if not self._news:
+            self._want(self._follow)
+        self._news.update(lists)
+
+    async def _follow(self) -> None:
+        news, self._news = self._news, set()
+        tabs, detail = self._view.tabs, self._view.detail
+        names = await self._saved_lists()
+        if names is None:
+            return
+        gone = [each for each in tabs.all if each in news and each not in names and each is not None]
+        begun = [each for each in names if each in news and each not in tabs.all]
+        if len(gone) == len(begun) == 1:
+            self.rename(gone.pop(), begun[0])
+        shown = tabs.current
+        for name in gone:
+            self.leave(name)
+        tabs.put_lists(names)
+        self._view.is_changed = True
+        if shown in gone:
+            self._view.uncover()
+            await self._turn_to(tabs.current)
+            self._view.say(f"{label_of(shown)} was emptied or deleted elsewhere.")
+        elif shown in news:
+            await self._show(shown, keeps_place=True)
+            if detail is not None and self._view.detail is None and not self._view.rows.is_shown(detail.symbol):
+                self._view.say(f"{detail.symbol} was taken off {label_of(shown)} elsewhere.")
 
     async def _show(self, tab: str | None, *, keeps_place: bool = False) -> None:
         """Have what a tab holds pushed, and show it unless another tab is shown by then; errors of the client.
@@ -173,7 +231,6 @@ class LiveBoard:
         """
         # A command that changes a list and a key may want it at one time.
         async with self._showing:
-            self._is_lacking = True
             try:
                 symbols, self.missing = await self._begin_pushes(tab)
             except ClientError:
@@ -184,7 +241,6 @@ class LiveBoard:
                 raise
             finally:
                 self._is_shown.set()
-            self._is_lacking = False
             troubles = troubles_of(self.missing)
             self._seen[tab], self._shown = (symbols, troubles), tab
             if tab == self._view.tabs.current:
@@ -221,18 +277,24 @@ class LiveBoard:
         return self._view.conversion.symbols if self._view.conversion is not None else ()
 
     async def _read_lists(self) -> None:
+        names = await self._saved_lists()
+        if names is not None:
+            self._view.tabs.put_lists(names)
+            self._view.is_changed = True
+
+    async def _saved_lists(self) -> Sequence[str] | None:
+        """The names of the lists, whose changes by others are told from now on; None where they are not to be had."""
         try:
-            lists = await self._client.lists()
+            lists = await self._paced(lambda: self._client.lists(follow=True))
         except Unavailable:
-            return
+            return None
         except CommandFailed as error:
             if error.reason not in {Reason.UNKNOWN_COMMAND, Reason.NOT_PERMITTED}:
                 raise
-            return  # an older server has one list
+            return None  # an older server has one list
         finally:
             self._has_lists = True
-        self._view.tabs.put_lists(each.list for each in lists)
-        self._view.is_changed = True
+        return [each.list for each in lists]
 
     @property
     def _pushed_every(self) -> float:
@@ -334,8 +396,6 @@ class LiveBoard:
         # The row goes at once: the next key is meant for the next row.
         removed = _Removed(tab, symbol, shown[: shown.index(symbol)], self._view.rows.troubles.get(symbol))
         self._view.change([each for each in shown if each != symbol], self._view.rows.troubles)
-        if self._view.detail is not None and self._view.detail.symbol == symbol:
-            self._view.detail = None
         if tab is None:
             self._named = tuple(each for each in self._named if each != symbol)
         self._want(lambda: self._remove(removed))

@@ -58,8 +58,8 @@ class PlainFront(PipeFront):
 
     def show(self, reply: Shown) -> None:
         """The reply as a table."""
-        width = shutil.get_terminal_size().columns
-        self.say(draw(reply, width=width, colour=False, now_ms=time.time_ns() // 1_000_000).rstrip("\n"))
+        now_ms = time.time_ns() // 1_000_000
+        self.lay_out(lambda size: draw(reply, width=size.columns, colour=False, now_ms=now_ms))
 
     def show_prices(self, prices: list[Price]) -> None:
         """A line for each that is another one than before."""

@@ -24,6 +24,7 @@ from stocktrack.quotes import clean_text
 from stocktrack.terminal.attention import Attention
 from stocktrack.terminal.board_screen import BoardActions, BoardScreen, Ending
 from stocktrack.terminal.board_view import BoardView
+from stocktrack.terminal.drawings import Drawing, room_at_prompt
 from stocktrack.terminal.encodings import output_of_screen
 from stocktrack.terminal.fronts import LineCancelledError, Status, wrapped
 from stocktrack.terminal.line_completer import LineCompleter
@@ -115,6 +116,10 @@ class TerminalFront:
         """Write above the prompt."""
         self._write(text)
 
+    def lay_out(self, drawing: Drawing) -> None:
+        """Write it above the prompt."""
+        self._write(drawing(room_at_prompt()).rstrip("\n"))
+
     def confirm(self, text: str) -> None:
         """Write a sentence above the prompt."""
         self._write(wrapped(text))
@@ -139,9 +144,8 @@ class TerminalFront:
 
     def show(self, reply: Shown) -> None:
         """The reply as a table."""
-        width = shutil.get_terminal_size().columns
-        table = draw(reply, width=width, colour=self._colour, now_ms=time.time_ns() // 1_000_000)
-        self._write(table.rstrip("\n"))
+        now_ms = time.time_ns() // 1_000_000
+        self.lay_out(lambda size: draw(reply, width=size.columns, colour=self._colour, now_ms=now_ms))
 
     def show_prices(self, prices: list[Price]) -> None:
         """Have the block above the prompt drawn with them; what has not changed in it is not drawn again."""

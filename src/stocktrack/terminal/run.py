@@ -90,7 +90,12 @@ def _run(run: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.BROKEN_PIPE
     except OSError as error:
-        say(f"The output cannot be written: {error.strerror or error}.")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
+        return unwritable(error)
     return code
+
+
+def unwritable(error: OSError) -> int:
+    """Say that standard output cannot be written, and return the exit code; at exit Python does not try it again."""
+    say(f"The output cannot be written: {error.strerror or error}.")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.FAILED

@@ -47,7 +47,7 @@ class SymbolPicker:
 
     def typed(self, text: str) -> None:
         """Take the whole of what is typed now."""
-        self._text = clean_text(text, _MAX_TYPED)
+        self._text = typed_text(text, _MAX_TYPED)
         self._at = 0
         if not self._text.strip():
             self._answered, self._matches, self._trouble = None, (), ""
@@ -126,3 +126,10 @@ class SymbolPicker:
             width,
             tone,
         )
+
+
+def typed_text(text: str, max_chars: int) -> str:
+    """The beginning of what was typed, safe to show; a word may follow a space at its end."""
+    text = text[:max_chars]
+    typed = clean_text(text, max_chars)
+    return f"{typed} " if typed and text[-1].isspace() and len(typed) < max_chars else typed

@@ -15,7 +15,7 @@ _MORE = "…"
 class Tabs:
     """The tabs in their order and the one that is shown: `current` is a list's name, None for what was named by hand.
 
-    `lists` are the saved lists; one that is shown and is not among them any more gives way to the first.
+    A list that is shown stays although nothing is saved in it, until it is left: its next symbol makes it again.
     """
 
     def __init__(self) -> None:
@@ -35,13 +35,20 @@ class Tabs:
         return (*((None,) if self._has_named else ()), *self._lists)
 
     def put_lists(self, names: Iterable[str]) -> None:
-        """Take the saved lists; the one that is shown stays, also while nothing is saved in it."""
-        names = tuple(names)
-        if self._current is not None and self._current not in names and self._current not in self._lists:
-            names = (self._current, *names)  # one that the next symbol makes
-        self._lists = names
-        if self._current is not None and self._current not in names:
-            self._current = self.all[0] if self.all else None
+        """Take the saved lists; the one that is shown stays in its place, also while nothing is saved in it."""
+        lists = [*names]
+        if self._current is not None and self._current not in lists:
+            at = self._lists.index(self._current) if self._current in self._lists else len(lists)
+            lists.insert(at, self._current)
+        self._lists = tuple(lists)
+
+    def leave(self, name: str) -> None:
+        """A list is no more; where it is shown, the one behind it is from now on, or else the one before."""
+        tabs = self.all
+        self._lists = tuple(each for each in self._lists if each != name)
+        if self._current == name:
+            left = self.all
+            self._current = left[min(tabs.index(name), len(left) - 1)] if left else None
 
     def show(self, tab: str | None) -> None:
         """Show a list, or what was named by hand."""

@@ -517,8 +517,9 @@ def source_stream_text(source: SourceInfo) -> str:
         return ""
     if not stream.is_up:
         return "down" if source.leads else "idle"
-    of = "" if stream.places is None else f" of {stream.places}"
-    return f"up, {stream.symbols}{of} symbols"
+    if stream.places is None:
+        return f"up, {count_text(stream.symbols, 'symbol')}"
+    return f"up, {stream.symbols} of {count_text(stream.places, 'symbol')}"
 
 
 def source_budget_text(source: SourceInfo) -> str:

@@ -1,23 +1,30 @@
 """What a command answered, as a page over the board that can be scrolled; no I/O."""
 
+import os
 import re
 from itertools import groupby
 
-from prompt_toolkit.formatted_text import ANSI, fragment_list_to_text, split_lines, to_formatted_text
+from prompt_toolkit.formatted_text import ANSI, split_lines, to_formatted_text
 
 from stocktrack.terminal.board_cells import Line, cut_line
 from stocktrack.terminal.cells import cut
+from stocktrack.terminal.drawings import Drawing
 
 # A link of a terminal: the board is drawn cell by cell, where such an escape has no place.
 _LINK = re.compile(r"\x1b\]8;[^\x1b\x07]*(?:\x1b\\|\x07)")
 
 
 class TextPage:
-    """A text with the colours of a terminal in it, as `lines` of a given size; `title` says what it answers."""
+    """A text with the colours of a terminal in it, as `lines` of a given size; `title` says what it answers.
 
-    def __init__(self, title: str, text: str) -> None:
+    `drawing` makes the text for the room that it has, again after each resize.
+    """
+
+    def __init__(self, title: str, drawing: Drawing) -> None:
         self._title = title
-        self._lines = [_merged(line) for line in split_lines(to_formatted_text(ANSI(_LINK.sub("", text).expandtabs())))]
+        self._drawing = drawing
+        self._drawn_for: os.terminal_size | None = None
+        self._lines: list[Line] = []
         self._top = 0
         self._page = 1
 
@@ -32,7 +39,7 @@ class TextPage:
     def lines(self, width: int, height: int) -> list[Line]:
         """Exactly `height` lines of exactly `width` cells, the last of which says how to go on."""
         self._page = max(1, height - 2)
-        self.scroll(0)
+        self._lay_out(os.terminal_size((width, self._page)))
         shown = self._lines[self._top : self._top + self._page]
         body = [cut_line(line, width) for line in shown]
         body += [cut_line([], width)] * (self._page - len(body))
@@ -42,10 +49,15 @@ class TextPage:
         head: Line = [("class:symbol", f":{self._title}"), ("class:dim", extent)]
         return [cut_line(head, width), *body, [("class:keys", cut(keys, width))]][:height]
 
-    @property
-    def text(self) -> str:
-        """What stands on it, without its colours."""
-        return "\n".join(fragment_list_to_text([(style, text) for style, text in line]) for line in self._lines)
+    def _lay_out(self, size: os.terminal_size) -> None:
+        """Have the text as it is in that room; what was at the top stays about there."""
+        if size != self._drawn_for:
+            before, self._drawn_for = len(self._lines), size
+            text = _LINK.sub("", self._drawing(size)).expandtabs()
+            self._lines = [_merged(line) for line in split_lines(to_formatted_text(ANSI(text)))]
+            if before:
+                self._top = self._top * len(self._lines) // before
+        self.scroll(0)
 
 
 def _merged(fragments: object) -> Line:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from stocktrack.alerting import AlertWhen, Repeat
 from stocktrack.bars import BarInterval, HistoryRange
-from stocktrack.messages import ListChange
+from stocktrack.messages import MAIN_LIST, ListChange
 from stocktrack.quotes import clean_text, normalise_symbol, shown
 
 
@@ -232,6 +232,19 @@ def split_list(arguments: str) -> tuple[str, str | None]:
     return _split_option(arguments, "--list", "the name of a list, as in `stocks --list tech`")
 
 
+_SPECIAL_IN_QUOTES = frozenset('"$`\\!')
+
+
+def list_option(list_name: str | None) -> str:
+    """` --list tech` as it has to be typed, here and in a shell; nothing for the main list."""
+    if list_name is None or list_name == MAIN_LIST:
+        return ""
+    named = shlex.quote(clean_text(list_name, 200))
+    if named != list_name and not _SPECIAL_IN_QUOTES.intersection(list_name):
+        named = f'"{clean_text(list_name, 200)}"'  # an apostrophe can stand in these
+    return f" --list {named}"
+
+
 # What may follow `stocks`, and how SET_LIST says it.
 _STOCKS_CHANGES = {"set": ListChange.REPLACE, "first": ListChange.ORDER}
 _LISTS_USES = {"rename": "rename OLD NEW", "remove": "remove NAME", "order": "order NAME…"}
@@ -391,7 +404,11 @@ def split_news(arguments: str) -> tuple[str | None, int | None]:
     if len(words) > 2:
         raise UsageError("`news` takes one symbol and a count, as in `news AAPL 5`.")
     if len(words) == 2:
-        return words[0], count_of(words[1])
+        try:
+            return words[0], count_of(words[1])
+        except UsageError as error:
+            told = str(error).rstrip(".")
+            raise UsageError(f"{told}: `news` takes one symbol and a count, as in `news AAPL 5`.") from None
     word = words[0] if words else ""
     return (None, count_of(word)) if not word or (word.isascii() and word.isdigit()) else (word, None)
 

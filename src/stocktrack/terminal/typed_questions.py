@@ -1,6 +1,8 @@
 """Typed commands that ask the server something and show what it says: all but those of lists, pushes and the board."""
 
+import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 from stocktrack.bars import HistoryRange
@@ -13,7 +15,7 @@ from stocktrack.terminal.alert_request import NO_TARGETS, alert_names, request_o
 from stocktrack.terminal.chart import draw_chart
 from stocktrack.terminal.chart_request import find_chart, look_of
 from stocktrack.terminal.dialogue import Dialogue
-from stocktrack.terminal.fronts import Front
+from stocktrack.terminal.fronts import Front, wrapped
 from stocktrack.terminal.pace import paced
 from stocktrack.terminal.typed_commands import (
     Typed,
@@ -140,8 +142,13 @@ class TypedQuestions:
         back = HistoryRange(past.range or HistoryRange.DAY)
         chart = await find_chart(self._client, past.symbol, range=back, prepost=past.prepost, has_candles=past.candles)
         self._front.learn((chart.bars.symbol,))
-        # The line that was typed, the prompt and its toolbar stand around it.
-        self._front.say(draw_chart(chart, look_of(sys.stdout, rows_kept=3)))
+        look = look_of(sys.stdout)
+
+        def drawn(size: os.terminal_size) -> str:
+            text = draw_chart(chart, replace(look, columns=size.columns, rows=size.lines))
+            return text if "\n" in text else wrapped(text, size.columns)  # that there is too little room
+
+        self._front.lay_out(drawn)
 
     async def _lots(self, arguments: str) -> None:
         rest, group = split_group(arguments)
