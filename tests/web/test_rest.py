@@ -146,6 +146,10 @@ async def test_a_parameter_that_is_none_or_not_what_it_should_be_is_named(scene:
     assert words in (await scene.ask("GET", path)).json()["detail"]
 
 
+async def test_what_programs_write_into_an_address_to_ask_past_a_cache_is_no_mistake(scene: Scene) -> None:
+    assert (await scene.ask("GET", "/quotes?symbols=AAPL&_=1712331900000")).status_code == 200
+
+
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Basic YTpi", "Bearer wrong", "Bearer é"])
 async def test_without_a_right_token_there_is_a_401_that_says_how(scene: Scene, header: str | None) -> None:
     headers = {} if header is None else {b"Authorization": header.encode()}

@@ -18,6 +18,8 @@ PREFIX = "/api/v1"
 _MAX_PARAMETERS = 1_024
 # What may be given once for each.
 _IN_A_ROW = frozenset({"symbols"})
+# With it programs ask past a cache; it says nothing.
+_ASKS_ANEW = "_"
 # In a scope of ours: whose request it turned out to be, for the headers of the answer.
 _ASKING = "stocktrack.asking"
 
@@ -63,7 +65,7 @@ def _refuse_unknown(request: Request) -> None:
     seen: set[str] = set()
     known = _parameters_of(request.scope["route"])
     for name, _ in parameters_of(request.scope["query_string"], _MAX_PARAMETERS):
-        if name not in known:
+        if name not in known and name != _ASKS_ANEW:
             raise wrong(no_such(name, known))
         if name in seen and name not in _IN_A_ROW:
             raise wrong(stands_twice(name))
