@@ -11,9 +11,10 @@ import { list, lists } from "../session/state.js";
 /** The list whose menu is open: {name, anchor}, with the element below which it opens; or null. */
 const menu = signal(null);
 
-// So soon after a tab a second click belongs to the first, although what is behind the tab has come to the pointer.
+// A click so soon after another at the same place is its second one, although what was behind the tab has come there.
 const DOUBLE_CLICK_MS = 500;
-let pickedAt = -Infinity;
+const DOUBLE_CLICK_PX = 4;
+let picked = { at: -Infinity, x: 0, y: 0 };
 
 export function Lists() {
   const opened = menu.value;
@@ -28,12 +29,13 @@ export function Lists() {
   const openMenu = (name, anchor) => {
     menu.value = { name, anchor };
   };
-  const pick = (name) => {
-    if (name !== list.value) pickedAt = performance.now();
+  const pick = (event, name) => {
+    if (name !== list.value) picked = { at: performance.now(), x: event.clientX, y: event.clientY };
     showList(name);
   };
   const openMore = (event, name) => {
-    if (event.detail > 0 && performance.now() - pickedAt < DOUBLE_CLICK_MS) setNaming(name);
+    const isSecond = performance.now() - picked.at < DOUBLE_CLICK_MS && Math.hypot(event.clientX - picked.x, event.clientY - picked.y) <= DOUBLE_CLICK_PX;
+    if (isSecond && event.detail > 0) setNaming(name);
     else openMenu(name, event.currentTarget);
   };
   const keys = (event, name) => {
@@ -48,7 +50,7 @@ export function Lists() {
         ? html`<${NameField} key=${name} name=${name} label=${`New name of the list ${name}`} close=${() => setNaming(null)} take=${(newName) => renameList(name, newName)} />`
         : html`
           <button key=${name} type="button" aria-current=${name === list.value ? "true" : undefined} data-list=${name} title=${titleOf(name)}
-                  onClick=${() => pick(name)} onDblClick=${() => setNaming(name)} onKeyDown=${(event) => keys(event, name)}
+                  onClick=${(event) => pick(event, name)} onDblClick=${() => setNaming(name)} onKeyDown=${(event) => keys(event, name)}
                   onPointerDown=${(event) => dragTab(event, name)}
                   onContextMenu=${(event) => { event.preventDefault(); openMenu(name, event.currentTarget); }}><span dir="auto">${titleOf(name)}</span></button>
           ${name === list.value && html`
