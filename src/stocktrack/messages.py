@@ -452,6 +452,10 @@ class Alert(Command):
     targets: Annotated[tuple[TargetName, ...], Strict(False), Field(max_length=MAX_ALERT_TARGETS)] = Field(
         default=(), description="whom else to tell: names that MY_ALERTS lists"
     )
+    replaces: AlertName | None = Field(
+        default=None,
+        description="the alert that this one takes the place of: it goes when this one is made, and not before",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

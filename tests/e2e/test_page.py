@@ -49,7 +49,7 @@ async def test_symbols_are_added_as_typed_and_from_a_suggestion(browser: Browser
 async def test_a_symbol_that_nobody_knows_is_refused_in_words(ann: Visitor) -> None:
     await ann.add("NOPE")
     await expect(ann.notices).to_contain_text("No source knows the symbol NOPE.")
-    await ann.add("NOPE MSFT")
+    await ann.add("NOPE, MSFT")
     await expect(ann.notices).to_contain_text("NOPE: no source knows this symbol.")
     await expect(ann.price("MSFT")).to_have_text("200.00")
     await expect(ann.row("NOPE")).to_have_count(0)

@@ -1,6 +1,7 @@
 """Whether everybody can use the page: axe finds nothing and nothing is wider than the window, in both themes."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -98,3 +99,20 @@ async def test_every_view_of_the_page_is_for_everybody(browser: Browser, house: 
         await page.get_by_role("button", name="Chat").click()
         await expect(page.get_by_label("Say something", exact=True)).to_be_visible()
         await is_fit(page)
+
+
+async def test_in_colours_of_ones_own_the_list_and_the_stock_that_are_shown_stand_out(
+    browser: Browser, house: Market
+) -> None:
+    size = {"width": 1440, "height": 900}
+    async with visitor(browser, house.address, viewport=size, forced_colors="active", color_scheme="dark") as ann:
+        await ann.log_in("ann")
+        await expect(ann.row("AAPL")).to_have_class(re.compile(r"\bchosen\b"))
+        colours = await ann.page.locator(".lists [data-list]").evaluate_all(
+            "(tabs) => tabs.map((tab) => getComputedStyle(tab).borderBottomColor)"
+        )
+        assert len(set(colours)) == 2
+        outlines = await ann.page.locator("tr[data-symbol]").evaluate_all(
+            "(rows) => rows.map((row) => getComputedStyle(row).outlineStyle)"
+        )
+        assert outlines == ["solid", "none", "none", "none"]

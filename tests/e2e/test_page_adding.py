@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from browser import PHONE, Visitor, visitor
 from page_market import Market, market
+from stocktrack.errors import ProviderError, Reason
 from stocktrack.quotes import Match
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -105,15 +106,51 @@ async def test_two_words_are_the_company_that_is_shown(browser: Browser, house: 
         await expect(ann.notices).to_be_empty()
 
 
-@pytest.mark.parametrize("text", ["Walt Disney, V", "walt disney", "Walt Nobody"])
-async def test_a_word_of_a_name_never_adds_the_stock_that_is_called_so(
+async def fail(_query: str, _limit: int) -> list[Match]:
+    """A search that its source refuses."""
+    raise ProviderError(Reason.PROVIDER_BLOCKED, "scripted says 429.")
+
+
+async def test_where_the_search_fails_no_word_of_a_name_is_added(
+    browser: Browser, house: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house.provider, "search", fail)
+    async with at_work(browser, house) as (ann, _):
+        await ann.add("WALT DISNEY")
+        await expect(ann.notices).to_contain_text("“WALT DISNEY” was not added.")
+        await on_board(ann)
+
+
+@pytest.mark.parametrize("text", ["Walt Disney, V", "walt disney", "WALT DISNEY"])
+async def test_a_word_of_a_name_never_adds_the_stock_that_is_called_so_and_the_unknown_one_is_named(
     browser: Browser, house: Market, text: str
 ) -> None:
     house.provider.matches = []
     async with at_work(browser, house) as (ann, _):
         await ann.add(text)
-        await expect(ann.notices).to_contain_text(f"No source knows “{text}”. Put commas between symbols")
+        await expect(ann.notices).to_contain_text("No source knows DISNEY, and nothing was added. Put commas")
         await on_board(ann)
+
+
+async def test_words_of_which_no_source_knows_any_are_told_as_they_were_typed(browser: Browser, house: Market) -> None:
+    house.provider.matches = []
+    async with at_work(browser, house) as (ann, _):
+        await ann.add("NOBODY KNOWS ME")
+        await expect(ann.notices).to_contain_text("No source knows “NOBODY KNOWS ME”. Put commas between symbols")
+        await on_board(ann)
+
+
+async def test_where_nobody_can_say_whether_words_are_symbols_none_is_added_without_commas(
+    browser: Browser, house: Market
+) -> None:
+    async with at_work(browser, house) as (ann, _):
+        await expect(ann.page.locator("[data-starter]")).to_have_count(3)  # so TSLA is known
+        house.provider.script = "blocked"
+        await ann.add("KO TSLA")
+        await expect(ann.notices).to_contain_text("No source can say now whether it knows KO, and nothing was added.")
+        await on_board(ann)
+        await ann.add("KO, TSLA")
+        await on_board(ann, "KO", "TSLA")
 
 
 async def test_words_that_are_all_symbols_are_added_and_commas_say_so_at_once(browser: Browser, house: Market) -> None:

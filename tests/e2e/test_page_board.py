@@ -173,6 +173,87 @@ EDGES = """() => {
 }"""
 
 
+async def test_a_price_of_ten_digits_in_the_evening_and_a_symbol_of_21_letters_fit_on_the_smallest_telephone(
+    browser: Browser, scene: Scene
+) -> None:
+    scene.source.prices |= {"BTC-IDR": 1_234_567_890.12, "BINANCE:BTCUSDTPERP.X": 66_251.8}
+    await scene.save("BTC-IDR", "BINANCE:BTCUSDTPERP.X", "AAPL")
+    scene.source.figures["BTC-IDR"] |= {
+        **{name: FIGURES[name] for name in ("market_state", "extended_change", "extended_change_percent")},
+        "extended_price": 1_235_802_458.01,
+        "extended_time": scene.clock.now_ms(),
+    }
+    async with visitor(browser, scene.address, **window(320)) as ann:
+        await ann.log_in("ann")
+        await expect(ann.row("BTC-IDR").locator(".c-extended")).to_contain_text("1,235,802,458.01 +0.39%")
+        await ann.page.wait_for_function(
+            """() => {
+              const cells = document.querySelectorAll(".board tbody :is(.c-symbol, .c-price, .c-extended)");
+              return [...cells].every((cell) => {
+                const row = cell.closest("tr").getBoundingClientRect();
+                const box = cell.getBoundingClientRect();
+                const isInside = box.height === 0 || (box.top >= row.top - 1 && box.bottom <= row.bottom + 1);
+                return isInside && cell.scrollWidth <= cell.clientWidth && cell.scrollHeight <= cell.clientHeight + 1;
+              });
+            }"""
+        )
+
+
+async def test_the_currency_stands_below_the_price_where_it_has_no_column(browser: Browser, scene: Scene) -> None:
+    scene.source.prices |= {"RELIANCE.NS": 12_934.5}
+    await scene.save("TSLA", "RELIANCE.NS")
+    async with visitor(browser, scene.address, **window(320)) as ann:
+        await ann.log_in("ann")
+        below = ann.row("TSLA").locator(".c-currency.under")
+        await expect(below).to_have_text("USD")
+        await expect(below).to_be_visible()
+        await ann.page.wait_for_function(
+            """() => {
+              const row = document.querySelector("tr[data-symbol=TSLA]");
+              const [price, currency] = [".c-price .figure", ".c-currency"].map((part) => row.querySelector(part));
+              const range = document.createRange();
+              range.selectNodeContents(currency);
+              const [above, under] = [price, range].map((part) => part.getBoundingClientRect());
+              return under.top >= above.bottom - 4 && Math.abs(under.right - above.right) <= 5;
+            }"""
+        )
+        scene.source.script = "blocked"
+        await scene.clock.advance(POLL_SECONDS)
+        await expect(ann.row("TSLA").locator(".why")).to_be_visible()  # there is no room for both
+        await expect(below).to_be_hidden()
+    async with visitor(browser, scene.address, **window(390)) as ann:
+        await ann.log_in("ann")
+        await expect(ann.page.locator("thead .c-currency")).to_have_text("Cur.")
+        await expect(ann.page.locator(".c-currency.under")).to_have_count(0)
+
+
+ARABIC = "\u0661\u066b\u0662\u0663"  # 1.23
+
+
+async def test_in_an_arabic_browser_figures_have_their_signs_in_front(browser: Browser, scene: Scene) -> None:
+    await scene.save("TSLA")
+    scene.source.figures["TSLA"] |= {"change": -2.5, "change_percent": -1.23}
+    async with visitor(browser, scene.address, viewport={"width": 1440, "height": 900}, locale="ar-EG") as ann:
+        await ann.log_in("ann")
+        await expect(ann.row("TSLA").locator(".c-percent")).to_have_text(f"−{ARABIC}%")
+        await ann.row("TSLA").click()
+        moves = ann.page.locator(".panel .moves")
+        await expect(moves).to_contain_text(f"(−{ARABIC}%)")
+        places = await moves.evaluate(
+            """(moves) => [...moves.querySelectorAll("[data-part]")].flatMap((part) => {
+              const text = part.firstChild;
+              const places = ["(", "−", "\u0661", "%"].map((sign) => text.data.indexOf(sign));
+              return places.filter((place) => place >= 0).map((place) => {
+                const range = document.createRange();
+                range.setStart(text, place);
+                range.setEnd(text, place + 1);
+                return range.getBoundingClientRect().left;
+              });
+            })"""
+        )
+        assert places == sorted(places)
+
+
 @pytest.mark.parametrize("width", [*WIDTHS, 720, 1024, 3840])
 @pytest.mark.parametrize("is_evening", [False, True])
 async def test_no_figure_is_cut_and_each_stands_below_its_heading(

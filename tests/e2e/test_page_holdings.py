@@ -278,6 +278,30 @@ async def test_on_a_phone_each_holding_is_a_card_in_which_nothing_is_cut(browser
         await expect(ann.page.get_by_role("dialog", name="7203.T")).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [320, 390, 700])
+async def test_a_holding_of_trillions_is_broken_nowhere_and_leaves_the_other_cards_as_they_are(
+    browser: Browser, market: Market, width: int
+) -> None:
+    client = await market.server.log_in("ann")
+    await client.ask({"type": "ADD_LOT", "symbol": "AAPL", "quantity": 10, "unit_cost": 100})
+    await client.ask({"type": "ADD_LOT", "symbol": "7203.T", "quantity": 987_654_321_098, "unit_cost": 2500})
+    async with visitor(browser, market.address, viewport={"width": width, "height": 844}) as ann:
+        await ann.log_in("ann")
+        await open_holdings(ann)
+        await expect(part(ann, "7203.T", "value")).to_have_text("3,666,172,839,915,776")
+        assert await ann.page.evaluate(CUT) == []
+        assert await ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        lines = await ann.page.locator(".holdings [data-part]").evaluate_all(
+            """(parts) => parts.filter((part) => part.dataset.part !== "name" && part.getClientRects().length > 1)
+              .map((part) => part.textContent)"""
+        )
+        assert lines == []
+        tops = await ann.page.locator('[data-holding="AAPL"] :is(.h-quantity, .h-unit-cost)').evaluate_all(
+            "(cells) => cells.map((cell) => cell.getBoundingClientRect().top)"
+        )
+        assert len(set(tops)) == 1
+
+
 async def test_on_a_phone_the_columns_stand_still_and_a_long_group_is_no_wider_than_the_page(
     browser: Browser, market: Market
 ) -> None:

@@ -127,6 +127,15 @@ async def test_a_list_is_renamed_by_its_menu_by_f2_and_by_two_clicks(browser: Br
         await tabs(ann, "My stocks", "chips")
 
 
+async def test_two_clicks_rename_a_list_also_where_the_first_one_moves_its_tab(browser: Browser, house: Market) -> None:
+    async with ann_with(browser, house, "AAPL") as ann:
+        box = await tab(ann, "tech").bounding_box()
+        assert box is not None
+        # The button behind the tab that was shown goes behind this one, which is where the pointer is.
+        await ann.page.mouse.dblclick(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
+        await expect(ann.page.get_by_label("New name of the list tech")).to_be_focused()
+
+
 async def test_a_return_key_that_is_pressed_twice_renames_once(browser: Browser, house: Market) -> None:
     async with ann_with(browser, house, "AAPL") as ann:
         await tab(ann, "tech").press("F2")
@@ -172,8 +181,6 @@ async def test_a_list_that_cannot_be_read_shows_no_other_list_and_why(browser: B
 async def test_a_deleted_list_comes_back_with_its_stocks_and_its_place(browser: Browser, house: Market) -> None:
     async with ann_with(browser, house, "AAPL") as ann:
         await begin(ann, "last")
-        await tabs(ann, "My stocks", "last", "tech")
-        await choose(ann, "Move right")
         await tabs(ann, "My stocks", "tech", "last")
         await choose(ann, "Delete", "tech")
         await tabs(ann, "My stocks", "last")
@@ -216,6 +223,73 @@ async def test_a_tab_is_dragged_to_another_place(browser: Browser, house: Market
         await on_board(ann, "AAPL")  # the drag was no click
         await ann.page.reload()
         await tabs(ann, "tech", "My stocks")
+
+
+async def test_a_new_list_stands_last_until_it_is_moved(browser: Browser, house: Market) -> None:
+    async with ann_with(browser, house, "AAPL") as ann:
+        await begin(ann, "energy")
+        await expect(ann.page.get_by_role("heading", name="“energy” is empty")).to_be_visible()
+        await begin(ann, "banks")
+        await tabs(ann, "My stocks", "tech", "energy", "banks")
+        await ann.page.reload()
+        await tabs(ann, "My stocks", "tech", "energy", "banks")
+        await choose(ann, "Move left")
+        await tabs(ann, "My stocks", "tech", "banks", "energy")
+
+
+async def swipe(ann: Visitor, *points: tuple[float, float]) -> None:
+    """Draw a finger from the first of these points to the others."""
+    finger = await ann.page.context.new_cdp_session(ann.page)
+    (x, y), *_ = points
+    await finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for to_x, to_y in points[1:]:
+        for step in range(1, 9):
+            at = {"x": x + (to_x - x) * step / 8, "y": y + (to_y - y) * step / 8}
+            await finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [at]})
+        x, y = to_x, to_y
+    await ann.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    await finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+async def test_on_a_phone_a_finger_drags_the_tab_that_is_shown_once_things_are_moved(
+    browser: Browser, house: Market
+) -> None:
+    async with ann_with(browser, house, "AAPL", **PHONE) as ann:
+        await tab(ann, "tech").tap()
+        await on_board(ann, "MSFT", "TSLA")
+        start, end = await tab(ann, "tech").bounding_box(), await tab(ann, "main").bounding_box()
+        assert start is not None
+        assert end is not None
+        y = start["y"] + 15
+        path = ((start["x"] + 20, y), (end["x"] + 4, y))
+        await swipe(ann, *path)  # so far it scrolls the tabs
+        await tabs(ann, "My stocks", "tech")
+        await choose(ann, "Move its stocks")
+        await expect(ann.page.get_by_role("button", name="Done moving")).to_be_visible()
+        await swipe(ann, *path)
+        await tabs(ann, "tech", "My stocks")
+        await on_board(ann, "MSFT", "TSLA")
+
+
+async def test_tabs_scroll_while_one_is_dragged_to_their_end(browser: Browser, house: Market) -> None:
+    for number in range(18):
+        await house.server.app._store.save("ann", ["AAPL"], 500, f"a list of a long name {number:02}")
+    async with ann_with(browser, house, "AAPL") as ann:
+        await expect(ann.page.get_by_role("complementary")).to_be_visible()  # the tabs have their width
+        box, strip = await tab(ann, "main").bounding_box(), await ann.page.locator(".lists").bounding_box()
+        assert box is not None
+        assert strip is not None
+        y = box["y"] + box["height"] / 2
+        await ann.page.mouse.move(box["x"] + 20, y)
+        await ann.page.mouse.down()
+        await ann.page.mouse.move(strip["x"] + strip["width"] - 4, y, steps=6)
+        await expect(ann.page.get_by_role("button", name="New list")).to_be_in_viewport(ratio=0.9)
+        target = await tab(ann, "tech").bounding_box()
+        assert target is not None
+        await ann.page.mouse.move(target["x"] + target["width"] - 4, y, steps=2)
+        await expect(tab(ann, "tech")).to_have_class("drop-behind")
+        await ann.page.mouse.up()
+        await expect(ann.page.locator("[data-list]").last).to_have_text("My stocks")
 
 
 async def test_the_twenty_first_list_is_refused_in_words(browser: Browser, house: Market) -> None:
@@ -323,17 +397,11 @@ async def test_a_long_list_scrolls_while_a_row_is_dragged_to_its_end(browser: Br
 async def test_on_a_phone_the_menu_shows_grips_that_a_finger_can_drag(browser: Browser, house: Market) -> None:
     async with ann_with(browser, house, "AAPL", "MSFT", "TSLA", **PHONE) as ann:
         await choose(ann, "Move its stocks")
-        finger = await ann.page.context.new_cdp_session(ann.page)
         start, end = await ann.row("AAPL").bounding_box(), await ann.row("TSLA").bounding_box()
         assert start is not None
         assert end is not None
-        x, y, to = start["x"] + 20, start["y"] + 30, end["y"] + end["height"] * 0.8
-        await finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
-        for step in range(1, 9):
-            at = {"x": x, "y": y + (to - y) * step / 8}
-            await finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [at]})
-        await ann.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        await finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        x = start["x"] + 20
+        await swipe(ann, (x, start["y"] + 30), (x, end["y"] + end["height"] * 0.8))
         await on_board(ann, "MSFT", "TSLA", "AAPL")
         await ann.page.get_by_role("button", name="Done moving").click()
         await expect(ann.page.locator(".board.ordering")).to_have_count(0)
@@ -384,11 +452,11 @@ async def test_what_one_tab_does_the_other_shows(browser: Browser, house: Market
 async def test_lists_agree_in_both_tabs(browser: Browser, house: Market) -> None:
     async with two_tabs(browser, house) as (ann, second):
         await begin(ann, "new")
-        await tabs(second, "My stocks", "new", "tech")
+        await tabs(second, "My stocks", "tech", "new")
         await told(house)
         await tab(second, "tech").click()
-        await choose(ann, "Move right")
-        await tabs(second, "My stocks", "tech", "new")
+        await choose(ann, "Move left")
+        await tabs(second, "My stocks", "new", "tech")
         await told(house)
         await tab(ann, "tech").dblclick()
         field = ann.page.get_by_label("New name of the list")

@@ -483,6 +483,38 @@ async def test_a_line_is_dragged_to_another_price_and_keeps_its_manner(ann: Visi
     await expect(legend).to_contain_text("Fri 5 Apr")  # the chart was not scrolled along
 
 
+async def test_an_alert_is_moved_also_where_there_are_as_many_as_allowed(
+    ann: Visitor, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await scene.server.log_in("ann")
+    for value in (104, 105):
+        await client.ask({"type": "ALERT", "symbol": "AAPL", "when": "crosses_above", "value": value})
+    monkeypatch.setattr(scene.server.app.sessions._services.alerts, "_max_alerts", 2)
+    await ann.page.reload()
+    await panel(ann).get_by_role("button", name="Move the alert at 104.00").click()
+    field = panel(ann).get_by_label("Move the alert to")
+    await field.fill("106")
+    await field.press("Enter")
+    await expect(chips(ann)).to_have_text([re.compile("rises above 106.00"), re.compile("rises above 105.00")])
+    assert sorted(value for _, value, _ in await alerts_of(scene)) == [105.0, 106.0]
+
+
+async def test_an_alert_that_another_client_has_taken_out_is_not_made_anew_by_moving_it(
+    ann: Visitor, scene: Scene
+) -> None:
+    client = await scene.server.log_in("ann")
+    made = await client.ask({"type": "ALERT", "symbol": "AAPL", "when": "crosses_above", "value": 104})
+    await ann.page.reload()
+    await panel(ann).get_by_role("button", name="Move the alert at 104.00").click()
+    await client.ask({"type": "UNALERT", "alert": made["alert"]["alert"]})
+    field = panel(ann).get_by_label("Move the alert to")
+    await field.fill("106")
+    await field.press("Enter")
+    await expect(panel(ann).locator(".alert-price .field-error")).to_contain_text("You have no alert")
+    await expect(chips(ann)).to_have_count(0)
+    assert await alerts_of(scene) == []
+
+
 async def test_what_is_pressed_twice_is_set_and_taken_out_once(ann: Visitor, scene: Scene) -> None:
     await panel(ann).get_by_role("button", name="Set alert").click()
     await panel(ann).get_by_label("Tell me at").fill("104")

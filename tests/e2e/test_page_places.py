@@ -180,6 +180,15 @@ async def test_the_title_has_the_price_and_the_header_says_how_the_prices_are(an
     status = page.locator(".link-state")
     await expect(status).to_contain_text("Live")
     await expect(page).to_have_title(re.compile(r"^AAPL 100\.00"))
+    # At once, and not with the next second.
+    titles = await page.evaluate(
+        """() => {
+          document.querySelector('[data-pick="TSLA"]').click();
+          return document.title;
+        }"""
+    )
+    assert titles.startswith("TSLA 300.00")
+    await ann.row("AAPL").click()
     house.provider.script = "blocked"
     await house.tick()
     await expect(status).to_contain_text("2 stale")

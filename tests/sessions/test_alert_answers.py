@@ -174,6 +174,23 @@ async def test_nobody_has_more_alerts_than_the_setting_allows(scene: Scene) -> N
     assert "40 alerts, the most allowed" in reply["message"]
 
 
+async def test_an_alert_at_the_limit_is_replaced_by_another_and_one_that_is_refused_replaces_none(scene: Scene) -> None:
+    for _ in range(40):
+        await scene.ask("ALERT", **ABOVE)
+    reply = await scene.ask("ALERT", **ABOVE | {"value": 210, "replaces": "a7"})
+    assert (reply["code"], reply["alert"]["alert"]) == (200, "a41")
+    kept = await scene.kept()
+    assert len(kept) == 40
+    assert 7 not in [each.id for each in kept]
+    assert code_and_reason(await scene.ask("ALERT", **ABOVE | {"replaces": "a7"})) == (404, "unknown_alert")
+    assert code_and_reason(await scene.ask("ALERT", **ABOVE | {"replaces": 8})) == (400, "invalid_command")
+    assert code_and_reason(await scene.ask("ALERT", **ABOVE | {"symbol": "NOPE", "replaces": "a8"})) == (
+        404,
+        "unknown_symbol",
+    )
+    assert await scene.kept() == kept
+
+
 async def test_a_login_that_ends_while_the_source_is_asked_makes_no_alert(scene: Scene) -> None:
     scene.house.provider.script = "slow"
     asking = await soon(scene.ask("ALERT", **ABOVE))

@@ -26,6 +26,7 @@ from stocktrack.storage.alerts import (
     Word,
 )
 from stocktrack.storage.store import Store
+from stocktrack.storage.tables import HIGHEST_ID
 from stores import ADDED_AT_MS as NOW_MS
 from stores import add, opened
 
@@ -40,8 +41,15 @@ async def ann(store: Store) -> Store:
     return store
 
 
-async def made(store: Store, username: str = "ann", wanted: NewAlert = WANTED, *, limit: int = 10_000) -> StoredAlert:
-    return await store.alerts.add(username, wanted, limit=limit, now_ms=NOW_MS)
+async def made(
+    store: Store,
+    username: str = "ann",
+    wanted: NewAlert = WANTED,
+    *,
+    limit: int = 10_000,
+    replaced: int | None = None,
+) -> StoredAlert:
+    return await store.alerts.add(username, wanted, limit=limit, now_ms=NOW_MS, replaced=replaced)
 
 
 def fired(alert: StoredAlert, *words: Word, after: int = 0, **fields: Any) -> Fired:
@@ -108,6 +116,31 @@ async def test_nobody_has_more_alerts_than_the_limit_and_one_taken_out_makes_roo
     await ann.alerts.remove("ann", first.id)
     assert (await made(ann, limit=2)).id > first.id
     assert len(await ann.alerts.of_user("ann")) == 2
+
+
+async def test_an_alert_takes_the_place_of_another_also_at_the_limit_and_of_none_that_is_somebody_elses(
+    ann: Store,
+) -> None:
+    first, second, bobs = await made(ann, limit=2), await made(ann, limit=2), await made(ann, "bob", limit=2)
+    seen = await ann.alerts.revision()
+    third = await made(ann, limit=2, replaced=first.id)
+    assert await ann.alerts.of_user("ann") == [second, third]
+    assert [(each.id, each.is_removed) for each in await ann.alerts.changed(seen)] == [
+        (first.id, True),
+        (third.id, False),
+    ]
+    for gone in (first.id, bobs.id, HIGHEST_ID + 1):
+        with pytest.raises(CommandError, match=f"You have no alert a{gone}") as refused:
+            await made(ann, limit=2, replaced=gone)
+        assert refused.value.reason is Reason.UNKNOWN_ALERT
+    assert await ann.alerts.of_user("bob") == [bobs]
+
+
+async def test_where_the_new_one_is_refused_the_one_that_it_would_replace_stays(ann: Store) -> None:
+    first, second = await made(ann, limit=2), await made(ann, limit=2)
+    with pytest.raises(CommandError, match="the most allowed"):
+        await made(ann, limit=1, replaced=first.id)
+    assert await ann.alerts.of_user("ann") == [first, second]
 
 
 async def test_alerts_that_are_added_at_once_do_not_pass_the_limit(url: str) -> None:

@@ -279,6 +279,25 @@ async def test_a_list_that_is_kept_is_there_without_symbols_until_it_is_removed(
     assert await store.list_names("ann") == ("main", "empty")
 
 
+async def test_a_list_that_begins_by_being_kept_stands_last_until_it_is_moved(store: Store) -> None:
+    await add(store, "ann", "bob")
+    for name in ("tech", "zeta"):
+        await store.save("ann", ["AAPL"], limit=9, list_name=name)
+    await store.change_list("ann", ListChange.REPLACE, [], 9, "new", keep=True)
+    await store.change_list("ann", ListChange.REPLACE, ["KO"], 9, "also new", keep=True)
+    assert await store.list_names("ann") == ("main", "tech", "zeta", "new", "also new")
+    # One that is there already keeps its place.
+    await store.change_list("ann", ListChange.REPLACE, ["V"], 9, "tech", keep=True)
+    assert await store.list_names("ann") == ("main", "tech", "zeta", "new", "also new")
+    await store.rename_list("ann", "new", "a")
+    await store.order_lists("ann", ["also new"])
+    assert await store.list_names("ann") == ("also new", "main", "tech", "zeta", "a")
+    # Lists that begin with their first symbol stand by their names, until somebody orders them.
+    await store.save("bob", ["AAPL"], limit=9, list_name="b")
+    await store.save("bob", ["AAPL"], limit=9, list_name="a")
+    assert await store.list_names("bob") == ("main", "a", "b")
+
+
 async def test_kept_lists_count_among_those_that_a_user_may_have(store: Store) -> None:
     await add(store, "ann")
     for number in range(1, MAX_LISTS):

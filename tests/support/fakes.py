@@ -715,7 +715,11 @@ class MemoryAlerts:
     def __init__(self) -> None:
         self.alerts: dict[int, StoredAlert] = {}
 
-    async def add(self, username: str, wanted: NewAlert, *, limit: int, now_ms: int) -> StoredAlert:
+    async def add(
+        self, username: str, wanted: NewAlert, *, limit: int, now_ms: int, replaced: int | None = None
+    ) -> StoredAlert:
+        if replaced is not None:
+            del self.alerts[replaced]
         number = max(self.alerts, default=0) + 1
         made = self.alerts[number] = StoredAlert(
             number, username, wanted, AlertState.ARMED, None, now_ms, None, 0, None, number, is_removed=False

@@ -17,8 +17,13 @@ TESTS_A_MINUTE: Final = 6
 class KeepsAlerts(Protocol):
     """Where the alerts of users are. `storage.alerts.Alerts` is the real one; every method may raise `StorageError`."""
 
-    async def add(self, username: str, wanted: NewAlert, *, limit: int, now_ms: int) -> StoredAlert:
-        """Add an alert; `CommandError` where the user has `limit` of them, or is there no more."""
+    async def add(
+        self, username: str, wanted: NewAlert, *, limit: int, now_ms: int, replaced: int | None = None
+    ) -> StoredAlert:
+        """Add an alert, in the place of the one with the id `replaced` where there is one.
+
+        `CommandError` where the user has `limit` of them, or none of that id, or is there no more; then all stays.
+        """
         ...
 
     async def remove(self, username: str, alert_id: int) -> StoredAlert | None:
@@ -68,9 +73,11 @@ class AlertDesk:
                 there_are = f"there are: {', '.join(known)}" if known else "the operator has defined none for you"
                 raise CommandError(Reason.INVALID_COMMAND, f"There is no target {name!r}; {there_are}.")
 
-    async def add(self, username: str, wanted: NewAlert) -> StoredAlert:
-        """Make an alert, which is on disk when this returns."""
-        made = await self._stored.add(username, wanted, limit=self._max_alerts, now_ms=self._clock.now_ms())
+    async def add(self, username: str, wanted: NewAlert, *, replaced: int | None = None) -> StoredAlert:
+        """Make an alert, which is on disk when this returns; the one of the id `replaced` goes with the same write."""
+        made = await self._stored.add(
+            username, wanted, limit=self._max_alerts, now_ms=self._clock.now_ms(), replaced=replaced
+        )
         self._on_change()
         return made
 

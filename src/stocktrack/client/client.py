@@ -314,11 +314,13 @@ class StockTrackClient:
         quiet_hours: str | None = None,
         timezone: str | None = None,
         targets: Iterable[str] = (),
+        replaces: str | None = None,
     ) -> AlertInfo:
         """Make an alert, which is on the server's disk when this returns; it is told by a NOTICE, and to `targets`.
 
         `value` is a price, percent, or pieces traded on the day, as `when` says, and `minutes` how far back
-        `percent_within` looks. `quiet_hours` (22:00-07:00) and once a day are those of the `timezone`.
+        `percent_within` looks. `quiet_hours` (22:00-07:00) and once a day are those of the `timezone`. The alert
+        that it `replaces` (a7) goes when this one is made; where it is refused that one stays.
         """
         reply = await self._call(
             AlertReply,
@@ -332,6 +334,7 @@ class StockTrackClient:
             quiet_hours=quiet_hours,
             timezone=timezone,
             targets=_listed(targets),
+            replaces=replaces,
         )
         return reply.alert
 

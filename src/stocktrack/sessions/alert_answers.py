@@ -45,7 +45,8 @@ async def alert(session: Asker, command: Alert) -> AlertReply:
         tuple(dict.fromkeys(command.targets)),
         quote.price if quote is not None and not quote.stale else None,
     )
-    return AlertReply(id=command.id, alert=_as_info(await desk.add(session.user, wanted)))
+    replaced = None if command.replaces is None else _number(command.replaces)
+    return AlertReply(id=command.id, alert=_as_info(await desk.add(session.user, wanted, replaced=replaced)))
 
 
 @answers(MyAlerts)

@@ -263,11 +263,18 @@ class Alerts:
 
     # --- what users do ---------------------------------------------------------------------------------------------
 
-    async def add(self, username: str, wanted: NewAlert, *, limit: int, now_ms: int) -> StoredAlert:
-        """Add an alert; `CommandError` where the user has `limit` of them, or was removed meanwhile."""
+    async def add(
+        self, username: str, wanted: NewAlert, *, limit: int, now_ms: int, replaced: int | None = None
+    ) -> StoredAlert:
+        """Add an alert; `CommandError` where the user has `limit` of them, or was removed meanwhile.
+
+        The alert with the id `replaced` goes in the same transaction; where the user has none, nothing is added.
+        """
 
         def change(connection: Connection) -> StoredAlert:
             user_id = locked_owner(connection, username, LOCK_USER_THAT_STAYS)
+            if replaced is not None and _take_out(connection, user_id, replaced) is None:
+                raise CommandError(Reason.UNKNOWN_ALERT, f"You have no alert a{replaced}.")
             held = connection.scalar(
                 select(func.count()).where(alerts.c.user_id == user_id, alerts.c.is_removed.is_(False))
             )
@@ -301,16 +308,7 @@ class Alerts:
         """Take an alert out; returns what it was, None where the user has none of this id."""
 
         def change(connection: Connection) -> StoredAlert | None:
-            user_id = locked_owner(connection, username, LOCK_USER_THAT_STAYS)
-            if alert_id > HIGHEST_ID:
-                return None
-            where = (alerts.c.id == alert_id, alerts.c.user_id == user_id, alerts.c.is_removed.is_(False))
-            found = connection.execute(_SELECT.where(*where)).one_or_none()
-            if found is None:
-                return None
-            values = {"is_removed": True, "revision": _next_revision(connection)}
-            connection.execute(update(alerts).where(alerts.c.id == alert_id).values(values))
-            return _stored(found)
+            return _take_out(connection, locked_owner(connection, username, LOCK_USER_THAT_STAYS), alert_id)
 
         return await self._database.write(change, of=username)
 
@@ -567,6 +565,19 @@ def _claimed(rows: Iterable[Row[Any]]) -> list[Claimed]:
         Claimed(row.delivery_id, row.name, row.target, row.body, row.created_at_ms, row.attempts, row.due_at_ms)
         for row in rows
     ]
+
+
+def _take_out(connection: Connection, user_id: int, alert_id: int) -> StoredAlert | None:
+    """Mark an alert of a user as removed; returns what it was, None where the user has none of this id."""
+    if alert_id > HIGHEST_ID:
+        return None
+    where = (alerts.c.id == alert_id, alerts.c.user_id == user_id, alerts.c.is_removed.is_(False))
+    found = connection.execute(_SELECT.where(*where)).one_or_none()
+    if found is None:
+        return None
+    values = {"is_removed": True, "revision": _next_revision(connection)}
+    connection.execute(update(alerts).where(alerts.c.id == alert_id).values(values))
+    return _stored(found)
 
 
 def _fire(connection: Connection, fired: Fired, now_ms: int) -> bool:

@@ -66,7 +66,9 @@ def change(
     limit: int,
     keep: bool = False,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Change one list, all of it or nothing; its symbols before and after. With `keep` it is there without any, too.
+    """Change one list, all of it or nothing; its symbols before and after.
+
+    With `keep` it is there without any, too, and stands last where it begins now.
 
     `CommandError` where it would hold more than `limit` symbols, where it would be one list too many, and where there
     is no such list to take anything out of.
@@ -96,6 +98,9 @@ def change(
         raise _too_long(len(before), len(after), limit)
     if begins:
         check_room(connection, owner.name, list_name)
+    if begins and keep:
+        # Who names a list looks for it behind those that are there, and not among them by its name.
+        _keep_order(connection, owner.id, [*counts(connection, owner.name), list_name])
     if keep and list_name != MAIN_LIST and list_name not in kept:
         _keep(connection, owner.id, [*kept, list_name])
     if after != before:

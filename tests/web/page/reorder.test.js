@@ -2,7 +2,8 @@ import "./browser.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { movedBy, movedTo, scrollSpeed } from "../../../src/stocktrack/web/page/board/reorder.js";
+import { scrollSpeed } from "../../../src/stocktrack/web/page/board/dragging.js";
+import { movedBy, movedTo } from "../../../src/stocktrack/web/page/board/reorder.js";
 import { offered } from "../../../src/stocktrack/web/page/board/starters.js";
 import { placedBack } from "../../../src/stocktrack/web/page/session/shown-list.js";
 import { renamedTo } from "../../../src/stocktrack/web/page/session/lists.js";
@@ -26,7 +27,7 @@ test("a key moves a row by one of those that are shown, and not beyond the ends"
 });
 
 test("near an edge it scrolls, the nearer the faster, and in the middle not at all", () => {
-  const screen = { top: 0, bottom: 800 };
+  const screen = { start: 0, end: 800 };
   assert.equal(scrollSpeed(400, screen), 0);
   assert.ok(scrollSpeed(790, screen) > scrollSpeed(760, screen) && scrollSpeed(760, screen) > 0);
   assert.ok(scrollSpeed(5, screen) < scrollSpeed(40, screen) && scrollSpeed(40, screen) < 0);

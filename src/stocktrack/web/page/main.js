@@ -8,16 +8,15 @@ import { effect, html, render, signal } from "./base/html.js";
 import { Cross } from "./base/icons.js";
 import { Login } from "./frame/login.js";
 import { alertTaker, dismiss, notify } from "./session/notices.js";
-import { everySecond } from "./base/painter.js";
 import { Panel } from "./panel/panel.js";
 import { beginWith } from "./session/places.js";
 import { resume } from "./session/session.js";
 import { Shortcuts } from "./frame/shortcuts.js";
-import { titleOf } from "./frame/title.js";
-import { chosen, isLoaded, link, notices, phase, stockOf, unseenAlerts, view } from "./session/state.js";
+import { chosen, isLoaded, notices, phase, stockOf, view } from "./session/state.js";
 import { look } from "./base/later.js";
 import { Part } from "./frame/part.js";
 import "./base/theme.js";
+import "./frame/tab-title.js";
 
 function Page() {
   if (phase.value === "login") return html`<${Login} /><${Notices} />`;
@@ -77,12 +76,6 @@ effect(() => {
   const symbol = chosen.value;
   if (!isLoaded.value || symbol === null || stockOf(symbol)) return;
   import("./session/besides.js").then(({ show }) => chosen.value === symbol && show(symbol), (error) => notify(error.message, { kind: "bad" }));
-});
-
-everySecond(() => {
-  const { status, wasOnline } = link.value;
-  const title = titleOf({ stock: stockOf(chosen.value), view: view.value, isLost: wasOnline && status !== "online", unseen: unseenAlerts.value });
-  if (document.title !== title) document.title = title;
 });
 
 resume();

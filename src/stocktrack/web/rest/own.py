@@ -34,6 +34,7 @@ class NewAlert(BaseModel):
     quiet_hours: str | None = None
     timezone: str | None = None
     targets: list[str] | None = None
+    replaces: str | None = Field(default=None, description="the alert that this one takes the place of")
 
 
 class NewLot(BaseModel):

@@ -45,10 +45,11 @@ export async function readAlerts() {
   }
 }
 
-/** Make an alert of the fields of an ALERT; it is on the server's disk when this returns. */
+/** Make an alert of the fields of an ALERT; it is on the server's disk when this returns, and one that it replaces is not. */
 export async function makeAlert(fields) {
   const { alert } = await ask("ALERT", fields);
-  alerts.value = [alert, ...(alerts.value ?? []).filter((other) => other.alert !== alert.alert)];
+  const gone = [alert.alert, fields.replaces];
+  alerts.value = [alert, ...(alerts.value ?? []).filter((other) => !gone.includes(other.alert))];
   return alert;
 }
 

@@ -1,5 +1,6 @@
 // Rows of the board as text: for a spreadsheet that they are pasted into, and as a CSV file. It knows no elements.
 
+import { unmarked } from "../figures/directions.js";
 import { COLUMNS } from "./columns.js";
 
 // What a copy has though the screen had no room for it.
@@ -62,10 +63,10 @@ const formats = new Map();
 function numberIn(place, value, digits, isExact) {
   const key = `${place} ${digits} ${isExact}`;
   if (!formats.has(key)) {
-    formats.set(key, new Intl.NumberFormat(place, { useGrouping: false, minimumFractionDigits: isExact ? digits : 0, maximumFractionDigits: digits, signDisplay: "negative" }));
+    formats.set(key, new Intl.NumberFormat(place, { numberingSystem: "latn", useGrouping: false, minimumFractionDigits: isExact ? digits : 0, maximumFractionDigits: digits, signDisplay: "negative" }));
   }
-  // A spreadsheet knows a number by its hyphen.
-  return formats.get(key).format(value).replace("\u2212", "-");
+  // A spreadsheet knows a number by its hyphen, and by digits and nothing that cannot be seen.
+  return unmarked(formats.get(key).format(value)).replace("\u2212", "-");
 }
 
 /** "2026-11-30 14:05:09", on the clock of this place. */

@@ -18,8 +18,16 @@ const REMOVE_PX = 30;
 const NARROW_REMOVE_PX = 26;
 const SORT_ARROW_PX = 14;
 const HEAD_FONT_PX = 12;
-// On a telephone a symbol breaks into lines of this width where prices need the rest.
+// On a telephone a symbol breaks into lines of this width where prices need the rest; of a wider one it has this part.
 const LEAST_SYMBOL_PX = 64;
+const LEAST_SYMBOL_PART = 0.25;
+// From this width on a name is worth more than columns that nobody chose.
+const WIDE_PX = 1_200;
+const LEAST_WIDE_NAME_PX = 200;
+// On a telephone what has a higher rank is in the panel.
+const MOST_NARROW_RANK = 8;
+// A symbol of more lines needs a higher row.
+const MOST_SYMBOL_LINES = 3;
 // Of the reason why a price is stale.
 const LEAST_WHY_PX = 48;
 const STOCKS_TRIED = 60;
@@ -74,18 +82,23 @@ function relayout() {
   if (useFont(font, getComputedStyle(table).fontFamily)) noteAll();
   const { order, pinned, hidden } = choice.value;
   const isNarrow = form === "narrow";
-  const wanted = ["symbol", ...order.filter((key) => !hidden.includes(key)), "remove"].filter((key) => pinned.includes(key) || isFillable(key));
+  const isOffered = (key) => isFillable(key) && !(isNarrow && COLUMN.get(key).rank > MOST_NARROW_RANK);
+  const wanted = ["symbol", ...order.filter((key) => !hidden.includes(key)), "remove"].filter((key) => pinned.includes(key) || isOffered(key));
   const under = isNarrow ? wanted.filter((key) => UNDER.includes(key)) : [];
-  const candidates = wanted.filter((key) => !under.includes(key)).map((key) => candidate(key, form, pad, line, pinned));
-  const { keys, widths } = fitted(candidates, room - edges[0] - edges[1]);
-  if (under.includes("extended")) makeRoomUnder(widths, pad);
+  const inner = room - edges[0] - edges[1];
+  const candidates = wanted.filter((key) => !under.includes(key)).map((key) => candidate(key, { form, pad, line, pinned, inner }));
+  const { keys, widths } = fitted(candidates, inner);
+  table.classList.toggle("is-tight", under.includes("extended") && !makeRoomUnder(widths, pad));
+  // Below the price, where it has no column.
+  if (isNarrow && wanted.includes("currency") && !keys.includes("currency")) under.push("currency");
 
   table.style.setProperty("--columns", keys.map((key) => `${widths.get(key).toFixed(2)}px`).join(" "));
+  table.style.setProperty("--price-column", String(keys.indexOf("price") + 1));
   table.style.setProperty("--cell-font", `${font}px`);
   table.style.setProperty("--cell-pad", `${pad}px`);
   table.style.setProperty("--row-edges", `0 ${edges[1]}px 0 ${edges[0]}px`);
   symbolRoom = isNarrow ? widths.get("symbol") - 2 * pad : Infinity;
-  for (const row of table.querySelectorAll("tbody tr")) row.classList.toggle("wraps", isWrapped(row.dataset.symbol));
+  for (const row of table.querySelectorAll("tbody tr")) showLines(row);
   const before = shown.value;
   const name = (columns) => columns.map((column) => column.key ?? column).join(" ");
   if (before.form !== form || name(before.columns) !== name(keys) || name(before.under) !== name(under)) {
@@ -98,9 +111,11 @@ export function headWords({ label, short = label, shortest = short }, form) {
   return form === "narrow" ? shortest : short;
 }
 
-/** Whether a symbol takes more than one line, and with it that of its name. */
-export function isWrapped(symbol) {
-  return symbolRoom !== Infinity && textWidth(symbol, SYMBOL_WEIGHT) > symbolRoom;
+/** Have a row stand as its symbol needs it: one of more than a line takes that of its name, and of many a higher row. */
+export function showLines(row) {
+  const lines = symbolRoom === Infinity ? 1 : textWidth(row.dataset.symbol, SYMBOL_WEIGHT) / symbolRoom;
+  row.classList.toggle("wraps", lines > 1);
+  row.classList.toggle("wraps-far", lines > MOST_SYMBOL_LINES);
 }
 
 function formOf(room) {
@@ -121,7 +136,7 @@ function isFillable(key) {
   return false;
 }
 
-function candidate(key, form, pad, line, pinned) {
+function candidate(key, { form, pad, line, pinned, inner }) {
   const { rank, of: valueOf } = COLUMN.get(key);
   if (key === "remove") return { key, rank: 0, least: form === "narrow" ? NARROW_REMOVE_PX : REMOVE_PX };
   const head = textWidth(headWords(COLUMN.get(key), form), 500, HEAD_FONT_PX) + (valueOf ? SORT_ARROW_PX : 0);
@@ -129,25 +144,27 @@ function candidate(key, form, pad, line, pinned) {
   const whole = Math.ceil(Math.max(head, Math.min(text, CELLS[key].most ?? Infinity)) + 2 * pad);
   const isPinned = pinned.includes(key);
   const own = { key, rank: rank === 0 ? 0 : isPinned ? 0.5 + pinned.indexOf(key) / 100 : rank, least: whole };
-  if (key === "symbol" && form === "narrow") return { ...own, least: Math.min(whole, LEAST_SYMBOL_PX + 2 * pad), most: whole };
+  if (key === "symbol" && form === "narrow") return { ...own, least: Math.min(whole, Math.max(LEAST_SYMBOL_PX + 2 * pad, inner * LEAST_SYMBOL_PART)), most: whole };
   // Why a price is stale may be cut: the bar above the board says it as well.
   if (key === "age" && form === "compact") {
     const short = Math.ceil(Math.max(head, cellWidth("age", (part) => Math.min(widthOf(part), part === "why" ? LEAST_WHY_PX : Infinity), textWidth, form)) + 2 * pad);
     return { ...own, least: Math.min(whole, short), most: whole };
   }
-  if (key === "name") return { ...own, least: Math.min(whole, CELLS.name.least), most: whole };
+  if (key === "name") return { ...own, least: Math.min(whole, inner < WIDE_PX ? CELLS.name.least : LEAST_WIDE_NAME_PX), most: whole };
   return own;
 }
 
-/** A price outside the hours stands below the figures of a narrow row, and may be wider than they are. */
+/** A price outside the hours stands below the figures of a narrow row, and may be wider than they are; whether it all fits. */
 function makeRoomUnder(widths, pad) {
   const needed = Math.ceil(cellWidth("extended", widthOf, textWidth, "narrow")) + 2 * pad;
   let there = 0;
   for (const [key, width] of widths) if (key !== "symbol" && key !== "remove") there += width;
   const more = Math.min(needed - there, widths.get("symbol") - LEAST_SYMBOL_PX);
-  if (more <= 0) return;
-  widths.set("symbol", widths.get("symbol") - more);
-  widths.set("price", widths.get("price") + more);
+  if (more > 0) {
+    widths.set("symbol", widths.get("symbol") - more);
+    widths.set("price", widths.get("price") + more);
+  }
+  return there + Math.max(0, more) >= needed;
 }
 
 /** Lay out before the next frame, however often this is asked until then. */

@@ -2,7 +2,7 @@
 //
 // It listens to the whole document, so that the rows have nothing to do with it.
 
-import { followPointer } from "./dragging.js";
+import { drawWhileDragging, followPointer, scrollSpeed } from "./dragging.js";
 import { effect, signal } from "../base/html.js";
 import { announce, notify } from "../session/notices.js";
 import { putInOrder } from "../session/shown-list.js";
@@ -13,10 +13,6 @@ export const isOrdering = signal(false);
 
 // How much of a row's left edge is its grip.
 const GRIP_PX = { mouse: 18, pen: 24, touch: 40 };
-// This near to the edge of what scrolls it does so, by up to so many pixels a second, however many frames that has.
-const EDGE_PX = 56;
-const FASTEST_PX = 2_400;
-const LONGEST_FRAME_SECONDS = 0.25;
 
 /** `symbols` with `symbol` before `target`, or behind it. */
 export function movedTo(symbols, symbol, target, isBehind) {
@@ -87,8 +83,6 @@ function drag(row, press) {
   let scrolledFrom = 0;
   let target = null;
   let isBehind = false;
-  let frame = 0;
-  let drawnAt = 0;
 
   const mark = (over, behind) => {
     target?.classList.remove("drop-before", "drop-behind");
@@ -97,23 +91,16 @@ function drag(row, press) {
     target?.classList.add(behind ? "drop-behind" : "drop-before");
   };
   const draw = () => {
-    const before = scroller.scrollTop;
-    const now = performance.now();
-    const seconds = Math.min((now - drawnAt) / 1_000, LONGEST_FRAME_SECONDS);
-    drawnAt = now;
-    scroller.scrollTop += Math.round(scrollSpeed(at.y, boundsOf(scroller)) * seconds);
     row.style.translate = `0 ${at.dy + scroller.scrollTop - scrolledFrom}px`;
     const over = rowAt(row, at.y);
     if (over && over !== row) {
       const { top, height } = over.getBoundingClientRect();
       mark(over, at.y > top + height / 2);
     } else mark(null, false);
-    // It goes on by itself as long as it scrolls.
-    const isAtEdge = scrollSpeed(at.y, boundsOf(scroller)) !== 0;
-    frame = isAtEdge && (seconds === 0 || scroller.scrollTop !== before) ? requestAnimationFrame(draw) : 0;
   };
+  let drawing = null;
   const letGo = () => {
-    cancelAnimationFrame(frame);
+    drawing.end();
     mark(null, false);
     row.classList.remove("dragged");
     row.style.translate = "";
@@ -123,18 +110,18 @@ function drag(row, press) {
     begin: () => {
       if (!canMove()) return false;
       scrolledFrom = scroller.scrollTop;
-      drawnAt = performance.now();
+      drawing = drawWhileDragging({ scroller, property: "scrollTop", speed: () => scrollSpeed(at.y, boundsOf(scroller)), draw });
       row.classList.add("dragged");
       document.documentElement.classList.add("dragging");
       return true;
     },
     move: (to) => {
       at = to;
-      frame ||= requestAnimationFrame(draw);
+      drawing.ask();
     },
     drop: () => {
       // What the last movement led to may not have been drawn yet.
-      draw();
+      drawing.now();
       const [over, behind] = [target?.dataset.symbol, isBehind];
       letGo();
       if (over) save(movedTo([...stocks.value.keys()], symbol, over, behind), symbol);
@@ -165,17 +152,9 @@ function scrollerOf(element) {
 }
 
 function boundsOf(scroller) {
-  if (scroller === document.scrollingElement) return { top: 0, bottom: innerHeight };
+  if (scroller === document.scrollingElement) return { start: 0, end: innerHeight };
   const { top, bottom } = scroller.getBoundingClientRect();
-  return { top: Math.max(0, top), bottom: Math.min(innerHeight, bottom) };
-}
-
-/** How fast to scroll while the pointer is at the height `y`, in pixels a second: the nearer to an edge, the faster. */
-export function scrollSpeed(y, { top, bottom }) {
-  const above = top + EDGE_PX - y;
-  const below = y - (bottom - EDGE_PX);
-  const depth = Math.min(1, Math.max(above, below) / EDGE_PX);
-  return depth <= 0 ? 0 : Math.sign(below - above) * depth ** 2 * FASTEST_PX;
+  return { start: Math.max(0, top), end: Math.min(innerHeight, bottom) };
 }
 
 // --- with the keyboard ---

@@ -6,7 +6,7 @@ import { addView } from "../base/painter.js";
 import { CELLS } from "./cells.js";
 import { wantDetails } from "./details.js";
 import { matching } from "./filter.js";
-import { isWrapped } from "./layout.js";
+import { showLines } from "./layout.js";
 import { RowView, setClass } from "./row-view.js";
 import { remove } from "../session/shown-list.js";
 import { chosen, current } from "../session/state.js";
@@ -48,7 +48,7 @@ export class Row extends Component {
     row.view = view;
     row.stock = stock;
     row.hasTrend = layout.columns.some((column) => column.key === "trend");
-    setClass(row, "wraps", isWrapped(stock.symbol));
+    showLines(row);
     stock.views.add(view);
     view.paint();
     // Until the browser says that it is seen: of 500 rows a screen shows 30, and no other needs its line drawn.
@@ -108,9 +108,10 @@ export class Row extends Component {
     // Why there is no price, or an old one, is told though its column has no room.
     const hasAge = [...layout.columns, ...layout.under].some((column) => column.key === "age");
     // A price is heard with its currency wherever it stands.
-    const hasCurrency = layout.columns.some((column) => column.key === "currency");
+    const isBelow = layout.under.some((column) => column.key === "currency");
+    const hasCurrency = isBelow || layout.columns.some((column) => column.key === "currency");
     return html`
-      <tr role="row" data-symbol=${symbol} onMouseDown=${press} onClick=${choose} ref=${keep}>
+      <tr role="row" class=${isBelow ? "has-currency-below" : ""} data-symbol=${symbol} onMouseDown=${press} onClick=${choose} ref=${keep}>
         ${layout.columns.map(({ key, isNumber }) => {
           if (key === "symbol") {
             return html`

@@ -57,9 +57,12 @@ export function ChartAlerts({ stock, stage }) {
     if (value === alert.value && alert.state === "armed") return;
     const why = whyNoAlertAt(value, stock.quote?.price);
     if (why) throw new Error(why);
-    // The new one first: where it is refused the old one stays.
-    const made = await makeAlert(alertMoved(alert, value, stock.quote.price));
-    await removeAlert(alert.alert);
+    // In one command: where it is refused the old one stays, and whoever has as many as allowed can move them as well.
+    const made = await makeAlert({ ...alertMoved(alert, value, stock.quote.price), replaces: alert.alert }).catch((error) => {
+      // Another client has taken it out meanwhile.
+      if (error.reason === "unknown_alert") readAlerts();
+      throw error;
+    });
     notify(`The alert is moved: ${symbol} ${condition(made)}.`, { kind: "good" });
   };
   const take = async (alert) => {

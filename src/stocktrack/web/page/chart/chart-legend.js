@@ -1,6 +1,7 @@
 // What stands over the chart: how the price moved over its range, or the figures of the bar under the crosshair.
 
 import { timeOfBar } from "./chart-times.js";
+import { isolated } from "../figures/directions.js";
 import * as format from "../figures/format.js";
 import { barsSaid, rangeOf } from "./ranges.js";
 
@@ -48,5 +49,5 @@ function overview(priceBars) {
   const { clock, first, interval, isIntraday } = priceBars;
   const day = isIntraday ? clock.weekday(first.time) : timeOfBar(priceBars, first.time);
   const isOneDay = isIntraday && clock.dayNumber(first.time) === clock.dayNumber(priceBars.last.time);
-  return `${isOneDay ? "" : "since "}${day} · ${barsSaid(interval)}`;
+  return `${isOneDay ? "" : "since "}${isolated(day)} · ${barsSaid(interval)}`;
 }

@@ -1,5 +1,7 @@
 // Numbers, times and reasons in words, as the board and the panel show them.
 
+import { isolated, unmarked } from "./directions.js";
+
 const formats = new Map();
 
 function numberFormat(digits, sign) {
@@ -57,7 +59,7 @@ function written(value, digits, isSigned) {
 }
 
 function withMinus(value, text) {
-  return value < 0 ? text.replace("-", MINUS) : text;
+  return unmarked(value < 0 ? text.replace("-", MINUS) : text);
 }
 
 /** How far a price outside the hours is from the regular one: in percent, or else in its currency. */
@@ -89,7 +91,7 @@ export function compact(value) {
 
 /** A number with all its digits, in the writing of this place. */
 export function plainNumber(value) {
-  return wholeFormat.format(value);
+  return unmarked(wholeFormat.format(value));
 }
 
 /** A sum in a currency, short. */
@@ -142,7 +144,7 @@ export function hours(opensAt, closesAt, now) {
   for (const [word, at] of [["opens", opensAt], ["closes", closesAt]]) {
     if (at === undefined) continue;
     const own = dayFormat.format(at);
-    parts.push(`${word} ${own === before ? "" : `${shortDayFormat.format(at)} `}${shortClockTime(at)}`);
+    parts.push(`${word} ${own === before ? "" : `${isolated(shortDayFormat.format(at))} `}${shortClockTime(at)}`);
     before = own;
   }
   return parts.length ? `${parts.join(", ")} your time` : undefined;

@@ -1,5 +1,7 @@
 // Numbers as people type and read them: with the separators of their language, or with a point. It knows no elements.
 
+import { unmarked } from "./directions.js";
+
 const MOST_DIGITS = 15;
 const MOST_DECIMALS = 12;
 
@@ -19,7 +21,7 @@ export function readerOf(language) {
   const plain = new Map([...new Intl.NumberFormat(language, { useGrouping: false }).format(9_876_543_210)].map((digit, place) => [digit, String(9 - place)]));
   if (!".,".includes(decimal)) plain.set(decimal, ".").set(group, "");
   return (text) => {
-    const signs = [...text].map((sign) => plain.get(sign) ?? sign).join("").replace(/[\s\u00a0\u202f'’]/g, "").replace("−", "-");
+    const signs = [...unmarked(text)].map((sign) => plain.get(sign) ?? sign).join("").replace(/[\s\u00a0\u202f'’]/g, "").replace("−", "-");
     if (mixed.test(signs)) {
       const point = Math.max(signs.lastIndexOf("."), signs.lastIndexOf(","));
       return Number(`${signs.slice(0, point).replace(/[.,]/g, "")}.${signs.slice(point + 1)}`);
@@ -34,11 +36,11 @@ export const numberIn = readerOf(undefined);
 
 /** A number to be typed over: without groups, in so many decimals. */
 export function toType(value, digits) {
-  return new Intl.NumberFormat(undefined, { useGrouping: false, minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+  return unmarked(new Intl.NumberFormat(undefined, { useGrouping: false, minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value));
 }
 
 /** A number that somebody typed, to be read: all its digits, and none that a sum of doubles made. */
 export function typed(value) {
   const text = plainFormat.format(Number(value.toPrecision(MOST_DIGITS)));
-  return value < 0 ? text.replace("-", "−") : text;
+  return unmarked(value < 0 ? text.replace("-", "−") : text);
 }

@@ -78,10 +78,10 @@ async function addMeant(name, text, { symbols, instead, needsAll = false }) {
     notify(`“${short(word)}” is no symbol, and no company of this name is found. A symbol is like AAPL, BRK-B or VOD.L.`, { kind: "bad" });
     return false;
   }
-  const isWritten = text === text.toUpperCase();
-  if (needsAll && !(await areKnown(symbols, isWritten && instead === undefined))) {
+  const why = needsAll ? await whyNotAll(symbols, text) : "";
+  if (why) {
     if (instead !== undefined) return takeSymbols([instead], name);
-    notify(`No source knows “${short(text)}”. Put commas between symbols, or search for one company.`, { kind: "bad" });
+    notify(why, { kind: "bad" });
     return false;
   }
   if (instead === undefined || needsAll) return takeSymbols(symbols, name);
@@ -106,18 +106,28 @@ async function addOr(name, symbols, instead) {
   return isThere;
 }
 
-/** Whether each of these words is a symbol that a source knows; `otherwise` where nobody can say. */
-async function areKnown(symbols, otherwise) {
-  if (otherwise) return true; // written as symbols are: those that are unknown are named
+/** Why the words of `text` are not all symbols that a source knows, as a sentence; "" where they are. */
+async function whyNotAll(symbols, text) {
   begin("searching", "Searching.");
+  let missing = [];
   try {
-    const { missing } = await ask("GET", { symbols });
-    return !missing.some(({ code }) => code === NOT_FOUND);
-  } catch {
-    return false;
+    ({ missing } = await ask("GET", { symbols }));
+  } catch (error) {
+    ({ missing = [] } = error);
+    // A word of a name may be a symbol of its own: nothing is added on trust.
+    if (!missing.some(isUnknown)) return `${error.message} “${short(text)}” was not added.`;
   } finally {
     end();
   }
+  const unknown = missing.filter(isUnknown).map(({ symbol }) => symbol);
+  if (unknown.length === symbols.length) return `No source knows “${short(text)}”. Put commas between symbols, or search for one company.`;
+  if (unknown.length) return `No source knows ${short(unknown.join(", "))}, and nothing was added. Put commas between symbols to add the others, or search for one company.`;
+  if (missing.length) return `No source can say now whether it knows ${short(missing.map(({ symbol }) => symbol).join(", "))}, and nothing was added. Put commas between symbols, or try again later.`;
+  return "";
+}
+
+function isUnknown({ code }) {
+  return code === NOT_FOUND;
 }
 
 /** What somebody typed or pasted, so that it fits into a sentence. */
