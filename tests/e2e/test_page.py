@@ -339,8 +339,7 @@ async def test_on_a_phone_the_panel_covers_the_board_and_gives_it_back(browser: 
         await ann.row("AAPL").tap()
         panel = ann.page.get_by_role("dialog", name="AAPL")
         await expect(panel.get_by_role("heading", name="AAPL", exact=True)).to_be_focused()
-        box = await panel.bounding_box()
-        assert box is not None
+        box = await ann.box(panel)
         assert (box["width"], box["height"]) == (390, 844)
         await panel.get_by_role("button", name="Close").tap()
         await expect(panel).to_have_count(0)

@@ -362,8 +362,7 @@ async def test_a_long_text_that_is_no_symbol_leaves_the_page_to_be_seen(browser:
         await field_of(ann).press("Enter")
         notice = ann.page.locator(".notice")
         await expect(notice).to_contain_text("is no symbol")
-        box = await notice.bounding_box()
-        assert box is not None
+        box = await ann.box(notice)
         assert box["height"] < 200
 
 

@@ -129,9 +129,7 @@ async def test_the_panel_shows_the_year_the_value_and_the_earnings_and_no_place_
         await expect(year).to_have_text(re.compile(r"^169\.21\s* to 271\.41; the price is at 98% of the way$"))
         await expect(panel.locator('[data-part="market_cap"]')).to_have_text(re.compile(r"^3\.98\S+ USD$"))
         await expect(panel.locator('[data-part="trailing_pe"]')).to_have_text("40.93")
-        bar, mark = await panel.locator(".year-bar").bounding_box(), await panel.locator(".year-mark").bounding_box()
-        assert bar is not None
-        assert mark is not None
+        bar, mark = await ann.box(panel.locator(".year-bar")), await ann.box(panel.locator(".year-mark"))
         assert 0.96 < (mark["x"] + mark["width"] / 2 - bar["x"]) / bar["width"] < 1.0
         await expect(panel.locator('[data-section="company"]')).to_contain_text("your time")
         await ann.row("TSLA").click()

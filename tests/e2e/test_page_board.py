@@ -118,10 +118,8 @@ async def test_a_desktop_screen_shows_25_rows_with_symbol_and_name_on_one_line(b
             }).length"""
         )
         assert seen >= 25
-        symbol = await ann.row("SYM3").locator(".pick").bounding_box()
-        name = await ann.row("SYM3").locator(".name").bounding_box()
-        assert symbol is not None
-        assert name is not None
+        symbol = await ann.box(ann.row("SYM3").locator(".pick"))
+        name = await ann.box(ann.row("SYM3").locator(".name"))
         assert abs(symbol["y"] + symbol["height"] / 2 - name["y"] - name["height"] / 2) < 4
         assert 0 < name["x"] - symbol["x"] - symbol["width"] < 80
 
@@ -133,8 +131,7 @@ async def test_fingers_meet_rows_that_are_high_enough(browser: Browser, scene: S
         async with visitor(browser, scene.address, **options) as ann:
             await ann.log_in("ann")
             await expect(ann.price("TSLA")).to_have_text("300.00")
-            box = await ann.row("TSLA").bounding_box()
-            assert box is not None
+            box = await ann.box(ann.row("TSLA"))
             assert box["height"] >= 44
 
 
@@ -322,17 +319,14 @@ async def test_the_headings_stay_below_the_header_and_hide_no_row_of_the_keyboar
             await ann.page.keyboard.press("Escape")
             await expect(ann.page.get_by_role("complementary")).to_have_count(0)
         await ann.bring("SYM150")
-        top = await ann.page.locator("header.top").bounding_box()
-        head = await ann.page.locator(".board thead").bounding_box()
-        assert top is not None
-        assert head is not None
+        top = await ann.box(ann.page.locator("header.top"))
+        head = await ann.box(ann.page.locator(".board thead"))
         assert head["y"] == pytest.approx(top["y"] + top["height"], abs=1.5)
         await ann.page.locator('[data-pick="SYM150"]').focus()
         for _ in range(40):
             await ann.page.keyboard.press("ArrowUp")
-        pick = await ann.page.locator('[data-pick="SYM110"]').bounding_box()
+        pick = await ann.box(ann.page.locator('[data-pick="SYM110"]'))
         await expect(ann.page.locator('[data-pick="SYM110"]')).to_be_focused()
-        assert pick is not None
         assert pick["y"] >= head["y"] + head["height"] - 1
 
 
@@ -393,10 +387,8 @@ async def test_a_heading_is_dragged_to_another_place_and_does_not_sort(browser: 
     async with visitor(browser, scene.address, **window(1440)) as ann:
         await ann.log_in("ann")
         await expect(ann.price("TSLA")).to_have_text("300.00")
-        start = await ann.page.locator("thead .c-volume").bounding_box()
-        goal = await ann.page.locator("thead .c-price").bounding_box()
-        assert start is not None
-        assert goal is not None
+        start = await ann.box(ann.page.locator("thead .c-volume"))
+        goal = await ann.box(ann.page.locator("thead .c-price"))
         mouse = ann.page.mouse
         await mouse.move(start["x"] + start["width"] - 20, start["y"] + 12)
         await mouse.down()
@@ -532,10 +524,8 @@ async def test_rows_that_are_marked_with_the_mouse_are_copied_as_lines(browser: 
         await ann.log_in("ann")
         await expect(ann.price("BTC-USD")).to_have_text("1,234,567.89")
         await ann.page.keyboard.press("Escape")
-        start = await ann.row("AAPL").locator(".c-name").bounding_box()
-        goal = await ann.row("BTC-USD").locator(".c-change").bounding_box()
-        assert start is not None
-        assert goal is not None
+        start = await ann.box(ann.row("AAPL").locator(".c-name"))
+        goal = await ann.box(ann.row("BTC-USD").locator(".c-change"))
         await ann.page.mouse.move(start["x"] + 8, start["y"] + start["height"] / 2)
         await ann.page.mouse.down()
         await ann.page.mouse.move(goal["x"] + goal["width"] - 8, goal["y"] + goal["height"] / 2, steps=8)
@@ -611,8 +601,7 @@ async def test_marking_a_price_opens_no_panel_and_a_click_does(browser: Browser,
         await ann.page.keyboard.press("Escape")
         panel = ann.page.get_by_role("complementary")
         await expect(panel).to_have_count(0)
-        box = await ann.price("TSLA").bounding_box()
-        assert box is not None
+        box = await ann.box(ann.price("TSLA"))
         await ann.page.mouse.move(box["x"] + 2, box["y"] + box["height"] / 2)
         await ann.page.mouse.down()
         await ann.page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2, steps=5)

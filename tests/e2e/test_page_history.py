@@ -220,8 +220,7 @@ async def test_quick_choices_end_with_the_last_one(ann: Visitor) -> None:
 
 async def test_the_crosshair_follows_the_mouse_and_the_arrow_keys(ann: Visitor) -> None:
     slider = ann.page.get_by_role("slider")
-    box = await slider.bounding_box()
-    assert box is not None
+    box = await ann.box(slider)
     await ann.page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
     await expect(legend(ann.page).locator("b")).to_have_text(re.compile(r"^Fri 5 Apr \d\d:\d\d$"))
     await ann.page.mouse.move(5, 5)

@@ -129,8 +129,7 @@ async def test_a_list_is_renamed_by_its_menu_by_f2_and_by_two_clicks(browser: Br
 
 async def test_two_clicks_rename_a_list_also_where_the_first_one_moves_its_tab(browser: Browser, house: Market) -> None:
     async with ann_with(browser, house, "AAPL") as ann:
-        box = await tab(ann, "tech").bounding_box()
-        assert box is not None
+        box = await ann.box(tab(ann, "tech"))
         # The button behind the tab that was shown goes behind this one, which is where the pointer is.
         await ann.page.mouse.dblclick(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
         await expect(ann.page.get_by_label("New name of the list tech")).to_be_focused()
@@ -257,9 +256,7 @@ async def test_on_a_phone_a_finger_drags_the_tab_that_is_shown_once_things_are_m
     async with ann_with(browser, house, "AAPL", **PHONE) as ann:
         await tab(ann, "tech").tap()
         await on_board(ann, "MSFT", "TSLA")
-        start, end = await tab(ann, "tech").bounding_box(), await tab(ann, "main").bounding_box()
-        assert start is not None
-        assert end is not None
+        start, end = await ann.box(tab(ann, "tech")), await ann.box(tab(ann, "main"))
         y = start["y"] + 15
         path = ((start["x"] + 20, y), (end["x"] + 4, y))
         await swipe(ann, *path)  # so far it scrolls the tabs
@@ -276,16 +273,13 @@ async def test_tabs_scroll_while_one_is_dragged_to_their_end(browser: Browser, h
         await house.server.app._store.save("ann", ["AAPL"], 500, f"a list of a long name {number:02}")
     async with ann_with(browser, house, "AAPL") as ann:
         await expect(ann.page.get_by_role("complementary")).to_be_visible()  # the tabs have their width
-        box, strip = await tab(ann, "main").bounding_box(), await ann.page.locator(".lists").bounding_box()
-        assert box is not None
-        assert strip is not None
+        box, strip = await ann.box(tab(ann, "main")), await ann.box(ann.page.locator(".lists"))
         y = box["y"] + box["height"] / 2
         await ann.page.mouse.move(box["x"] + 20, y)
         await ann.page.mouse.down()
         await ann.page.mouse.move(strip["x"] + strip["width"] - 4, y, steps=6)
         await expect(ann.page.get_by_role("button", name="New list")).to_be_in_viewport(ratio=0.9)
-        target = await tab(ann, "tech").bounding_box()
-        assert target is not None
+        target = await ann.box(tab(ann, "tech"))
         await ann.page.mouse.move(target["x"] + target["width"] - 4, y, steps=2)
         await expect(tab(ann, "tech")).to_have_class("drop-behind")
         await ann.page.mouse.up()
@@ -306,9 +300,7 @@ async def test_the_twenty_first_list_is_refused_in_words(browser: Browser, house
 
 
 async def drag(ann: Visitor, what: Locator, onto: Locator, *, from_x: float, to_x: float, to_y: float = 0.75) -> None:
-    start, end = await what.bounding_box(), await onto.bounding_box()
-    assert start is not None
-    assert end is not None
+    start, end = await ann.box(what), await ann.box(onto)
     mouse = ann.page.mouse
     await mouse.move(start["x"] + from_x, start["y"] + start["height"] / 2)
     await mouse.down()
@@ -336,8 +328,7 @@ async def test_a_row_is_dragged_by_its_grip_and_the_order_is_saved(browser: Brow
 
 async def test_escape_gives_a_drag_up(browser: Browser, house: Market) -> None:
     async with ann_with(browser, house, "AAPL", "MSFT", "TSLA") as ann:
-        box = await ann.row("AAPL").bounding_box()
-        assert box is not None
+        box = await ann.box(ann.row("AAPL"))
         await ann.page.mouse.move(box["x"] + 8, box["y"] + 10)
         await ann.page.mouse.down()
         await ann.page.mouse.move(box["x"] + 8, box["y"] + 120, steps=5)
@@ -383,8 +374,7 @@ async def test_a_sorted_board_offers_to_keep_its_order(browser: Browser, house: 
 async def test_a_long_list_scrolls_while_a_row_is_dragged_to_its_end(browser: Browser, house: Market) -> None:
     symbols = [f"N{number}" for number in range(200)]
     async with ann_with(browser, house, *symbols) as ann:
-        box = await ann.row("N0").bounding_box()
-        assert box is not None
+        box = await ann.box(ann.row("N0"))
         await ann.page.mouse.move(box["x"] + 8, box["y"] + 10)
         await ann.page.mouse.down()
         await ann.page.mouse.move(box["x"] + 8, box["y"] + 60, steps=3)
@@ -397,9 +387,7 @@ async def test_a_long_list_scrolls_while_a_row_is_dragged_to_its_end(browser: Br
 async def test_on_a_phone_the_menu_shows_grips_that_a_finger_can_drag(browser: Browser, house: Market) -> None:
     async with ann_with(browser, house, "AAPL", "MSFT", "TSLA", **PHONE) as ann:
         await choose(ann, "Move its stocks")
-        start, end = await ann.row("AAPL").bounding_box(), await ann.row("TSLA").bounding_box()
-        assert start is not None
-        assert end is not None
+        start, end = await ann.box(ann.row("AAPL")), await ann.box(ann.row("TSLA"))
         x = start["x"] + 20
         await swipe(ann, (x, start["y"] + 30), (x, end["y"] + end["height"] * 0.8))
         await on_board(ann, "MSFT", "TSLA", "AAPL")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, WebSocketRoute, expect
+from playwright.async_api import Browser, FloatRect, Locator, WebSocketRoute, expect
 
 from browser import PHONE, Visitor, visitor
 from fakes import ScriptedQuotes
@@ -140,8 +140,7 @@ async def test_at_4k_the_panel_and_its_chart_have_more_room(browser: Browser, sc
         async with visitor(browser, scene.address, viewport={"width": width, "height": 2000}) as ann:
             await ann.log_in("ann")
             await show(ann, "AAPL")
-            box = await panel(ann).bounding_box()
-            assert box is not None
+            box = await ann.box(panel(ann))
             widths.append(box["width"])
     assert widths[1] > widths[0] * 1.8
 
@@ -257,8 +256,7 @@ async def test_three_long_announcements_fit_into_the_window_and_are_read_to_thei
         scene.tell_all("W" * 480, 3)
         words = ann.notices.locator("span").filter(has_text="WWW")
         await expect(words).to_have_count(3)
-        box = await ann.notices.bounding_box()
-        assert box is not None
+        box = await ann.box(ann.notices)
         assert box["y"] >= 0
         if height > 600:
             assert not await ann.page.evaluate(OVERLAP, [".top", ".chat-button"])
@@ -361,20 +359,24 @@ async def alerts_of(scene: Scene, name: str = "ann") -> list[tuple[str, float, s
 
 async def to_height(ann: Visitor, share: float) -> tuple[float, float]:
     """Put the pointer over the chart, so far down in it; where it is now."""
-    box = await panel(ann).locator(".canvas").bounding_box()
-    assert box is not None
-    at = box["x"] + box["width"] / 3, box["y"] + box["height"] * share
-    await ann.page.mouse.move(*at)
-    return at
+    return await _point(ann, await ann.box(panel(ann).locator(".canvas")), share)
 
 
 async def on_a_line(ann: Visitor) -> tuple[float, float]:
     """Put the pointer on the upmost line of an alert; where it is now."""
+    canvas = panel(ann).locator(".canvas")
+    box = await ann.box(canvas)
     for height in range(2, 100):
-        at = await to_height(ann, height / 125)
-        if "on-a-line" in (await panel(ann).locator(".canvas").get_attribute("class") or ""):
+        at = await _point(ann, box, height / 125)
+        if "on-a-line" in (await canvas.get_attribute("class") or ""):
             return at
     raise AssertionError("There is no line of an alert in the chart.")
+
+
+async def _point(ann: Visitor, box: FloatRect, share: float) -> tuple[float, float]:
+    at = box["x"] + box["width"] / 3, box["y"] + box["height"] * share
+    await ann.page.mouse.move(*at)
+    return at
 
 
 async def drag(ann: Visitor, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -621,12 +623,10 @@ async def test_a_finger_sets_an_alert_by_a_tap_on_the_chart(browser: Browser, sc
     async with visitor(browser, scene.address, **phone) as ann:
         await ann.log_in("ann")
         await show(ann, "AAPL")
-        box = await panel(ann).locator(".canvas").bounding_box()
-        assert box is not None
+        box = await ann.box(panel(ann).locator(".canvas"))
         await ann.page.touchscreen.tap(box["x"] + 60, box["y"] + 30)
         plus = panel(ann).locator(".at-crosshair")
-        size = await plus.bounding_box()
-        assert size is not None
+        size = await ann.box(plus)
         assert size["height"] >= 24
         await plus.tap()
         await expect(chips(ann)).to_contain_text(["rises above"])

@@ -12,7 +12,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, WebSocket, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    FloatRect,
+    Locator,
+    Page,
+    Request,
+    WebSocket,
+    async_playwright,
+    expect,
+)
 
 from live_server import PASSWORD
 from patience import PATIENCE_SECONDS
@@ -109,6 +119,20 @@ class Visitor:
             }""",
             arg=symbol,
         )
+
+    async def box(self, locator: Locator) -> FloatRect:
+        """Where an element is, in px, once the board has made no row anew for some frames."""
+        await self.page.wait_for_function(
+            """() => {
+              const body = document.querySelector(".board tbody");
+              window.calmFrames = body === window.lastBody ? (window.calmFrames ?? 0) + 1 : 0;
+              window.lastBody = body;
+              return window.calmFrames > 10;
+            }"""
+        )
+        box = await locator.bounding_box()
+        assert box is not None, f"{locator} is not shown"
+        return box
 
     @property
     def notices(self) -> Locator:
