@@ -18,9 +18,9 @@ import pytest
 import stocktrack
 from certificates import write_certificate
 from live_server import PASSWORD, Line, RawClient
+from patience import PATIENCE_SECONDS
 from requirements import require, require_program
 from server_process import (
-    START_SECONDS,
     STOCKTRACK,
     ServerProcess,
     environment,
@@ -46,7 +46,7 @@ def home_of_ann(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=home,
         check=True,
         capture_output=True,
-        timeout=START_SECONDS,
+        timeout=PATIENCE_SECONDS,
     )
     return home
 

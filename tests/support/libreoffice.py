@@ -12,7 +12,8 @@ import shutil
 import signal
 from pathlib import Path
 
-from real_clients import PROGRAMS, START_SECONDS
+from patience import PATIENCE_SECONDS
+from real_clients import PROGRAMS
 from requirements import require_program
 from server_process import environment
 
@@ -61,7 +62,7 @@ async def _run(home: Path, *arguments: str) -> str:
         start_new_session=True,  # it is a script, which starts the program
     )
     try:
-        async with asyncio.timeout(2 * START_SECONDS):
+        async with asyncio.timeout(2 * PATIENCE_SECONDS):
             said, _ = await process.communicate()
     finally:
         with contextlib.suppress(ProcessLookupError):

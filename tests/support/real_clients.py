@@ -26,8 +26,6 @@ from requirements import require
 from server_process import environment
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "clients" / "programs"
-# yfinance brings pandas, and a machine that is busy takes its time to import that.
-START_SECONDS = 30.0
 T = TypeVar("T")
 PRICE = re.compile(r"([A-Z]+) (\d+(?:\.\d+)?)")
 
@@ -82,7 +80,7 @@ class ClientProgram:
 
     async def ends(self) -> int:
         """Its exit code, when it has ended by itself."""
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             code = await self._process.wait()
         await self._reading
         return code
@@ -105,7 +103,7 @@ class ClientProgram:
 
     async def _until(self, look: Callable[[], T | None], what: str) -> T:
         try:
-            async with asyncio.timeout(START_SECONDS + PATIENCE_SECONDS):
+            async with asyncio.timeout(2 * PATIENCE_SECONDS):
                 while (found := look()) is None:
                     assert not self._reading.done(), f"the client ended without {what}:\n{self._tail()}"
                     self._grown.clear()

@@ -24,8 +24,6 @@ from live_server import PASSWORD, RawClient
 from patience import PATIENCE_SECONDS
 
 STOCKTRACK = (sys.executable, "-m", "stocktrack")
-# Starting takes half a second on an idle machine; it may be anything but idle.
-START_SECONDS = 30.0
 # The tests use no other passwords than those that begin with one of these.
 SECRETS = (PASSWORD, "SeCrEt")
 
@@ -71,7 +69,7 @@ async def run_command(home: Path, command: Sequence[str], *, stdin: bytes = b"",
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             out, err = await process.communicate(stdin)
     finally:
         if process.returncode is None:
@@ -191,7 +189,7 @@ async def server_process(
     )
     server = ServerProcess(process)
     try:
-        ready = await server.logged("ready", within=START_SECONDS)
+        ready = await server.logged("ready", within=PATIENCE_SECONDS)
         server.host, server.port = ready.get("host", ""), ready.get("port", 0)
         yield server
     finally:

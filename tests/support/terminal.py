@@ -6,14 +6,18 @@ with Terminal("client", server=server) as terminal:
     terminal.wait_for("Apple Inc.")
 """
 
+import atexit
 import contextlib
 import copy
+import functools
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -75,6 +79,23 @@ class Screen(pyte.HistoryScreen):
             self.dirty.update(range(self.lines))
 
 
+@functools.cache
+def _data_folder_with_user() -> Path:
+    """What `stocktrack users add` makes, once for all servers of this run: it takes a second each time."""
+    folder = Path(tempfile.mkdtemp(prefix="stocktrack-user-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    subprocess.run(  # noqa: S603 - this very program
+        [sys.executable, "-m", "stocktrack", "users", "add", USER, "--password-stdin"],
+        input=f"{PASSWORD}\n",
+        text=True,
+        env=program_environment(folder, None, STOCKTRACK_DATA_DIR=str(folder / "server")),
+        check=True,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    return folder / "server"
+
+
 class ServerProcess:
     """`stocktrack serve` on the simulated market as a child process, with one user. It can be stopped and restarted."""
 
@@ -93,15 +114,7 @@ class ServerProcess:
         self.port = 0
 
     def __enter__(self) -> Self:
-        subprocess.run(  # noqa: S603 - this very program
-            [sys.executable, "-m", "stocktrack", "users", "add", USER, "--password-stdin"],
-            input=f"{PASSWORD}\n",
-            text=True,
-            env=self._environment,
-            check=True,
-            capture_output=True,
-            timeout=PATIENCE_SECONDS,
-        )
+        shutil.copytree(_data_folder_with_user(), self._environment["STOCKTRACK_DATA_DIR"], dirs_exist_ok=True)
         self.start()
         return self
 

@@ -57,6 +57,15 @@ def test_it_has_the_chart_the_day_the_company_what_it_paid_and_its_news() -> Non
     assert sum(line.startswith("    8m  long long") for line in lines) == 1
 
 
+@pytest.mark.parametrize("height", [60, 100])
+def test_on_a_tall_terminal_the_chart_takes_what_the_rest_leaves_and_no_more(height: int) -> None:
+    lines = [line.rstrip() for line in drawn(a_detail(), 80, height)]
+
+    assert lines[-1] != ""
+    assert sum(line.startswith("    8m  long long") for line in lines) == 1
+    assert next(place for place, line in enumerate(lines) if line.startswith("Sector")) > height // 2
+
+
 def test_a_headline_is_there_as_a_whole_on_a_narrow_terminal() -> None:
     detail = a_detail()
     detail.put_news(

@@ -16,6 +16,8 @@ from stocktrack.terminal.facts import company_facts, quote_facts
 from stocktrack.terminal.text import age_text, amount_text, safe, safe_symbol
 
 _RANGES: Final = tuple(HistoryRange)
+# A chart of so many rows takes no more of those that lie below it.
+_ENOUGH_CHART_ROWS: Final = 20
 _MOST_HEADLINE_LINES: Final = 3
 # Pushes carry the price on; the bars are asked for anew.
 REFRESH_MS: Final = 60_000
@@ -128,7 +130,7 @@ class BoardDetail:
         """Exactly `height` lines of exactly `width` cells."""
         below = [*self._facts(width, now_ms), *self._headlines(width, now_ms)]
         # What lies below can be scrolled to.
-        least = max(LEAST_ROWS, height * 3 // 5)
+        least = max(LEAST_ROWS, min(height * 3 // 5, _ENOUGH_CHART_ROWS))
         rows = min(max(least, height - 1 - len(below)), height - 1)
         lines = [self._ranges(width), *self._chart(width, rows, now_ms), *below]
         self._page, self._most_top = max(1, height - 1), max(0, len(lines) - height)
