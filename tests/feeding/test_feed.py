@@ -11,6 +11,7 @@ import pytest
 
 from feeds import Market, a_feed
 from live_server import live_server, until
+from patience import PATIENCE_SECONDS
 from redis_server import RedisServer, running_redis
 from stocktrack.clock import RealClock
 from stocktrack.config import Settings
@@ -64,7 +65,7 @@ class Listener:
 
     def __init__(self, redis: RedisServer, *channels: str) -> None:
         self.messages: list[Any] = []
-        self.client = open_redis(redis.url)
+        self.client = open_redis(redis.url, timeout_seconds=PATIENCE_SECONDS)
         self.asker = Asker(self.client, "Redis", RealClock())
         self.channels = {*channels, self.asker.channel}
         self._subscriber = Subscriber(
@@ -235,7 +236,7 @@ async def test_a_thousand_questions_at_once_are_answered(
     listener = listen()
     await listener.ready()
     async with a_feed(redis, tmp_path):
-        asked = [listener.asker.ask("quotes", timeout_seconds=15, symbols=["AAPL"]) for _ in range(1_000)]
+        asked = [listener.asker.ask("quotes", timeout_seconds=PATIENCE_SECONDS, symbols=["AAPL"]) for _ in range(1_000)]
         answers = await asyncio.gather(*asked)
     assert {quotes[0].symbol for quotes, _ in answers} == {"AAPL"}
     assert all(missing == {} for _, missing in answers)

@@ -12,6 +12,7 @@ import pytest
 
 from feeds import Market, a_feed
 from live_server import LiveServer, live_server, until
+from patience import PATIENCE_SECONDS
 from redis_server import RedisServer
 from stocktrack.bars import DAY_MS, MINUTE_MS, Bar, BarInterval, Split
 from stocktrack.clock import RealClock
@@ -62,7 +63,7 @@ class Seen:
 
 @contextlib.asynccontextmanager
 async def a_server(redis: RedisServer, folder: Path) -> AsyncIterator[LiveServer]:
-    provider = RedisProvider(redis.url, timeout_seconds=5.0, clock=RealClock())
+    provider = RedisProvider(redis.url, timeout_seconds=PATIENCE_SECONDS, clock=RealClock())
     async with live_server(folder, provider, clock=RealClock()) as server:
         yield server
 
@@ -193,7 +194,7 @@ async def test_a_question_that_makes_no_sense_is_refused(
     redis: RedisServer, feed: FeedProcess, market: Told, change: Any
 ) -> None:
     assert feed.is_leading
-    provider = RedisProvider(redis.url, timeout_seconds=5.0, clock=RealClock())
+    provider = RedisProvider(redis.url, timeout_seconds=PATIENCE_SECONDS, clock=RealClock())
     await provider.start()
     question = {"symbol": "AAPL", "interval": "1d", "start": 0, "end": DAY_MS, "prepost": False, **change}
     try:
@@ -209,7 +210,7 @@ async def test_a_question_that_makes_no_sense_is_refused(
 async def test_what_another_feed_answers_is_no_bar_only_because_it_says_so(
     redis: RedisServer, feed: FeedProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    provider = RedisProvider(redis.url, timeout_seconds=5.0, clock=RealClock())
+    provider = RedisProvider(redis.url, timeout_seconds=PATIENCE_SECONDS, clock=RealClock())
     await provider.start()
     assert feed.lead is not None
 
