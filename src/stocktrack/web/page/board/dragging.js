@@ -92,6 +92,20 @@ export function drawWhileDragging({ scroller, property, speed, draw }) {
   };
 }
 
+/** Marks what something would be dropped at: `over`, or null, and whether behind it. */
+export function dropMark() {
+  const mark = {
+    over: null,
+    isBehind: false,
+    put: (over, isBehind) => {
+      mark.over?.classList.remove("drop-before", "drop-behind");
+      Object.assign(mark, { over, isBehind });
+      over?.classList.add(isBehind ? "drop-behind" : "drop-before");
+    },
+  };
+  return mark;
+}
+
 function stop(event) {
   event.preventDefault();
   event.stopPropagation();

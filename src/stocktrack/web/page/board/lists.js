@@ -1,6 +1,6 @@
 // The tabs of the user's lists: which one is shown, the fields that name one, and the menu of each.
 
-import { drawWhileDragging, followPointer, scrollSpeed } from "./dragging.js";
+import { drawWhileDragging, dropMark, followPointer, scrollSpeed } from "./dragging.js";
 import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "../base/html.js";
 import { beginList, orderLists, renameList, showList } from "../session/lists.js";
 import { ListMenu } from "./list-menu.js";
@@ -116,20 +116,13 @@ function dragTab(event, name) {
   // Beyond the last tab the tab would make room to scroll on for ever.
   const [least, most] = [-tab.offsetLeft, strip.scrollWidth - tab.offsetLeft - tab.offsetWidth];
   let at = { x: event.clientX, dx: 0 };
-  let target = null;
-  let isBehind = false;
-  const mark = (over, behind) => {
-    target?.classList.remove("drop-before", "drop-behind");
-    target = over;
-    isBehind = behind;
-    target?.classList.add(behind ? "drop-behind" : "drop-before");
-  };
+  const mark = dropMark();
   const draw = () => {
     tab.style.translate = `${Math.max(least, Math.min(most, at.dx + strip.scrollLeft - start))}px 0`;
     const { top, height } = strip.getBoundingClientRect();
     const over = document.elementsFromPoint(at.x, top + height / 2).map((each) => each.closest("[data-list]")).find((each) => each && each !== tab);
     const bounds = over?.getBoundingClientRect();
-    mark(over ?? null, bounds !== undefined && at.x > bounds.left + bounds.width / 2);
+    mark.put(over ?? null, bounds !== undefined && at.x > bounds.left + bounds.width / 2);
   };
   const speed = () => {
     const { left, right } = strip.getBoundingClientRect();
@@ -138,7 +131,7 @@ function dragTab(event, name) {
   let drawing = null;
   const letGo = () => {
     drawing.end();
-    mark(null, false);
+    mark.put(null, false);
     tab.classList.remove("dragged");
     tab.style.translate = "";
   };
@@ -155,8 +148,8 @@ function dragTab(event, name) {
     drop: () => {
       // What the last movement led to may not have been drawn yet.
       drawing.now();
-      const over = target?.dataset.list;
-      const behind = isBehind;
+      const over = mark.over?.dataset.list;
+      const behind = mark.isBehind;
       letGo();
       if (over === undefined) return;
       const others = lists.value.filter((each) => each !== name);

@@ -2,7 +2,7 @@
 //
 // It listens to the whole document, so that the rows have nothing to do with it.
 
-import { drawWhileDragging, followPointer, scrollSpeed } from "./dragging.js";
+import { drawWhileDragging, dropMark, followPointer, scrollSpeed } from "./dragging.js";
 import { effect, signal } from "../base/html.js";
 import { announce, notify } from "../session/notices.js";
 import { putInOrder } from "../session/shown-list.js";
@@ -81,27 +81,20 @@ function drag(row, press) {
   const scroller = scrollerOf(row);
   let at = { x: press.clientX, y: press.clientY, dy: 0 };
   let scrolledFrom = 0;
-  let target = null;
-  let isBehind = false;
+  const mark = dropMark();
 
-  const mark = (over, behind) => {
-    target?.classList.remove("drop-before", "drop-behind");
-    target = over;
-    isBehind = behind;
-    target?.classList.add(behind ? "drop-behind" : "drop-before");
-  };
   const draw = () => {
     row.style.translate = `0 ${at.dy + scroller.scrollTop - scrolledFrom}px`;
     const over = rowAt(row, at.y);
     if (over && over !== row) {
       const { top, height } = over.getBoundingClientRect();
-      mark(over, at.y > top + height / 2);
-    } else mark(null, false);
+      mark.put(over, at.y > top + height / 2);
+    } else mark.put(null, false);
   };
   let drawing = null;
   const letGo = () => {
     drawing.end();
-    mark(null, false);
+    mark.put(null, false);
     row.classList.remove("dragged");
     row.style.translate = "";
     document.documentElement.classList.remove("dragging");
@@ -122,7 +115,7 @@ function drag(row, press) {
     drop: () => {
       // What the last movement led to may not have been drawn yet.
       drawing.now();
-      const [over, behind] = [target?.dataset.symbol, isBehind];
+      const [over, behind] = [mark.over?.dataset.symbol, mark.isBehind];
       letGo();
       if (over) save(movedTo([...stocks.value.keys()], symbol, over, behind), symbol);
     },
